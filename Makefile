@@ -1,0 +1,64 @@
+# Every command prepares what it needs by itself: a plain python3 with venv is enough.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+CODE := proto services deploy tests
+
+# The two halves of the tests. Those that start the whole system kill and time
+# its processes, so they have the machine to themselves.
+PARALLEL := -n 2 --dist loadfile -m "not e2e"
+ALONE := -m e2e
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check up down fmt lint types bench clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+demo: $(READY)  ## connect two accounts full of contacts and watch them sync
+	$(BIN)/python -m deploy.demo
+
+test: $(READY)  ## run everything from unit to end-to-end on real parts
+	$(BIN)/python -m pytest $(PARALLEL)
+	$(BIN)/python -m pytest $(ALONE)
+
+check: lint types test  ## run what CI runs
+
+up: $(READY)  ## start Postgres, NATS and the four services; DEMO=1: two apps too
+	$(BIN)/python -m deploy.local up $(if $(DEMO),--demo)
+
+down: $(READY)  ## stop what `make up` started
+	$(BIN)/python -m deploy.local down
+
+fmt: $(READY)  ## format the code
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix-only --quiet $(CODE)
+
+lint: $(READY)  ## check style and the import contract
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/lint-imports
+
+types: $(READY)  ## check types
+	$(BIN)/mypy
+
+bench: $(READY)  ## measure a first sync of 10,000 + 10,000 contacts
+	$(BIN)/python -m tests.bench
+
+clean:  ## remove the environment, local data and caches
+	@if [ -d .local ] && [ -x $(BIN)/python ]; then $(BIN)/python -m deploy.local down; fi
+	rm -rf .venv .local .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Locked versions only, each checked against its hash; again when the lock changes.
+$(READY): requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Tandem needs Python 3.11 or newer; set PYTHON=/path/to/python3." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	    echo "Python has no venv module; on Debian: apt install python3-venv." >&2; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	@echo "Preparing .venv (a minute, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    --require-hashes -r requirements/dev.txt
+	@touch $@
