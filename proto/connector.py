@@ -1,0 +1,332 @@
+"""Messages owned by the connector: apps, reading accounts, writing records."""
+
+import enum
+from typing import ClassVar, Self
+
+import msgspec
+
+from proto.base import Command, Event, Instant, Job, Reply
+from proto.errors import ErrorCode
+from proto.fields import Field, Fields
+from proto.ids import (
+    AccountId,
+    AppId,
+    ConnectionId,
+    ContainerId,
+    IntentId,
+    RecordId,
+    ScanId,
+)
+from proto.record import Consent, Record
+
+
+class AuthMethod(enum.StrEnum):
+    """How an account of the app is authorised."""
+
+    UNKNOWN = "unknown"
+    OAUTH = "oauth"
+    PASSWORD = "password"  # noqa: S105
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class OAuthFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What auth must know of an app's authorisation server, from its manifest."""
+
+    authorise_url: str
+    token_url: str
+    scopes: tuple[str, ...]
+    client_auth: str = "basic"
+    """``basic`` (header) or ``body``."""
+    issuer: str = ""
+    """Compared with the callback's ``iss`` where the app sends one."""
+    rotates_refresh_tokens: bool = True
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an app can do. Decides what is offered; app names never do."""
+
+    detects_deletions: bool = False
+    detects_unsubscribes: bool = False
+    has_consent: bool = False
+    can_tag: bool = False
+    refuses_duplicate_emails: bool = False
+    """A create for an email that exists is refused and names the record."""
+    can_find_by_email: bool = False
+    writes_conditionally: bool = False
+    """An update can be made to fail if the record changed since it was read."""
+    get_batch: int = 1
+    """Records one call can read by id."""
+    settle_s: int = 5
+    """How long after a lost answer a write may still take effect or stay unseen."""
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An app of the catalogue, from its manifest."""
+
+    app: AppId
+    name: str
+    tier: str
+    auth_method: AuthMethod
+    oauth: OAuthFacts | None = None
+    capabilities: Capabilities
+    docs_url: str = ""
+
+
+class Apps(Reply, frozen=True, kw_only=True):
+    """The catalogue, ordered by name."""
+
+    apps: tuple[App, ...]
+
+
+class Container(msgspec.Struct, frozen=True, kw_only=True):
+    """A list, folder or address book of an account."""
+
+    container_id: ContainerId
+    name: str
+
+
+class AccountDescription(Reply, frozen=True, kw_only=True):
+    """What an account offers to a connection."""
+
+    account_id: AccountId
+    app: AppId
+    fields: tuple[Field, ...]
+    containers: tuple[Container, ...]
+    capabilities: Capabilities
+
+
+class VerifiedAccount(Reply, frozen=True, kw_only=True):
+    """Who the app says an account is."""
+
+    vendor_account_id: str
+    display_name: str
+
+
+class AccountReading(Reply, frozen=True, kw_only=True):
+    """How far an account has been read."""
+
+    account_id: AccountId
+    scan_id: ScanId | None = None
+    is_scanning: bool = False
+    record_count: int = 0
+    """Records read by the current scan, or by the last one."""
+    expected_count: int | None = None
+    calls_today: int = 0
+    last_read_at: Instant | None = None
+    error: ErrorCode | None = None
+    """Why the last attempt to read failed."""
+
+
+class ListApps(Command[Apps], frozen=True, kw_only=True):
+    """Read the catalogue of apps."""
+
+    owner: ClassVar[str] = "connector"
+    senders: ClassVar[tuple[str, ...]] = ("api", "auth", "reconciler")
+    reply: ClassVar[type[Reply]] = Apps
+
+
+class VerifyAccount(Command[VerifiedAccount], frozen=True, kw_only=True):
+    """Call the app once with the account's credentials."""
+
+    owner: ClassVar[str] = "connector"
+    senders: ClassVar[tuple[str, ...]] = ("auth",)
+    reply: ClassVar[type[Reply]] = VerifiedAccount
+    account_id: AccountId
+    app: AppId
+
+
+class DescribeAccount(Command[AccountDescription], frozen=True, kw_only=True):
+    """Read an account's fields and containers from the app."""
+
+    owner: ClassVar[str] = "connector"
+    senders: ClassVar[tuple[str, ...]] = ("api", "reconciler")
+    reply: ClassVar[type[Reply]] = AccountDescription
+    account_id: AccountId
+
+
+class ReadAccountProgress(Command[AccountReading], frozen=True, kw_only=True):
+    """Ask how far an account has been read."""
+
+    owner: ClassVar[str] = "connector"
+    senders: ClassVar[tuple[str, ...]] = ("api", "reconciler")
+    reply: ClassVar[type[Reply]] = AccountReading
+    account_id: AccountId
+
+
+class FollowAccount(Job, frozen=True, kw_only=True):
+    """Say what an account is needed for. The newest ``asked_at`` wins."""
+
+    owner: ClassVar[str] = "connector"
+    senders: ClassVar[tuple[str, ...]] = ("reconciler",)
+    addressed_by: ClassVar[tuple[str, ...]] = ("account_id",)
+    account_id: AccountId
+    app: AppId
+    is_wanted: bool
+    """False when no live connection uses the account: it is not read then."""
+    scan_id: ScanId | None = None
+    """A complete scan under this id is wanted, unless it is done already."""
+    asked_at: Instant
+
+
+class ReadNow(Job, frozen=True, kw_only=True):
+    """Make a followed account due at once."""
+
+    owner: ClassVar[str] = "connector"
+    senders: ClassVar[tuple[str, ...]] = ("reconciler",)
+    addressed_by: ClassVar[tuple[str, ...]] = ("account_id",)
+    account_id: AccountId
+
+
+class ReadRecords(Job, frozen=True, kw_only=True):
+    """Read records by id, because a scan did not show them."""
+
+    owner: ClassVar[str] = "connector"
+    senders: ClassVar[tuple[str, ...]] = ("reconciler",)
+    addressed_by: ClassVar[tuple[str, ...]] = ("account_id",)
+    account_id: AccountId
+    record_ids: tuple[RecordId, ...]
+    """At most 500."""
+
+
+class ScanPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which part of a complete scan a batch of observations is."""
+
+    scan_id: ScanId
+    part: int
+    """From 0; parts may arrive repeated and in any order."""
+    part_count: int | None = None
+    """Known with the last part only."""
+
+
+class ContactsObserved(Event, frozen=True, kw_only=True):
+    """Records as an account showed them. May be repeated and reordered."""
+
+    owner: ClassVar[str] = "connector"
+    receivers: ClassVar[tuple[str, ...]] = ("reconciler",)
+    addressed_by: ClassVar[tuple[str, ...]] = ("account_id",)
+    account_id: AccountId
+    records: tuple[Record, ...]
+    """At most 500, and 512 KiB."""
+    read_at: Instant
+    """When the call was made that showed them: what was true then, or later."""
+    scan: ScanPart | None = None
+
+
+class WriteKind(enum.StrEnum):
+    """What a write does to a record."""
+
+    UNKNOWN = "unknown"
+    CREATE = "create"
+    UPDATE = "update"
+    LOOK = "look"
+    """Writes nothing: finds out what became of an earlier write."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class SourceSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The other side's record as it was when a create was decided."""
+
+    account_id: AccountId
+    app: AppId
+    record_id: RecordId
+    version: str = ""
+    fields: Fields = {}
+    """Every mapped field and its value."""
+    seen_at: Instant
+
+
+class ContactWrite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One intent, with the conditions under which it may be carried out."""
+
+    intent_id: IntentId
+    kind: WriteKind
+    record_id: RecordId | None = None
+    """The record to update or to look at; for a look without one, see ``emails``."""
+    fields: Fields = {}
+    """Exactly the fields to set; ``None`` clears."""
+    seen: Fields = {}
+    """These fields of the target as they were when the write was decided."""
+    seen_version: str = ""
+    containers: tuple[ContainerId, ...] = ()
+    """Where a new record is to be."""
+    consent: Consent = Consent.UNKNOWN
+    """For a new record; unknown is written as the app's weakest form."""
+    emails: tuple[str, ...] = ()
+    """Raw addresses by which a create or a look finds an existing record."""
+    marker: str = ""
+    """Our own mark for a new record, where the app can hold one (a card's UID)."""
+    source: SourceSeen | None = None
+    not_after: Instant
+    """Later than this the write is not begun: it is answered ``stale``."""
+
+
+class WriteContacts(Job, frozen=True, kw_only=True):
+    """Carry out intents against one account. Each is answered exactly once."""
+
+    owner: ClassVar[str] = "connector"
+    senders: ClassVar[tuple[str, ...]] = ("reconciler",)
+    addressed_by: ClassVar[tuple[str, ...]] = ("account_id",)
+    account_id: AccountId
+    app: AppId
+    connection_id: ConnectionId
+    writes: tuple[ContactWrite, ...]
+    """At most 500, and 512 KiB."""
+
+
+class WriteOutcome(enum.StrEnum):
+    """What became of one write. The reconciler alone decides what follows."""
+
+    UNKNOWN = "unknown"
+    """No answer, or none that tells: it may or may not have been applied."""
+    WRITTEN = "written"
+    """Applied; ``record`` is the app's own answer."""
+    CHANGED = "changed"
+    """Not written: the target is no longer as seen; ``record`` is what it is."""
+    SOURCE_CHANGED = "source_changed"
+    """Not written: the other side moved; ``source_record`` is what it is."""
+    EXISTS = "exists"
+    """Not created: ``record`` has the email already. For a look: found."""
+    MISSING = "missing"
+    """The target is gone. For a look: nothing found."""
+    REFUSED = "refused"
+    """The app said no to this record, for ``reason``."""
+    STALE = "stale"
+    """Not begun in time, or the account could not be used (``reason``)."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class ContactWritten(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to one ``ContactWrite``."""
+
+    intent_id: IntentId
+    kind: WriteKind
+    outcome: WriteOutcome
+    record: Record | None = None
+    source_record: Record | None = None
+    reason: ErrorCode | None = None
+    field: str = ""
+    """The field the app refused, where it says so."""
+    sent_at: Instant | None = None
+    """When the write itself was sent; None if it never was."""
+    read_at: Instant
+    """When ``record`` (or ``source_record``) was true."""
+
+
+class ContactsWritten(Event, frozen=True, kw_only=True):
+    """Outcomes of writes, in any order."""
+
+    owner: ClassVar[str] = "connector"
+    receivers: ClassVar[tuple[str, ...]] = ("reconciler",)
+    addressed_by: ClassVar[tuple[str, ...]] = ("account_id",)
+    account_id: AccountId
+    connection_id: ConnectionId
+    results: tuple[ContactWritten, ...]

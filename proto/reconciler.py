@@ -1,0 +1,313 @@
+"""Messages owned by the reconciler: connections, their progress, their records."""
+
+import enum
+from typing import ClassVar, Self
+
+import msgspec
+
+from proto.base import Command, Event, Instant, Reply
+from proto.errors import ErrorCode
+from proto.fields import FieldKind
+from proto.ids import (
+    AccountId,
+    AppId,
+    ConnectionId,
+    ContainerId,
+    FieldId,
+    LinkId,
+    RecordId,
+)
+
+
+class Side(enum.StrEnum):
+    """The two ends of a connection."""
+
+    UNKNOWN = "unknown"
+    LEFT = "left"
+    RIGHT = "right"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class Direction(enum.StrEnum):
+    """Which way values go."""
+
+    UNKNOWN = "unknown"
+    BOTH = "both"
+    TO_LEFT = "to_left"
+    TO_RIGHT = "to_right"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class ConnectionState(enum.StrEnum):
+    """Where a connection is in its life."""
+
+    UNKNOWN = "unknown"
+    DRAFT = "draft"
+    SCANNING = "scanning"
+    SYNCING = "syncing"
+    LIVE = "live"
+    PAUSED = "paused"
+    NEEDS_ATTENTION = "needs_attention"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class RecordState(enum.StrEnum):
+    """How one contact of a connection stands."""
+
+    UNKNOWN = "unknown"
+    IN_SYNC = "in_sync"
+    PENDING = "pending"
+    """A write is decided or on its way."""
+    EXCLUDED = "excluded"
+    DUPLICATE = "duplicate"
+    HELD = "held"
+    """Needs a person: see the reason."""
+    FAILED = "failed"
+    """The app refused a write; tried again by itself."""
+    DELETED = "deleted"
+    """Deleted on one side; kept on the other, and no longer synced."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One end of a connection: an account, or one container of it."""
+
+    account_id: AccountId
+    container_id: ContainerId | None = None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a person chooses for a connection."""
+
+    name: str
+    left: End
+    right: End
+    direction: Direction = Direction.BOTH
+    winner: Side = Side.LEFT
+    mappings_off: tuple[str, ...] = ()
+    """Ids of default mappings that are switched off."""
+    avoids_duplicates: bool = True
+    """Contacts without an email are left alone."""
+
+
+class MappingView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A field mapping as it is shown."""
+
+    mapping_id: str
+    label: str
+    kind: FieldKind
+    left: tuple[FieldId, ...]
+    right: tuple[FieldId, ...]
+    direction: Direction
+    is_on: bool = True
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Contacts by state, and what has been done so far."""
+
+    in_sync: int = 0
+    pending: int = 0
+    excluded: int = 0
+    duplicate: int = 0
+    held: int = 0
+    failed: int = 0
+    deleted: int = 0
+    linked: int = 0
+    """Links with a record on both sides, whatever their state."""
+    created_left: int = 0
+    created_right: int = 0
+    updated_left: int = 0
+    updated_right: int = 0
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far the present scan and sync are."""
+
+    scanned_left: int = 0
+    scanned_right: int = 0
+    scan_done_left: bool = False
+    scan_done_right: bool = False
+    to_plan: int = 0
+    """Records whose change has not been looked at yet."""
+    to_write: int = 0
+    """Writes decided and not yet confirmed."""
+    done: int = 0
+    """Writes confirmed since the connection was started or resumed."""
+    failed: int = 0
+    seconds_left: int | None = None
+    """An estimate from the rate so far; None while there is nothing to go by."""
+
+
+class Connection(Reply, frozen=True, kw_only=True):
+    """A connection with its state."""
+
+    connection_id: ConnectionId
+    settings: Settings
+    left_app: AppId
+    right_app: AppId
+    state: ConnectionState
+    attention: str = ""
+    """Why it needs attention: an ``ErrorCode``."""
+    attention_side: Side | None = None
+    mappings: tuple[MappingView, ...] = ()
+    version: int
+    """Rises with each change of the settings."""
+    created_at: Instant
+    started_at: Instant | None = None
+
+
+class Connections(Reply, frozen=True, kw_only=True):
+    """A page of connections; those that need attention first."""
+
+    connections: tuple[Connection, ...]
+    next_after: str | None = None
+
+
+class ConnectionStatus(Reply, frozen=True, kw_only=True):
+    """State, counts and progress of a connection."""
+
+    connection_id: ConnectionId
+    state: ConnectionState
+    attention: str = ""
+    attention_side: Side | None = None
+    counts: Counts
+    progress: Progress
+    left_error: ErrorCode | None = None
+    """Why the last attempt to read the left account failed; None once it did not."""
+    right_error: ErrorCode | None = None
+
+
+class RecordView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One contact of a connection: where it is, how it stands and why."""
+
+    link_id: LinkId
+    left_record_id: RecordId | None = None
+    right_record_id: RecordId | None = None
+    name: str = ""
+    email: str = ""
+    state: RecordState
+    reason: str = ""
+    """Why it is not in sync, as a code."""
+    fields: tuple[str, ...] = ()
+    """Fields that are held, by mapping id."""
+    changed_at: Instant
+
+
+class Records(Reply, frozen=True, kw_only=True):
+    """A page of contacts of a connection."""
+
+    records: tuple[RecordView, ...]
+    next_after: str | None = None
+
+
+class CreateConnection(Command[Connection], frozen=True, kw_only=True):
+    """Make a draft with default mappings."""
+
+    owner: ClassVar[str] = "reconciler"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    reply: ClassVar[type[Reply]] = Connection
+    settings: Settings
+
+
+class ChangeConnection(Command[Connection], frozen=True, kw_only=True):
+    """Replace the settings; both sides are scanned again if it was started."""
+
+    owner: ClassVar[str] = "reconciler"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    reply: ClassVar[type[Reply]] = Connection
+    connection_id: ConnectionId
+    settings: Settings
+    version: int | None = None
+    """Refused when the stored version is another."""
+
+
+class ConnectionAct(enum.StrEnum):
+    """What a person tells a connection to do."""
+
+    UNKNOWN = "unknown"
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    SYNC_NOW = "sync_now"
+    DELETE = "delete"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class TellConnection(Command[Connection], frozen=True, kw_only=True):
+    """Start, pause, resume, sync now or delete; the reply is its last state."""
+
+    owner: ClassVar[str] = "reconciler"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    reply: ClassVar[type[Reply]] = Connection
+    connection_id: ConnectionId
+    act: ConnectionAct
+
+
+class GetConnection(Command[Connection], frozen=True, kw_only=True):
+    """Read one connection."""
+
+    owner: ClassVar[str] = "reconciler"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    reply: ClassVar[type[Reply]] = Connection
+    connection_id: ConnectionId
+
+
+class ListConnections(Command[Connections], frozen=True, kw_only=True):
+    """Read a page of a tenant's connections."""
+
+    owner: ClassVar[str] = "reconciler"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    reply: ClassVar[type[Reply]] = Connections
+    after: str | None = None
+    limit: int = 100
+    account_id: AccountId | None = None
+    """Only those that use this account."""
+
+
+class GetStatus(Command[ConnectionStatus], frozen=True, kw_only=True):
+    """Read a connection's counts and progress."""
+
+    owner: ClassVar[str] = "reconciler"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    reply: ClassVar[type[Reply]] = ConnectionStatus
+    connection_id: ConnectionId
+
+
+class ListRecords(Command[Records], frozen=True, kw_only=True):
+    """Read a page of a connection's contacts, by state or by email."""
+
+    owner: ClassVar[str] = "reconciler"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    reply: ClassVar[type[Reply]] = Records
+    connection_id: ConnectionId
+    state: RecordState | None = None
+    email: str = ""
+    after: str | None = None
+    limit: int = 100
+
+
+class ConnectionChanged(Event, frozen=True, kw_only=True):
+    """A connection's state changed."""
+
+    owner: ClassVar[str] = "reconciler"
+    public: ClassVar[bool] = True
+    addressed_by: ClassVar[tuple[str, ...]] = ("connection_id",)
+    connection_id: ConnectionId
+    state: ConnectionState
+    attention: str = ""
+    at: Instant
