@@ -1,0 +1,93 @@
+"""The answering side of commands: bounded in number, and never without a reply."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from proto import codec, subjects
+from proto.base import Command, Reply
+from proto.errors import ErrorCode, ErrorReply, Retry
+from services.chassis import dialling
+from services.chassis.errors import BusUnavailable, CommandFailed, Unavailable
+
+log = structlog.get_logger()
+
+AT_ONCE_MAX: Final = 256
+SUBSCRIBE_TIMEOUT_S: Final = 5
+
+CommandHandler = Callable[[Any], Awaitable[Reply]]
+
+
+class Answerer:
+    """Answers commands of one service, one of its replicas each time."""
+
+    def __init__(self, client: Client, *, service: str) -> None:
+        self._client = client
+        self._service = service
+        self._free = asyncio.Semaphore(AT_ONCE_MAX)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def answer(
+        self, command_class: type[Command[Any]], handler: CommandHandler
+    ) -> None:
+        """Answer a command from now on."""
+
+        async def receive(message: Msg) -> None:
+            # Waiting here holds back further commands, and bounds what is in hand.
+            await self._free.acquire()
+            task = asyncio.create_task(_reply(message, command_class, handler=handler))
+            self._tasks.add(task)
+            task.add_done_callback(self._answered)
+
+        with dialling.own_errors():
+            await self._client.subscribe(
+                subjects.filter_subject(command_class),
+                queue=self._service,
+                cb=receive,
+            )
+            await self._client.flush(timeout=SUBSCRIBE_TIMEOUT_S)
+
+    async def settle(self, *, timeout_s: float) -> None:
+        """Let the commands in hand be answered."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout_s)
+
+    def _answered(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._free.release()
+
+
+async def _reply(
+    message: Msg, command_class: type[Command[Any]], *, handler: CommandHandler
+) -> None:
+    reply = await _answer_of(message.data, command_class, handler=handler)
+    with contextlib.suppress(BusUnavailable), dialling.own_errors():
+        await message.respond(codec.encode(reply))
+
+
+async def _answer_of(
+    data: bytes, command_class: type[Command[Any]], *, handler: CommandHandler
+) -> Reply:
+    """Run a command's handler; whatever happens, there is a reply."""
+    name = subjects.name_of(command_class)
+    try:
+        return await handler(codec.decode(data, command_class))
+    except codec.Undecodable as err:
+        return ErrorReply(code=ErrorCode.MALFORMED, detail=err.reason)
+    except CommandFailed as err:
+        return err.as_reply()
+    except Unavailable as err:
+        log.warning("command_unavailable", subject=name, reason=type(err).__name__)
+        return ErrorReply(
+            code=ErrorCode.SERVICE_UNAVAILABLE,
+            detail="A part of the system is away for the moment. Try again shortly.",
+            retry=Retry.LATER,
+        )
+    except Exception:
+        log.exception("command_failed", subject=name)
+        return ErrorReply(code=ErrorCode.UNKNOWN, detail="An unexpected fault.")

@@ -1,0 +1,250 @@
+"""Postgres: a pool, transactions, and its faults under names of our own.
+
+The only importer of asyncpg, with ``migrations``.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import asyncpg
+import structlog
+from prometheus_client import Counter
+
+from services.chassis import queries
+from services.chassis.clock import Clock
+from services.chassis.errors import (
+    AlreadyStored,
+    BadConfiguration,
+    DatabaseUnavailable,
+)
+from services.chassis.queries import Query
+
+log = structlog.get_logger()
+
+STATEMENT_TIMEOUT_S: Final = 60.0
+CONNECT_TIMEOUT_S: Final = 5.0
+LOCK_TIMEOUT_MS: Final = 10_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS: Final = 30_000
+
+QUERIES = Counter("tandem_database_queries", "Statements sent to Postgres")
+
+PING: Final = queries.load(Path(__file__).parent / "sql" / "queries.sql")[
+    "check_database"
+]()
+
+Row: TypeAlias = Mapping[str, Any]
+
+_UNREACHABLE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InternalClientError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+_RETRIABLE = (
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+
+
+@contextlib.contextmanager
+def own_errors() -> Iterator[None]:
+    """Turn the driver's exceptions into the chassis's."""
+    try:
+        yield
+    except asyncpg.UniqueViolationError as err:
+        raise AlreadyStored(err.constraint_name or "") from err
+    except _UNREACHABLE as err:
+        raise DatabaseUnavailable(type(err).__name__) from err
+    except _RETRIABLE as err:
+        raise DatabaseUnavailable(type(err).__name__) from err
+    except asyncpg.InterfaceError as err:
+        # A pool or connection that was closed under our hands.
+        raise DatabaseUnavailable(type(err).__name__) from err
+
+
+@contextlib.contextmanager
+def address_errors(setting: str) -> Iterator[None]:
+    """Tell an address that can never work from a server that is away.
+
+    Raises:
+        BadConfiguration: Names the setting, and never repeats the address.
+    """
+    try:
+        yield
+    except asyncpg.ClientConfigurationError as err:
+        fault = "is no address like postgresql://user@host:5432/database"
+        raise BadConfiguration([f"{setting} {fault}"]) from err
+    except asyncpg.InvalidCatalogNameError as err:
+        fault = "names a database that Postgres does not have; create it first"
+        raise BadConfiguration([f"{setting} {fault}"]) from err
+    except asyncpg.InvalidAuthorizationSpecificationError as err:
+        fault = "has a role or password that Postgres refuses; correct it"
+        raise BadConfiguration([f"{setting} {fault}"]) from err
+
+
+class Transaction:
+    """One open transaction. Statements go out in the order they are awaited."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._after_commit: list[Callable[[], None]] = []
+
+    async def fetch(self, query: Query) -> list[Row]:
+        """Run a query and return its rows."""
+        QUERIES.inc()
+        with own_errors():
+            rows: list[Row] = await self._connection.fetch(query.text, *query.values)
+        return rows
+
+    async def fetch_row(self, query: Query) -> Row | None:
+        """Run a query and return its first row."""
+        QUERIES.inc()
+        with own_errors():
+            row: Row | None = await self._connection.fetchrow(query.text, *query.values)
+        return row
+
+    async def execute(self, query: Query) -> int:
+        """Run a statement and return how many rows it touched."""
+        QUERIES.inc()
+        with own_errors():
+            tag: str = await self._connection.execute(query.text, *query.values)
+        count = tag.rsplit(" ", 1)[-1]
+        return int(count) if count.isdigit() else 0
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Call ``action`` once the transaction is committed for sure."""
+        self._after_commit.append(action)
+
+    def committed(self) -> None:
+        """Run what was to wait for the commit."""
+        for action in self._after_commit:
+            action()
+
+
+class Database:
+    """A pool of connections as one service's role, in that service's schema."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Open a transaction; it is committed when the block ends well.
+
+        Raises:
+            DatabaseUnavailable: Also when it is not known whether it committed.
+        """
+        with own_errors():
+            connection = await self._pool.acquire(timeout=CONNECT_TIMEOUT_S)
+        try:
+            opened = connection.transaction()
+            with own_errors():
+                await opened.start()
+            transaction = Transaction(connection)
+            try:
+                yield transaction
+            except BaseException:
+                with contextlib.suppress(DatabaseUnavailable), own_errors():
+                    await opened.rollback()
+                raise
+            with own_errors():
+                await opened.commit()
+        finally:
+            with contextlib.suppress(DatabaseUnavailable), own_errors():
+                await asyncio.shield(self._pool.release(connection))
+        transaction.committed()
+
+    async def fetch(self, query: Query) -> list[Row]:
+        """Run one reading query on its own."""
+        QUERIES.inc()
+        with own_errors():
+            rows: list[Row] = await self._pool.fetch(query.text, *query.values)
+        return rows
+
+    async def fetch_row(self, query: Query) -> Row | None:
+        """Run one reading query on its own and return its first row."""
+        QUERIES.inc()
+        with own_errors():
+            row: Row | None = await self._pool.fetchrow(query.text, *query.values)
+        return row
+
+
+async def _keep_session(_connection: Any) -> None:
+    """Skip the pool's reset and its round trip: no code here changes a session.
+
+    The pool itself still rolls back what a cancelled task left open.
+    """
+
+
+@contextlib.asynccontextmanager
+async def connect(
+    url: str,
+    *,
+    schema: str,
+    clock: Clock,
+    connections_max: int = 10,
+    timeout_s: float = 60.0,
+) -> AsyncIterator[Database]:
+    """Open a pool, waiting for Postgres up to ``timeout_s``.
+
+    Raises:
+        DatabaseUnavailable: Postgres did not answer in that time.
+        BadConfiguration: The address can never work.
+    """
+    pool = await _create_pool(
+        url, schema=schema, clock=clock, size=connections_max, timeout_s=timeout_s
+    )
+    try:
+        yield Database(pool)
+    finally:
+        try:
+            await asyncio.wait_for(pool.close(), timeout=CONNECT_TIMEOUT_S)
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            pool.terminate()
+
+
+async def _create_pool(
+    url: str, *, schema: str, clock: Clock, size: int, timeout_s: float
+) -> Any:
+    give_up_at = clock.monotonic() + timeout_s
+    delay_s = 0.1
+    setting = f"{schema.upper()}_DATABASE_URL"
+    while True:
+        try:
+            with own_errors(), address_errors(setting):
+                return await asyncpg.create_pool(
+                    url,
+                    min_size=1,
+                    max_size=size,
+                    timeout=CONNECT_TIMEOUT_S,
+                    command_timeout=STATEMENT_TIMEOUT_S,
+                    reset=_keep_session,
+                    server_settings={
+                        "search_path": schema,
+                        "application_name": f"tandem-{schema}",
+                        "timezone": "UTC",
+                        "lock_timeout": str(LOCK_TIMEOUT_MS),
+                        "idle_in_transaction_session_timeout": str(
+                            IDLE_IN_TRANSACTION_TIMEOUT_MS
+                        ),
+                    },
+                )
+        except DatabaseUnavailable as err:
+            if clock.monotonic() >= give_up_at:
+                raise
+            log.info("waiting_for_database", reason=str(err))
+            await clock.sleep(delay_s)
+            delay_s = min(delay_s * 2, 2.0)

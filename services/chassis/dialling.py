@@ -1,0 +1,132 @@
+"""The first connection to NATS: waits for the server, and says why there is none.
+
+A wrong key or too old a server does not get better by waiting, so it ends the start.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import nats
+import nats.errors
+import nats.js.errors
+import nkeys
+import structlog
+from nats.aio.client import Client
+
+from services.chassis import config
+from services.chassis.clock import Clock
+from services.chassis.errors import BadConfiguration, BusUnavailable
+
+log = structlog.get_logger()
+
+SERVER_VERSION_MIN: Final = (2, 14)
+"""Older servers silently ignore settings that we rely on, and have known holes."""
+TRY_S: Final = 5.0
+PAUSE_S: Final = 0.25
+
+_AWAY = (
+    nats.errors.Error,
+    nats.js.errors.Error,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+
+
+@contextlib.contextmanager
+def own_errors() -> Iterator[None]:
+    """Turn the client's exceptions into the chassis's."""
+    try:
+        yield
+    except _AWAY as err:
+        raise BusUnavailable(type(err).__name__) from err
+
+
+def options(url: str, *, service: str, seed_file: Path | None) -> dict[str, Any]:
+    """Return how the client connects, and that it never stops trying.
+
+    Raises:
+        BadConfiguration: The seed file cannot be read or holds something else.
+    """
+    found: dict[str, Any] = {
+        "servers": [url],
+        "name": f"tandem-{service}",
+        "inbox_prefix": f"_INBOX_{service}".encode(),
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": 0.25,
+        "ping_interval": 5,
+        "max_outstanding_pings": 2,
+        "allow_reconnect": True,
+        "connect_timeout": 2,
+    }
+    if seed_file is not None:
+        found["nkeys_seed_str"] = _read_seed(seed_file, service=service)
+    return found
+
+
+async def dial(
+    options: dict[str, Any],
+    *,
+    service: str,
+    heard: list[Exception],
+    clock: Clock,
+    timeout_s: float,
+) -> Client:
+    """Return a client that is connected and reconnects by itself for ever.
+
+    ``heard`` is what its error callback was told: the client keeps trying, and says
+    nowhere else what goes wrong.
+
+    Raises:
+        BusUnavailable: NATS did not answer in that time.
+        BadConfiguration: It refuses our key.
+    """
+    give_up_at = clock.monotonic() + timeout_s
+    while True:
+        limit_s = max(PAUSE_S, min(TRY_S, give_up_at - clock.monotonic()))
+        try:
+            with own_errors():
+                return await asyncio.wait_for(nats.connect(**options), timeout=limit_s)
+        except BusUnavailable as err:
+            if any("authorization violation" in str(one).lower() for one in heard):
+                variable = f"{service.upper()}_NATS_SEED_FILE"
+                raise BadConfiguration(
+                    [f"NATS refuses this service's key: check {variable}"]
+                ) from err
+            reason = type(heard[-1]).__name__ if heard else str(err)
+            if clock.monotonic() >= give_up_at:
+                raise BusUnavailable(reason) from err
+            log.info("waiting_for_bus", reason=reason)
+            await clock.sleep(PAUSE_S)
+
+
+def refuse_old(client: Client) -> None:
+    """Refuse a server that lacks what we rely on.
+
+    Raises:
+        BadConfiguration: It is too old.
+    """
+    version = client.connected_server_version
+    if (version.major, version.minor) < SERVER_VERSION_MIN:
+        wanted = ".".join(map(str, SERVER_VERSION_MIN))
+        raise BadConfiguration(
+            [f"NATS is {version.major}.{version.minor}; at least {wanted} is needed"]
+        )
+
+
+def _read_seed(path: Path, *, service: str) -> str:
+    """Return the seed of a service's key.
+
+    Raises:
+        BadConfiguration: The file cannot be read or holds something else.
+    """
+    seed = config.read_secret(path)
+    try:
+        nkeys.from_seed(bytearray(seed))
+    except (nkeys.NkeysError, ValueError) as err:
+        variable = f"{service.upper()}_NATS_SEED_FILE"
+        raise BadConfiguration([f"{variable}: {path} holds no nkey seed"]) from err
+    return seed.decode("ascii")

@@ -1,0 +1,94 @@
+"""``/livez``, ``/readyz`` and ``/metrics`` of a service.
+
+Live: the loop turns. Ready: Postgres and NATS answer and the schema is current.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import prometheus_client
+import structlog
+from aiohttp import web
+
+from proto import codec
+from services.chassis.errors import BadConfiguration
+
+log = structlog.get_logger()
+
+Check = Callable[[], Awaitable[str]]
+"""Returns what is wrong in a word or two, or nothing."""
+
+
+class Health:
+    """The checks of one service, and the routes that show them."""
+
+    def __init__(self) -> None:
+        self._checks: dict[str, Check] = {}
+        self._faults: set[str] = set()
+
+    def add(self, name: str, check: Check) -> None:
+        """Add a check that readiness depends on."""
+        self._checks[name] = check
+
+    def fail(self, fault: str) -> None:
+        """Note a fault that only a restart or an operator mends."""
+        self._faults.add(fault)
+
+    async def faults(self) -> dict[str, str]:
+        """Return what is wrong now, by check."""
+        found = dict.fromkeys(self._faults, "failed")
+        for name, check in self._checks.items():
+            if fault := await check():
+                found[name] = fault
+        return found
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the three routes."""
+        return [
+            web.get("/livez", self._live),
+            web.get("/readyz", self._ready),
+            web.get("/metrics", self._metrics),
+        ]
+
+    async def _live(self, _request: web.Request) -> web.Response:
+        return web.Response(text="live\n")
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        faults = await self.faults()
+        body = codec.encode({"ready": not faults, "faults": faults})
+        return web.Response(
+            body=body, status=503 if faults else 200, content_type="application/json"
+        )
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(
+            body=prometheus_client.generate_latest(),
+            headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST},
+        )
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    application: web.Application, *, host: str, port: int
+) -> AsyncIterator[int]:
+    """Serve an application; yields the port, of use where 0 was asked for.
+
+    Raises:
+        BadConfiguration: The port is taken or may not be used.
+    """
+    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as err:
+            reason = err.strerror or "refused"
+            raise BadConfiguration(
+                [f"cannot listen on {host}:{port}: {reason}; choose another HTTP_PORT"]
+            ) from err
+        chosen = int(runner.addresses[0][1])
+        log.info("listening", host=host, port=chosen)
+        yield chosen
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,92 @@
+"""Work that goes on until the service stops, whatever happens to its parts.
+
+A step says whether there was anything to do. An outage is logged when it starts
+and when it ends; what nobody planned for is logged with its frames, and the loop
+goes on: one bad step must not end a service.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from services.chassis.clock import Clock
+from services.chassis.errors import Unavailable
+
+log = structlog.get_logger()
+
+BACK_OFF_S_MIN: Final = 0.2
+BACK_OFF_S_MAX: Final = 5.0
+
+
+class Wake:
+    """A bell that ends an idle wait early; ringing twice is ringing once."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Say that there is something to do."""
+        self._event.set()
+
+    async def wait(self, *, timeout_s: float) -> None:
+        """Wait for the bell, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._event.wait()
+        self._event.clear()
+
+
+async def forever(
+    name: str,
+    step: Callable[[], Awaitable[bool]],
+    *,
+    clock: Clock,
+    stopping: asyncio.Event,
+    idle_s: float,
+    wake: Wake | None = None,
+) -> None:
+    """Run ``step`` again and again; wait ``idle_s`` when it found nothing to do."""
+    wake = wake or Wake()
+    failed_since: float | None = None
+    delay_s = BACK_OFF_S_MIN
+    while not stopping.is_set():
+        try:
+            found_work = await step()
+        except Unavailable as err:
+            if failed_since is None:
+                failed_since = clock.monotonic()
+                log.warning("outage_started", kind=name, reason=type(err).__name__)
+            found_work = False
+        except Exception:
+            failed_since = failed_since or clock.monotonic()
+            log.exception("step_failed", kind=name)
+            found_work = False
+        else:
+            if failed_since is not None:
+                lasted_s = round(clock.monotonic() - failed_since, 3)
+                log.info("outage_ended", kind=name, since_s=lasted_s)
+            failed_since, delay_s = None, BACK_OFF_S_MIN
+        if failed_since is not None:
+            # Jitter keeps replicas that failed together from retrying together.
+            await clock.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311
+            delay_s = min(delay_s * 2, BACK_OFF_S_MAX)
+        elif not found_work:
+            await wait_any(wake, stopping, timeout_s=idle_s)
+
+
+async def wait_any(wake: Wake, stopping: asyncio.Event, *, timeout_s: float) -> None:
+    """Wait for the bell or the stop, at most so long."""
+    waits = {
+        asyncio.ensure_future(wake.wait(timeout_s=timeout_s)),
+        asyncio.ensure_future(stopping.wait()),
+    }
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

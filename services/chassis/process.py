@@ -1,0 +1,307 @@
+"""What makes a service a process: start, ``migrate``, signals, ordered stop.
+
+A service's ``__main__`` calls ``run`` with its ``serve``; everything that a service
+stands on is opened here and handed over as a ``Runtime``.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+import structlog
+from aiohttp import web
+
+from services.chassis import (
+    bus,
+    config,
+    database,
+    dead_letters,
+    errands,
+    health,
+    logs,
+    migrations,
+    queries,
+)
+from services.chassis.bus import Bus
+from services.chassis.clock import Clock, SystemClock
+from services.chassis.config import Settings
+from services.chassis.database import Database
+from services.chassis.errands import Errand
+from services.chassis.errors import (
+    BadConfiguration,
+    DatabaseUnavailable,
+    NotMigrated,
+    Unavailable,
+)
+from services.chassis.health import Health
+from services.chassis.identifiers import Identifiers
+from services.chassis.inbox import Receiver
+from services.chassis.outbox import Relay
+from services.chassis.store import Store
+
+log = structlog.get_logger()
+Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
+
+S = TypeVar("S", bound=Settings)
+
+HASTEN_AFTER_S: Final = 1.0
+"""How long after a reconnection everything unreceipted is sent again."""
+EXIT_CONFIGURATION: Final = 78
+"""EX_CONFIG: starting again without a change will not help."""
+EXIT_UNAVAILABLE: Final = 69
+"""EX_UNAVAILABLE: starting again later will."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime(Generic[S]):
+    """What a service stands on. The simulation builds one of its own parts."""
+
+    service: str
+    settings: S
+    clock: Clock
+    identifiers: Identifiers
+    database: Database
+    bus: Bus
+    relay: Relay
+    health: Health
+
+    def store(self, work: type[Any]) -> Store[Any]:
+        """Return a store that opens the service's kind of unit of work."""
+        return Store(
+            self.database,
+            work,
+            clock=self.clock,
+            identifiers=self.identifiers,
+            relay_wake=self.relay.wake,
+        )
+
+    def receiver(self, store: Store[Any], handlers: Any) -> Receiver:
+        """Return the receiver of the events and jobs in ``handlers``."""
+        return Receiver(
+            self.bus,
+            store,
+            handlers=handlers,
+            service=self.service,
+            clock=self.clock,
+        )
+
+
+Serve = Callable[[Runtime[Any], asyncio.Event], Awaitable[None]]
+
+
+def run(
+    service: str,
+    settings_class: type[S],
+    *,
+    serve: Serve,
+    offering: Sequence[Errand] = (),
+) -> int:
+    """Run a service, its migrations or one of its errands; return the exit code."""
+    arguments = _arguments(service, (*offering, dead_letters.ERRAND))
+    try:
+        settings = config.load(settings_class, service.upper())
+        return _runner()(_work(service, settings, serve=serve, arguments=arguments))
+    except BadConfiguration as err:
+        for fault in err.faults:
+            print(f"{service}: {fault}", file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIGURATION
+    except NotMigrated as err:
+        message = f"{err}: run `python -m services.{service} migrate` first"
+        print(f"{service}: {message}", file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIGURATION
+    except Unavailable as err:
+        is_database = isinstance(err, DatabaseUnavailable)
+        part, setting = ("Postgres", "DATABASE") if is_database else ("NATS", "NATS")
+        variable = f"{service.upper()}_{setting}_URL"
+        message = f"{part} cannot be reached ({err}): is it running, at {variable}?"
+        print(f"{service}: {message}", file=sys.stderr)  # noqa: T201
+        return EXIT_UNAVAILABLE
+
+
+@contextlib.asynccontextmanager
+async def standing(
+    service: str, settings: S, *, clock: Clock
+) -> AsyncIterator[Runtime[S]]:
+    """Open what a service stands on, in order; close it in the other order."""
+    identifiers = Identifiers(clock)
+    checks = Health()
+    relays: list[Relay] = []
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(
+            database.connect(
+                settings.database_url,
+                schema=service,
+                clock=clock,
+                connections_max=settings.database_connections_max,
+                timeout_s=settings.start_timeout_s,
+            )
+        )
+        await migrations.check(pool, service=service)
+        await _check_role(pool, service)
+
+        async def hasten() -> None:
+            # Receivers first need a moment to make their consumers anew: a message
+            # that nobody is subscribed to is not kept.
+            await clock.sleep(HASTEN_AFTER_S)
+            for relay in relays:
+                with contextlib.suppress(DatabaseUnavailable):
+                    await relay.hasten()
+
+        connected = await stack.enter_async_context(
+            bus.connect(
+                settings.nats_url,
+                service=service,
+                seed_file=settings.nats_seed_file,
+                clock=clock,
+                timeout_s=settings.start_timeout_s,
+                on_reconnected=hasten,
+                on_denied=lambda: checks.fail("bus_permissions"),
+            )
+        )
+        relay = Relay(pool, connected, service=service, clock=clock)
+        relays.append(relay)
+        await connected.receive_receipts(relay.take)
+        _add_checks(checks, pool=pool, connected=connected)
+        yield Runtime(
+            service=service,
+            settings=settings,
+            clock=clock,
+            identifiers=identifiers,
+            database=pool,
+            bus=connected,
+            relay=relay,
+            health=checks,
+        )
+
+
+async def serve_until(
+    runtime: Runtime[Any],
+    stopping: asyncio.Event,
+    *work: Callable[[asyncio.Event], Awaitable[None]],
+    application: web.Application | None = None,
+) -> None:
+    """Run a service's parts, its relay and its routes until told to stop.
+
+    Parts in hand get ``stop_timeout_s`` to end by themselves.
+    """
+    application = application or web.Application()
+    application.add_routes(runtime.health.routes())
+    settings = runtime.settings
+    async with health.listening(
+        application, host=settings.http_host, port=settings.http_port
+    ):
+        log.info("started", port=settings.http_port)
+        tasks = [
+            asyncio.ensure_future(part(stopping)) for part in (runtime.relay.run, *work)
+        ]
+        await asyncio.wait(
+            [asyncio.ensure_future(stopping.wait()), *tasks],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        log.info("stopping")
+        stopping.set()
+        _done, late = await asyncio.wait(tasks, timeout=settings.stop_timeout_s)
+        for task in late:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+    log.info("stopped", count=len(late))
+
+
+def _work(
+    service: str, settings: S, *, serve: Serve, arguments: argparse.Namespace
+) -> Coroutine[Any, Any, int]:
+    """Return what the command line asks for."""
+    errand: Errand | None = arguments.errand
+    if errand is not None:
+        # What an errand prints is its result: the log goes elsewhere.
+        logs.configure(service, settings.log_level, stream=sys.stderr)
+        return errands.run(service, settings, errand=errand, arguments=arguments)
+    logs.configure(service, settings.log_level)
+    if arguments.command == "migrate":
+        return _migrate(service, settings)
+    return _serve(service, settings, serve=serve)
+
+
+async def _serve(service: str, settings: S, *, serve: Serve) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    clock = SystemClock()
+    async with standing(service, settings, clock=clock) as runtime:
+        await serve(runtime, stopping)
+    return 0
+
+
+async def _migrate(service: str, settings: Settings) -> int:
+    url = settings.migration_database_url or settings.database_url
+    names = await migrations.apply(
+        url, service=service, role=migrations.role_of(settings.database_url)
+    )
+    log.info("migrated", count=len(names))
+    return 0
+
+
+async def _check_role(pool: Database, service: str) -> None:
+    """Refuse to serve as a role that could do more than a service must (hazard 112)."""
+    row = await pool.fetch_row(Q["check_role"](schema=service))
+    if row is not None and (row["is_too_strong"] or row["is_owner"]):
+        what = "may do everything" if row["is_too_strong"] else "owns the tables"
+        raise BadConfiguration(
+            [
+                f"{service.upper()}_DATABASE_URL logs in as {row['name']}, which"
+                f" {what}; use the service's own role tandem_{service}"
+            ]
+        )
+
+
+def _add_checks(checks: Health, *, pool: Database, connected: Bus) -> None:
+    async def check_database() -> str:
+        try:
+            await pool.fetch_row(database.PING)
+        except DatabaseUnavailable:
+            return "unreachable"
+        return ""
+
+    async def check_bus() -> str:
+        return "" if connected.is_connected else "unreachable"
+
+    checks.add("database", check_database)
+    checks.add("bus", check_bus)
+
+
+def _runner() -> Callable[..., int]:
+    """Return uvloop's runner where it is installed; it saves a fifth of the time."""
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return asyncio.run
+    runner: Callable[..., int] = uvloop.run
+    return runner
+
+
+def _arguments(service: str, offered: Sequence[Errand]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m services.{service}",
+        description=f"Tandem's {service} service.",
+        epilog=f"Settings are read from {service.upper()}_* variables; see the"
+        f" service's README.md.",
+    )
+    parser.set_defaults(errand=None)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    commands.add_parser("serve", help="serve requests and messages (the default)")
+    commands.add_parser("migrate", help="apply the migrations and exit")
+    for errand in offered:
+        command = commands.add_parser(errand.name, help=errand.help)
+        command.set_defaults(errand=errand)
+        errand.add_arguments(command)
+    return parser.parse_args()

@@ -1,0 +1,33 @@
+-- What every service needs to send once and to receive once.
+
+CREATE TABLE outbox (
+    message_id  text PRIMARY KEY,
+    tenant_id   text NOT NULL,
+    subject     text NOT NULL,
+    stream      text NOT NULL,
+    payload     bytea NOT NULL,
+    awaiting    text[] NOT NULL,
+    tries       integer NOT NULL DEFAULT 0,
+    created_at  timestamptz NOT NULL,
+    next_at     timestamptz NOT NULL
+);
+
+CREATE INDEX outbox_due ON outbox (next_at);
+
+CREATE TABLE inbox (
+    message_id   text PRIMARY KEY,
+    received_at  timestamptz NOT NULL
+);
+
+CREATE INDEX inbox_age ON inbox (received_at);
+
+CREATE TABLE dead_letters (
+    message_id   text PRIMARY KEY,
+    subject      text NOT NULL,
+    sender       text NOT NULL,
+    payload      bytea NOT NULL,
+    reason       text NOT NULL,
+    received_at  timestamptz NOT NULL,
+    -- Set by an operator; the service then handles the message again.
+    replay_at    timestamptz
+);

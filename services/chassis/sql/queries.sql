@@ -1,0 +1,160 @@
+-- name: add_to_outbox
+-- Messages to be told once this transaction is committed.
+INSERT INTO outbox (
+    message_id, tenant_id, subject, stream, payload, awaiting, created_at, next_at
+)
+SELECT
+    message.message_id, message.tenant_id, message.subject, message.stream,
+    message.payload, string_to_array(message.awaiting, ','), $now, $now
+FROM unnest(
+    $message_ids::text[], $tenant_ids::text[], $subjects::text[],
+    $streams::text[], $payloads::bytea[], $awaiting::text[]
+) AS message (message_id, tenant_id, subject, stream, payload, awaiting);
+
+-- name: claim_outbox
+-- Messages that are due, oldest first; each is due again later unless a receipt
+-- closes it before. Locked rows are another replica's work: skip them.
+UPDATE outbox
+SET
+    tries = tries + 1,
+    next_at = $now::timestamptz
+        + least($again_s * power(2, least(tries, 16)), $again_s_max)
+        * interval '1 second'
+WHERE message_id = ANY (ARRAY(
+    SELECT message_id
+    FROM outbox
+    WHERE next_at <= $now::timestamptz
+    ORDER BY next_at
+    LIMIT $limit::bigint
+    FOR UPDATE SKIP LOCKED
+))
+RETURNING message_id, subject, stream, payload, awaiting;
+
+-- name: close_outbox
+-- Receipts of one receiver: a message that nobody else is awaited for is done.
+WITH receipted AS (
+    SELECT message_id, array_remove(awaiting, $receiver) AS awaiting
+    FROM outbox
+    WHERE message_id = ANY ($message_ids::text[])
+    ORDER BY message_id
+    FOR UPDATE
+), done AS (
+    DELETE FROM outbox
+    USING receipted
+    WHERE outbox.message_id = receipted.message_id
+        AND cardinality(receipted.awaiting) = 0
+)
+UPDATE outbox
+SET awaiting = receipted.awaiting
+FROM receipted
+WHERE outbox.message_id = receipted.message_id
+    AND cardinality(receipted.awaiting) > 0;
+
+-- name: hasten_outbox
+-- After the broker was away: whatever was sent before may be lost, so it is due.
+UPDATE outbox
+SET
+    next_at = $now,
+    tries = 0
+WHERE tries > 0;
+
+-- name: count_outbox
+-- How many messages wait, and for how many seconds the oldest has.
+SELECT
+    count(*) AS waiting,
+    coalesce(extract(epoch FROM $now::timestamptz - min(created_at)), 0)::float8
+        AS oldest_s
+FROM outbox;
+
+-- name: remember_message
+-- One row the first time a message is seen, none after that.
+INSERT INTO inbox (message_id, received_at)
+VALUES ($message_id, $now)
+ON CONFLICT (message_id) DO NOTHING
+RETURNING message_id;
+
+-- name: forget_messages
+-- The inbox keeps what could still be repeated; older rows go, a batch at a time.
+DELETE FROM inbox
+WHERE message_id = ANY (ARRAY(
+    SELECT message_id
+    FROM inbox
+    WHERE received_at < $before
+    LIMIT $limit::bigint
+));
+
+-- name: add_dead_letter
+-- A message that cannot be handled, kept for an operator to see and to replay.
+INSERT INTO dead_letters (
+    message_id, subject, sender, payload, reason, received_at
+)
+VALUES ($message_id, $subject, $sender, $payload, $reason, $now)
+ON CONFLICT (message_id) DO NOTHING;
+
+-- name: check_database
+-- Proves that the database answers.
+SELECT 1 AS answer;
+
+-- name: has_migrations
+-- Whether the schema was ever migrated.
+SELECT to_regclass('migrations') IS NOT NULL AS answer;
+
+-- name: list_migrations
+-- The names of the migrations that this schema has.
+SELECT name
+FROM migrations
+ORDER BY name;
+
+-- name: count_dead_letters
+-- How many messages wait for an operator.
+SELECT count(*) AS waiting
+FROM dead_letters;
+
+-- name: list_dead_letters
+-- What waits for an operator, oldest first, without its content.
+SELECT message_id, subject, sender, reason, received_at, replay_at
+FROM dead_letters
+ORDER BY received_at, message_id
+LIMIT $limit::bigint;
+
+-- name: replay_dead_letters
+-- Asks for one message, or for all, to be handled again.
+UPDATE dead_letters
+SET replay_at = $now
+WHERE message_id = coalesce($chosen::text, message_id);
+
+-- name: take_dead_letter
+-- One message to be handled again, gone with the transaction that handles it.
+DELETE FROM dead_letters
+WHERE message_id = (
+    SELECT message_id
+    FROM dead_letters
+    WHERE replay_at IS NOT NULL
+    ORDER BY replay_at, message_id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING message_id, subject, payload;
+
+-- name: keep_dead_letter
+-- A message whose replay failed waits for the operator again.
+UPDATE dead_letters
+SET
+    reason = $reason,
+    replay_at = NULL
+WHERE message_id = $message_id;
+
+-- name: check_role
+-- Whether the role that we log in as could read past row-level security or change
+-- the schema: a service needs neither.
+SELECT
+    role.rolname::text AS name,
+    role.rolsuper OR role.rolbypassrls AS is_too_strong,
+    EXISTS (
+        SELECT relation.oid
+        FROM pg_class AS relation
+        JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
+        WHERE namespace.nspname = $schema AND relation.relowner = role.oid
+    ) AS is_owner
+FROM pg_roles AS role
+WHERE role.rolname = current_user;

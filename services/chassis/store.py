@@ -1,0 +1,105 @@
+"""A unit of work: one transaction, with what it receives and what it tells.
+
+Each service's ``store.py`` adds one method per query. The memory stores of the
+simulation offer the same methods without a database.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from proto.base import Message
+from proto.ids import MessageId
+from services.chassis import outbox, queries
+from services.chassis.clock import Clock
+from services.chassis.database import Database, Transaction
+from services.chassis.identifiers import Identifiers
+from services.chassis.loops import Wake
+
+Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
+
+
+class Work:
+    """What can be done inside one transaction, whatever the service."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        *,
+        clock: Clock,
+        identifiers: Identifiers,
+        relay_wake: Wake,
+    ) -> None:
+        self.transaction = transaction
+        self.clock = clock
+        self.identifiers = identifiers
+        self._relay_wake = relay_wake
+
+    async def is_first_sight(self, message_id: MessageId) -> bool:
+        """Remember a message; False if it was handled before (hazard 91)."""
+        row = await self.transaction.fetch_row(
+            Q["remember_message"](message_id=message_id, now=self.clock.now())
+        )
+        return row is not None
+
+    async def send(self, *messages: Message) -> None:
+        """Tell these once the transaction has committed."""
+        await outbox.put(
+            self.transaction,
+            messages,
+            identifiers=self.identifiers,
+            clock=self.clock,
+        )
+        if messages:
+            self.transaction.after_commit(self._relay_wake.ring)
+
+    async def bury(self, envelope: outbox.Envelope, *, reason: str) -> None:
+        """Keep a message that cannot be handled, for an operator."""
+        await self.transaction.execute(
+            Q["add_dead_letter"](
+                message_id=envelope.message_id,
+                subject=envelope.subject,
+                sender=envelope.sender,
+                payload=envelope.payload,
+                reason=reason,
+                now=self.clock.now(),
+            )
+        )
+
+
+W = TypeVar("W", bound=Work)
+
+
+class Store(Generic[W]):
+    """Opens units of work of one service's kind."""
+
+    def __init__(
+        self,
+        database: Database,
+        work: type[W],
+        *,
+        clock: Clock,
+        identifiers: Identifiers,
+        relay_wake: Wake,
+    ) -> None:
+        self.database = database
+        self._work = work
+        self._clock = clock
+        self._identifiers = identifiers
+        self._relay_wake = relay_wake
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[W]:
+        """Open one; it is committed when the block ends well.
+
+        Raises:
+            DatabaseUnavailable: Also when it is not known whether it committed.
+        """
+        async with self.database.transaction() as transaction:
+            yield self._work(
+                transaction,
+                clock=self._clock,
+                identifiers=self._identifiers,
+                relay_wake=self._relay_wake,
+            )
