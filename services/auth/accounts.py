@@ -1,0 +1,220 @@
+"""How a credential comes in: the OAuth code flow, user name and password.
+
+What becomes of a credential once it is here is in ``proving``.
+"""
+
+import datetime
+import secrets
+
+from proto.auth import (
+    Account,
+    AccountState,
+    AddPasswordAccount,
+    Authorisation,
+    BeginAuthorisation,
+    CompleteAuthorisation,
+    CredentialKind,
+)
+from proto.connector import AuthMethod
+from proto.errors import ErrorCode, Retry
+from proto.ids import AccountId, AppId, TenantId
+from services.auth import checks, oauth, sealing
+from services.auth.catalogue import Catalogue
+from services.auth.clients import Clients
+from services.auth.config import Config
+from services.auth.oauth import NoGrant, Why
+from services.auth.proving import Prover
+from services.auth.sealing import AccountSecret, GivenCredential
+from services.auth.store import AuthWork, PendingAuthorisation
+from services.auth.transport import TokenEndpoint
+from services.auth.vault import Vault
+from services.chassis.clock import Clock
+from services.chassis.errors import CommandFailed
+from services.chassis.identifiers import Identifiers
+from services.chassis.store import Store
+
+
+class Accounts:
+    """Answers the commands that make accounts."""
+
+    def __init__(
+        self,
+        store: Store[AuthWork],
+        *,
+        prover: Prover,
+        vault: Vault,
+        clients: Clients,
+        endpoint: TokenEndpoint,
+        catalogue: Catalogue,
+        clock: Clock,
+        identifiers: Identifiers,
+        config: Config,
+    ) -> None:
+        self._store = store
+        self._prover = prover
+        self._vault = vault
+        self._clients = clients
+        self._endpoint = endpoint
+        self._catalogue = catalogue
+        self._clock = clock
+        self._identifiers = identifiers
+        self._config = config
+
+    async def begin(self, command: BeginAuthorisation) -> Authorisation:
+        """Remember who asks, and say where the person must go."""
+        tenant_id = command.tenant_id
+        registration = await self._clients.registration(tenant_id, command.app)
+        checks.require(command.browser, "browser")
+        checks.require_address(command.redirect_uri, "redirect_uri")
+        if command.account_id is not None:
+            await self._existing(tenant_id, command.account_id, app=command.app)
+        state = secrets.token_urlsafe(oauth.SECRET_BYTES)
+        verifier = secrets.token_urlsafe(oauth.SECRET_BYTES)
+        state_hash = oauth.fingerprint(state)
+        expires_at = self._clock.now() + datetime.timedelta(
+            seconds=self._config.authorisation_age_s_max
+        )
+        pending = PendingAuthorisation(
+            app=command.app,
+            account_id=command.account_id,
+            browser_hash=oauth.fingerprint(command.browser),
+            redirect_uri=command.redirect_uri,
+            verifier=sealing.seal_verifier(
+                self._vault, verifier, tenant_id=tenant_id, state_hash=state_hash
+            ),
+            expires_at=expires_at,
+        )
+        async with self._store.transaction() as work:
+            await work.drop_stale()
+            await work.put_authorisation(tenant_id, state_hash, pending=pending)
+        return Authorisation(
+            authorise_url=oauth.authorise_url(
+                registration,
+                redirect_uri=command.redirect_uri,
+                state=state,
+                verifier=verifier,
+            ),
+            state=state,
+            expires_at=expires_at,
+        )
+
+    async def complete(self, command: CompleteAuthorisation) -> Account:
+        """Turn a callback into an account."""
+        tenant_id = command.tenant_id
+        state_hash = oauth.fingerprint(command.state)
+        async with self._store.transaction() as work:
+            pending = await work.take_authorisation(tenant_id, state_hash)
+        if (
+            pending is None
+            or pending.expires_at < self._clock.now()
+            or pending.browser_hash != oauth.fingerprint(command.browser)
+        ):
+            raise CommandFailed(
+                ErrorCode.AUTHORISATION_EXPIRED,
+                "This authorisation was begun too long ago, in another browser, or is"
+                " used already. Begin again.",
+            )
+        if command.error or not command.code:
+            raise _denied("The app was not given permission. Nothing was stored.")
+        registration = await self._clients.registration(tenant_id, pending.app)
+        if registration.issuer and command.issuer not in ("", registration.issuer):
+            raise _denied("The answer came from another server than the app's.")
+        verifier = sealing.open_verifier(
+            self._vault, pending.verifier, tenant_id=tenant_id, state_hash=state_hash
+        )
+        form = oauth.code_form(
+            code=command.code, redirect_uri=pending.redirect_uri, verifier=verifier
+        )
+        grant = await self._endpoint.post(registration, form)
+        if isinstance(grant, NoGrant):
+            raise _without_token(grant)
+        if missing := grant.lacks(registration.scopes):
+            raise _denied(
+                "The app did not grant all permissions that are needed; missing:"
+                f" {', '.join(missing)}. Nothing was stored. Begin again and allow all."
+            )
+        now = self._clock.now()
+        given = GivenCredential(
+            kind=CredentialKind.BEARER,
+            secret=AccountSecret(
+                access_token=grant.access_token, refresh_token=grant.refresh_token
+            ),
+            expires_at=grant.expires_at(now),
+            renew_at=grant.renew_at(now, margin_s=self._config.refresh_margin_s),
+        )
+        return await self._prover.prove(
+            tenant_id,
+            Account(
+                account_id=self._identifiers.new(AccountId),
+                app=pending.app,
+                state=AccountState.PENDING,
+                base_url=registration.api_url,
+                scopes=grant.scopes or registration.scopes,
+                created_at=now,
+            ),
+            given=given,
+            instead_of=pending.account_id,
+        )
+
+    async def add_password(self, command: AddPasswordAccount) -> Account:
+        """Store user name and password once a call has proved them."""
+        app = await self._catalogue.app(command.tenant_id, command.app)
+        if app.auth_method is not AuthMethod.PASSWORD:
+            raise CommandFailed(
+                ErrorCode.INVALID,
+                f"{app.name} is authorised in a browser:"
+                " POST /v1/accounts/authorisations begins it.",
+                field="app",
+            )
+        for field in ("base_url", "username", "password"):
+            checks.require(getattr(command, field), field)
+        checks.require_username(command.username, "username")
+        checks.require_address(command.base_url, "base_url")
+        if command.account_id is not None:
+            await self._existing(command.tenant_id, command.account_id, app=app.app)
+        return await self._prover.prove(
+            command.tenant_id,
+            Account(
+                account_id=self._identifiers.new(AccountId),
+                app=app.app,
+                state=AccountState.PENDING,
+                base_url=command.base_url.rstrip("/"),
+                created_at=self._clock.now(),
+            ),
+            given=GivenCredential(
+                kind=CredentialKind.BASIC,
+                secret=AccountSecret(password=command.password),
+                username=command.username,
+            ),
+            instead_of=command.account_id,
+        )
+
+    async def _existing(
+        self, tenant_id: TenantId, account_id: AccountId, *, app: AppId
+    ) -> None:
+        async with self._store.transaction() as work:
+            account = await work.account(tenant_id, account_id)
+        if account is None or account.app != app:
+            raise CommandFailed(
+                ErrorCode.NOT_FOUND,
+                "There is no such account of this app.",
+                field="account_id",
+            )
+
+
+def _denied(detail: str) -> CommandFailed:
+    return CommandFailed(ErrorCode.AUTHORISATION_DENIED, detail)
+
+
+def _without_token(answer: NoGrant) -> CommandFailed:
+    if answer.why in (Why.REFUSED, Why.CLIENT_REFUSED):
+        return CommandFailed(
+            ErrorCode.CREDENTIALS_REFUSED,
+            f"The app refused to give a token ({answer.reason}). Check the client id"
+            " and secret and the redirect URI registered at the app.",
+        )
+    return CommandFailed(
+        ErrorCode.APP_UNREACHABLE,
+        "The app's token endpoint gave no usable answer. Begin again later.",
+        retry=Retry.LATER,
+    )

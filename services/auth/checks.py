@@ -1,0 +1,54 @@
+"""What auth asks of texts that come from outside."""
+
+from typing import Final
+
+import aiohttp
+
+from proto.errors import ErrorCode
+from services.chassis import addresses
+from services.chassis.addresses import Guard
+from services.chassis.errors import AddressRefused, CommandFailed
+
+TEXT_LENGTH_MAX: Final = 2_048
+
+
+def require(text: str, field: str) -> None:
+    """Refuse a text that is empty, too long, or that Postgres cannot hold."""
+    if not text or len(text) > TEXT_LENGTH_MAX or "\0" in text:
+        raise CommandFailed(
+            ErrorCode.INVALID,
+            f"{field} must have 1 to {TEXT_LENGTH_MAX} characters.",
+            field=field,
+        )
+
+
+def require_username(username: str, field: str) -> None:
+    """Refuse a user name that HTTP's Basic scheme cannot carry (RFC 7617)."""
+    if ":" in username:
+        raise CommandFailed(
+            ErrorCode.INVALID, f"{field} must not contain a colon.", field=field
+        )
+
+
+def require_address(address: str, field: str) -> None:
+    """Refuse what is not an http or https address of a server."""
+    if len(address) > TEXT_LENGTH_MAX or not addresses.is_url(address):
+        raise CommandFailed(
+            ErrorCode.INVALID,
+            f"{field} must be an http or https address without a user name.",
+            field=field,
+        )
+
+
+async def require_callable(address: str, field: str, *, guard: Guard) -> None:
+    """Refuse an address that leads where nobody may be called."""
+    try:
+        await guard.look_up(address, resolver=aiohttp.ThreadedResolver())
+    except AddressRefused as err:
+        raise CommandFailed(
+            ErrorCode.ADDRESS_REFUSED,
+            f"{field} {err.reason}. Use a public https address; if this one is meant,"
+            " whoever runs Tandem can allow it in AUTH_PRIVATE_ADDRESSES and"
+            " CONNECTOR_PRIVATE_ADDRESSES.",
+            field=field,
+        ) from err

@@ -1,0 +1,105 @@
+"""A tenant's own clients of apps: stored sealed, and opened to be used.
+
+What an app's authorisation server needs is a fact of the app; who we are there, and
+at which addresses if not the usual ones, is the tenant's.
+"""
+
+from typing import Final
+
+from proto.auth import SetAppClient
+from proto.base import Done
+from proto.connector import AuthMethod, OAuthFacts
+from proto.errors import ErrorCode
+from proto.ids import AppId, TenantId
+from services.auth import checks, sealing
+from services.auth.catalogue import Catalogue
+from services.auth.oauth import Registration
+from services.auth.store import AppClient, AuthWork
+from services.auth.vault import Vault
+from services.chassis.addresses import Guard
+from services.chassis.errors import CommandFailed
+from services.chassis.store import Store
+
+_ADDRESSES: Final = ("authorise_url", "token_url", "api_url")
+
+
+class Clients:
+    """Stores app clients and returns them ready for use."""
+
+    def __init__(
+        self,
+        store: Store[AuthWork],
+        *,
+        vault: Vault,
+        catalogue: Catalogue,
+        guard: Guard,
+    ) -> None:
+        self._store = store
+        self._vault = vault
+        self._catalogue = catalogue
+        self._guard = guard
+
+    async def put(self, command: SetAppClient) -> Done:
+        """Store a tenant's own client of an app, or replace it."""
+        await self._facts(command.tenant_id, command.app)
+        for field in ("client_id", "client_secret"):
+            checks.require(getattr(command, field), field)
+        for field in _ADDRESSES:
+            if address := getattr(command, field):
+                checks.require_address(address, field)
+                await checks.require_callable(address, field, guard=self._guard)
+        client = AppClient(
+            client_id=command.client_id,
+            client_secret=sealing.seal_client(
+                self._vault,
+                command.client_secret,
+                tenant_id=command.tenant_id,
+                app=command.app,
+            ),
+            authorise_url=command.authorise_url,
+            token_url=command.token_url,
+            api_url=command.api_url.rstrip("/"),
+        )
+        async with self._store.transaction() as work:
+            await work.put_client(command.tenant_id, command.app, client=client)
+        return Done()
+
+    async def registration(self, tenant_id: TenantId, app: AppId) -> Registration:
+        """Return what is needed to talk to an app's authorisation server.
+
+        Raises:
+            CommandFailed: The app has none, or no client of it is stored.
+        """
+        facts = await self._facts(tenant_id, app)
+        async with self._store.transaction() as work:
+            client = await work.client(tenant_id, app)
+        if client is None:
+            raise CommandFailed(
+                ErrorCode.CLIENT_MISSING,
+                "No client id and secret are stored for this app."
+                f" PUT /v1/apps/{app}/client stores them.",
+                field="app",
+            )
+        return Registration(
+            client_id=client.client_id,
+            client_secret=sealing.open_client(
+                self._vault, client.client_secret, tenant_id=tenant_id, app=app
+            ),
+            client_auth=facts.client_auth,
+            authorise_url=client.authorise_url or facts.authorise_url,
+            token_url=client.token_url or facts.token_url,
+            api_url=client.api_url,
+            scopes=facts.scopes,
+            issuer=facts.issuer,
+        )
+
+    async def _facts(self, tenant_id: TenantId, app: AppId) -> OAuthFacts:
+        found = await self._catalogue.app(tenant_id, app)
+        if found.auth_method is not AuthMethod.OAUTH or found.oauth is None:
+            raise CommandFailed(
+                ErrorCode.INVALID,
+                f"{found.name} takes a user name and a password:"
+                " POST /v1/accounts stores them.",
+                field="app",
+            )
+        return found.oauth

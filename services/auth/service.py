@@ -1,0 +1,93 @@
+"""Builds and wires auth; the only module here that constructs things."""
+
+import asyncio
+import functools
+
+from proto.auth import (
+    AddPasswordAccount,
+    BeginAuthorisation,
+    CompleteAuthorisation,
+    GetAccount,
+    IssueToken,
+    ListAccounts,
+    RemoveAccount,
+    SetAppClient,
+)
+from services.auth import handlers, rotation, transport, vault
+from services.auth.accounts import Accounts
+from services.auth.catalogue import Catalogue
+from services.auth.clients import Clients
+from services.auth.config import Config
+from services.auth.proving import Prover
+from services.auth.store import AuthWork
+from services.auth.tokens import Tokens
+from services.auth.vault import Vault
+from services.chassis import process
+from services.chassis.addresses import Guard
+from services.chassis.errors import BadConfiguration
+from services.chassis.process import Runtime
+from services.chassis.store import Store
+
+
+async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
+    """Answer commands until told to stop."""
+    config = runtime.settings
+    if config.refresh_lease_s <= config.refresh_timeout_s:
+        raise BadConfiguration(
+            ["AUTH_REFRESH_LEASE_S must be more than AUTH_REFRESH_TIMEOUT_S"]
+        )
+    store: Store[AuthWork] = runtime.store(AuthWork)
+    safe = vault.load(config.key_ring_file)
+    await _check_keys(safe, store, config=config)
+    guard = Guard(config.private_addresses)
+    async with transport.open_endpoint(
+        config.refresh_timeout_s, guard=guard
+    ) as endpoint:
+        catalogue = Catalogue(runtime.bus, runtime.clock)
+        clients = Clients(store, vault=safe, catalogue=catalogue, guard=guard)
+        tokens = Tokens(
+            store,
+            vault=safe,
+            clients=clients,
+            endpoint=endpoint,
+            clock=runtime.clock,
+            config=config,
+        )
+        accounts = Accounts(
+            store,
+            prover=Prover(store, vault=safe, bus=runtime.bus, clock=runtime.clock),
+            vault=safe,
+            clients=clients,
+            endpoint=endpoint,
+            catalogue=catalogue,
+            clock=runtime.clock,
+            identifiers=runtime.identifiers,
+            config=config,
+        )
+        for command, handler in (
+            (SetAppClient, clients.put),
+            (BeginAuthorisation, accounts.begin),
+            (CompleteAuthorisation, accounts.complete),
+            (AddPasswordAccount, accounts.add_password),
+            (GetAccount, functools.partial(handlers.get_account, store=store)),
+            (ListAccounts, functools.partial(handlers.list_accounts, store=store)),
+            (RemoveAccount, functools.partial(handlers.remove_account, store=store)),
+            (IssueToken, tokens.issue),
+        ):
+            await runtime.bus.answer(command, handler)
+        await process.serve_until(runtime, stopping)
+        # The bus goes first: closing the endpoint under a refresh that is under way
+        # would lose a token that the app has rotated.
+        await runtime.bus.drain(timeout_s=config.refresh_timeout_s)
+        await tokens.finish(timeout_s=config.refresh_timeout_s)
+
+
+async def _check_keys(safe: Vault, store: Store[AuthWork], *, config: Config) -> None:
+    """Refuse a key ring that does not open what is stored (hazard 122)."""
+    async with store.transaction() as work:
+        missing = safe.lacks(await rotation.keys_in_use(work))
+    if missing:
+        names = ", ".join(map(repr, missing))
+        raise BadConfiguration(
+            [f"key ring {config.key_ring_file}: secrets need the key {names} too"]
+        )

@@ -1,0 +1,70 @@
+-- App clients, accounts, their credentials, and authorisations under way.
+
+CREATE TABLE auth.app_clients (
+    tenant_id      text NOT NULL,
+    app            text NOT NULL,
+    client_id      text NOT NULL,
+    key_id         text NOT NULL,
+    wrapped_key    bytea NOT NULL,
+    body           bytea NOT NULL,
+    authorise_url  text NOT NULL,
+    token_url      text NOT NULL,
+    api_url        text NOT NULL,
+    updated_at     timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, app)
+);
+
+CREATE TABLE auth.authorisations (
+    state_hash    text NOT NULL,
+    tenant_id     text NOT NULL,
+    app           text NOT NULL,
+    account_id    text,
+    browser_hash  text NOT NULL,
+    redirect_uri  text NOT NULL,
+    key_id        text NOT NULL,
+    wrapped_key   bytea NOT NULL,
+    body          bytea NOT NULL,
+    expires_at    timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, state_hash)
+);
+
+CREATE INDEX authorisations_age ON auth.authorisations (expires_at);
+
+CREATE TABLE auth.accounts (
+    tenant_id          text NOT NULL,
+    account_id         text NOT NULL,
+    app                text NOT NULL,
+    state              text NOT NULL,
+    vendor_account_id  text NOT NULL DEFAULT '',
+    display_name       text NOT NULL DEFAULT '',
+    base_url           text NOT NULL DEFAULT '',
+    scopes             text[] NOT NULL DEFAULT '{}',
+    created_at         timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, account_id)
+);
+
+-- One account of ours per account of the app: it is reused, not doubled.
+CREATE UNIQUE INDEX accounts_pinned
+ON auth.accounts (tenant_id, app, base_url, vendor_account_id)
+WHERE vendor_account_id <> '';
+
+CREATE TABLE auth.credentials (
+    tenant_id      text NOT NULL,
+    account_id     text NOT NULL,
+    kind           text NOT NULL,
+    username       text NOT NULL DEFAULT '',
+    version        integer NOT NULL,
+    key_id         text NOT NULL,
+    wrapped_key    bytea NOT NULL,
+    body           bytea NOT NULL,
+    expires_at     timestamptz,
+    renew_at       timestamptz,
+    lease_id       text,
+    -- Without a lease_id: nobody refreshes before, the app is given a rest.
+    lease_until    timestamptz,
+    -- How often the refresh token was refused, or used and nobody knows what came of it.
+    uses           integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant_id, account_id),
+    FOREIGN KEY (tenant_id, account_id)
+        REFERENCES auth.accounts (tenant_id, account_id) ON DELETE CASCADE
+);
