@@ -1,0 +1,80 @@
+"""What became of an intent, said in the closed set of outcomes of the bus."""
+
+import datetime
+from typing import Final, NamedTuple, TypeAlias
+
+from proto.connector import ContactWritten, WriteOutcome
+from proto.errors import ErrorCode
+from proto.ids import IntentId
+from services.chassis.clock import Clock
+from services.connector import batches
+from services.connector.accounts import OpenWrite
+from services.connector.errors import CallFailed, Meaning
+from services.connector.lookups import Fresh
+
+
+class PutOff(NamedTuple):
+    """An intent that was not carried out for sure and may be tried again."""
+
+    intent_id: IntentId
+    reason: ErrorCode
+    retry_after_s: float
+
+
+Outcome: TypeAlias = ContactWritten | PutOff
+
+_FINAL: Final = frozenset({Meaning.QUOTA_EXHAUSTED, Meaning.UNAUTHORISED})
+"""What does not pass soon enough to wait for it here."""
+_REFUSALS: Final = frozenset({Meaning.REFUSED, Meaning.FORBIDDEN})
+_UNCLEAR: Final = frozenset({Meaning.NO_ANSWER, Meaning.BROKEN})
+
+
+class Answers:
+    """Makes the answers to intents."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def failed(
+        self,
+        item: OpenWrite,
+        err: CallFailed,
+        *,
+        sent_at: datetime.datetime | None = None,
+    ) -> Outcome:
+        """Return what a failed call means for an intent; ``sent_at`` if it was its."""
+        if sent_at is not None and err.meaning in _UNCLEAR:
+            return self.answer(item, WriteOutcome.UNKNOWN, sent_at=sent_at)
+        if err.meaning in _REFUSALS:
+            return self.answer(
+                item, WriteOutcome.REFUSED, reason=err.code, sent_at=sent_at
+            )
+        if err.meaning in _FINAL:
+            return self.stale(item, err.code)
+        return PutOff(item.intent_id, err.code, err.retry_after_s or 0.0)
+
+    def stale(self, item: OpenWrite, reason: ErrorCode | None = None) -> Outcome:
+        """Return that a write was not begun."""
+        return self.answer(item, WriteOutcome.STALE, reason=reason or item.reason)
+
+    def answer(
+        self,
+        item: OpenWrite,
+        outcome: WriteOutcome,
+        *,
+        fresh: Fresh | None = None,
+        reason: ErrorCode | None = None,
+        field: str = "",
+        sent_at: datetime.datetime | None = None,
+    ) -> ContactWritten:
+        """Return an outcome, with the record as it was just seen."""
+        return ContactWritten(
+            intent_id=item.intent_id,
+            kind=item.write.kind,
+            outcome=outcome,
+            record=batches.fitting(fresh.snapshot.record) if fresh else None,
+            reason=reason,
+            field=field,
+            sent_at=sent_at,
+            read_at=fresh.read_at if fresh else self._clock.now(),
+        )

@@ -1,0 +1,1 @@
+"""One folder per app. An app knows nothing of another, nor of the transport."""

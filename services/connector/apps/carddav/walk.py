@@ -1,0 +1,192 @@
+"""One pass over the books of an account, page by page: the cursor and its steps.
+
+A scan is the changes since the beginning. A page lists a book or takes the next
+cards of the last listing, so a listing is repeated only where its names would make
+the cursor too large. Whatever a listing names is read: a card not found is gone.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from proto import codec
+from proto.ids import RecordId
+from proto.record import Record
+from services.connector.apps.carddav import calls, cards, discovery, fields
+from services.connector.apps.carddav.calls import Fetched, Listing
+from services.connector.apps.carddav.discovery import Place
+from services.connector.errors import CallFailed, Meaning
+from services.connector.port import ANSWER_BYTES_MAX, Facts, Operation, Page
+
+CHUNK_CARDS_MAX = 200
+CHUNK_BYTES_MAX = ANSWER_BYTES_MAX // 2
+CARD_BYTES_ASSUMED = 64 * 1024
+"""Photos make cards large; this many bytes stand in where no size is told."""
+WINDOW_CHARACTERS_MAX = 64 * 1024
+"""Names kept in a cursor; a longer listing is read again behind the last one."""
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a pass is. Between passes only ``place`` and ``reached`` are set."""
+
+    place: Place
+    reached: dict[str, str]
+    """The token of each book up to which it has been read."""
+    todo: tuple[tuple[str, str], ...] = ()
+    """Books still to read with the token to start from; the first is in hand."""
+    token: str = ""
+    """The token of the listing in hand; empty before there is one."""
+    window: tuple[tuple[str, ...], ...] = ()
+    """Names to read, in chunks of one call."""
+    after: str = ""
+    """The listing went on behind this name: it has to be read again."""
+    is_partial: bool = False
+    """The server cut the listing short: the rest is behind ``token``."""
+
+
+def encode(cursor: Cursor) -> str:
+    """Return a cursor as text."""
+    return codec.encode(cursor).decode()
+
+
+def decode(text: str) -> Cursor:
+    """Return a cursor from its text.
+
+    Raises:
+        CallFailed: With CURSOR_EXPIRED, for what is no cursor of ours.
+    """
+    try:
+        return codec.decode(text.encode(), Cursor)
+    except codec.Undecodable as err:
+        raise CallFailed(Meaning.CURSOR_EXPIRED, f"no cursor: {err}") from err
+
+
+def begin_scan(facts: Facts) -> Operation[Cursor]:
+    """Return the cursor with which every book is read from its beginning."""
+    place = yield from discovery.find(facts)
+    books = yield from discovery.list_books(place, facts=facts)
+    todo = tuple((book.path, "") for book in books)
+    return Cursor(place=place, reached={}, todo=todo)
+
+
+def begin_changes(last: Cursor, *, facts: Facts) -> Operation[Cursor]:
+    """Return the cursor with which the books are read that have moved on.
+
+    Raises:
+        CallFailed: With CURSOR_EXPIRED, if a book is gone: nobody tells what was
+            in it, so all is to be read again.
+    """
+    books = yield from discovery.list_books(last.place, facts=facts)
+    if last.reached.keys() - {book.path for book in books}:
+        raise CallFailed(Meaning.CURSOR_EXPIRED, "an address book is gone")
+    todo = tuple(
+        (book.path, last.reached.get(book.path, ""))
+        for book in books
+        # A server that does not tell its token has to be asked.
+        if not book.sync_token or book.sync_token != last.reached.get(book.path)
+    )
+    return Cursor(place=last.place, reached=last.reached, todo=todo)
+
+
+def read_page(cursor: Cursor, *, facts: Facts) -> Operation[Page]:
+    """Read the next cards of a pass, at most one chunk."""
+    expected = None
+    while cursor.todo and not cursor.window:
+        book, base = cursor.todo[0]
+        if cursor.token and not cursor.after and not cursor.is_partial:
+            cursor = _close_book(cursor)
+            continue
+        if cursor.token and not cursor.after:
+            base = cursor.token
+            cursor = _restart(cursor, base)
+        listing = yield from calls.list_changes(book, base, facts=facts)
+        if _is_start_of_only_book(cursor) and not listing.is_partial:
+            expected = len(listing.sizes)
+        cursor = _take_listing(cursor, listing)
+        if listing.is_partial and not cursor.window:
+            return Page(records=(), next=encode(cursor))
+    if not cursor.todo:
+        return Page(records=(), resume=encode(cursor))
+    book = cursor.todo[0][0]
+    paths = [book + name for name in cursor.window[0]]
+    found = yield from calls.fetch_all(book, paths, facts=facts)
+    cursor = msgspec.structs.replace(cursor, window=cursor.window[1:])
+    records = tuple(records_of(found))
+    return _page(cursor, records=records, expected=expected)
+
+
+def records_of(found: Iterable[Fetched]) -> Iterable[Record]:
+    """Return cards as records; groups are left out, they are no contacts."""
+    for one in found:
+        record_id = RecordId(one.path)
+        if one.text is None:
+            yield fields.gone(record_id)
+            continue
+        try:
+            card = cards.parse(one.text)
+        except cards.Unreadable:
+            yield fields.record(record_id, etag=one.etag, card=None)
+            continue
+        if not fields.is_group(card):
+            yield fields.record(record_id, etag=one.etag, card=card)
+
+
+def _page(cursor: Cursor, *, records: tuple[Record, ...], expected: int | None) -> Page:
+    is_book_done = not (cursor.window or cursor.after or cursor.is_partial)
+    if is_book_done:
+        cursor = _close_book(cursor)
+    if cursor.todo:
+        return Page(records=records, next=encode(cursor), expected_count=expected)
+    return Page(records=records, resume=encode(cursor), expected_count=expected)
+
+
+def _is_start_of_only_book(cursor: Cursor) -> bool:
+    is_start = not cursor.token and not cursor.reached and len(cursor.todo) == 1
+    return is_start and cursor.todo[0][1] == ""
+
+
+def _close_book(cursor: Cursor) -> Cursor:
+    book = cursor.todo[0][0]
+    return Cursor(
+        place=cursor.place,
+        reached={**cursor.reached, book: cursor.token},
+        todo=cursor.todo[1:],
+    )
+
+
+def _restart(cursor: Cursor, base: str) -> Cursor:
+    """Go on in the same book from the token of a listing that was cut short."""
+    todo = ((cursor.todo[0][0], base), *cursor.todo[1:])
+    return Cursor(place=cursor.place, reached=cursor.reached, todo=todo)
+
+
+def _take_listing(cursor: Cursor, listing: Listing) -> Cursor:
+    """Put the next names of a listing into the cursor."""
+    book = cursor.todo[0][0]
+    window: list[list[str]] = []
+    bytes_left = cards_left = 0
+    characters_left = WINDOW_CHARACTERS_MAX
+    after = ""
+    # A listing read again starts behind the names that were taken from it before.
+    for path in sorted(p for p in listing.sizes if p.removeprefix(book) > cursor.after):
+        name = path.removeprefix(book)
+        if window and characters_left < len(name):
+            after = window[-1][-1]
+            break
+        size = listing.sizes[path]
+        size = CARD_BYTES_ASSUMED if size is None else size
+        if cards_left < 1 or bytes_left < size:
+            window.append([])
+            cards_left, bytes_left = CHUNK_CARDS_MAX, CHUNK_BYTES_MAX
+        window[-1].append(name)
+        characters_left -= len(name)
+        cards_left -= 1
+        bytes_left -= size
+    return msgspec.structs.replace(
+        cursor,
+        # The first listing's token: what changes while it is read comes after it.
+        token=cursor.token or listing.token,
+        window=tuple(tuple(chunk) for chunk in window),
+        after=after,
+        is_partial=listing.is_partial,
+    )

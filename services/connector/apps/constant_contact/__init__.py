@@ -1,0 +1,1 @@
+"""Constant Contact, API version 3."""

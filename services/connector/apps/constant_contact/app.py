@@ -1,0 +1,297 @@
+"""Constant Contact's operations: they yield calls and receive answers."""
+
+import urllib.parse
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from proto import codec
+from proto.connector import Container
+from proto.errors import ErrorCode
+from proto.fields import Field, Fields
+from proto.ids import ContainerId, RecordId
+from proto.record import Presence, Record
+from services.connector.apps.constant_contact import (
+    answers,
+    bodies,
+    cursors,
+    custom,
+    dates,
+    fields,
+    paging,
+    wire,
+)
+from services.connector.apps.constant_contact.catalogue import Catalogue
+from services.connector.apps.constant_contact.cursors import (
+    INCLUDE,
+    PAGE_SIZE,
+    Progress,
+    Stage,
+)
+from services.connector.errors import CallFailed, Meaning
+from services.connector.manifest import Manifest
+from services.connector.port import (
+    ANSWER_BYTES_MAX,
+    Answer,
+    Call,
+    CreateResult,
+    Exists,
+    Facts,
+    Identity,
+    Missing,
+    Moved,
+    NewRecord,
+    Operation,
+    Page,
+    Refused,
+    Snapshot,
+    UpdateResult,
+    Written,
+)
+
+LISTS_PAGE_SIZE = 500
+LISTS_PAGES_MAX = 10
+"""An account holds at most 1,000 lists; this leaves room for short pages."""
+
+
+class App:
+    """One Constant Contact account.
+
+    Keep it as long as the account is used: it remembers the custom fields, which
+    are otherwise read again before the first contact is.
+    """
+
+    def __init__(self, manifest: Manifest, facts: Facts) -> None:
+        self._pager = paging.Pager(facts.base_url)
+        self._catalogue = Catalogue(self._pager)
+
+    def meaning_of(self, answer: Answer) -> CallFailed:
+        """Say what an answer with an unaccepted status means."""
+        return answers.meaning_of(answer)
+
+    def verify(self) -> Operation[Identity]:
+        """Read whose account it is."""
+        answer = yield Call(method="GET", path="/account/summary")
+        summary = answer.decode(wire.AccountSummary)
+        name = summary.organization_name or summary.contact_email
+        return Identity(
+            vendor_account_id=summary.encoded_account_id,
+            display_name=name or summary.encoded_account_id,
+        )
+
+    def describe_fields(self) -> Operation[tuple[Field, ...]]:
+        """Read the custom fields; the others are the same in every account."""
+        definitions = yield from self._catalogue.read()
+        return fields.CORE + tuple(map(custom.describe, definitions.values()))
+
+    def list_containers(self) -> Operation[tuple[Container, ...]]:
+        """Read the lists."""
+        pages = yield from self._pager.read_all(
+            "/contact_lists",
+            into=wire.ContactLists,
+            limit=LISTS_PAGE_SIZE,
+            pages_max=LISTS_PAGES_MAX,
+        )
+        lists = {one.list_id: one for page in pages for one in page.lists}
+        return tuple(
+            Container(container_id=ContainerId(one.list_id), name=one.name)
+            for one in lists.values()
+            if one.deleted_at is None
+        )
+
+    def scan(self, cursor: str | None) -> Operation[Page]:
+        """Read one page of every contact that is not deleted."""
+        progress = cursors.decode(cursor) if cursor else Progress(stage=Stage.SCAN)
+        if progress.stage is not Stage.SCAN:
+            raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of a scan")
+        is_first = not progress.link
+        progress, page = yield from self._page(progress, limit=PAGE_SIZE)
+        following = progress.following(self._pager.next_of(page))
+        records = yield from self._records(page.contacts)
+        return Page(
+            records=tuple({one.record_id: one for one in records}.values()),
+            next=cursors.encode(following) if following else None,
+            resume=None if following else cursors.encode(progress.resumption()),
+            expected_count=page.contacts_count if is_first else None,
+        )
+
+    def changes(self, cursor: str) -> Operation[Page]:
+        """Read one page of changes; a short stage is joined by the next one.
+
+        So an account where little happened costs one call for each stage and one
+        page in all, and a contact that several stages show is told once.
+        """
+        progress = cursors.decode(cursor)
+        if progress.stage is Stage.SCAN:
+            raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of changes")
+        found: dict[RecordId, Record] = {}
+        while True:
+            limit = PAGE_SIZE - len(found)
+            progress, page = yield from self._page(progress, limit=limit)
+            contacts = [
+                one for one in page.contacts if progress.concerns(one.deleted_at)
+            ]
+            for record in (yield from self._records(contacts)):
+                found[record.record_id] = record
+            following = progress.following(self._pager.next_of(page))
+            records = tuple(found.values())
+            if following is None:
+                resume = cursors.encode(progress.resumption())
+                return Page(records=records, resume=resume)
+            if following.link or len(found) > PAGE_SIZE // 2:
+                return Page(records=records, next=cursors.encode(following))
+            progress = following
+
+    def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
+        """Read contacts, one a call: there is no other way to read by id."""
+        found = []
+        for record_id in record_ids:
+            answer = yield Call(
+                method="GET",
+                path=_path_of(record_id),
+                query=(("include", INCLUDE),),
+                accepts=(200, 404),
+            )
+            if answer.status == 404:
+                self._assert_gone(answer)
+                gone = Record(record_id=record_id, presence=Presence.DELETED)
+                found.append(Snapshot(record=gone))
+                continue
+            contact = answer.decode(wire.Contact)
+            if contact.contact_id.lower() != record_id.lower():
+                raise CallFailed(Meaning.BROKEN, "another contact than asked for")
+            (record,) = yield from self._records((contact,))
+            found.append(Snapshot(record=record, raw=answer.body))
+        return tuple(found)
+
+    def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
+        """Read the live contacts with these addresses, one address a call."""
+        found: dict[RecordId, Record] = {}
+        for email in emails:
+            answer = yield Call(
+                method="GET",
+                path="/contacts",
+                query=(("email", email), ("include", INCLUDE)),
+            )
+            for one in (
+                yield from self._records(answer.decode(wire.Contacts).contacts)
+            ):
+                if one.presence is Presence.LIVE:
+                    found[one.record_id] = one
+        return tuple(found.values())
+
+    def find_by_markers(
+        self, _markers: Sequence[str]
+    ) -> Operation[Mapping[str, Record]]:
+        """Find nothing: a contact has no place for a mark that nobody sees."""
+        yield from ()
+        return {}
+
+    def create(self, new: NewRecord) -> Operation[CreateResult]:
+        """Create one contact, with the weakest permission that its consent allows."""
+        definitions = yield from self._catalogue.for_write(new.fields)
+        body = bodies.create_body(new, definitions)
+        if not isinstance(body, dict):
+            return Refused(code=ErrorCode.VALUE_REFUSED, field_id=body)
+        answer = yield Call(
+            method="POST",
+            path="/contacts",
+            body=codec.encode(body),
+            accepts=(201, 400, 409),
+            is_write=True,
+        )
+        if answer.status == 400:
+            return answers.refusal(answer, definitions)
+        if answer.status == 409:
+            if record_id := answers.conflicting_id(answer):
+                return Exists(record_id=record_id)
+            raise CallFailed(Meaning.BROKEN, "a conflict that names no contact")
+        contact = answer.decode(wire.Contact)
+        asked = wire.Contact(
+            contact_id=contact.contact_id, list_memberships=tuple(new.containers)
+        )
+        shown = bodies.completed(contact, before=asked, written={})
+        return _written(shown, definitions)
+
+    def update(self, snapshot: Snapshot, fields: Fields) -> Operation[UpdateResult]:
+        """Set these fields of a contact; it is never brought back from deletion."""
+        if snapshot.record.presence is not Presence.LIVE:
+            return Missing()
+        definitions = yield from self._catalogue.for_write(fields)
+        before = codec.decode(snapshot.raw, wire.Contact, bytes_max=ANSWER_BYTES_MAX)
+        body = bodies.update_body(
+            before, raw=snapshot.raw, values=fields, definitions=definitions
+        )
+        if not isinstance(body, dict):
+            return Refused(code=ErrorCode.VALUE_REFUSED, field_id=body)
+        record_id = snapshot.record.record_id
+        answer = yield Call(
+            method="PUT",
+            path=_path_of(record_id),
+            body=codec.encode(body),
+            accepts=(200, 400, 404, 409),
+            is_write=True,
+        )
+        if answer.status == 400:
+            return answers.refusal(answer, definitions)
+        if answer.status == 404:
+            self._assert_gone(answer)
+            return Missing()
+        if answer.status == 409:
+            return self._conflict(answer, record_id)
+        contact = answer.decode(wire.Contact)
+        shown = bodies.completed(contact, before=before, written=body)
+        return _written(shown, definitions)
+
+    def _page(
+        self, progress: Progress, *, limit: int
+    ) -> Operation[tuple[Progress, wire.Contacts]]:
+        """Read the page that ``progress`` points at, and note when the pass began."""
+        if progress.link:
+            answer = yield paging.follow(progress.link, accepts=(200, 400))
+        else:
+            query = progress.query(limit)
+            answer = yield Call(method="GET", path="/contacts", query=query)
+        if answer.status == 400:
+            if not answers.problems(answer):
+                raise answers.meaning_of(answer)
+            # The link is the vendor's own, so it can only have become too old.
+            raise CallFailed(Meaning.CURSOR_EXPIRED, "a page's link is refused")
+        page = answer.decode(wire.Contacts)
+        if progress.link and self._pager.next_of(page) == progress.link:
+            raise CallFailed(Meaning.BROKEN, "a page that leads to itself")
+        if progress.began is None:
+            # Without a clock in the answer, the newest change it shows is early
+            # enough: nothing in it happened after it was sent.
+            stamps = (fields.changed_at(contact) for contact in page.contacts)
+            newest = max(filter(None, stamps), default=None)
+            began = dates.vendor_time(answer.headers) or newest or progress.since
+            progress = msgspec.structs.replace(progress, began=began)
+        return progress, page
+
+    def _records(self, contacts: Sequence[wire.Contact]) -> Operation[list[Record]]:
+        """Return contacts as records; their custom fields must be known for that."""
+        if not contacts:
+            return []
+        definitions = yield from self._catalogue.for_contacts(contacts)
+        return [fields.read(contact, definitions) for contact in contacts]
+
+    def _assert_gone(self, answer: Answer) -> None:
+        """Refuse to believe a 404 that is not the vendor's own."""
+        if not answers.is_no_such_contact(answer):
+            raise answers.meaning_of(answer)
+
+    def _conflict(self, answer: Answer, record_id: RecordId) -> UpdateResult:
+        """Tell an address that another contact has from a write at the same time."""
+        other = answers.conflicting_id(answer)
+        if other is not None and other != record_id.lower():
+            return Refused(code=ErrorCode.ALREADY_EXISTS, field_id=fields.EMAIL)
+        return Moved()
+
+
+def _path_of(record_id: RecordId) -> str:
+    return "/contacts/" + urllib.parse.quote(record_id, safe="")
+
+
+def _written(contact: wire.Contact, definitions: custom.Definitions) -> Written:
+    return Written(record=fields.read(contact, definitions))

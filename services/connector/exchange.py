@@ -1,0 +1,177 @@
+"""One HTTP request to an app, and its answer within bounds. Decides nothing.
+
+Only the account's own origin is ever asked, redirects are not followed, answers are
+cut at a size, also after decompression. What fails says whether it had been sent.
+"""
+
+import contextlib
+import re
+import zlib
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from proto.auth import CredentialKind, Token
+from services.chassis.addresses import Guard, GuardedConnector
+from services.connector.errors import CallFailed, Meaning
+from services.connector.port import ANSWER_BYTES_MAX, Answer, Call
+
+CONNECT_TIMEOUT_S: Final = 10.0
+KEPT_ALIVE_S: Final = 4.0
+"""Shorter than what servers keep, or a write meets a connection just closed."""
+HEADER_BYTES_MAX: Final = 16 * 1024
+_READ_BYTES: Final = 64 * 1024
+_SCHEMES: Final = ("https", "http")
+_ABSOLUTE: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+_UNSAFE: Final = re.compile(r"[\x00-\x20\x7f]")
+_GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
+
+
+class NotSent(Exception):
+    """Nothing reached the app."""
+
+
+class NoAnswer(Exception):
+    """It was sent, and no whole answer came back."""
+
+
+class TooLarge(NoAnswer):
+    """The answer is longer than what we take."""
+
+
+def url_of(call: Call, *, base_url: str) -> URL:
+    """Return where a call goes.
+
+    Raises:
+        CallFailed: It leads away from the account's own origin.
+    """
+    base = urlsplit(base_url)
+    origin = f"{base.scheme}://{base.netloc}"
+    path = call.path
+    is_absolute = _ABSOLUTE.match(path) is not None
+    if is_absolute:
+        text = path
+    elif call.from_origin:
+        text = origin + path
+    else:
+        text = base_url.rstrip("/") + path
+    if call.query:
+        text += ("&" if "?" in path else "?") + urlencode(call.query)
+    found = urlsplit(text)
+    if (
+        base.scheme not in _SCHEMES
+        or not base.hostname
+        or _UNSAFE.search(text)
+        or "\\" in text
+        or "@" in found.netloc
+        or (found.scheme, found.netloc.lower()) != (base.scheme, base.netloc.lower())
+        or not (is_absolute or path == "" or path[0] in "/?")
+        or not found.path.startswith("/")
+    ):
+        raise CallFailed(Meaning.BROKEN, "the call leads away from the app's address")
+    return URL(text, encoded=True)
+
+
+def authorisation_of(token: Token) -> str:
+    """Return the header that proves who a call is for."""
+    if token.kind is CredentialKind.BASIC:
+        return aiohttp.encode_basic_auth(token.username, token.secret)
+    return f"Bearer {token.secret}"
+
+
+@contextlib.asynccontextmanager
+async def session(guard: Guard) -> AsyncIterator[aiohttp.ClientSession]:
+    """Open the one session that all calls go through; it goes where the guard lets."""
+    trace = aiohttp.TraceConfig()
+    trace.on_request_headers_sent.append(_note_sent)
+    # The number of calls at once is bounded by the transport. A limit here would
+    # let a call wait inside its own timeout, and look unanswered.
+    connector = GuardedConnector(
+        guard, limit=0, ttl_dns_cache=60, keepalive_timeout=KEPT_ALIVE_S
+    )
+    opened = aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trace_configs=[trace],
+        max_line_size=HEADER_BYTES_MAX,
+        max_field_size=HEADER_BYTES_MAX,
+    )
+    # The client repeats a PUT or DELETE by itself when a kept-alive connection
+    # breaks; a write must never be repeated, and there is no public switch.
+    opened._retry_connection = False
+    async with opened:
+        yield opened
+
+
+async def exchange(
+    opened: aiohttp.ClientSession,
+    call: Call,
+    *,
+    url: URL,
+    headers: dict[str, str],
+    timeout_s: float,
+) -> Answer:
+    """Make one request.
+
+    Raises:
+        AddressRefused: The address is one that must not be called.
+        NotSent: Nothing reached the app.
+        NoAnswer: It may have reached the app.
+    """
+    note = SimpleNamespace(is_sent=False)
+    if call.body is not None:
+        headers = {**headers, "Content-Type": call.content_type}
+    try:
+        async with opened.request(
+            call.method,
+            url,
+            data=call.body,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(
+                total=timeout_s, sock_connect=min(CONNECT_TIMEOUT_S, timeout_s)
+            ),
+            trace_request_ctx=note,
+        ) as response:
+            return Answer(
+                status=response.status,
+                headers={name.lower(): text for name, text in response.headers.items()},
+                body=await _read(response),
+            )
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as err:
+        kind = NoAnswer if note.is_sent else NotSent
+        raise kind(type(err).__name__) from err
+
+
+async def _note_sent(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: object
+) -> None:
+    context.trace_request_ctx.is_sent = True
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    unpack = None
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        unpack = zlib.decompressobj(_GZIP_OR_ZLIB)
+    elif encoding not in ("identity", ""):
+        raise NoAnswer("an encoding that was not offered")
+    parts: list[bytes] = []
+    left = ANSWER_BYTES_MAX
+    async for chunk in response.content.iter_chunked(_READ_BYTES):
+        try:
+            part = unpack.decompress(chunk, left + 1) if unpack else chunk
+        except zlib.error as err:
+            raise NoAnswer("an answer that does not unpack") from err
+        left -= len(part)
+        if left < 0:
+            raise TooLarge(f"more than {ANSWER_BYTES_MAX} bytes")
+        parts.append(part)
+    if unpack is not None and not unpack.eof and parts:
+        raise NoAnswer("an answer that ends too early")
+    return b"".join(parts)

@@ -1,0 +1,145 @@
+"""How many calls an account's app may get, and whose turn it is. Pure.
+
+A window that slides over the last second (no second ever holds more calls than
+allowed), a count of the day, and three lanes: writes go before polls, polls before
+scans, but every few calls the least urgent lane has its turn, so that none starves.
+"""
+
+import collections
+import datetime
+import enum
+from typing import Final
+
+from services.connector.manifest import Limits
+
+WINDOW_MARGIN: Final = 1.05
+"""Calls that we space well may still reach the app bunched up."""
+YIELD_EVERY: Final = 4
+CHUNK_MAX: Final = 100
+CHUNK_S: Final = 5.0
+"""Writes are taken in hand for about so long at a time."""
+UNLIMITED: Final = 0.0
+
+
+class Lane(enum.IntEnum):
+    """What a call is for, most urgent first."""
+
+    WRITE = 0
+    POLL = 1
+    SCAN = 2
+
+
+DAY_SHARES: Final = {Lane.WRITE: 1.0, Lane.POLL: 0.9, Lane.SCAN: 0.7}
+"""How much of the day's calls must be spent before a lane gets no more."""
+
+
+class Budget:
+    """The calls one account may make. Instants are monotonic seconds."""
+
+    def __init__(self, *, calls_per_second: float, calls_per_day: int | None) -> None:
+        self._window_count = max(1, int(calls_per_second))
+        self._is_unlimited = calls_per_second <= UNLIMITED
+        self._window_s = (
+            0.0
+            if self._is_unlimited
+            else self._window_count / calls_per_second * WINDOW_MARGIN
+        )
+        self._calls: collections.deque[float] = collections.deque()
+        self._calls_per_day = calls_per_day
+        self._waiting = dict.fromkeys(Lane, 0)
+        self._turn = 0
+        self._blocked_until_s = 0.0
+        self._day: datetime.date | None = None
+        self._used = 0
+        self._unsaved = 0
+
+    def enter(self, lane: Lane) -> None:
+        """Say that a call waits for its turn."""
+        self._waiting[lane] += 1
+
+    def leave(self, lane: Lane) -> None:
+        """Say that it waits no more."""
+        self._waiting[lane] -= 1
+
+    def take(self, lane: Lane, *, now_s: float) -> float:
+        """Return 0 when the call may be made now, else the seconds to wait."""
+        if now_s < self._blocked_until_s:
+            return self._blocked_until_s - now_s
+        if not self._is_unlimited:
+            while self._calls and self._calls[0] <= now_s - self._window_s:
+                self._calls.popleft()
+            if len(self._calls) >= self._window_count:
+                return max(self._calls[0] + self._window_s - now_s, 0.001)
+            if self._next_lane(lane) is not lane:
+                return self._window_s / self._window_count
+            self._calls.append(now_s)
+        self._turn += 1
+        self._used += 1
+        self._unsaved += 1
+        return 0.0
+
+    def block(self, *, until_s: float) -> None:
+        """Let nothing pass until then: the app asked for a pause."""
+        self._blocked_until_s = max(self._blocked_until_s, until_s)
+
+    def has_quota(self, lane: Lane, *, today: datetime.date) -> bool:
+        """Tell whether the day's share of a lane still holds a call."""
+        self._turn_day(today)
+        if self._calls_per_day is None:
+            return True
+        return self._used < self._calls_per_day * DAY_SHARES[lane]
+
+    def set_stored(self, *, day: datetime.date, count: int) -> None:
+        """Take over the count of a day as it is stored, other replicas' included."""
+        self._turn_day(day)
+        if day == self._day:
+            self._used = count + self._unsaved
+
+    def take_unsaved(self) -> tuple[datetime.date | None, int]:
+        """Return the day and its calls not stored yet, and count them as stored."""
+        count, self._unsaved = self._unsaved, 0
+        return self._day, count
+
+    def _turn_day(self, today: datetime.date) -> None:
+        if self._day is None:
+            self._day = today
+        elif today > self._day:
+            self._day, self._used, self._unsaved = today, 0, 0
+
+    def _next_lane(self, asking: Lane) -> Lane:
+        lanes = [lane for lane in Lane if self._waiting[lane] or lane is asking]
+        return lanes[-1] if self._turn % YIELD_EVERY == YIELD_EVERY - 1 else lanes[0]
+
+
+def budget_of(limits: Limits, *, calls_per_second_max: float | None) -> Budget:
+    """Return the budget of an account, as the manifest or the settings have it."""
+    if calls_per_second_max is None:
+        return Budget(
+            calls_per_second=limits.calls_per_second,
+            calls_per_day=limits.calls_per_day,
+        )
+    is_unlimited = calls_per_second_max <= UNLIMITED
+    return Budget(
+        calls_per_second=calls_per_second_max,
+        calls_per_day=None if is_unlimited else limits.calls_per_day,
+    )
+
+
+def chunk_size(
+    limits: Limits, *, calls_per_second_max: float | None, get_batch: int
+) -> int:
+    """Return how many writes to take in hand at once: about five seconds of calls."""
+    rate = limits.calls_per_second
+    if calls_per_second_max is not None:
+        rate = calls_per_second_max
+    if rate <= UNLIMITED:
+        return CHUNK_MAX
+    calls_each = 1 + 1 / max(1, get_batch)
+    return max(1, min(CHUNK_MAX, int(rate * CHUNK_S / calls_each)))
+
+
+def seconds_to_midnight(now: datetime.datetime) -> float:
+    """Return how long the present day (UTC) still lasts."""
+    tomorrow = now.date() + datetime.timedelta(days=1)
+    midnight = datetime.datetime.combine(tomorrow, datetime.time(), datetime.UTC)
+    return (midnight - now).total_seconds()

@@ -1,0 +1,192 @@
+"""What an app offers: operations that yield calls and receive answers.
+
+An app does no I/O. Each operation is a generator; ``transport.drive`` runs it.
+An operation sees only answers whose status it listed in ``Call.accepts``; for any
+other the transport asks ``App.meaning_of`` and raises ``errors.CallFailed``.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Protocol, TypeAlias, TypeVar
+
+import msgspec
+
+from proto import codec
+from proto.connector import Container
+from proto.errors import ErrorCode
+from proto.fields import Field, Fields
+from proto.ids import ContainerId, FieldId, RecordId
+from proto.record import Consent, Record
+from services.connector.errors import CallFailed, Meaning
+from services.connector.manifest import Manifest
+
+ANSWER_BYTES_MAX = 16 * 1024 * 1024
+"""A longer answer is cut off by the transport and counts as broken."""
+
+T = TypeVar("T")
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request, without credentials; the transport adds those."""
+
+    method: str
+    path: str
+    """Path (may carry a query string) below the account's base address."""
+    from_origin: bool = False
+    """The path starts at the root of the base address' host instead, as the links
+    that a server hands out do; the host stays the same."""
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    content_type: str = "application/json"
+    accepts: tuple[int, ...] = (200,)
+    """Statuses that the operation handles itself."""
+    is_write: bool = False
+    """A write is never repeated: without an answer its outcome is unknown."""
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What came back, with a status that the call accepts."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+
+    def decode(self, into: type[T]) -> T:
+        """Return the JSON body as ``into``.
+
+        Raises:
+            CallFailed: The body is not what the app documents.
+        """
+        try:
+            return codec.decode(self.body, into, bytes_max=ANSWER_BYTES_MAX)
+        except codec.Undecodable as err:
+            raise CallFailed(Meaning.BROKEN, f"undecodable answer: {err}") from err
+
+
+Operation: TypeAlias = Generator[Call, Answer, T]
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an app may know of the account it works for; no secrets."""
+
+    base_url: str
+    """Origin and path prefix that ``Call.path`` is put behind; no trailing slash."""
+    username: str = ""
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the app says the account is."""
+
+    vendor_account_id: str
+    display_name: str
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of a scan or of changes."""
+
+    records: tuple[Record, ...]
+    next: str | None = None
+    """Cursor of the next page of this pass; None when this was the last one."""
+    resume: str | None = None
+    """On the last page: the cursor from which ``changes`` goes on."""
+    expected_count: int | None = None
+    """Records in all, where the app tells at the start of a scan."""
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A record just read, with what the app needs to write it back whole."""
+
+    record: Record
+    raw: bytes = b""
+    """The app's own form; nobody else looks inside."""
+
+
+class NewRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A record to be created."""
+
+    fields: Fields
+    containers: tuple[ContainerId, ...] = ()
+    consent: Consent = Consent.UNKNOWN
+    marker: str = ""
+    """Unique text of ours (a UUID); kept in the record where the app can."""
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """The write was applied; the record is the app's own answer."""
+
+    record: Record
+
+
+class Exists(msgspec.Struct, frozen=True, kw_only=True):
+    """Not created: the app already has a record with this email or marker."""
+
+    record_id: RecordId
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True):
+    """Not written: the app's own check says the record is no longer as read."""
+
+
+class Missing(msgspec.Struct, frozen=True, kw_only=True):
+    """Not written: there is no such record."""
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """Not written: the app does not accept this record."""
+
+    code: ErrorCode
+    field_id: FieldId | None = None
+
+
+CreateResult: TypeAlias = Written | Exists | Refused
+UpdateResult: TypeAlias = Written | Moved | Missing | Refused
+
+
+class App(Protocol):
+    """One app, for one account. A class in ``apps/<app>/app.py`` named ``App``."""
+
+    def __init__(self, manifest: Manifest, facts: Facts) -> None:
+        """Keep the manifest and the account's facts; no work here."""
+
+    def meaning_of(self, answer: Answer) -> CallFailed:
+        """Say what an answer with an unaccepted status means."""
+
+    def verify(self) -> Operation[Identity]:
+        """Make the cheapest call that proves the credentials."""
+
+    def describe_fields(self) -> Operation[tuple[Field, ...]]:
+        """Read the fields, custom ones included."""
+
+    def list_containers(self) -> Operation[tuple[Container, ...]]:
+        """Read the lists, folders or address books."""
+
+    def scan(self, cursor: str | None) -> Operation[Page]:
+        """Read one page of every live record; None starts."""
+
+    def changes(self, cursor: str) -> Operation[Page]:
+        """Read one page of what changed since a ``resume`` or ``next`` cursor.
+
+        Deleted records come with that presence where the app tells. May repeat
+        records that did not change, must not leave out any that did.
+        """
+
+    def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
+        """Read records by id, in any order; one that is gone has that presence.
+
+        At most ``capabilities.get_batch`` ids a time.
+        """
+
+    def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
+        """Read the live records that have one of these emails, in any spelling."""
+
+    def find_by_markers(
+        self, markers: Sequence[str]
+    ) -> Operation[Mapping[str, Record]]:
+        """Read the records that carry our markers, by marker; none where none can."""
+
+    def create(self, new: NewRecord) -> Operation[CreateResult]:
+        """Create one record."""
+
+    def update(self, snapshot: Snapshot, fields: Fields) -> Operation[UpdateResult]:
+        """Set exactly these fields of a record just read; the rest stays as it is."""

@@ -1,0 +1,396 @@
+-- name: follow_account
+-- What an account is needed for; the newest word wins. It is due at once when it
+-- becomes wanted or when a scan is wanted that is not done.
+INSERT INTO connector.accounts (
+    tenant_id, account_id, app, is_wanted, asked_at, wanted_scan_id, due_at, read_asks
+)
+VALUES ($tenant_id, $account_id, $app, $is_wanted, $asked_at, $scan_id, $now, 1)
+ON CONFLICT (tenant_id, account_id) DO UPDATE
+SET
+    app = EXCLUDED.app,
+    is_wanted = EXCLUDED.is_wanted,
+    asked_at = EXCLUDED.asked_at,
+    wanted_scan_id = coalesce(EXCLUDED.wanted_scan_id, accounts.wanted_scan_id),
+    failures = 0,
+    due_at = CASE
+        WHEN NOT accounts.is_wanted
+            OR (
+                EXCLUDED.wanted_scan_id IS NOT NULL
+                AND EXCLUDED.wanted_scan_id IS DISTINCT FROM accounts.done_scan_id
+            )
+        THEN EXCLUDED.due_at
+        ELSE accounts.due_at
+    END,
+    read_asks = accounts.read_asks + 1
+WHERE accounts.asked_at IS NULL OR accounts.asked_at <= EXCLUDED.asked_at;
+
+-- name: make_due
+-- A followed account is to be read at once.
+UPDATE connector.accounts
+SET due_at = $now, read_asks = read_asks + 1
+WHERE tenant_id = $tenant_id AND account_id = $account_id;
+
+-- name: want_reads
+-- Records that the account's next turn reads by id.
+INSERT INTO connector.wanted_reads (tenant_id, account_id, record_id, asked_at)
+SELECT $tenant_id, $account_id, wanted.record_id, $now
+FROM unnest($record_ids::text[]) AS wanted (record_id)
+ON CONFLICT (tenant_id, account_id, record_id) DO UPDATE
+SET asked_at = EXCLUDED.asked_at;
+
+-- name: wanted_reads
+-- The records that were asked for longest ago.
+SELECT record_id, asked_at
+FROM connector.wanted_reads
+WHERE tenant_id = $tenant_id AND account_id = $account_id
+ORDER BY asked_at, record_id
+LIMIT $limit::bigint;
+
+-- name: forget_wanted_reads
+-- These were read; one that was asked for again since stays.
+DELETE FROM connector.wanted_reads
+USING unnest($record_ids::text[], $asked_at::timestamptz[]) AS read (
+    record_id, asked_at
+)
+WHERE wanted_reads.tenant_id = $tenant_id
+    AND wanted_reads.account_id = $account_id
+    AND wanted_reads.record_id = read.record_id
+    AND wanted_reads.asked_at = read.asked_at;
+
+-- name: set_authorised
+-- Whether auth has usable credentials; the newest word wins.
+UPDATE connector.accounts
+SET
+    is_lost = $is_lost,
+    authorised_at = $at,
+    failures = 0,
+    error_code = CASE WHEN $is_lost THEN $error_code ELSE NULL END,
+    error_since = CASE WHEN $is_lost THEN $at::timestamptz ELSE NULL END,
+    due_at = $now,
+    read_asks = read_asks + 1
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND (authorised_at IS NULL OR authorised_at <= $at);
+
+-- name: get_account
+-- One account as it stands.
+SELECT
+    tenant_id, account_id, app, is_wanted, is_lost, wanted_scan_id, done_scan_id,
+    scan_id, scan_cursor, scan_part, scan_page_count, scan_record_count,
+    scan_expected_count, changes_cursor, read_asks, interval_s, failures, error_code,
+    last_read_at, write_asks, write_failures, lease_version, calls_day, calls_today,
+    write_at IS NOT NULL AS has_open_writes,
+    EXISTS (
+        SELECT wanted.record_id
+        FROM connector.wanted_reads AS wanted
+        WHERE wanted.tenant_id = accounts.tenant_id
+            AND wanted.account_id = accounts.account_id
+    ) AS has_wanted_reads
+FROM connector.accounts
+WHERE tenant_id = $tenant_id AND account_id = $account_id;
+
+-- name: claim_due
+-- Accounts to be read, longest due first, now leased to us. A lease that we hold
+-- already goes on; any other gets a new version, so that its last holder is fenced
+-- off. Locked rows are another replica's work: skip them.
+WITH claimed AS (
+    SELECT due.tenant_id, due.account_id
+    FROM connector.accounts AS due
+    WHERE due.is_wanted
+        AND NOT due.is_lost
+        AND due.due_at <= $now
+        AND (
+            due.lease_until IS NULL
+            OR due.lease_until <= $now
+            OR due.lease_owner = $owner
+        )
+        AND (due.tenant_id, due.account_id) NOT IN (
+            SELECT busy.tenant_id, busy.account_id
+            FROM unnest($busy_tenants::text[], $busy_accounts::text[]) AS busy (
+                tenant_id, account_id
+            )
+        )
+    ORDER BY due.due_at
+    LIMIT $limit::bigint
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE connector.accounts
+SET
+    lease_version = accounts.lease_version + CASE
+        WHEN accounts.lease_owner = $owner AND accounts.lease_until > $now THEN 0
+        ELSE 1
+    END,
+    lease_owner = $owner,
+    lease_until = $until
+FROM claimed
+WHERE accounts.tenant_id = claimed.tenant_id
+    AND accounts.account_id = claimed.account_id
+RETURNING
+    accounts.tenant_id, accounts.account_id, accounts.app, accounts.lease_version,
+    accounts.calls_day, accounts.calls_today;
+
+-- name: claim_writing
+-- Accounts with writes to be carried out, longest waiting first, now leased to us;
+-- leases behave as for reading.
+WITH claimed AS (
+    SELECT due.tenant_id, due.account_id
+    FROM connector.accounts AS due
+    WHERE due.write_at <= $now
+        AND (
+            due.lease_until IS NULL
+            OR due.lease_until <= $now
+            OR due.lease_owner = $owner
+        )
+        AND (due.tenant_id, due.account_id) NOT IN (
+            SELECT busy.tenant_id, busy.account_id
+            FROM unnest($busy_tenants::text[], $busy_accounts::text[]) AS busy (
+                tenant_id, account_id
+            )
+        )
+    ORDER BY due.write_at
+    LIMIT $limit::bigint
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE connector.accounts
+SET
+    lease_version = accounts.lease_version + CASE
+        WHEN accounts.lease_owner = $owner AND accounts.lease_until > $now THEN 0
+        ELSE 1
+    END,
+    lease_owner = $owner,
+    lease_until = $until
+FROM claimed
+WHERE accounts.tenant_id = claimed.tenant_id
+    AND accounts.account_id = claimed.account_id
+RETURNING
+    accounts.tenant_id, accounts.account_id, accounts.app, accounts.lease_version,
+    accounts.calls_day, accounts.calls_today;
+
+-- name: renew_leases
+-- The accounts that are still ours stay so; returns those.
+UPDATE connector.accounts
+SET lease_until = $until
+FROM unnest($tenant_ids::text[], $account_ids::text[], $versions::bigint[]) AS held (
+    tenant_id, account_id, lease_version
+)
+WHERE accounts.tenant_id = held.tenant_id
+    AND accounts.account_id = held.account_id
+    AND accounts.lease_version = held.lease_version
+    AND accounts.lease_owner = $owner
+RETURNING accounts.tenant_id, accounts.account_id;
+
+-- name: release_lease
+-- Nobody here works on the account any more; any replica may.
+UPDATE connector.accounts
+SET lease_until = NULL, lease_owner = ''
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND lease_version = $lease_version
+    AND lease_owner = $owner;
+
+-- name: add_calls
+-- Calls made, counted by account and day.
+UPDATE connector.accounts
+SET
+    calls_today = made.calls + CASE
+        WHEN accounts.calls_day = made.day THEN accounts.calls_today
+        ELSE 0
+    END,
+    calls_day = made.day
+FROM unnest(
+    $tenant_ids::text[], $account_ids::text[], $days::date[], $counts::integer[]
+) AS made (tenant_id, account_id, day, calls)
+WHERE accounts.tenant_id = made.tenant_id
+    AND accounts.account_id = made.account_id
+    AND (accounts.calls_day IS NULL OR accounts.calls_day <= made.day);
+
+-- name: save_scan
+-- How far a scan is, if the account is still ours.
+UPDATE connector.accounts
+SET
+    scan_id = $scan_id,
+    scan_cursor = $scan_cursor,
+    scan_part = $scan_part,
+    scan_page_count = $scan_page_count,
+    scan_record_count = $scan_record_count,
+    scan_expected_count = $scan_expected_count,
+    done_scan_id = $done_scan_id,
+    changes_cursor = $changes_cursor,
+    last_read_at = $read_at,
+    failures = 0,
+    error_code = NULL,
+    error_since = NULL
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND lease_version = $lease_version;
+
+-- name: save_changes
+-- The cursor that changes were read to, if the account is still ours.
+UPDATE connector.accounts
+SET
+    changes_cursor = $changes_cursor,
+    last_read_at = $read_at,
+    failures = 0,
+    error_code = NULL,
+    error_since = NULL
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND lease_version = $lease_version;
+
+-- name: hold_lease
+-- One row if the account is still ours, which it then is until the transaction ends.
+SELECT lease_version
+FROM connector.accounts
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND lease_version = $lease_version
+FOR SHARE;
+
+-- name: finish_reading
+-- When the account is due again; at once if it was asked for during the turn.
+UPDATE connector.accounts
+SET
+    due_at = CASE WHEN read_asks = $read_asks THEN $due_at ELSE due_at END,
+    interval_s = $interval_s
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND lease_version = $lease_version;
+
+-- name: note_failure
+-- Reading failed: why, since when, and when to try again; lost ones are left alone.
+-- What was read before counts as success, unless it was for nothing.
+UPDATE connector.accounts
+SET
+    failures = greatest(failures, $failures_before) + 1,
+    error_code = $error_code,
+    error_since = coalesce(error_since, $now),
+    is_lost = is_lost OR $is_lost,
+    due_at = CASE WHEN read_asks = $read_asks THEN $due_at ELSE due_at END
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND lease_version = $lease_version;
+
+-- name: count_waiting
+-- Messages of one subject that no receipt has closed, as far as it matters.
+SELECT count(*) AS waiting
+FROM (
+    SELECT outbox.message_id
+    FROM outbox
+    WHERE outbox.tenant_id = $tenant_id AND outbox.subject = $subject
+    LIMIT $limit::bigint
+) AS unreceipted;
+
+-- name: add_writes
+-- The journal gets each intent once.
+INSERT INTO connector.writes (
+    tenant_id, intent_id, account_id, connection_id, payload, created_at
+)
+SELECT
+    $tenant_id, new.intent_id, $account_id, $connection_id, new.payload, $now
+FROM unnest($intent_ids::text[], $payloads::bytea[]) AS new (intent_id, payload)
+ON CONFLICT (tenant_id, intent_id) DO NOTHING;
+
+-- name: reopen_for_look
+-- A question about an intent that was answered before takes the answer's place; one
+-- that is still open is answered by itself.
+UPDATE connector.writes
+SET
+    payload = look.payload,
+    state = 'new',
+    reason = NULL,
+    created_at = $now,
+    sent_at = NULL,
+    done_at = NULL,
+    result = NULL
+FROM unnest($intent_ids::text[], $payloads::bytea[]) AS look (intent_id, payload)
+WHERE writes.tenant_id = $tenant_id
+    AND writes.intent_id = look.intent_id
+    AND writes.account_id = $account_id
+    AND writes.connection_id = $connection_id
+    AND writes.state = 'done';
+
+-- name: make_writing_due
+-- The account has writes to be carried out; unknown accounts get a row for it.
+INSERT INTO connector.accounts (
+    tenant_id, account_id, app, due_at, write_at, write_asks
+)
+VALUES ($tenant_id, $account_id, $app, $now, $now, 1)
+ON CONFLICT (tenant_id, account_id) DO UPDATE
+SET
+    write_at = least(accounts.write_at, EXCLUDED.write_at),
+    write_asks = accounts.write_asks + 1;
+
+-- name: done_results
+-- The answers to intents that were carried out before.
+SELECT result
+FROM connector.writes
+WHERE tenant_id = $tenant_id
+    AND intent_id = ANY ($intent_ids::text[])
+    AND account_id = $account_id
+    AND connection_id = $connection_id
+    AND state = 'done';
+
+-- name: open_writes
+-- Intents in one state, oldest first.
+SELECT connection_id, payload, sent_at, reason
+FROM connector.writes
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND done_at IS NULL
+    AND state = $state
+ORDER BY created_at, intent_id
+LIMIT $limit::bigint;
+
+-- name: mark_sent
+-- From now on these may have reached the app.
+UPDATE connector.writes
+SET state = 'sent', sent_at = $now
+WHERE tenant_id = $tenant_id
+    AND intent_id = ANY ($intent_ids::text[])
+    AND account_id = $account_id
+    AND state = 'new';
+
+-- name: put_off
+-- These were not carried out for sure, and may be tried again.
+UPDATE connector.writes
+SET state = 'new', sent_at = NULL, reason = off.reason
+FROM unnest($intent_ids::text[], $reasons::text[]) AS off (intent_id, reason)
+WHERE writes.tenant_id = $tenant_id
+    AND writes.intent_id = off.intent_id
+    AND writes.intent_id = ANY ($intent_ids::text[])
+    AND writes.account_id = $account_id
+    AND writes.state <> 'done';
+
+-- name: save_results
+-- What became of intents; returns those that were still open.
+UPDATE connector.writes
+SET state = 'done', result = answer.result, done_at = $now
+FROM unnest($intent_ids::text[], $results::bytea[]) AS answer (intent_id, result)
+WHERE writes.tenant_id = $tenant_id
+    AND writes.intent_id = answer.intent_id
+    AND writes.intent_id = ANY ($intent_ids::text[])
+    AND writes.account_id = $account_id
+    AND writes.state <> 'done'
+RETURNING writes.intent_id;
+
+-- name: finish_writing
+-- When to look at the account's writes again; at once if more came during the turn.
+UPDATE connector.accounts
+SET
+    write_at = CASE WHEN write_asks = $write_asks THEN $write_at ELSE write_at END,
+    write_failures = $write_failures
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND lease_version = $lease_version;
+
+-- name: prune_writes
+-- Answers that nobody asks for again go, a batch at a time.
+WITH old AS (
+    SELECT writes.tenant_id, writes.intent_id
+    FROM connector.writes
+    WHERE writes.state = 'done' AND writes.done_at < $before
+    LIMIT $limit::bigint
+)
+DELETE FROM connector.writes
+USING old
+WHERE writes.tenant_id = old.tenant_id AND writes.intent_id = old.intent_id;

@@ -1,0 +1,393 @@
+"""The one place that calls vendors: drives an app's operations.
+
+Credentials, pace, timeouts, size limits, retries and metrics are here; what the
+bytes mean is the app's business. A write is sent once, whatever happens to it.
+"""
+
+import asyncio
+import datetime
+import email.utils
+import random
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, NamedTuple, TypeAlias, TypeVar
+
+import aiohttp
+import structlog
+from prometheus_client import Counter, Histogram
+from yarl import URL
+
+from proto.auth import Token
+from services.chassis.clock import Clock
+from services.chassis.errors import AddressRefused
+from services.connector import exchange, pacing
+from services.connector.accounts import AccountRef
+from services.connector.config import Config
+from services.connector.credentials import Credentials
+from services.connector.errors import CallFailed, Meaning
+from services.connector.manifest import Manifest
+from services.connector.pacing import Budget, Lane
+from services.connector.port import Answer, App, Call, Facts, Operation
+from services.connector.registry import Registry
+
+log = structlog.get_logger()
+
+READ_TRIES_MAX: Final = 3
+PAUSE_S_MAX: Final = 60.0
+"""A longer Retry-After ends the turn instead of being waited for."""
+PAUSE_S: Final = 2.0
+"""Waited where an app asks for a pause and does not say how long."""
+JITTER_S: Final = 0.5
+GATE_S_MAX: Final = 120.0
+OPERATION_CALLS_MAX: Final = 2_000
+LINES_MAX: Final = 10_000
+APP_AGE_S_MAX: Final = 300.0
+"""How long an app may go by what it remembers of an account."""
+_BROKEN_STATUSES: Final = (500, 502, 504)
+_USER_AGENT: Final = "Tandem"
+
+CALLS = Counter(
+    "tandem_connector_calls", "Calls to apps", ["app", "method", "status_class"]
+)
+SECONDS = Histogram("tandem_connector_call_seconds", "Time to an answer", ["app"])
+
+T = TypeVar("T")
+BeforeWrite: TypeAlias = Callable[[], None]
+
+
+def _ready() -> None:
+    """Hold nothing back."""
+
+
+class _Line:
+    """What this process keeps of an account it calls."""
+
+    def __init__(self, budget: Budget, *, calls_at_once: int) -> None:
+        self.budget = budget
+        self.places = asyncio.Semaphore(calls_at_once)
+        self.app: App | None = None
+        self.facts: Facts | None = None
+        self.app_until_s = 0.0
+
+
+class OpenAccount(NamedTuple):
+    """An account that can be called: its app, knowing where it is."""
+
+    ref: AccountRef
+    app: App
+    manifest: Manifest
+    base_url: str
+
+
+class Transport:
+    """Makes every call of this process."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        registry: Registry,
+        *,
+        credentials: Credentials,
+        settings: Config,
+        clock: Clock,
+    ) -> None:
+        self._session = session
+        self._registry = registry
+        self._credentials = credentials
+        self._settings = settings
+        self._clock = clock
+        self._places = asyncio.Semaphore(settings.calls_at_once_max)
+        self._lines: OrderedDict[AccountRef, _Line] = OrderedDict()
+
+    async def open(self, ref: AccountRef, *, is_fresh: bool = False) -> OpenAccount:
+        """Return an account ready to be called.
+
+        Its app is the same object for a while, because apps remember where things
+        are; ``is_fresh`` makes it find out anew.
+
+        Raises:
+            CallFailed: It has no usable credentials or no address.
+            UnknownApp: Its app is not in the catalogue.
+        """
+        manifest, app_class = self._registry.entry(ref.app)
+        token = await self._credentials.get(ref)
+        base_url = (token.base_url or manifest.base_url).rstrip("/")
+        facts = Facts(base_url=base_url, username=token.username)
+        line = self._line(ref)
+        now_s = self._clock.monotonic()
+        if is_fresh or line.facts != facts or now_s >= line.app_until_s:
+            line.app, line.facts = app_class(manifest, facts), facts
+            line.app_until_s = now_s + APP_AGE_S_MAX
+        assert line.app is not None
+        return OpenAccount(ref, line.app, manifest, base_url)
+
+    async def drive(
+        self,
+        account: OpenAccount,
+        operation: Operation[T],
+        *,
+        lane: Lane,
+        before_write: BeforeWrite = _ready,
+    ) -> T:
+        """Run an operation to its end and return its result.
+
+        ``before_write`` is called when a write's turn has come, right before it is
+        sent; by raising ``CallFailed`` it holds the write back.
+
+        Raises:
+            CallFailed: With NO_ANSWER where a write may have been applied.
+        """
+        applied = False
+        reply: Answer | CallFailed | None = None
+        try:
+            for _ in range(OPERATION_CALLS_MAX):
+                if isinstance(reply, CallFailed):
+                    call = operation.throw(reply)
+                else:
+                    call = operation.send(reply)  # type: ignore[arg-type]
+                try:
+                    reply = await self._call(
+                        account, call, lane=lane, before_write=before_write
+                    )
+                except CallFailed as err:
+                    reply = err
+                else:
+                    applied |= call.is_write and reply.status < 300
+            raise CallFailed(Meaning.BROKEN, "the operation does not end")
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        except CallFailed as err:
+            if applied and err.meaning is not Meaning.NO_ANSWER:
+                # Something of it is done: the whole must not count as undone.
+                raise CallFailed(Meaning.NO_ANSWER, f"half done: {err}") from err
+            raise
+        except Exception as err:
+            log.exception("app_failed", app=account.ref.app)
+            meaning = Meaning.NO_ANSWER if applied else Meaning.BROKEN
+            raise CallFailed(meaning, f"the app raised {type(err).__name__}") from err
+        finally:
+            operation.close()
+
+    def budget_of(self, ref: AccountRef) -> Budget:
+        """Return the account's budget."""
+        return self._line(ref).budget
+
+    def chunk_size(self, manifest: Manifest) -> int:
+        """Return how many writes of an account to take in hand at once."""
+        return pacing.chunk_size(
+            manifest.limits,
+            calls_per_second_max=self._settings.calls_per_second_max,
+            get_batch=manifest.capabilities.get_batch,
+        )
+
+    def calls_at_once(self, manifest: Manifest) -> int:
+        """Return how many calls of one account may be under way."""
+        return max(
+            1, self._settings.concurrent_calls_max or manifest.limits.concurrent_calls
+        )
+
+    def unsaved_calls(self) -> list[tuple[AccountRef, datetime.date, int]]:
+        """Return the calls that are not counted in the database yet."""
+        found = []
+        for ref, line in self._lines.items():
+            day, count = line.budget.take_unsaved()
+            if day is not None and count:
+                found.append((ref, day, count))
+        return found
+
+    async def _call(
+        self,
+        account: OpenAccount,
+        call: Call,
+        *,
+        lane: Lane,
+        before_write: BeforeWrite,
+    ) -> Answer:
+        """Make a call; again where that is harmless and can help."""
+        tries = 0
+        version_min = 0
+        while True:
+            tries += 1
+            is_last = call.is_write or tries >= READ_TRIES_MAX
+            try:
+                answer, version = await self._try(
+                    account,
+                    call,
+                    lane=lane,
+                    version_min=version_min,
+                    before_write=before_write,
+                )
+            except CallFailed as err:
+                if is_last or err.meaning not in (
+                    Meaning.UNREACHABLE,
+                    Meaning.NO_ANSWER,
+                ):
+                    raise
+                await self._clock.sleep(JITTER_S * tries * random.uniform(0.5, 1))  # noqa: S311
+                continue
+            if answer.status in call.accepts:
+                return answer
+            if answer.status == 401:
+                if version_min:
+                    raise CallFailed(Meaning.UNAUTHORISED, "refused after a refresh")
+                # A refused call was not carried out, so that even a write may go
+                # again, once, with a newer token.
+                version_min = version + 1
+                continue
+            failed = self._failure_of(account, call, answer=answer)
+            if is_last or not self._may_help(failed, answer):
+                raise failed
+            if answer.status in _BROKEN_STATUSES:
+                await self._clock.sleep(JITTER_S * tries * random.uniform(0.5, 1))  # noqa: S311
+
+    async def _try(
+        self,
+        account: OpenAccount,
+        call: Call,
+        *,
+        lane: Lane,
+        version_min: int,
+        before_write: BeforeWrite,
+    ) -> tuple[Answer, int]:
+        """Make a call once, when its turn has come."""
+        url = exchange.url_of(call, base_url=account.base_url)
+        line = self._line(account.ref)
+        async with line.places:
+            await self._pass_gate(line.budget, lane)
+            token = await self._credentials.get(account.ref, version_min=version_min)
+            self._check_place(account, token)
+            headers = {
+                "User-Agent": _USER_AGENT,
+                "Accept-Encoding": "gzip, deflate",
+                **account.manifest.headers,
+                **dict(call.headers),
+                "Authorization": exchange.authorisation_of(token),
+            }
+            async with self._places:
+                if call.is_write:
+                    before_write()
+                answer = await self._exchange(account, call, url=url, headers=headers)
+        return answer, token.version
+
+    async def _exchange(
+        self, account: OpenAccount, call: Call, *, url: URL, headers: dict[str, str]
+    ) -> Answer:
+        limits = account.manifest.limits
+        app = account.ref.app
+        started_s = self._clock.monotonic()
+        status_class = "none"
+        try:
+            answer = await exchange.exchange(
+                self._session,
+                call,
+                url=url,
+                headers=headers,
+                timeout_s=self._settings.request_timeout_s or limits.timeout_s,
+            )
+            status_class = f"{answer.status // 100}xx"
+        except AddressRefused as err:
+            raise CallFailed(Meaning.ADDRESS_REFUSED, err.reason) from err
+        except exchange.NotSent as err:
+            raise CallFailed(Meaning.UNREACHABLE, str(err)) from err
+        except exchange.TooLarge as err:
+            meaning = Meaning.NO_ANSWER if call.is_write else Meaning.BROKEN
+            raise CallFailed(meaning, str(err)) from err
+        except exchange.NoAnswer as err:
+            raise CallFailed(Meaning.NO_ANSWER, str(err)) from err
+        finally:
+            CALLS.labels(app, call.method, status_class).inc()
+            SECONDS.labels(app).observe(self._clock.monotonic() - started_s)
+        return answer
+
+    def _failure_of(
+        self, account: OpenAccount, call: Call, *, answer: Answer
+    ) -> CallFailed:
+        """Return what an answer means that the operation does not handle."""
+        if 300 <= answer.status < 400:
+            return CallFailed(Meaning.BROKEN, f"redirected with {answer.status}")
+        failed = account.app.meaning_of(answer)
+        log.debug(
+            "call_failed",
+            app=account.ref.app,
+            status=answer.status,
+            meaning=failed.meaning.name.lower(),
+        )
+        if call.is_write and answer.status >= 500 and answer.status != 503:
+            return CallFailed(Meaning.NO_ANSWER, f"a write got {answer.status}")
+        if failed.meaning in (Meaning.RATE_LIMITED, Meaning.UNAVAILABLE):
+            pause_s = failed.retry_after_s
+            if pause_s is None:
+                pause_s = _retry_after_s(answer, now=self._clock.now())
+            pause_s = PAUSE_S if pause_s is None else max(0.0, pause_s)
+            failed.retry_after_s = pause_s
+            self._line(account.ref).budget.block(
+                until_s=self._clock.monotonic() + min(pause_s, PAUSE_S_MAX)
+            )
+        return failed
+
+    def _may_help(self, failed: CallFailed, answer: Answer) -> bool:
+        if failed.meaning in (Meaning.RATE_LIMITED, Meaning.UNAVAILABLE):
+            return (failed.retry_after_s or 0.0) <= PAUSE_S_MAX
+        return answer.status in _BROKEN_STATUSES
+
+    async def _pass_gate(self, budget: Budget, lane: Lane) -> None:
+        """Wait for the account's turn to make a call."""
+        give_up_s = self._clock.monotonic() + GATE_S_MAX
+        budget.enter(lane)
+        try:
+            while True:
+                now = self._clock.now()
+                if not budget.has_quota(lane, today=now.date()):
+                    raise CallFailed(
+                        Meaning.QUOTA_EXHAUSTED,
+                        "the day's calls are spent",
+                        retry_after_s=pacing.seconds_to_midnight(now),
+                    )
+                now_s = self._clock.monotonic()
+                delay_s = budget.take(lane, now_s=now_s)
+                if delay_s <= 0:
+                    return
+                if now_s + delay_s > give_up_s:
+                    raise CallFailed(
+                        Meaning.RATE_LIMITED, "no turn in time", retry_after_s=delay_s
+                    )
+                await self._clock.sleep(delay_s)
+        finally:
+            budget.leave(lane)
+
+    def _check_place(self, account: OpenAccount, token: Token) -> None:
+        """Refuse to take one address' credentials to another."""
+        base_url = (token.base_url or account.manifest.base_url).rstrip("/")
+        if base_url != account.base_url:
+            raise CallFailed(Meaning.UNREACHABLE, "the account's address has changed")
+
+    def _line(self, ref: AccountRef) -> _Line:
+        line = self._lines.get(ref)
+        if line is None:
+            manifest = self._registry.entry(ref.app).manifest
+            line = _Line(
+                pacing.budget_of(
+                    manifest.limits,
+                    calls_per_second_max=self._settings.calls_per_second_max,
+                ),
+                calls_at_once=self.calls_at_once(manifest),
+            )
+            self._lines[ref] = line
+            if len(self._lines) > LINES_MAX:
+                self._lines.popitem(last=False)
+        return line
+
+
+def _retry_after_s(answer: Answer, *, now: datetime.datetime) -> float | None:
+    """Return the seconds a ``Retry-After`` header asks for, in either form."""
+    text = answer.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        until = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        return None
+    return max(0.0, (until - now).total_seconds())

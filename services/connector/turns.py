@@ -1,0 +1,258 @@
+"""Turns of accounts, several at once, each under a lease.
+
+Reading and writing of one account share one lease, so that a single replica calls it
+and its pace holds. A lease that ran out is taken over by another replica with a
+higher version, which fences off whatever its last holder still wants to store.
+"""
+
+import asyncio
+import datetime
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from services.chassis import loops
+from services.chassis.clock import Clock
+from services.chassis.errors import Unavailable
+from services.chassis.loops import Wake
+from services.chassis.store import Store
+from services.connector.accounts import AccountRef, Claim
+from services.connector.errors import Fenced
+from services.connector.store import ConnectorWork
+from services.connector.transport import Transport
+
+log = structlog.get_logger()
+
+IDLE_S: Final = 0.5
+AFTER_FAULT_S: Final = 5.0
+"""How long an account rests whose turn ended in a fault of ours."""
+RENEWALS: Final = 3
+"""Times that a lease is renewed before it could run out."""
+
+
+class _Held:
+    def __init__(self, claim: Claim, until_s: float) -> None:
+        self.claim = claim
+        self.until_s = until_s
+        self.users = 1
+
+
+class Leases:
+    """The accounts that this process holds."""
+
+    def __init__(
+        self,
+        store: Store[ConnectorWork],
+        transport: Transport,
+        *,
+        owner: str,
+        lease_s: float,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._transport = transport
+        self._owner = owner
+        self._lease_s = lease_s
+        self._clock = clock
+        self._held: dict[AccountRef, _Held] = {}
+        # What the database holds and what we remember of it change together: a lease
+        # that is claimed while it is being given back would be lost unnoticed.
+        self._changing = asyncio.Lock()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Renew what is held, and count calls, until told to stop."""
+        await loops.forever(
+            "leases",
+            self.renew,
+            clock=self._clock,
+            stopping=stopping,
+            idle_s=self._lease_s / RENEWALS,
+        )
+
+    async def claim(
+        self, *, is_writing: bool, busy: list[AccountRef], limit: int
+    ) -> list[Claim]:
+        """Lease accounts with something to be done."""
+        async with self._changing:
+            return await self._claim(is_writing=is_writing, busy=busy, limit=limit)
+
+    async def _claim(
+        self, *, is_writing: bool, busy: list[AccountRef], limit: int
+    ) -> list[Claim]:
+        started_s = self._clock.monotonic()
+        async with self._store.transaction() as work:
+            claims = await work.claim(
+                is_writing=is_writing,
+                owner=self._owner,
+                until=self._until(),
+                busy=busy,
+                limit=limit,
+            )
+        for claim in claims:
+            self._hold(claim, until_s=started_s + self._lease_s)
+            if claim.calls_day is not None:
+                self._transport.budget_of(claim.ref).set_stored(
+                    day=claim.calls_day, count=claim.calls_today
+                )
+        return claims
+
+    def is_ours(self, claim: Claim) -> bool:
+        """Tell whether a claim still holds, as far as can be told from here."""
+        held = self._held.get(claim.ref)
+        return (
+            held is not None
+            and held.claim.version == claim.version
+            and self._clock.monotonic() < held.until_s
+        )
+
+    async def release(self, claim: Claim) -> None:
+        """Give an account back when nobody here works on it any more."""
+        async with self._changing:
+            await self._release(claim)
+
+    async def _release(self, claim: Claim) -> None:
+        held = self._held.get(claim.ref)
+        if held is None or held.claim.version != claim.version:
+            return
+        held.users -= 1
+        if held.users:
+            return
+        del self._held[claim.ref]
+        calls = self._transport.unsaved_calls()
+        async with self._store.transaction() as work:
+            # The next holder must find every call counted.
+            if calls:
+                await work.add_calls(calls)
+            await work.release(claim, owner=self._owner)
+
+    async def renew(self) -> bool:
+        """Keep everything that is held for another while."""
+        await self.save_calls()
+        claims = [held.claim for held in self._held.values()]
+        if not claims:
+            return False
+        started_s = self._clock.monotonic()
+        async with self._store.transaction() as work:
+            ours = await work.renew(claims, owner=self._owner, until=self._until())
+        for claim in claims:
+            held = self._held.get(claim.ref)
+            if held is None or held.claim.version != claim.version:
+                continue
+            is_ours = (claim.ref.tenant_id, claim.ref.account_id) in ours
+            held.until_s = started_s + self._lease_s if is_ours else 0.0
+        return False
+
+    async def save_calls(self) -> None:
+        """Add the calls made since the last time to the stored counts."""
+        if calls := self._transport.unsaved_calls():
+            async with self._store.transaction() as work:
+                await work.add_calls(calls)
+
+    def _hold(self, claim: Claim, *, until_s: float) -> None:
+        held = self._held.get(claim.ref)
+        if held is not None and held.claim.version == claim.version:
+            held.users += 1
+            held.until_s = until_s
+        else:
+            # A newer version: whoever here held the older one is fenced off.
+            self._held[claim.ref] = _Held(claim, until_s)
+
+    def _until(self) -> datetime.datetime:
+        return self._clock.now() + datetime.timedelta(seconds=self._lease_s)
+
+
+Turn = Callable[[Claim], Awaitable[None]]
+
+
+class Turns:
+    """Gives due accounts their turns, at most so many at once."""
+
+    def __init__(
+        self,
+        name: str,
+        turn: Turn,
+        *,
+        is_writing: bool,
+        leases: Leases,
+        at_once_max: int,
+        clock: Clock,
+    ) -> None:
+        self.wake = Wake()
+        self._name = name
+        self._turn = turn
+        self._is_writing = is_writing
+        self._leases = leases
+        self._at_once_max = at_once_max
+        self._clock = clock
+        self._under_way: dict[AccountRef, asyncio.Task[None]] = {}
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Give turns until told to stop, then let those under way end."""
+        try:
+            await loops.forever(
+                self._name,
+                self.start_due,
+                clock=self._clock,
+                stopping=stopping,
+                idle_s=IDLE_S,
+                wake=self.wake,
+            )
+            await self.settle()
+        except asyncio.CancelledError:
+            # The time to stop is over. Each still gives its lease back.
+            for task in self._under_way.values():
+                task.cancel()
+            await self.settle()
+            raise
+
+    async def start_due(self) -> bool:
+        """Start the turns of accounts that are due; True if there may be more."""
+        room = self._at_once_max - len(self._under_way)
+        if room <= 0:
+            return False
+        claims = await self._leases.claim(
+            is_writing=self._is_writing, busy=list(self._under_way), limit=room
+        )
+        for claim in claims:
+            task = asyncio.create_task(self._take(claim))
+            self._under_way[claim.ref] = task
+        return False
+
+    async def settle(self) -> None:
+        """Wait until the turns under way have ended."""
+        while self._under_way:
+            await asyncio.wait(list(self._under_way.values()))
+
+    async def _take(self, claim: Claim) -> None:
+        """Run one turn to its end, whatever it runs into."""
+        ref = claim.ref
+        try:
+            with structlog.contextvars.bound_contextvars(
+                tenant_id=ref.tenant_id, account_id=ref.account_id, app=ref.app
+            ):
+                await self._guarded(claim)
+        finally:
+            self._under_way.pop(ref, None)
+            self.wake.ring()
+
+    async def _guarded(self, claim: Claim) -> None:
+        try:
+            await self._turn(claim)
+        except Fenced:
+            log.warning("turn_fenced", kind=self._name, lease_version=claim.version)
+        except Unavailable as err:
+            log.warning("turn_cut", kind=self._name, reason=type(err).__name__)
+            await self._clock.sleep(loops.BACK_OFF_S_MIN)
+        except Exception:
+            log.exception("turn_failed", kind=self._name)
+            await self._clock.sleep(AFTER_FAULT_S)
+        finally:
+            await self._give_back(claim)
+
+    async def _give_back(self, claim: Claim) -> None:
+        try:
+            await self._leases.release(claim)
+        except Unavailable as err:
+            # It runs out by itself.
+            log.warning("lease_not_released", reason=type(err).__name__)

@@ -1,0 +1,266 @@
+"""Carries out what the journal holds, account by account, in chunks.
+
+Intents are marked as sent just before they are, in one statement, and never sent
+twice: what a crash left marked is answered with an unknown outcome. Answers and the
+messages that tell them share a transaction.
+"""
+
+import asyncio
+import datetime
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from proto.base import Message
+from proto.connector import ContactsWritten, ContactWritten, WriteOutcome
+from proto.errors import ErrorCode
+from proto.ids import ConnectionId, IntentId
+from services.chassis import loops
+from services.chassis.clock import Clock
+from services.chassis.store import Store
+from services.connector import accounts, batches
+from services.connector.accounts import Account, AccountRef, Claim, OpenWrite
+from services.connector.answers import PutOff
+from services.connector.carrier import Carrier
+from services.connector.config import Config
+from services.connector.errors import CallFailed, Fenced, UnknownApp
+from services.connector.store import ConnectorWork
+from services.connector.transport import Transport
+from services.connector.turns import Leases, Turns
+
+log = structlog.get_logger()
+
+RECOVER_MAX: Final = 500
+KEPT: Final = datetime.timedelta(days=1)
+"""How long an answer is kept, to be told again if its intent is repeated."""
+PRUNE_BATCH: Final = 5_000
+PRUNE_EVERY_S: Final = 600.0
+
+
+class Writer:
+    """Gives accounts with open intents their turns of writing."""
+
+    def __init__(
+        self,
+        store: Store[ConnectorWork],
+        transport: Transport,
+        *,
+        leases: Leases,
+        settings: Config,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._transport = transport
+        self._leases = leases
+        self._clock = clock
+        self._stopping: asyncio.Event | None = None
+        self.turns = Turns(
+            "writer",
+            self.write,
+            is_writing=True,
+            leases=leases,
+            at_once_max=settings.accounts_at_once_max,
+            clock=clock,
+        )
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Write what is due until told to stop."""
+        self._stopping = stopping
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.turns.run(stopping))
+            group.create_task(
+                loops.forever(
+                    "journal_pruning",
+                    self.prune,
+                    clock=self._clock,
+                    stopping=stopping,
+                    idle_s=PRUNE_EVERY_S,
+                )
+            )
+
+    async def prune(self) -> bool:
+        """Drop a batch of old answers."""
+        async with self._store.transaction() as work:
+            count = await work.prune_writes(
+                before=self._clock.now() - KEPT, limit=PRUNE_BATCH
+            )
+        return count == PRUNE_BATCH
+
+    async def write(self, claim: Claim) -> None:
+        """Give one account its turn."""
+        async with self._store.transaction() as work:
+            account = await work.get_account(claim.ref.tenant_id, claim.ref.account_id)
+        if account is None or account.lease_version != claim.version:
+            raise Fenced(claim.ref.account_id)
+        await self._recover(claim)
+        put_off: list[PutOff] = []
+        while not put_off:
+            if self._stopping is not None and self._stopping.is_set():
+                # It stays due.
+                return
+            put_off_or_none = await self._write_chunk(claim, account)
+            if put_off_or_none is None:
+                break
+            put_off = put_off_or_none
+        failures = account.write_failures + 1 if put_off else 0
+        write_at = None
+        if put_off:
+            retry_after_s = max(item.retry_after_s for item in put_off)
+            delay_s = accounts.write_back_off_s(failures, retry_after_s=retry_after_s)
+            write_at = self._clock.now() + datetime.timedelta(seconds=delay_s)
+        async with self._store.transaction() as work:
+            await work.finish_writing(
+                claim,
+                write_asks=account.write_asks,
+                write_at=write_at,
+                failures=failures,
+            )
+
+    async def _write_chunk(self, claim: Claim, account: Account) -> list[PutOff] | None:
+        """Carry out the oldest intents; None when there were none."""
+        size, carrier = await self._prepare(claim, account)
+        async with self._store.transaction() as work:
+            writes = await work.open_writes(claim.ref, state="new", limit=size)
+        if not writes:
+            return None
+        if isinstance(carrier, ErrorCode):
+            answers = self._unusable(writes, carrier)
+        else:
+            answers = await carrier.check(writes)
+            if ready := carrier.ready:
+                async with self._store.transaction() as work:
+                    await work.mark_sent(claim, [write.intent_id for write in ready])
+                answers += await carrier.send()
+        results = [answer for answer in answers if isinstance(answer, ContactWritten)]
+        put_off = [answer for answer in answers if isinstance(answer, PutOff)]
+        await self._tell(claim, writes, results=results, put_off=put_off)
+        _log_chunk(results, put_off)
+        return put_off
+
+    async def _prepare(
+        self, claim: Claim, account: Account
+    ) -> tuple[int, Carrier | ErrorCode]:
+        """Return how much to take in hand, and who carries it out or why nobody can."""
+        if account.is_lost:
+            return RECOVER_MAX, ErrorCode.ACCOUNT_LOST
+        try:
+            opened = await self._transport.open(claim.ref)
+        except UnknownApp as err:
+            return RECOVER_MAX, err.code
+        except CallFailed as err:
+            return RECOVER_MAX, err.code
+        carrier = Carrier(
+            self._transport,
+            opened,
+            is_ours=lambda: self._leases.is_ours(claim),
+            clock=self._clock,
+        )
+        return self._transport.chunk_size(opened.manifest), carrier
+
+    def _unusable(
+        self, writes: Sequence[OpenWrite], code: ErrorCode
+    ) -> list[ContactWritten | PutOff]:
+        """Answer intents of an account that cannot be used now."""
+        now = self._clock.now()
+        return [
+            PutOff(item.intent_id, code, 0.0)
+            if code in _PASSING and now <= item.write.not_after
+            else ContactWritten(
+                intent_id=item.intent_id,
+                kind=item.write.kind,
+                outcome=WriteOutcome.STALE,
+                reason=code,
+                read_at=now,
+            )
+            for item in writes
+        ]
+
+    async def _recover(self, claim: Claim) -> None:
+        """Answer what an earlier turn had marked as sent and did not end.
+
+        The lease is ours alone, so nobody is still at it.
+        """
+        while True:
+            async with self._store.transaction() as work:
+                left = await work.open_writes(
+                    claim.ref, state="sent", limit=RECOVER_MAX
+                )
+            if not left:
+                return
+            log.warning("outcomes_unknown", count=len(left))
+            results = [
+                ContactWritten(
+                    intent_id=item.intent_id,
+                    kind=item.write.kind,
+                    outcome=WriteOutcome.UNKNOWN,
+                    sent_at=item.sent_at,
+                    read_at=self._clock.now(),
+                )
+                for item in left
+            ]
+            await self._tell(claim, left, results=results, put_off=[])
+
+    async def _tell(
+        self,
+        claim: Claim,
+        writes: Sequence[OpenWrite],
+        *,
+        results: Sequence[ContactWritten],
+        put_off: Sequence[PutOff],
+    ) -> None:
+        """Store what became of intents, and tell it, in one transaction."""
+        connections = {item.intent_id: item.connection_id for item in writes}
+        async with self._store.transaction() as work:
+            await work.hold(claim)
+            if put_off:
+                await work.put_off(
+                    claim, [(item.intent_id, item.reason) for item in put_off]
+                )
+            if not results:
+                return
+            closed = await work.save_results(claim, results)
+            told = [result for result in results if result.intent_id in closed]
+            await work.send(*messages(claim.ref, told, connections=connections))
+
+
+_PASSING: Final = frozenset(
+    {
+        ErrorCode.ADDRESS_REFUSED,
+        ErrorCode.APP_UNREACHABLE,
+        ErrorCode.RATE_LIMITED,
+        ErrorCode.SERVICE_UNAVAILABLE,
+    }
+)
+"""Reasons that may be gone before the intent is too old."""
+
+
+def messages(
+    ref: AccountRef,
+    results: Sequence[ContactWritten],
+    *,
+    connections: dict[IntentId, ConnectionId],
+) -> list[Message]:
+    """Return what tells outcomes, by connection, within the bounds of the bus."""
+    by_connection: dict[ConnectionId, list[ContactWritten]] = {}
+    for result in results:
+        by_connection.setdefault(connections[result.intent_id], []).append(result)
+    return [
+        ContactsWritten(
+            tenant_id=ref.tenant_id,
+            account_id=ref.account_id,
+            connection_id=connection_id,
+            results=batch,
+        )
+        for connection_id, found in by_connection.items()
+        for batch in batches.split(found)
+    ]
+
+
+def _log_chunk(results: Sequence[ContactWritten], put_off: Sequence[PutOff]) -> None:
+    outcomes: dict[str, int] = {}
+    for result in results:
+        outcomes[result.outcome] = outcomes.get(result.outcome, 0) + 1
+    if put_off:
+        outcomes["put_off"] = len(put_off)
+    log.info("writes_carried_out", count=len(results), outcomes=outcomes)
