@@ -1,0 +1,249 @@
+"""Normal forms: two values with the same one mean the same.
+
+They are for comparing only; what travels is always the raw value. Each function
+takes any text and gives the same for its own result.
+"""
+
+import datetime
+import functools
+import re
+import unicodedata
+from typing import Final
+
+import idna
+import phonenumbers
+
+from proto.fields import Address, FieldKind, Item, Value
+from proto.record import Record
+from services.reconciler.engine.model import SideConfig
+
+_TEXT: Final = FieldKind.TEXT
+_PHONE: Final = FieldKind.PHONE
+_EMAIL: Final = FieldKind.EMAIL
+# The commonest kinds, by names that are faster to look up than an enum's.
+
+_CACHE_SIZE: Final = 65_536
+_SPACE: Final = re.compile(r"\s+")
+_NOT_DIGIT: Final = re.compile(r"[^0-9]")
+_DATE: Final = re.compile(r"(?:(\d{4})-?|--)(\d{2})-?(\d{2})")
+_LAX_HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_ABROAD: Final = re.compile(r"00[1-9]")
+"""How a number with its country begins where nobody wrote a plus."""
+_PLAIN_NUMBER: Final = re.compile(r"\+[1-9][0-9 .-]{6,20}[0-9]")
+_PLAIN_DIGITS_MIN: Final = 7
+_ANYTHING: Final = re.compile("")
+_NEVER: Final = r"(?!)"
+_NUMBER: Final = re.compile(r"([+-]?)0*(\d+)(?:\.(\d*))?")
+
+
+def text(value: str) -> str:
+    """Return a text in composed form, with line ends and outer space evened out."""
+    if not value.isascii():
+        value = unicodedata.normalize("NFC", value)
+    if "\r" in value:
+        value = value.replace("\r\n", "\n").replace("\r", "\n")
+    return value.strip()
+
+
+def name(value: str) -> str:
+    """Return a one-line text in composed form with single spaces."""
+    return _SPACE.sub(" ", unicodedata.normalize("NFC", value)).strip()
+
+
+@functools.lru_cache(maxsize=_CACHE_SIZE)
+def email(value: str) -> str | None:
+    """Return an address as it is matched by, or None if it is not one.
+
+    Dots and plus-addresses stay: they can be different people's mailboxes.
+    """
+    local, at, domain = name(value).rpartition("@")
+    if not at or not local or not domain or " " in local:
+        return None
+    normal = _domain(domain)
+    if normal is None:
+        return None
+    folded = unicodedata.normalize("NFC", local.lower())
+    return f"{folded}@{normal}"
+
+
+@functools.lru_cache(maxsize=_CACHE_SIZE)
+def phone(value: str) -> str:
+    """Return a number in international form, or its bare digits without a country.
+
+    A text without any digit stays what it is, in lower case.
+    """
+    stripped = unicodedata.normalize("NFKC", value).strip().removeprefix("tel:")
+    if _ABROAD.match(stripped):
+        stripped = "+" + stripped[2:]
+    if stripped.startswith("+"):
+        parsed = _international(stripped)
+        if parsed is not None:
+            return parsed
+    digits = _NOT_DIGIT.sub("", stripped)
+    if not digits:
+        return name(value).lower()
+    if stripped.startswith("+"):
+        return "+" + digits
+    return phone(digits) if _ABROAD.match(digits) else digits
+
+
+def url(value: str) -> str:
+    """Return an address of a page without scheme, case of the host and last slash."""
+    bare = name(value)
+    rest = re.sub(r"(?i)^(https?://\s*)+", "", bare)
+    host, slash, path = rest.partition("/")
+    return (host.lower() + slash + path).rstrip("/ ")
+
+
+def number(value: str) -> str:
+    """Return decimal text without idle zeros or signs."""
+    match = _NUMBER.fullmatch(value.strip())
+    if match is None:
+        return value.strip()
+    fraction = (match[3] or "").rstrip("0")
+    whole = match[2] + ("." + fraction if fraction else "")
+    return "-" + whole if match[1] == "-" and whole != "0" else whole
+
+
+def date(value: str) -> str:
+    """Return ``YYYY-MM-DD`` or ``--MM-DD``; other text as it is."""
+    parts = date_parts(value)
+    if parts is None:
+        return value.strip()
+    year, month_day = parts
+    return f"{year}-{month_day}" if year else f"--{month_day}"
+
+
+def date_parts(value: str) -> tuple[str, str] | None:
+    """Return year (or nothing) and ``MM-DD`` of a date, or None if it is none."""
+    match = _DATE.fullmatch(value.strip())
+    if match is None or not match[0].isascii():
+        return None
+    year, month, day = match[1] or "", match[2], match[3]
+    try:
+        # A leap year stands in for one that is not known.
+        datetime.date(int(year or "2000"), int(month), int(day))
+    except ValueError:
+        return None
+    return year, f"{month}-{day}"
+
+
+def address(value: Address) -> str:
+    """Return the parts of an address, evened out, on one line each."""
+    parts = (
+        value.street,
+        value.city,
+        value.region,
+        value.postal_code,
+        value.country,
+    )
+    joined = "\n".join(name(part).casefold().replace("\n", " ") for part in parts)
+    return joined if joined.strip() else ""
+
+
+def item(kind: FieldKind, value: Item) -> str:
+    """Return the key by which an item is told from the others of its field."""
+    if isinstance(value.value, Address):
+        return address(value.value)
+    return _of_text(kind, value.value)
+
+
+def of(kind: FieldKind, value: Value) -> str:
+    """Return the normal form of any value; empty for an empty one."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _of_text(kind, value)
+    return "\x1e".join(f"{each.label}\x1f{item(kind, each)}" for each in value)
+
+
+def emails_of(record: Record, side: SideConfig) -> tuple[str, ...]:
+    """Return a record's addresses in normal form, each once, in its own order."""
+    found: dict[str, None] = {}
+    for raw in raw_emails_of(record, side):
+        normal = email(raw)
+        if normal is not None:
+            found[normal] = None
+    return tuple(found)
+
+
+def raw_emails_of(record: Record, side: SideConfig) -> tuple[str, ...]:
+    """Return a record's addresses as its app spells them."""
+    found: list[str] = []
+    for field_id in side.email_ids:
+        value = record.fields.get(field_id)
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, tuple):
+            found.extend(i.value for i in value if isinstance(i.value, str))
+    return tuple(found)
+
+
+def _of_text(kind: FieldKind, value: str) -> str:
+    if kind is _TEXT:
+        return text(value)
+    if kind is _PHONE:
+        return phone(value)
+    if kind is _EMAIL:
+        return email(value) or name(value)
+    if kind is FieldKind.URL:
+        return url(value)
+    if kind is FieldKind.NUMBER:
+        return number(value)
+    if kind is FieldKind.DATE or kind is FieldKind.MONTH_DAY:
+        return date(value)
+    return text(value)
+
+
+@functools.lru_cache(maxsize=_CACHE_SIZE)
+def _domain(domain: str) -> str | None:
+    """Return a domain in its ASCII form, or None if it cannot be one."""
+    bare = domain.rstrip(".")
+    try:
+        return idna.encode(bare, uts46=True).decode("ascii").lower()
+    except (idna.IDNAError, UnicodeError, ValueError, IndexError):
+        # Hosts with an underscore are against the rules and in use all the same.
+        return bare.lower() if _LAX_HOST.fullmatch(bare) else None
+
+
+def _international(value: str) -> str | None:
+    """Return a number with its country in international form, if it has a country."""
+    digits = _NOT_DIGIT.sub("", value)
+    is_plain = len(digits) >= _PLAIN_DIGITS_MIN and _PLAIN_NUMBER.fullmatch(value)
+    if is_plain and not _is_ambiguous(digits):
+        return "+" + digits
+    try:
+        parsed = phonenumbers.parse(value, None)
+    except phonenumbers.NumberParseException:
+        return None
+    formatted = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return f"{formatted};{parsed.extension}" if parsed.extension else formatted
+
+
+def _is_ambiguous(digits: str) -> bool:
+    """Say whether a number may have digits that are not dialled from abroad.
+
+    Without those its digits are its international form, at a tenth of the cost of
+    having it parsed.
+    """
+    for length in (1, 2, 3):
+        prefixes = _home_prefixes(digits[:length])
+        if prefixes is not None:
+            return prefixes.match(digits, length) is not None
+    return True
+
+
+@functools.lru_cache(maxsize=2048)
+def _home_prefixes(country_code: str) -> re.Pattern[str] | None:
+    """Return what may precede a number inside its country; None if there is none."""
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(country_code or "0"))
+    if not regions or country_code.startswith("0"):
+        return None
+    if regions == ("001",):
+        return _ANYTHING
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(regions[0], None)
+    if metadata is None:
+        return _ANYTHING
+    return re.compile(metadata.national_prefix_for_parsing or _NEVER)

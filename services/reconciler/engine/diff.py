@@ -1,0 +1,119 @@
+"""What is known of a link's two sides, and what changed since the shadow."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from proto.fields import Fields
+from proto.ids import FieldId
+from proto.reconciler import Side
+from services.reconciler.engine.items import Known
+from services.reconciler.engine.lenses import NO_FORMS
+from services.reconciler.engine.model import (
+    Config,
+    Learned,
+    Link,
+    Pair,
+    PairEnd,
+    Seen,
+    Shadow,
+)
+
+_EMPTY = Shadow()
+
+
+class Sides(NamedTuple):
+    """Shadows and present values of both sides; absent fields are as last known."""
+
+    old_left: Fields
+    old_right: Fields
+    left: Fields
+    right: Fields
+    forms: Mapping[Side, Known]
+
+    def old(self, side: Side) -> Fields:
+        """Return the shadow of a side."""
+        return self.old_left if side is Side.LEFT else self.old_right
+
+    def now(self, side: Side) -> Fields:
+        """Return the present values of a side."""
+        return self.left if side is Side.LEFT else self.right
+
+
+def sides_of(link: Link, left: Fields, *, right: Fields) -> Sides:
+    """Return what is known of both sides."""
+    old_left = (link.left or _EMPTY).values
+    old_right = (link.right or _EMPTY).values
+    return Sides(
+        old_left=old_left,
+        old_right=old_right,
+        left={**old_left, **left},
+        right={**old_right, **right},
+        forms=forms_of(link.learned),
+    )
+
+
+def forms_of(learned: tuple[Learned, ...]) -> Mapping[Side, Known]:
+    """Return learned forms the way lenses read them: from the app's to ours."""
+    if not learned:
+        return NO_FORMS
+    found: dict[Side, dict[FieldId, dict[str, str]]] = {Side.LEFT: {}, Side.RIGHT: {}}
+    for each in learned:
+        found[each.side].setdefault(each.field_id, {})[each.got] = each.wrote
+    return found
+
+
+def is_unchanged(link: Link, *, left: Seen | None, right: Seen | None) -> bool:
+    """Say whether both records are what they were when nothing was left to do."""
+    if link.left is not None:
+        if left is None or link.left.digest != left.digest:
+            return False
+    elif left is not None:
+        return False
+    if link.right is not None:
+        return right is not None and link.right.digest == right.digest
+    return right is None
+
+
+def touched(config: Config, sides: Sides) -> list[Pair]:
+    """Return the mappings with a field that is not, to the letter, what it was.
+
+    One pass over the values; everything dearer is for these mappings only.
+    """
+    found: set[int] = set()
+    for old, now, places in (
+        (sides.old_left, sides.left, config.places[Side.LEFT]),
+        (sides.old_right, sides.right, config.places[Side.RIGHT]),
+    ):
+        for field_id, value in now.items():
+            if field_id in places and (field_id not in old or old[field_id] != value):
+                found.update(places[field_id])
+    pairs = config.pairs
+    return [pairs[index] for index in sorted(found)]
+
+
+def is_first_match(pair: Pair, sides: Sides) -> bool:
+    """Say whether a mapping has never been in step on this link."""
+    return not (
+        _holds(pair.left, sides.old_left) and _holds(pair.right, sides.old_right)
+    )
+
+
+def is_known(pair: Pair, sides: Sides) -> bool:
+    """Say whether both sides have told all fields of a mapping."""
+    return _holds(pair.left, sides.left) and _holds(pair.right, sides.right)
+
+
+def is_raw_equal(end: PairEnd, old: Fields, *, now: Fields) -> bool:
+    """Say whether a side's fields are, to the letter, what they were."""
+    for field_id in end.ids:  # noqa: SIM110
+        # A generator here would cost more than the comparison.
+        if old[field_id] != now[field_id]:
+            return False
+    return True
+
+
+def _holds(end: PairEnd, values: Fields) -> bool:
+    for field_id in end.ids:  # noqa: SIM110
+        if field_id not in values:
+            return False
+    return True

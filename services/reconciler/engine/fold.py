@@ -1,0 +1,378 @@
+"""What follows from the answer to an intent.
+
+Besides ``plan`` this is where shadows move, and only by what the write itself
+showed or was meant to show.
+"""
+
+import datetime
+from typing import Final
+
+import msgspec
+
+from proto.base import Instant
+from proto.connector import ContactWritten, WriteKind, WriteOutcome
+from proto.errors import ErrorCode
+from proto.fields import Fields
+from proto.ids import RecordId
+from proto.reconciler import RecordState, Side
+from proto.record import Presence, Record
+from services.reconciler.engine import canon, diff, learn, lenses, merge, model
+from services.reconciler.engine.diff import Sides
+from services.reconciler.engine.model import (
+    Config,
+    Folded,
+    Hold,
+    Intent,
+    Link,
+    Pair,
+    Reason,
+    Shadow,
+)
+
+RETRY_DELAY_S: Final = 60
+RETRY_DELAY_S_MAX: Final = 6 * 3600
+RETRY_FACTOR: Final = 4
+"""Each failure in a row waits this many times longer than the one before."""
+
+DEAD_IN_A_ROW_MAX: Final = 3
+"""Intents that may come to nothing at once, one after the other."""
+
+LOOK_DELAY_S_MAX: Final = 900
+LOOKS_UNTIL_HELD: Final = 5
+"""Looks without an answer after which the contact is shown as held."""
+
+_GONE_REASON: Final = {
+    Side.LEFT: Reason.DELETED_LEFT,
+    Side.RIGHT: Reason.DELETED_RIGHT,
+}
+
+
+def fold(
+    link: Link,
+    intent: Intent,
+    *,
+    result: ContactWritten,
+    config: Config,
+    now: Instant,
+    is_taken: bool = False,
+) -> Folded:
+    """Decide what the answer to an intent means for its link.
+
+    Args:
+        is_taken: The record in the answer to a create is on another link already.
+    """
+    if result.kind is WriteKind.LOOK:
+        return _fold_look(
+            link, intent, result=result, config=config, now=now, is_taken=is_taken
+        )
+    record, is_create = result.record, intent.kind is WriteKind.CREATE
+    match result.outcome:
+        case WriteOutcome.WRITTEN if record is not None:
+            return _written(link, intent, record=record, config=config)
+        case WriteOutcome.WRITTEN | WriteOutcome.UNKNOWN:
+            return _unknown(link, intent, result=result, config=config, now=now)
+        case WriteOutcome.EXISTS if is_create and record is not None:
+            return _found(link, intent, record=record, is_taken=is_taken)
+        case WriteOutcome.MISSING if not is_create:
+            return _gone(link, intent)
+        case WriteOutcome.REFUSED:
+            return _refused(link, intent, result=result, config=config, now=now)
+        case _:
+            return _dead(link, intent, now=now, reason=result.reason)
+
+
+def _fold_look(
+    link: Link,
+    intent: Intent,
+    *,
+    result: ContactWritten,
+    config: Config,
+    now: Instant,
+    is_taken: bool,
+) -> Folded:
+    """Tell from a later read what became of a write without an answer."""
+    record = result.record
+    if result.outcome in (WriteOutcome.EXISTS, WriteOutcome.WRITTEN):
+        if record is None:
+            return _unknown(link, intent, result=result, config=config, now=now)
+        if record.presence is Presence.LIVE and not is_taken:
+            if _is_as_meant(link, intent, record=record, config=config):
+                return _confirmed_late(link, intent, record=record, config=config)
+            if intent.kind is WriteKind.UPDATE:
+                return _dead(link, intent, now=now)
+        return _found(link, intent, record=record, is_taken=is_taken)
+    if result.outcome is WriteOutcome.MISSING:
+        if intent.kind is WriteKind.UPDATE:
+            return _gone(link, intent)
+        return _dead(link, intent, now=now)
+    return _unknown(link, intent, result=result, config=config, now=now)
+
+
+def _written(link: Link, intent: Intent, *, record: Record, config: Config) -> Folded:
+    """Take the app's own answer as what is there now, whatever it made of it."""
+    learned = learn.remember(link, learn.learned_from(intent, record, config=config))
+    link = msgspec.structs.replace(link, learned=learned)
+    told = {i: record.fields.get(i, value) for i, value in intent.fields.items()}
+    if intent.kind is WriteKind.CREATE:
+        told = {**record.fields, **told}
+    return _in_step(link, intent, told=told, record_id=record.record_id, config=config)
+
+
+def _confirmed_late(
+    link: Link, intent: Intent, *, record: Record, config: Config
+) -> Folded:
+    """Take what was meant as what is there: a later read may show edits already."""
+    told = dict(intent.fields)
+    if intent.kind is WriteKind.CREATE:
+        told = {**dict.fromkeys(record.fields), **told}
+    return _in_step(link, intent, told=told, record_id=record.record_id, config=config)
+
+
+def _in_step(
+    link: Link, intent: Intent, *, told: Fields, record_id: RecordId, config: Config
+) -> Folded:
+    """Move both shadows of the intent's mappings, and nothing else."""
+    side = intent.side
+    source = dict(_values(link, model.other(side)))
+    target = dict(_values(link, side))
+    for mapping_id in intent.mapping_ids:
+        pair = config.pair_by_id.get(mapping_id)
+        if pair is None:
+            continue
+        seen = {i: intent.seen.get(i) for i in pair.end(side).ids}
+        shown = {i: told.get(i, seen[i]) for i in seen}
+        target.update(_without_pending(link, intent, pair=pair, shown=shown))
+        source.update(
+            (i, intent.source[i])
+            for i in pair.end(model.other(side)).ids
+            if i in intent.source
+        )
+    shadows = {side: Shadow(values=target), model.other(side): Shadow(values=source)}
+    state = RecordState.HELD if link.held else RecordState.IN_SYNC
+    link = msgspec.structs.replace(
+        link,
+        left_id=record_id if side is Side.LEFT else link.left_id,
+        right_id=record_id if side is Side.RIGHT else link.right_id,
+        state=state,
+        reason=link.held[0].reason if link.held else "",
+        left=shadows[Side.LEFT],
+        right=shadows[Side.RIGHT],
+        intent_id=None,
+        failure_count=0,
+        retry_at=None,
+    )
+    return Folded(link=link, is_written=True)
+
+
+def _without_pending(
+    link: Link, intent: Intent, *, pair: Pair, shown: Fields
+) -> Fields:
+    """Keep the target's own edits that were not carried yet out of its shadow."""
+    if intent.kind is WriteKind.CREATE:
+        return shown
+    side = intent.side
+    is_left = side is Side.LEFT
+    sides = Sides(
+        old_left=_values(link, Side.LEFT),
+        old_right=_values(link, Side.RIGHT),
+        left=intent.seen if is_left else intent.source,
+        right=intent.source if is_left else intent.seen,
+        forms=diff.forms_of(link.learned),
+    )
+    if not diff.is_known(pair, sides):
+        return shown
+    back = merge.residue(pair, side, sides=sides, merged=merge.merge(pair, sides))
+    if not back:
+        return shown
+    return lenses.put(
+        _with_room(pair, side),
+        side,
+        atoms=back,
+        onto=shown,
+        source=sides.now(model.other(side)),
+        forms=sides.forms,
+    )
+
+
+def _with_room(pair: Pair, side: Side) -> Pair:
+    """Return a mapping for a shadow, which may remember more than the app holds."""
+    fields = tuple(
+        msgspec.structs.replace(field, count_max=0) for field in pair.end(side).fields
+    )
+    end = msgspec.structs.replace(pair.end(side), fields=fields)
+    if side is Side.LEFT:
+        return msgspec.structs.replace(pair, left=end)
+    return msgspec.structs.replace(pair, right=end)
+
+
+def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Folded:
+    """Link the record that a create met, as a first match."""
+    if is_taken:
+        return _closed(link, state=RecordState.DUPLICATE, reason=Reason.MATCH_IS_LINKED)
+    is_left = intent.side is Side.LEFT
+    link = msgspec.structs.replace(
+        link,
+        left_id=record.record_id if is_left else link.left_id,
+        right_id=link.right_id if is_left else record.record_id,
+        left=None,
+        right=None,
+        failure_count=0,
+    )
+    if record.presence is not Presence.LIVE:
+        return _gone(link, intent)
+    return _closed(link, state=RecordState.PENDING)
+
+
+def _gone(link: Link, intent: Intent) -> Folded:
+    return _closed(link, state=RecordState.DELETED, reason=_GONE_REASON[intent.side])
+
+
+def _closed(link: Link, *, state: RecordState, reason: str = "") -> Folded:
+    return Folded(
+        link=msgspec.structs.replace(
+            link,
+            state=state,
+            reason=str(reason),
+            held=(),
+            intent_id=None,
+            retry_at=None,
+        )
+    )
+
+
+def _dead(
+    link: Link, intent: Intent, *, now: Instant, reason: ErrorCode | None = None
+) -> Folded:
+    """Plan again, since nothing was written; with patience when that repeats."""
+    count = link.failure_count + 1
+    # An app whose calls are spent would only be asked in vain.
+    is_patient = count >= DEAD_IN_A_ROW_MAX or reason is ErrorCode.QUOTA_EXHAUSTED
+    if is_patient:
+        link = _with_digests(link, intent)
+    return Folded(
+        link=msgspec.structs.replace(
+            link,
+            state=RecordState.PENDING,
+            reason=reason.value if reason else "",
+            intent_id=None,
+            failure_count=count,
+            retry_at=_retry_at(count, now) if is_patient else None,
+        )
+    )
+
+
+def _refused(
+    link: Link,
+    intent: Intent,
+    *,
+    result: ContactWritten,
+    config: Config,
+    now: Instant,
+) -> Folded:
+    """Try a refused write again later, or at once when a record changes.
+
+    Where the app says which value it refuses, all others are written meanwhile.
+    """
+    reason = str(result.reason or ErrorCode.APP_REFUSED)
+    count = link.failure_count + 1
+    at_fault = tuple(
+        Hold(mapping_id=mapping_id, reason=reason)
+        for mapping_id in intent.mapping_ids
+        if (pair := config.pair_by_id.get(mapping_id)) is not None
+        and result.field in pair.end(intent.side).ids
+    )
+    is_create = intent.kind is WriteKind.CREATE
+    is_needed = is_create and result.field in config.side(intent.side).email_ids
+    if at_fault and len(at_fault) < len(intent.mapping_ids) and not is_needed:
+        return Folded(
+            link=msgspec.structs.replace(
+                link,
+                state=RecordState.PENDING,
+                held=(*link.held, *at_fault),
+                intent_id=None,
+                failure_count=count,
+                retry_at=None,
+            )
+        )
+    return Folded(
+        link=msgspec.structs.replace(
+            _with_digests(link, intent),
+            state=RecordState.FAILED,
+            reason=reason,
+            held=(*link.held, *at_fault),
+            intent_id=None,
+            failure_count=count,
+            retry_at=_retry_at(count, now),
+        )
+    )
+
+
+def _unknown(
+    link: Link,
+    intent: Intent,
+    *,
+    result: ContactWritten,
+    config: Config,
+    now: Instant,
+) -> Folded:
+    """Keep a write open whose outcome nobody told, and look."""
+    settle_s = max(1, config.side(intent.side).capabilities.settle_s)
+    if result.kind is WriteKind.LOOK:
+        intent = msgspec.structs.replace(intent, look_count=intent.look_count + 1)
+        delay_s = min(_grown(settle_s, intent.look_count, factor=2), LOOK_DELAY_S_MAX)
+        look_at = now + _seconds(delay_s)
+        if intent.look_count >= LOOKS_UNTIL_HELD:
+            link = msgspec.structs.replace(
+                link, state=RecordState.HELD, reason=Reason.OUTCOME_UNKNOWN.value
+            )
+    else:
+        look_at = max(now, result.sent_at or now) + _seconds(settle_s)
+    return Folded(link=link, intent=intent, look_at=look_at)
+
+
+def _is_as_meant(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:
+    """Say whether every field of a write reads as it was meant to."""
+    forms = diff.forms_of(link.learned)
+    by_id = config.side(intent.side).by_id
+    for field_id, meant in intent.fields.items():
+        field = by_id.get(field_id)
+        if field is None or field_id not in record.fields:
+            return False
+        form = canon.of(field.kind, record.fields[field_id])
+        form = forms[intent.side].get(field_id, {}).get(form, form)
+        if form != canon.of(field.kind, meant):
+            return False
+    return True
+
+
+def _values(link: Link, side: Side) -> Fields:
+    shadow = link.shadow(side)
+    return shadow.values if shadow is not None else {}
+
+
+def _with_digests(link: Link, intent: Intent) -> Link:
+    """Remember what the records were, so that only a change is tried at once."""
+    return msgspec.structs.replace(
+        link,
+        left=_seen_at(link.left, intent.left_digest),
+        right=_seen_at(link.right, intent.right_digest),
+    )
+
+
+def _seen_at(shadow: Shadow | None, digest: str) -> Shadow | None:
+    if not digest:
+        return shadow
+    return Shadow(values=shadow.values if shadow is not None else {}, digest=digest)
+
+
+def _retry_at(count: int, now: Instant) -> Instant:
+    seconds = _grown(RETRY_DELAY_S, count - 1, factor=RETRY_FACTOR)
+    return now + _seconds(min(seconds, RETRY_DELAY_S_MAX))
+
+
+def _grown(first_s: int, count: int, *, factor: int) -> int:
+    return min(first_s * int(factor ** min(count, 10)), RETRY_DELAY_S_MAX)
+
+
+def _seconds(count: int) -> datetime.timedelta:
+    return datetime.timedelta(seconds=count)

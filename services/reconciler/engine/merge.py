@@ -1,0 +1,171 @@
+"""Three-way merge of one mapping: each side against its own shadow."""
+
+from typing import NamedTuple
+
+from proto.reconciler import Side
+from services.reconciler.engine import diff, lenses, model
+from services.reconciler.engine.diff import Sides
+from services.reconciler.engine.lenses import Atom, Atoms
+from services.reconciler.engine.model import Lens, Pair
+
+
+class Merged(NamedTuple):
+    """What has to go where so that both sides say the same."""
+
+    to_left: Atoms
+    to_right: Atoms
+    lost: tuple[Side, ...]
+    """Sides that have an edit which gives way."""
+    is_first: bool
+
+    def to(self, side: Side) -> Atoms:
+        """Return what has to go to a side."""
+        return self.to_left if side is Side.LEFT else self.to_right
+
+
+def merge(pair: Pair, sides: Sides) -> Merged:
+    """Merge a mapping whose fields are known on both sides.
+
+    What only one side edited goes to the other, atom by atom. Where both edited
+    one atom alike, nothing goes anywhere; where they differ the winner's goes,
+    unless it is empty, for in a conflict an empty value never clears another.
+    """
+    is_first = diff.is_first_match(pair, sides)
+    from_left = _edits(pair, Side.LEFT, sides=sides, is_first=is_first)
+    from_right = _edits(pair, Side.RIGHT, sides=sides, is_first=is_first)
+    lost: list[Side] = []
+    if pair.mapping.lens is Lens.ITEMS:
+        _put_in_place(from_left, from_right, lost=lost, losing=Side.RIGHT)
+        _put_in_place(from_right, from_left, lost=lost, losing=Side.LEFT)
+        _add_waiting(from_left, Side.LEFT, pair=pair, sides=sides)
+        _add_waiting(from_right, Side.RIGHT, pair=pair, sides=sides)
+    for key in [key for key in from_left if key in from_right]:
+        ours, theirs = from_left[key], from_right[key]
+        if _agree(ours, theirs, lens=pair.mapping.lens):
+            del from_left[key], from_right[key]
+        elif _wins(ours, theirs, pair=pair) is Side.LEFT:
+            from_left[key] = ours._replace(replaces=_former(ours, theirs, pair=pair))
+            del from_right[key]
+            if theirs.canon:
+                lost.append(Side.RIGHT)
+        else:
+            from_right[key] = theirs._replace(replaces=_former(theirs, ours, pair=pair))
+            del from_left[key]
+            if ours.canon:
+                lost.append(Side.LEFT)
+    if not pair.left.is_written:
+        from_right = {}
+    if not pair.right.is_written:
+        from_left = {}
+    return Merged(from_right, from_left, tuple(dict.fromkeys(lost)), is_first)
+
+
+def residue(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
+    """Return atoms that take back a side's own edits which have yet to be carried.
+
+    A write that merges both sides' edits shows both in the app's answer; what the
+    other side has not got yet must stay out of the shadow to be seen as an edit.
+    """
+    pending = merged.to(model.other(side))
+    if not pending:
+        return {}
+    if pair.mapping.lens is Lens.NAME:
+        return {
+            role: Atom(edit.replaces, edit.replaces or None, edit.canon)
+            for role, edit in pending.items()
+        }
+    back = lenses.changes(
+        pair,
+        side,
+        old=sides.now(side),
+        new=sides.old(side),
+        other_old=sides.now(model.other(side)),
+        forms=sides.forms,
+    )
+    found = {key: atom for key, atom in back.items() if key in pending}
+    if pair.mapping.lens is Lens.ITEMS:
+        # Without these in the shadow they count as new, and go across yet.
+        waiting = _waiting(pair, side, sides=sides)
+        found |= {key: Atom("", None, key) for key in waiting if key in pending}
+    return found
+
+
+def _edits(pair: Pair, side: Side, *, sides: Sides, is_first: bool) -> Atoms:
+    opposite = model.other(side)
+    end = pair.end(side)
+    if not is_first and diff.is_raw_equal(end, sides.old(side), now=sides.now(side)):
+        return {}
+    return lenses.changes(
+        pair,
+        side,
+        old=None if is_first else sides.old(side),
+        new=sides.now(side),
+        other_old=sides.now(opposite) if is_first else sides.old(opposite),
+        forms=sides.forms,
+    )
+
+
+def _put_in_place(
+    ours: Atoms, theirs: Atoms, *, lost: list[Side], losing: Side
+) -> None:
+    """Let an item that was replaced prevail over a new label for the old one.
+
+    The new item goes across with its own label, or each side would keep another.
+    """
+    for key, atom in list(ours.items()):
+        relabelled = theirs.get(atom.replaces) if atom.replaces != key else None
+        if atom.canon and relabelled is not None and relabelled.canon:
+            ours[key] = atom._replace(is_relabelled=True)
+            del theirs[atom.replaces]
+            lost.append(losing)
+
+
+def _add_waiting(atoms: Atoms, side: Side, *, pair: Pair, sides: Sides) -> None:
+    """Add items for which the other side had no room when they came."""
+    for key, atom in _waiting(pair, side, sides=sides).items():
+        atoms.setdefault(key, atom)
+
+
+def _waiting(pair: Pair, side: Side, *, sides: Sides) -> Atoms:
+    if diff.is_first_match(pair, sides):
+        return {}
+    return lenses.waiting(
+        pair,
+        side,
+        old=sides.old(side),
+        new=sides.now(side),
+        other_old=sides.old(model.other(side)),
+        forms=sides.forms,
+    )
+
+
+def _agree(ours: Atom, theirs: Atom, *, lens: Lens) -> bool:
+    """Say whether two edits of one atom come to the same.
+
+    Items that both sides added are the same item, under whatever label.
+    """
+    if ours.canon == theirs.canon:
+        return True
+    return (
+        lens is Lens.ITEMS
+        and bool(ours.canon and theirs.canon)
+        and not (ours.replaces and theirs.replaces)
+    )
+
+
+def _wins(ours: Atom, theirs: Atom, *, pair: Pair) -> Side:
+    """Say which of two different edits of one atom prevails."""
+    if not ours.canon or not theirs.canon:
+        return Side.LEFT if ours.canon else Side.RIGHT
+    if not pair.left.is_written:
+        return Side.LEFT
+    if not pair.right.is_written:
+        return Side.RIGHT
+    return pair.winner
+
+
+def _former(winning: Atom, losing: Atom, *, pair: Pair) -> str:
+    """Return what the winning edit takes the place of on the losing side."""
+    if pair.mapping.lens is Lens.ITEMS:
+        return winning.replaces
+    return losing.canon

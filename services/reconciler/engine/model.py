@@ -1,0 +1,330 @@
+"""The words of the engine: links, what was seen, what is decided.
+
+All are frozen Structs that survive JSON, because the planner stores them. What a
+connection is set to is in ``rules`` and offered here too.
+"""
+
+import enum
+import hashlib
+from typing import Final, Self
+
+import msgspec
+
+from proto.base import Instant
+from proto.connector import WriteKind
+from proto.fields import Fields, Value
+from proto.ids import ContainerId, FieldId, IntentId, LinkId, RecordId
+from proto.reconciler import RecordState, Side
+from proto.record import Consent, Presence, Record
+from services.reconciler.engine.rules import (
+    Config,
+    Lens,
+    Mapping,
+    Pair,
+    PairEnd,
+    SideConfig,
+)
+
+__all__ = [
+    "NOTHING",
+    "Candidate",
+    "Config",
+    "FieldChange",
+    "Folded",
+    "Hold",
+    "Intent",
+    "Learned",
+    "Lens",
+    "Link",
+    "Loss",
+    "Mapping",
+    "Match",
+    "MatchKind",
+    "Pair",
+    "PairEnd",
+    "Plan",
+    "Reason",
+    "Rule",
+    "Seen",
+    "Shadow",
+    "SideConfig",
+    "digest_of",
+    "is_live",
+    "other",
+]
+
+
+class Reason(enum.StrEnum):
+    """Why a contact or one of its fields is not in sync; error codes come besides."""
+
+    UNKNOWN = "unknown"
+    NO_EMAIL = "no_email"
+    OUT_OF_CONTAINER = "out_of_container"
+    EXISTS_OUTSIDE_CONTAINER = "exists_outside_container"
+    """The email is there already, but in a list that this connection leaves alone."""
+    ONE_WAY = "one_way"
+    """It is on the side that is only written to."""
+    DUPLICATE_EMAIL = "duplicate_email"
+    """Another record of the same side has one of its emails."""
+    MATCHES_SEVERAL = "matches_several"
+    MATCH_IS_LINKED = "match_is_linked"
+    """The record with this email is already linked with somebody else."""
+    EMAIL_REMOVED = "email_removed"
+    CLEARS_TOO_MUCH = "clears_too_much"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    DELETED_LEFT = "deleted_left"
+    DELETED_RIGHT = "deleted_right"
+    TOO_LONG = "too_long"
+    BAD_TEXT = "bad_text"
+    """It has a character that cannot be stored (NUL, half a surrogate pair)."""
+    BAD_VALUE = "bad_value"
+    """It is not what a field of the kind can hold."""
+    NOT_AN_OPTION = "not_an_option"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+_OUR_REASONS: Final = frozenset(reason.value for reason in Reason)
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The newest state of a record, and when it was true."""
+
+    record: Record
+    read_at: Instant
+    digest: str
+    """``digest_of(record)``; equal digests mean that nothing needs a look."""
+
+
+class Shadow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was last known to be on one side of a link."""
+
+    values: Fields = {}
+    """Raw values; a mapping without any here has never been in step."""
+    digest: str = ""
+    """Of the record when nothing was left to do; empty means: look again."""
+
+
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping of a link that waits, and why; all others go on."""
+
+    mapping_id: str
+    reason: str
+
+    @property
+    def is_refusal(self) -> bool:
+        """Say whether an app refused the value, and not we before it was asked."""
+        return self.reason not in _OUR_REASONS
+
+
+class Learned(msgspec.Struct, frozen=True, kw_only=True):
+    """What an app made of a value that we wrote, both in normal form."""
+
+    side: Side
+    field_id: FieldId
+    wrote: str
+    got: str
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The lasting bond of a left and a right record; one-sided until both exist."""
+
+    link_id: LinkId
+    left_id: RecordId | None = None
+    right_id: RecordId | None = None
+    state: RecordState = RecordState.PENDING
+    reason: str = ""
+    """A ``Reason`` or an ``ErrorCode``; empty when there is nothing to say."""
+    held: tuple[Hold, ...] = ()
+    left: Shadow | None = None
+    right: Shadow | None = None
+    learned: tuple[Learned, ...] = ()
+    intent_id: IntentId | None = None
+    """The one open intent; nothing is planned while there is one."""
+    has_email: bool = False
+    """Both sides had an email once, so losing it is worth a hold."""
+    failure_count: int = 0
+    """Intents in a row that came to nothing."""
+    retry_at: Instant | None = None
+    """Not planned before, unless a record changes."""
+    config_version: int = 0
+    version: int = 0
+    """For the store; the engine carries it along."""
+
+    def record_id(self, side: Side) -> RecordId | None:
+        """Return the record of one side."""
+        return self.left_id if side is Side.LEFT else self.right_id
+
+    def shadow(self, side: Side) -> Shadow | None:
+        """Return the shadow of one side."""
+        return self.left if side is Side.LEFT else self.right
+
+
+class Rule(enum.StrEnum):
+    """Why a value was written."""
+
+    UNKNOWN = "unknown"
+    CHANGED = "changed"
+    """It was edited on the other side."""
+    FIRST_MATCH = "first_match"
+    CONFLICT = "conflict"
+    """Both sides were edited; the other one wins."""
+    CREATED = "created"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class FieldChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One field of an intent, for history."""
+
+    field_id: FieldId
+    mapping_id: str
+    before: Value = None
+    after: Value = None
+    rule: Rule
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One write to one record, stored before it is tried."""
+
+    intent_id: IntentId
+    link_id: LinkId
+    side: Side
+    """The side that is written to."""
+    kind: WriteKind
+    """``CREATE`` or ``UPDATE``."""
+    record_id: RecordId | None = None
+    fields: Fields
+    """Exactly the fields to set; ``None`` clears."""
+    seen: Fields = {}
+    """The target's fields of the mappings concerned, as they were."""
+    seen_version: str = ""
+    source_id: RecordId
+    source: Fields
+    """The other side's fields of the mappings concerned, as they were."""
+    source_version: str = ""
+    source_read_at: Instant
+    mapping_ids: tuple[str, ...]
+    changes: tuple[FieldChange, ...]
+    containers: tuple[ContainerId, ...] = ()
+    consent: Consent = Consent.UNKNOWN
+    emails: tuple[str, ...] = ()
+    """Raw addresses by which a create finds a record that exists already."""
+    marker: str = ""
+    """The same for every try of a link, so that a late create is recognised."""
+    left_digest: str = ""
+    right_digest: str = ""
+    decided_at: Instant
+    look_count: int = 0
+    """Looks that were answered without telling what became of the write."""
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A value that gives way in a conflict; history keeps it."""
+
+    intent_id: IntentId
+    mapping_id: str
+    side: Side
+    """Where the value was."""
+    values: Fields
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is decided for one link."""
+
+    link: Link | None = None
+    """The link as it is to be stored; None when it stays as it is."""
+    intent: Intent | None = None
+    losses: tuple[Loss, ...] = ()
+
+
+NOTHING: Final = Plan()
+"""The plan of a link that needs neither a write nor a row."""
+
+
+class Folded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What follows from the answer to an intent."""
+
+    link: Link
+    intent: Intent | None = None
+    """The intent while it stays open; None when it is closed."""
+    is_written: bool = False
+    """The write took effect, so it counts and belongs in history."""
+    look_at: Instant | None = None
+    """When to send a ``LOOK`` for the intent that stays open."""
+
+
+class MatchKind(enum.StrEnum):
+    """What a record without a counterpart turns out to be."""
+
+    UNKNOWN = "unknown"
+    LINK = "link"
+    CREATE = "create"
+    DUPLICATE = "duplicate"
+    EXCLUDED = "excluded"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A live record as matching sees it."""
+
+    record_id: RecordId
+    emails: tuple[str, ...] = ()
+    """In normal form: ``canon.emails_of``."""
+    is_in_scope: bool = True
+    """``SideConfig.includes``."""
+    link_id: LinkId | None = None
+    """The link that the record is on already, one-sided ones included."""
+    is_bound: bool = False
+    """That link has a live counterpart, or is just getting one by a create."""
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is decided for a record without a counterpart."""
+
+    kind: MatchKind
+    reason: str = ""
+    record_id: RecordId | None = None
+    """For ``LINK``: the counterpart."""
+    absorbs: LinkId | None = None
+    """For ``LINK``: the counterpart's own link, which is dropped for this one."""
+    others: tuple[RecordId, ...] = ()
+    """For ``DUPLICATE``: records of the same side that share an email; those of
+    them that are not bound have to be decided again too."""
+
+
+def other(side: Side) -> Side:
+    """Return the opposite side."""
+    return Side.RIGHT if side is Side.LEFT else Side.LEFT
+
+
+def is_live(seen: Seen | None) -> bool:
+    """Say whether a record is known to exist in its app."""
+    return seen is not None and seen.record.presence is Presence.LIVE
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def digest_of(record: Record) -> str:
+    """Return a digest of everything in a record that planning looks at."""
+    parts = (
+        record.fields,
+        record.presence,
+        record.merged_into,
+        record.containers,
+        record.consent,
+    )
+    try:
+        data = _encoder.encode(parts)
+    except UnicodeEncodeError:
+        # Half a surrogate pair has no UTF-8; the field is held later, by name.
+        data = repr(parts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

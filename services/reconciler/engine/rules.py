@@ -1,0 +1,174 @@
+"""What a connection is set to: sides, mappings, and how values correspond."""
+
+import enum
+import functools
+from typing import Self
+
+import msgspec
+
+from proto.connector import Capabilities
+from proto.fields import Field, FieldKind, Role
+from proto.ids import AccountId, AppId, ContainerId, FieldId
+from proto.reconciler import Direction, Side
+from proto.record import Record
+
+
+class Lens(enum.StrEnum):
+    """How the values of a mapping's two sides correspond."""
+
+    UNKNOWN = "unknown"
+    COPY = "copy"
+    """One value, the same on both sides."""
+    DATE = "date"
+    """A date whose year one of the sides may not keep."""
+    NAME = "name"
+    """A full name on one side, its parts on the other."""
+    ITEMS = "items"
+    """Several values on both sides; single fields by label count as several."""
+    FIRST = "first"
+    """One value on one side, several on the other."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which fields of the two sides are kept the same, and how."""
+
+    mapping_id: str
+    """Stable text such as ``email``; it does not change when the fields do."""
+    label: str
+    kind: FieldKind
+    lens: Lens
+    left: tuple[FieldId, ...]
+    right: tuple[FieldId, ...]
+    direction: Direction
+    winner: Side | None = None
+    """The connection's winner unless it says otherwise."""
+
+    def fields(self, side: Side) -> tuple[FieldId, ...]:
+        """Return the fields of one side."""
+        return self.left if side is Side.LEFT else self.right
+
+    def writes(self, side: Side) -> bool:
+        """Say whether values may be written to a side."""
+        return self.direction is Direction.BOTH or self.direction is (
+            Direction.TO_LEFT if side is Side.LEFT else Direction.TO_RIGHT
+        )
+
+
+class SideConfig(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True
+):
+    """One end of the connection as the engine needs it."""
+
+    account_id: AccountId
+    app: AppId
+    container_id: ContainerId | None = None
+    fields: tuple[Field, ...]
+    capabilities: Capabilities
+
+    @functools.cached_property
+    def by_id(self) -> dict[FieldId, Field]:
+        """Return the fields by their id."""
+        return {field.field_id: field for field in self.fields}
+
+    @functools.cached_property
+    def email_ids(self) -> tuple[FieldId, ...]:
+        """Return the fields that hold email addresses to match by."""
+        return tuple(f.field_id for f in self.fields if f.role is Role.EMAIL)
+
+    def includes(self, record: Record) -> bool:
+        """Say whether a record is in the part of the account that is connected."""
+        return self.container_id is None or self.container_id in record.containers
+
+
+class PairEnd(msgspec.Struct, frozen=True, kw_only=True):
+    """One side of a mapping with the fields as the app describes them."""
+
+    side: Side
+    fields: tuple[Field, ...]
+    ids: tuple[FieldId, ...]
+    is_written: bool
+    """Values may go to this side."""
+
+
+class Pair(msgspec.Struct, frozen=True, kw_only=True):
+    """A mapping resolved against both accounts."""
+
+    mapping: Mapping
+    left: PairEnd
+    right: PairEnd
+    winner: Side
+
+    def end(self, side: Side) -> PairEnd:
+        """Return one side."""
+        return self.left if side is Side.LEFT else self.right
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
+    """What a connection is set to, resolved against what both accounts offer."""
+
+    version: int
+    """Differs whenever anything else here differs; links remember it."""
+    direction: Direction = Direction.BOTH
+    winner: Side = Side.LEFT
+    avoids_duplicates: bool = True
+    mappings: tuple[Mapping, ...] = ()
+    """Only those that are switched on."""
+    left: SideConfig
+    right: SideConfig
+
+    def side(self, side: Side) -> SideConfig:
+        """Return one end."""
+        return self.left if side is Side.LEFT else self.right
+
+    def allows(self, side: Side) -> bool:
+        """Say whether the connection may write to a side at all."""
+        return self.direction is Direction.BOTH or self.direction is (
+            Direction.TO_LEFT if side is Side.LEFT else Direction.TO_RIGHT
+        )
+
+    @functools.cached_property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Return the mappings whose fields both accounts still have, resolved."""
+        return tuple(
+            Pair(
+                mapping=mapping,
+                left=self._end(mapping, Side.LEFT),
+                right=self._end(mapping, Side.RIGHT),
+                winner=mapping.winner or self.winner,
+            )
+            for mapping in self.mappings
+            if self.left.by_id.keys() >= set(mapping.left)
+            and self.right.by_id.keys() >= set(mapping.right)
+        )
+
+    @functools.cached_property
+    def pair_by_id(self) -> dict[str, Pair]:
+        """Return the resolved mappings by their id."""
+        return {pair.mapping.mapping_id: pair for pair in self.pairs}
+
+    @functools.cached_property
+    def places(self) -> dict[Side, dict[FieldId, tuple[int, ...]]]:
+        """Return for each field the mappings it is in, as indexes of ``pairs``."""
+        found: dict[Side, dict[FieldId, tuple[int, ...]]] = {}
+        for side in (Side.LEFT, Side.RIGHT):
+            places = found.setdefault(side, {})
+            for index, pair in enumerate(self.pairs):
+                for field_id in pair.end(side).ids:
+                    places[field_id] = (*places.get(field_id, ()), index)
+        return found
+
+    def _end(self, mapping: Mapping, side: Side) -> PairEnd:
+        ids = mapping.fields(side)
+        by_id = self.side(side).by_id
+        return PairEnd(
+            side=side,
+            fields=tuple(by_id[field_id] for field_id in ids),
+            ids=ids,
+            is_written=self.allows(side)
+            and mapping.writes(side)
+            and all(by_id[field_id].is_writable for field_id in ids),
+        )

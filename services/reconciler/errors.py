@@ -1,0 +1,18 @@
+"""The reconciler's exceptions."""
+
+from proto.errors import Retry
+from services.chassis.errors import ChassisError
+
+
+class ReconcilerError(ChassisError):
+    """Base of what the reconciler raises; ``retry`` says when to try again."""
+
+    retry = Retry.LATER
+
+
+class Overtaken(ReconcilerError):
+    """Something changed between loading and saving: decide again from what is now."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"overtaken: {what}")
+        self.what = what

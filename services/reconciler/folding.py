@@ -1,0 +1,337 @@
+"""Takes the answers to writes: folds each into its link, keeps what was shown.
+
+An answer to an intent that is closed changes no link; the record it shows is an
+observation like any other.
+"""
+
+import datetime
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import structlog
+
+from proto.base import Instant
+from proto.connector import ContactsWritten, ContactWritten, WriteKind, WriteOutcome
+from proto.ids import AccountId, ConnectionId, LinkId, RecordId
+from proto.reconciler import RecordState, Side
+from proto.record import Presence, Record
+from services.chassis.store import Work
+from services.reconciler import observing
+from services.reconciler.config import Config
+from services.reconciler.engine import fold, match, model
+from services.reconciler.engine.model import Folded, Link, Seen, SideConfig
+from services.reconciler.errors import Overtaken
+from services.reconciler.store import claims, connections, intents, links, queue
+from services.reconciler.store.connections import StoredConnection, Tally
+from services.reconciler.store.intents import OpenIntent, Told
+from services.reconciler.store.links import NamedLink
+
+log = structlog.get_logger()
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer with the intent and the link it is for."""
+
+    result: ContactWritten
+    intent: OpenIntent
+    link: Link
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """What a batch of answers comes to."""
+
+    links: dict[LinkId, Link] = msgspec.field(default_factory=dict)
+    told: list[Told] = msgspec.field(default_factory=list)
+    dropped: set[LinkId] = msgspec.field(default_factory=set)
+    marked: set[tuple[Side, RecordId]] = msgspec.field(default_factory=set)
+    tally: Tally = msgspec.field(default_factory=Tally)
+
+
+async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) -> None:
+    """Fold a batch of answers, and keep the records that came with them."""
+    connection = await connections.load(
+        work.transaction,
+        tenant_id=message.tenant_id,
+        connection_id=message.connection_id,
+    )
+    if connection is None:
+        marked = await _observe(work, message, connection=None)
+        await claims.make_due(
+            work.transaction,
+            tenant_id=message.tenant_id,
+            connection_ids=marked,
+            now=work.clock.now(),
+        )
+        return
+    answers = await _load(work, message, connection=connection)
+    rivals = await _load_rivals(work, message, connection=connection)
+
+    outcome = decide(
+        answers,
+        rivals=rivals,
+        connection=connection,
+        settle_s=config.settle_s,
+        now=work.clock.now(),
+    )
+
+    await _save(work, connection, outcome=outcome)
+    marked = await _observe(work, message, connection=connection, answers=answers)
+    if outcome.marked:
+        await queue.mark_records(
+            work.transaction,
+            outcome.marked,
+            tenant_id=connection.tenant_id,
+            connection_id=connection.connection_id,
+        )
+    now = work.clock.now()
+    await claims.make_due(
+        work.transaction,
+        tenant_id=connection.tenant_id,
+        connection_ids=marked | {connection.connection_id},
+        now=now,
+    )
+    await claims.count_outcomes(work.transaction, connection, tally=outcome.tally)
+    log.info(
+        "answers_folded",
+        connection_id=connection.connection_id,
+        count=len(answers),
+        written=outcome.tally.done,
+        failed=outcome.tally.failed,
+    )
+
+
+async def _load(
+    work: Work, message: ContactsWritten, *, connection: StoredConnection
+) -> list[Answer]:
+    open_intents = await intents.lock_open(
+        work.transaction,
+        tenant_id=message.tenant_id,
+        connection_id=message.connection_id,
+        intent_ids={result.intent_id for result in message.results},
+    )
+    locked = await links.lock(
+        work.transaction,
+        connection,
+        link_ids={each.intent.link_id for each in open_intents.values()},
+    )
+    answers: dict[str, Answer] = {}
+    for result in message.results:
+        intent = open_intents.get(result.intent_id)
+        if intent is None or intent.intent.link_id not in locked:
+            continue
+        link = locked[intent.intent.link_id]
+        # A second answer to one intent in a batch finds it closed, like a late one.
+        answers.setdefault(
+            result.intent_id, Answer(result=result, intent=intent, link=link)
+        )
+    return list(answers.values())
+
+
+async def _load_rivals(
+    work: Work, message: ContactsWritten, *, connection: StoredConnection
+) -> dict[tuple[Side, RecordId], Link]:
+    """Return the links that the records in the answers are on already."""
+    shown = {r.record.record_id for r in message.results if r.record is not None}
+    if not shown:
+        return {}
+    found = await links.load_of_records(
+        work.transaction,
+        connection,
+        left_ids=_if_on(shown, Side.LEFT, message=message, connection=connection),
+        right_ids=_if_on(shown, Side.RIGHT, message=message, connection=connection),
+    )
+    return {
+        (side, record_id): link
+        for link in found
+        for side in (Side.LEFT, Side.RIGHT)
+        if (record_id := link.record_id(side)) is not None
+    }
+
+
+def _if_on(
+    shown: set[RecordId],
+    side: Side,
+    *,
+    message: ContactsWritten,
+    connection: StoredConnection,
+) -> set[RecordId]:
+    """Return the records if the account that answered is on that side."""
+    is_on = connection.config.side(side).account_id == message.account_id
+    return shown if is_on else set()
+
+
+def decide(
+    answers: Sequence[Answer],
+    *,
+    rivals: Mapping[tuple[Side, RecordId], Link],
+    connection: StoredConnection,
+    settle_s: float,
+    now: Instant,
+) -> Outcome:
+    """Fold every answer. Pure."""
+    outcome = Outcome()
+    bound: dict[tuple[Side, RecordId], LinkId] = {}
+    for answer in answers:
+        intent, record = answer.intent.intent, answer.result.record
+        side = intent.side
+        rival, is_taken = None, False
+        if record is not None and intent.kind is WriteKind.CREATE:
+            rival = rivals.get((side, record.record_id))
+            if rival is not None and rival.link_id == answer.link.link_id:
+                rival = None
+            is_taken = (side, record.record_id) in bound or _is_bound(
+                rival, record, side=connection.config.side(side)
+            )
+        result = answer.result
+        if is_taken and result.outcome is WriteOutcome.WRITTEN:
+            # The app took the create for somebody whom another link is about.
+            result = msgspec.structs.replace(result, outcome=WriteOutcome.EXISTS)
+        folded = fold.fold(
+            answer.link,
+            intent,
+            result=result,
+            config=connection.config,
+            now=now,
+            is_taken=is_taken,
+        )
+        link = folded.link
+        if record is not None and link.record_id(side) == record.record_id:
+            bound[side, record.record_id] = link.link_id
+            if rival is not None:
+                # The record was seen before the answer came, and stood alone.
+                outcome.dropped.add(rival.link_id)
+        outcome.links[link.link_id] = link
+        outcome.told.append(_told(answer, folded, settle_s=settle_s, now=now))
+        _count(answer, folded, tally=outcome.tally)
+        outcome.marked |= _to_plan_again(link, side)
+    return outcome
+
+
+def _is_bound(rival: Link | None, record: Record, *, side: SideConfig) -> bool:
+    return rival is not None and match.candidate_of(record, side, link=rival).is_bound
+
+
+def _told(answer: Answer, folded: Folded, *, settle_s: float, now: Instant) -> Told:
+    result, intent = answer.result, folded.intent
+    look_at = None
+    if intent is not None:
+        state = "unknown"
+        look_at = max(folded.look_at or now, now + datetime.timedelta(seconds=settle_s))
+    else:
+        state = "done" if folded.is_written else "dead"
+    return Told(
+        intent=intent or answer.intent.intent,
+        state=state,
+        sent_at=result.sent_at,
+        look_at=look_at,
+        outcome=result.outcome.value,
+        reason=result.reason.value if result.reason else "",
+    )
+
+
+def _count(answer: Answer, folded: Folded, *, tally: Tally) -> None:
+    if folded.link.state is RecordState.FAILED:
+        tally.failed += 1
+    if not folded.is_written:
+        return
+    tally.done += 1
+    intent = answer.intent.intent
+    is_left = intent.side is Side.LEFT
+    if intent.kind is WriteKind.CREATE:
+        tally.created_left += is_left
+        tally.created_right += not is_left
+    else:
+        tally.updated_left += is_left
+        tally.updated_right += not is_left
+
+
+def _to_plan_again(link: Link, side: Side) -> set[tuple[Side, RecordId]]:
+    """Return the record by which a closed link is planned again, if it is to be."""
+    is_waiting = link.intent_id is not None or link.retry_at is not None
+    # A create that met somebody else's record would meet it again and again.
+    if is_waiting or link.state is RecordState.DUPLICATE:
+        return set()
+    for each in (side, model.other(side)):
+        record_id = link.record_id(each)
+        if record_id is not None:
+            return {(each, record_id)}
+    return set()
+
+
+async def _save(work: Work, connection: StoredConnection, *, outcome: Outcome) -> None:
+    now = work.clock.now()
+    if outcome.dropped and not await links.drop(
+        work.transaction, connection, link_ids=outcome.dropped
+    ):
+        raise Overtaken("a link that was to go")
+    if outcome.links:
+        saved = await links.save(
+            work.transaction,
+            connection,
+            links=[NamedLink(link=link) for link in outcome.links.values()],
+            now=now,
+        )
+        assert saved, "a locked link cannot have moved on"
+        await intents.save(work.transaction, connection, told=outcome.told, now=now)
+
+
+async def _observe(
+    work: Work,
+    message: ContactsWritten,
+    *,
+    connection: StoredConnection | None,
+    answers: Sequence[Answer] = (),
+) -> set[ConnectionId]:
+    """Keep the records in the answers, of both accounts."""
+    shown: dict[AccountId, dict[RecordId, Seen]] = {}
+    accounts = connection.account_ids if connection else ()
+    for result in message.results:
+        _note(shown, message.account_id, record=result.record, read_at=result.read_at)
+        for account_id in accounts:
+            if account_id != message.account_id:
+                _note(
+                    shown,
+                    account_id,
+                    record=result.source_record,
+                    read_at=result.read_at,
+                )
+    for answer in answers:
+        read_at = answer.result.read_at
+        _note(shown, message.account_id, record=_tombstone(answer), read_at=read_at)
+    marked: set[ConnectionId] = set()
+    for account_id, seen in sorted(shown.items()):
+        account = await connections.load_account(
+            work.transaction, tenant_id=message.tenant_id, account_id=account_id
+        )
+        if account is not None:
+            marked |= await observing.store(
+                work,
+                list(seen.values()),
+                tenant_id=message.tenant_id,
+                account=account,
+            )
+    return marked
+
+
+def _tombstone(answer: Answer) -> Record | None:
+    """Return what the app's word that a known record is gone amounts to."""
+    record_id = answer.intent.intent.record_id
+    is_missing = answer.result.outcome is WriteOutcome.MISSING
+    if not is_missing or record_id is None or answer.result.record is not None:
+        return None
+    return Record(record_id=record_id, presence=Presence.DELETED)
+
+
+def _note(
+    shown: dict[AccountId, dict[RecordId, Seen]],
+    account_id: AccountId,
+    *,
+    record: Record | None,
+    read_at: Instant,
+) -> None:
+    if record is None:
+        return
+    for seen in observing.seen_of((record,), read_at=read_at):
+        known = shown.setdefault(account_id, {}).get(record.record_id)
+        if known is None or known.read_at <= read_at:
+            shown[account_id][record.record_id] = seen

@@ -1,0 +1,64 @@
+"""One function per subject; each hands on to the module that knows the matter."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from proto.auth import AccountConnected, AccountLost
+from proto.base import Command, Message
+from proto.connector import ContactsObserved, ContactsWritten
+from proto.reconciler import (
+    ChangeConnection,
+    CreateConnection,
+    GetConnection,
+    GetStatus,
+    ListConnections,
+    ListRecords,
+    TellConnection,
+)
+from services.chassis.answering import CommandHandler
+from services.chassis.inbox import Handler
+from services.chassis.loops import Wake
+from services.chassis.store import Work
+from services.reconciler import folding, following, observing
+from services.reconciler.acting import Acting
+from services.reconciler.config import Config
+from services.reconciler.showing import Showing
+
+
+def commands(
+    acting: Acting, showing: Showing
+) -> dict[type[Command[Any]], CommandHandler]:
+    """Return who answers which command."""
+    return {
+        CreateConnection: acting.create,
+        ChangeConnection: acting.change,
+        TellConnection: acting.tell,
+        GetConnection: showing.get,
+        ListConnections: showing.list_connections,
+        GetStatus: showing.status,
+        ListRecords: showing.list_records,
+    }
+
+
+def events(*, config: Config, wake: Wake) -> dict[type[Message], Handler]:
+    """Return who takes which event; all of them may give the planner work."""
+
+    async def contacts_written(work: Work, message: ContactsWritten) -> None:
+        await folding.fold_answers(work, message, config=config)
+
+    return {
+        ContactsObserved: _waking(observing.observe, wake),
+        ContactsWritten: _waking(contacts_written, wake),
+        AccountLost: following.lose_account,
+        AccountConnected: following.heal_account,
+    }
+
+
+def _waking(
+    handler: Callable[[Work, Any], Awaitable[None]], wake: Wake
+) -> Callable[[Work, Any], Awaitable[None]]:
+    async def handle(work: Work, message: Any) -> None:
+        work.transaction.after_commit(wake.ring)
+        await handler(work, message)
+
+    return handle

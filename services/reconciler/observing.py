@@ -1,0 +1,293 @@
+"""Takes what accounts showed: stores what is news and marks what follows from it.
+
+State against state, whatever the order: an older state never replaces a newer one,
+and a record that a scan does not show is read again, never believed deleted.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import structlog
+
+from proto.base import BATCH_RECORDS_MAX, Instant
+from proto.connector import ContactsObserved, ReadRecords
+from proto.ids import AccountId, ConnectionId, RecordId, ScanId, TenantId
+from proto.reconciler import ConnectionChanged, ConnectionState, Side
+from proto.record import Presence, Record
+from services.chassis.store import Work
+from services.reconciler.engine import canon, model
+from services.reconciler.engine.model import Seen, SideConfig
+from services.reconciler.store import claims, connections, observations, queue
+from services.reconciler.store.connections import Scanned, StoredAccount
+from services.reconciler.store.observations import ScanState
+
+log = structlog.get_logger()
+
+UNSEEN_MAX: Final = 20_000
+"""Records read again after one scan; the rest has its turn after the next."""
+NUL: Final = "\x00"
+"""The one character that Postgres cannot hold in a text."""
+
+
+async def observe(work: Work, message: ContactsObserved) -> None:
+    """Store a batch of observations; complete the scan that it is the last part of."""
+    tenant_id, account_id = message.tenant_id, message.account_id
+    account = await connections.load_account(
+        work.transaction, tenant_id=tenant_id, account_id=account_id
+    )
+    if account is None:
+        # Left over from a connection that is gone: what nobody needs is not kept.
+        log.info("observation_unwanted", account_id=account_id)
+        return
+    scan = message.scan
+    marked = await store(
+        work,
+        seen_of(message.records, read_at=message.read_at),
+        tenant_id=tenant_id,
+        account=account,
+        scan_id=scan.scan_id if scan else None,
+    )
+    if scan is not None:
+        state = await observations.count_scan_part(
+            work.transaction,
+            scan,
+            tenant_id=tenant_id,
+            account_id=account_id,
+            read_at=message.read_at,
+        )
+        if state is not None and state.is_complete:
+            marked |= await _complete(
+                work,
+                state,
+                tenant_id=tenant_id,
+                account_id=account_id,
+                scan_id=scan.scan_id,
+            )
+    await claims.make_due(
+        work.transaction,
+        tenant_id=tenant_id,
+        connection_ids=marked,
+        now=work.clock.now(),
+    )
+
+
+def seen_of(records: Iterable[Record], *, read_at: Instant) -> list[Seen]:
+    """Return what one answer showed, each record once and only what can be stored."""
+    by_id: dict[RecordId, Record] = {}
+    for record in records:
+        if not record.record_id or NUL in record.record_id:
+            log.warning("record_without_usable_id")
+            continue
+        known = by_id.get(record.record_id)
+        if known is None or not _is_older(record, known):
+            by_id[record.record_id] = record
+    return [
+        Seen(record=record, read_at=read_at, digest=model.digest_of(record))
+        for record in by_id.values()
+    ]
+
+
+async def store(
+    work: Work,
+    seen: Sequence[Seen],
+    *,
+    tenant_id: TenantId,
+    account: StoredAccount,
+    scan_id: ScanId | None = None,
+) -> set[ConnectionId]:
+    """Store what is news and mark it; returns the connections to be made due."""
+    marked: set[ConnectionId] = set()
+    for start in range(0, len(seen), BATCH_RECORDS_MAX):
+        batch = seen[start : start + BATCH_RECORDS_MAX]
+        saved = await observations.save(
+            work.transaction,
+            batch,
+            tenant_id=tenant_id,
+            account_id=account.account_id,
+            scan_id=scan_id,
+        )
+        late = [s.record.record_id for s in batch if s.record.record_id not in saved]
+        if scan_id is not None and late:
+            await observations.save_sightings(
+                work.transaction,
+                late,
+                tenant_id=tenant_id,
+                account_id=account.account_id,
+                scan_id=scan_id,
+            )
+        changed = [s.record for s in batch if saved.get(s.record.record_id)]
+        if changed:
+            marked |= await _follow_changes(
+                work,
+                changed,
+                tenant_id=tenant_id,
+                account=account,
+                scan_id=scan_id,
+            )
+    return marked
+
+
+async def _follow_changes(
+    work: Work,
+    changed: Sequence[Record],
+    *,
+    tenant_id: TenantId,
+    account: StoredAccount,
+    scan_id: ScanId | None,
+) -> set[ConnectionId]:
+    given_up = await observations.save_emails(
+        work.transaction,
+        {record.record_id: emails_of(record, account) for record in changed},
+        tenant_id=tenant_id,
+        account_id=account.account_id,
+    )
+    marked = await queue.mark_changed(
+        work.transaction,
+        [record.record_id for record in changed],
+        tenant_id=tenant_id,
+        account_id=account.account_id,
+        scan_id=scan_id,
+    )
+    if given_up:
+        # Whoever had to wait because of one of these addresses may have it now.
+        marked |= await queue.mark_sharers(
+            work.transaction,
+            given_up,
+            tenant_id=tenant_id,
+            account_id=account.account_id,
+        )
+    return marked
+
+
+def emails_of(record: Record, account: StoredAccount) -> tuple[str, ...]:
+    """Return the addresses that a record can be found by; a dead one has none."""
+    if record.presence is not Presence.LIVE:
+        return ()
+    found = canon.emails_of(record, side_of(account))[: observations.EMAILS_MAX]
+    return tuple(email for email in found if NUL not in email)
+
+
+def side_of(account: StoredAccount) -> SideConfig:
+    """Return an account as the engine takes it, without a container."""
+    description = account.description
+    return SideConfig(
+        account_id=account.account_id,
+        app=description.app,
+        fields=description.fields,
+        capabilities=description.capabilities,
+    )
+
+
+async def _complete(
+    work: Work,
+    state: ScanState,
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+    scan_id: ScanId,
+) -> set[ConnectionId]:
+    """Have unseen records read, and let connections plan that know both sides now."""
+    now = work.clock.now()
+    await observations.complete_scan(
+        work.transaction,
+        tenant_id=tenant_id,
+        account_id=account_id,
+        scan_id=scan_id,
+        begun_at=state.begun_at,
+        now=now,
+    )
+    unseen = await _read_unseen(
+        work, state, tenant_id=tenant_id, account_id=account_id, scan_id=scan_id
+    )
+    waiting = await connections.note_scanned(
+        work.transaction,
+        tenant_id=tenant_id,
+        account_id=account_id,
+        scan_id=scan_id,
+        begun_at=state.begun_at,
+    )
+    ready = [each for each in waiting if each.left_scanned and each.right_scanned]
+    await _begin_syncing(work, ready, tenant_id=tenant_id)
+    changes = [
+        ConnectionChanged(
+            tenant_id=tenant_id,
+            connection_id=each.connection_id,
+            state=ConnectionState.SYNCING,
+            at=now,
+        )
+        for each in ready
+    ]
+    await work.send(*changes)
+    log.info(
+        "scan_completed",
+        account_id=account_id,
+        scan_id=scan_id,
+        part_count=state.part_count,
+        count=unseen,
+    )
+    return {each.connection_id for each in ready}
+
+
+async def _read_unseen(
+    work: Work,
+    state: ScanState,
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+    scan_id: ScanId,
+) -> int:
+    """Have the records read that a complete scan did not show; returns how many."""
+    unseen = await observations.find_unseen(
+        work.transaction,
+        tenant_id=tenant_id,
+        account_id=account_id,
+        scan_id=scan_id,
+        first_read_at=state.first_read_at,
+        limit=UNSEEN_MAX,
+    )
+    await work.send(
+        *(
+            ReadRecords(
+                tenant_id=tenant_id,
+                account_id=account_id,
+                record_ids=tuple(unseen[start : start + BATCH_RECORDS_MAX]),
+            )
+            for start in range(0, len(unseen), BATCH_RECORDS_MAX)
+        )
+    )
+    return len(unseen)
+
+
+async def _begin_syncing(
+    work: Work, ready: Sequence[Scanned], *, tenant_id: TenantId
+) -> None:
+    # Both states the same record could be in are stored by now, so no create can
+    # be decided in ignorance of the other side.
+    if not ready:
+        return
+    for each in ready:
+        for side, account_id in (
+            (Side.LEFT, each.left_account),
+            (Side.RIGHT, each.right_account),
+        ):
+            await queue.mark_all(
+                work.transaction,
+                tenant_id=tenant_id,
+                connection_id=each.connection_id,
+                side=side,
+                account_id=account_id,
+            )
+    await connections.begin_syncing(
+        work.transaction,
+        tenant_id=tenant_id,
+        connection_ids=[each.connection_id for each in ready],
+        now=work.clock.now(),
+    )
+
+
+def _is_older(record: Record, known: Record) -> bool:
+    return (
+        record.modified_at is not None
+        and known.modified_at is not None
+        and record.modified_at < known.modified_at
+    )

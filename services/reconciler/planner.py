@@ -1,0 +1,277 @@
+"""Plans connections: claims one that is due, decides in batches, saves and sends.
+
+One replica plans a connection at a time. Its lease is checked in the transaction
+that saves, so that a replica that was held up saves nothing.
+"""
+
+import asyncio
+import datetime
+from typing import Final
+
+import structlog
+
+from proto.ids import IntentId, LinkId
+from proto.reconciler import ConnectionState, Side
+from services.chassis import loops
+from services.chassis.clock import Clock
+from services.chassis.errors import AlreadyStored
+from services.chassis.identifiers import Identifiers
+from services.chassis.loops import Wake
+from services.chassis.store import Store, Work
+from services.reconciler import deciding, following, writing
+from services.reconciler.config import Config
+from services.reconciler.deciding import Batch, Decisions, Key
+from services.reconciler.errors import Overtaken
+from services.reconciler.store import claims, intents, links, observations, queue
+from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.observations import Place
+
+log = structlog.get_logger()
+
+OVERTAKEN_DELAY_S: Final = 0.2
+"""How long a connection rests after a batch that came too late."""
+
+
+class Planner:
+    """The planning loop of one replica."""
+
+    def __init__(
+        self,
+        store: Store[Work],
+        *,
+        config: Config,
+        clock: Clock,
+        identifiers: Identifiers,
+        wake: Wake,
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._clock = clock
+        self._identifiers = identifiers
+        self._wake = wake
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Plan until told to stop."""
+        await loops.forever(
+            "planner",
+            self.step,
+            clock=self._clock,
+            stopping=stopping,
+            idle_s=self._config.idle_s,
+            wake=self._wake,
+        )
+
+    async def step(self) -> bool:
+        """Plan one connection for a while; False if none is due."""
+        async with self._store.transaction() as work:
+            claimed = await claims.claim(
+                work.transaction,
+                now=self._clock.now(),
+                lease_until=self._lease_until(),
+            )
+        if claimed is None:
+            return False
+        with structlog.contextvars.bound_contextvars(
+            tenant_id=claimed.tenant_id, connection_id=claimed.connection_id
+        ):
+            await self._plan(claimed)
+        return True
+
+    async def _plan(self, claimed: StoredConnection) -> None:
+        delay_s = 0.0
+        try:
+            for _ in range(self._config.batches_max):
+                if not await self._plan_batch(claimed):
+                    break
+        except (Overtaken, AlreadyStored) as err:
+            # An answer or another claim came in between: decide from what is now.
+            log.info("plan_overtaken", reason=type(err).__name__)
+            delay_s = OVERTAKEN_DELAY_S
+        async with self._store.transaction() as work:
+            await self._give_back(work, claimed, delay_s=delay_s)
+
+    async def _plan_batch(self, claimed: StoredConnection) -> bool:
+        """Plan what waits longest; False if there is nothing that can be planned."""
+        batch = await self._load(claimed)
+        if batch is None:
+            return False
+
+        decisions = deciding.decide(
+            batch,
+            config=claimed.config,
+            now=self._clock.now(),
+            new_link=lambda: self._identifiers.new(LinkId),
+            new_intent=lambda: self._identifiers.new(IntentId),
+        )
+
+        async with self._store.transaction() as work:
+            await self._save(work, claimed, batch=batch, decisions=decisions)
+        log.info(
+            "batch_planned",
+            record_count=len(batch.dirty),
+            linked=len(decisions.links),
+            planned=len(decisions.intents),
+        )
+        return True
+
+    async def _load(self, claimed: StoredConnection) -> Batch | None:
+        """Read a batch and all that matching needs, in a fixed number of queries."""
+        database = self._store.database
+        open_count = await claims.count_open(
+            database,
+            tenant_id=claimed.tenant_id,
+            connection_id=claimed.connection_id,
+        )
+        room = self._config.open_intents_max - open_count
+        limit = min(self._config.batch_records, room)
+        if limit <= 0:
+            return None
+        dirty = await queue.load(database, claimed, limit=limit)
+        if not dirty:
+            return None
+        found = await links.load_of_records(
+            database,
+            claimed,
+            left_ids={d.record_id for d in dirty if d.side is Side.LEFT},
+            right_ids={d.record_id for d in dirty if d.side is Side.RIGHT},
+        )
+        alone = deciding.missing(dirty, links=found)
+        sharers = await self._find_sharers(claimed, alone)
+        wanted = {(d.side, d.record_id) for d in dirty} | deciding.keys_of(found)
+        if sharers:
+            more = await links.load_of_records(
+                database,
+                claimed,
+                left_ids={record for side, record in sharers if side is Side.LEFT},
+                right_ids={record for side, record in sharers if side is Side.RIGHT},
+            )
+            known = {link.link_id for link in found}
+            found += [link for link in more if link.link_id not in known]
+            wanted |= sharers
+        places = {key: _place(claimed, key) for key in wanted}
+        seen = await observations.load(
+            database, places.values(), tenant_id=claimed.tenant_id
+        )
+        return Batch(
+            dirty=tuple(dirty),
+            links=tuple(found),
+            seen={key: seen[at] for key, at in places.items() if at in seen},
+        )
+
+    async def _find_sharers(
+        self, claimed: StoredConnection, alone: set[Key]
+    ) -> set[Key]:
+        if not alone:
+            return set()
+        found = await observations.find_sharers(
+            self._store.database,
+            [_place(claimed, key) for key in alone],
+            tenant_id=claimed.tenant_id,
+            account_ids=claimed.account_ids,
+        )
+        ends = (
+            (Side.LEFT, claimed.left.account_id),
+            (Side.RIGHT, claimed.right.account_id),
+        )
+        return {
+            (side, record_id)
+            for account_id, record_id in found
+            for side, end in ends
+            if end == account_id
+        }
+
+    async def _save(
+        self,
+        work: Work,
+        claimed: StoredConnection,
+        *,
+        batch: Batch,
+        decisions: Decisions,
+    ) -> None:
+        """Save and send what was decided, if it is still ours to decide."""
+        now = self._clock.now()
+        transaction = work.transaction
+        if decisions.dropped and not await links.drop(
+            transaction, claimed, link_ids=decisions.dropped
+        ):
+            raise Overtaken("a link that was to go")
+        if decisions.links and not await links.save(
+            transaction, claimed, links=decisions.links, now=now
+        ):
+            raise Overtaken("a link")
+        if decisions.intents:
+            await intents.add(
+                transaction,
+                claimed,
+                intents=decisions.intents,
+                now=now,
+                look_at=now + _seconds(self._config.answer_s),
+            )
+        if decisions.losses:
+            await intents.add_losses(
+                transaction, claimed, losses=decisions.losses, now=now
+            )
+        await work.send(
+            *writing.jobs_of(
+                claimed,
+                decisions.intents,
+                now=now,
+                age_s=self._config.write_age_s,
+            )
+        )
+        await queue.clear(transaction, claimed, planned=batch.dirty)
+        if decisions.marked:
+            await queue.mark_records(
+                transaction,
+                decisions.marked,
+                tenant_id=claimed.tenant_id,
+                connection_id=claimed.connection_id,
+            )
+        # Last, because whoever marks records locks the connection last as well.
+        if not await claims.keep(
+            transaction,
+            claimed,
+            planned=len(batch.dirty),
+            lease_until=self._lease_until(),
+        ):
+            raise Overtaken("the claim")
+
+    async def _give_back(
+        self, work: Work, claimed: StoredConnection, *, delay_s: float
+    ) -> None:
+        """Release a claim; due again at once if there is more that can be planned."""
+        transaction = work.transaction
+        # Locked first: whoever marks records after this look makes it due again.
+        state = await claims.lock(transaction, claimed)
+        if state is None:
+            return
+        open_count = await claims.count_open(
+            transaction,
+            tenant_id=claimed.tenant_id,
+            connection_id=claimed.connection_id,
+        )
+        has_room = open_count < self._config.open_intents_max
+        more = has_room and bool(await queue.load(transaction, claimed, limit=1))
+        is_idle = not more and open_count == 0 and state is ConnectionState.SYNCING
+        if is_idle:
+            state = ConnectionState.LIVE
+            await work.send(following.changed_to(claimed, state, at=self._clock.now()))
+            log.info("connection_live", state=state.value)
+        await claims.release(
+            transaction,
+            claimed,
+            state=state,
+            due_at=self._clock.now() + _seconds(delay_s) if more else None,
+        )
+
+    def _lease_until(self) -> datetime.datetime:
+        return self._clock.now() + _seconds(self._config.lease_s)
+
+
+def _seconds(count: float) -> datetime.timedelta:
+    return datetime.timedelta(seconds=count)
+
+
+def _place(connection: StoredConnection, key: Key) -> Place:
+    side, record_id = key
+    return connection.config.side(side).account_id, record_id

@@ -1,0 +1,1110 @@
+-- name: describe_account
+-- Remember what an account offers, and that it is used.
+INSERT INTO reconciler.accounts (tenant_id, account_id, app, description)
+VALUES ($tenant_id, $account_id, $app, $description)
+ON CONFLICT (account_id, tenant_id) DO UPDATE
+SET
+    description = EXCLUDED.description,
+    unused_since = NULL;
+
+-- name: load_account
+-- One account, or nothing if no connection has ever used it.
+SELECT account_id, app, description, is_lost
+FROM reconciler.accounts
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND unused_since IS NULL;
+
+-- name: set_account_state
+-- Note that an account is lost or found again; one row if that is news.
+UPDATE reconciler.accounts
+SET
+    is_lost = $is_lost,
+    state_at = $at
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND (state_at IS NULL OR state_at < $at)
+RETURNING account_id;
+
+-- name: find_lost_accounts
+-- Those of the given accounts whose authorisation is lost.
+SELECT account_id
+FROM reconciler.accounts
+WHERE tenant_id = $tenant_id
+    AND account_id = ANY ($account_ids::text[])
+    AND is_lost;
+
+-- name: forget_digests
+-- Makes the next observation of every record of an account count as a change.
+UPDATE reconciler.observations
+SET digest = ''
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id;
+
+-- name: retire_accounts
+-- Note accounts that no connection is left for.
+UPDATE reconciler.accounts
+SET unused_since = $now
+WHERE tenant_id = $tenant_id
+    AND account_id = ANY ($account_ids::text[])
+    AND unused_since IS NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM reconciler.connections
+        WHERE connections.tenant_id = $tenant_id
+            AND connections.deleted_at IS NULL
+            AND accounts.account_id
+                IN (connections.left_account, connections.right_account)
+    );
+
+-- name: add_connection
+-- A draft.
+INSERT INTO reconciler.connections (
+    tenant_id, connection_id, settings, left_account, right_account,
+    left_side, right_side, state, version, created_at
+)
+VALUES (
+    $tenant_id, $connection_id, $settings, $left_account, $right_account,
+    $left_side, $right_side, 'draft', 1, $now
+);
+
+-- name: load_connection
+-- One connection, unless it is deleted.
+SELECT
+    tenant_id, connection_id, settings, left_side, right_side, state, attention,
+    attention_side, version, created_at, started_at, left_scanned, right_scanned,
+    sync_started_at, lease_version, planned, done, failed, created_left,
+    created_right, updated_left, updated_right
+FROM reconciler.connections
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND deleted_at IS NULL;
+
+-- name: lock_connection
+-- One connection, unless it is deleted, kept from changing until the commit.
+SELECT
+    tenant_id, connection_id, settings, left_side, right_side, state, attention,
+    attention_side, version, created_at, started_at, left_scanned, right_scanned,
+    sync_started_at, lease_version, planned, done, failed, created_left,
+    created_right, updated_left, updated_right
+FROM reconciler.connections
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND deleted_at IS NULL
+FOR UPDATE;
+
+-- name: lock_connections_of_account
+-- All connections that use an account, kept from changing until the commit.
+SELECT
+    tenant_id, connection_id, settings, left_side, right_side, state, attention,
+    attention_side, version, created_at, started_at, left_scanned, right_scanned,
+    sync_started_at, lease_version, planned, done, failed, created_left,
+    created_right, updated_left, updated_right
+FROM reconciler.connections
+WHERE tenant_id = $tenant_id
+    AND (left_account = $account_id OR right_account = $account_id)
+    AND deleted_at IS NULL
+ORDER BY connection_id
+FOR UPDATE;
+
+-- name: list_connections
+-- A page of connections, those that need attention first.
+SELECT
+    tenant_id, connection_id, settings, left_side, right_side, state, attention,
+    attention_side, version, created_at, started_at, left_scanned, right_scanned,
+    sync_started_at, lease_version, planned, done, failed, created_left,
+    created_right, updated_left, updated_right
+FROM reconciler.connections
+WHERE tenant_id = $tenant_id
+    AND deleted_at IS NULL
+    AND (
+        $account_id::text IS NULL
+        OR left_account = $account_id::text
+        OR right_account = $account_id::text
+    )
+    AND (
+        (CASE WHEN state = 'needs_attention' THEN 0 ELSE 1 END, connection_id)
+        > ($rank::integer, $after::text)
+    )
+ORDER BY CASE WHEN state = 'needs_attention' THEN 0 ELSE 1 END, connection_id
+LIMIT $limit;
+
+-- name: change_settings
+-- Replace the settings and what they were resolved against.
+UPDATE reconciler.connections
+SET
+    settings = $settings,
+    left_account = $left_account,
+    right_account = $right_account,
+    left_side = $left_side,
+    right_side = $right_side,
+    version = version + 1
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id;
+
+-- name: set_connection_state
+-- Move a connection to a state in which nothing is planned; leases end.
+UPDATE reconciler.connections
+SET
+    state = $state,
+    attention = $attention,
+    attention_side = $attention_side,
+    due_at = NULL,
+    lease_until = NULL,
+    lease_version = lease_version + 1
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id;
+
+-- name: await_scans
+-- Move a connection back to scanning, for scans that were not asked for before.
+UPDATE reconciler.connections
+SET
+    state = 'scanning',
+    attention = '',
+    attention_side = NULL,
+    started_at = coalesce(started_at, $now),
+    scan_asked_at = $now,
+    left_scan = $left_scan,
+    right_scan = $right_scan,
+    left_scanned = false,
+    right_scanned = false,
+    sync_started_at = NULL,
+    planned = 0,
+    done = 0,
+    failed = 0,
+    due_at = NULL,
+    lease_until = NULL,
+    lease_version = lease_version + 1
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id;
+
+-- name: note_scanned
+-- A scan of an account is complete: it serves whoever asked for it, or asked
+-- before it began.
+UPDATE reconciler.connections
+SET
+    left_scanned = left_scanned OR (
+        left_account = $account_id
+        AND (left_scan = $scan_id OR scan_asked_at <= $begun_at)
+    ),
+    right_scanned = right_scanned OR (
+        right_account = $account_id
+        AND (right_scan = $scan_id OR scan_asked_at <= $begun_at)
+    )
+WHERE tenant_id = $tenant_id
+    AND (left_account = $account_id OR right_account = $account_id)
+    AND state = 'scanning'
+    AND deleted_at IS NULL
+RETURNING connection_id, left_account, right_account, left_scanned, right_scanned;
+
+-- name: begin_syncing
+-- Both sides are known: planning may begin.
+UPDATE reconciler.connections
+SET
+    state = 'syncing',
+    sync_started_at = $now,
+    due_at = $now
+WHERE tenant_id = $tenant_id
+    AND connection_id = ANY ($connection_ids::text[])
+    AND state = 'scanning';
+
+-- name: delete_connection
+-- Nothing sees it from now on; its rows go in the background.
+UPDATE reconciler.connections
+SET
+    deleted_at = $now,
+    due_at = NULL,
+    lease_version = lease_version + 1
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id;
+
+-- name: find_needed_accounts
+-- Those of the given accounts that a connection still reads.
+SELECT DISTINCT wanted.account_id
+FROM unnest($account_ids::text[]) AS wanted (account_id)
+JOIN reconciler.connections
+    ON connections.tenant_id = $tenant_id
+    AND wanted.account_id
+        IN (connections.left_account, connections.right_account)
+WHERE connections.state IN ('scanning', 'syncing', 'live', 'needs_attention')
+    AND connections.deleted_at IS NULL;
+
+-- name: claim_connection
+-- The connection that has waited longest for planning, for one replica at a time.
+UPDATE reconciler.connections
+SET
+    lease_until = $lease_until,
+    lease_version = lease_version + 1
+WHERE (tenant_id, connection_id) = (
+    SELECT tenant_id, connection_id
+    FROM reconciler.connections
+    WHERE due_at <= $now
+        AND state IN ('syncing', 'live')
+        AND deleted_at IS NULL
+        AND (lease_until IS NULL OR lease_until <= $now)
+    ORDER BY due_at
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING
+    tenant_id, connection_id, settings, left_side, right_side, state, attention,
+    attention_side, version, created_at, started_at, left_scanned, right_scanned,
+    sync_started_at, lease_version, planned, done, failed, created_left,
+    created_right, updated_left, updated_right;
+
+-- name: keep_lease
+-- Counts what was planned; one row only while the claim still holds.
+UPDATE reconciler.connections
+SET
+    lease_until = $lease_until,
+    planned = planned + $planned
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND lease_version = $lease_version
+    AND state IN ('syncing', 'live')
+    AND deleted_at IS NULL
+RETURNING connection_id;
+
+-- name: lock_claim
+-- The claimed connection, if the claim still holds.
+SELECT state
+FROM reconciler.connections
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND lease_version = $lease_version
+    AND state IN ('syncing', 'live')
+    AND deleted_at IS NULL
+FOR UPDATE;
+
+-- name: release_connection
+-- Give a claim back.
+UPDATE reconciler.connections
+SET
+    state = $state,
+    due_at = $due_at,
+    lease_until = NULL
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND lease_version = $lease_version;
+
+-- name: make_due
+-- Whoever marked something dirty says so last, so that no claim overlooks it.
+UPDATE reconciler.connections
+SET due_at = $now
+WHERE tenant_id = $tenant_id
+    AND connection_id = ANY ($connection_ids::text[])
+    AND state IN ('syncing', 'live');
+
+-- name: count_outcomes
+-- Adds up what was written.
+UPDATE reconciler.connections
+SET
+    done = done + $done,
+    failed = failed + $failed,
+    created_left = created_left + $created_left,
+    created_right = created_right + $created_right,
+    updated_left = updated_left + $updated_left,
+    updated_right = updated_right + $updated_right
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id;
+
+-- name: save_observations
+-- Keep the newest state of each record; returns those it is news for, and whether
+-- their content is. The app's own change times decide where both states have one.
+INSERT INTO reconciler.observations (
+    tenant_id, account_id, record_id, record, digest, read_at, changed_at,
+    modified_at, is_live, seen_scan
+)
+SELECT
+    $tenant_id, $account_id, seen.record_id, seen.record, seen.digest,
+    seen.read_at, seen.read_at, seen.modified_at, seen.is_live, $scan_id
+FROM unnest(
+    $record_ids::text[], $records::bytea[], $digests::text[],
+    $read_at::timestamptz[], $modified_at::timestamptz[], $is_live::boolean[]
+) AS seen (record_id, record, digest, read_at, modified_at, is_live)
+ON CONFLICT (account_id, record_id, tenant_id) DO UPDATE
+SET
+    record = EXCLUDED.record,
+    digest = EXCLUDED.digest,
+    read_at = EXCLUDED.read_at,
+    changed_at = CASE
+        WHEN observations.digest = EXCLUDED.digest THEN observations.changed_at
+        ELSE EXCLUDED.read_at
+    END,
+    modified_at = EXCLUDED.modified_at,
+    is_live = EXCLUDED.is_live,
+    seen_scan = coalesce(EXCLUDED.seen_scan, observations.seen_scan)
+WHERE CASE
+    WHEN EXCLUDED.modified_at <> observations.modified_at
+    THEN EXCLUDED.modified_at > observations.modified_at
+    ELSE EXCLUDED.read_at > observations.read_at
+END
+RETURNING record_id, changed_at = read_at AS is_changed;
+
+-- name: save_sightings
+-- Note that a scan showed records whose stored state is newer than the scan's.
+UPDATE reconciler.observations
+SET seen_scan = $scan_id
+WHERE ctid = ANY (ARRAY(
+    SELECT found.place
+    FROM unnest($record_ids::text[]) AS seen (record_id)
+    CROSS JOIN LATERAL (
+        SELECT observations.ctid AS place
+        FROM reconciler.observations
+        WHERE observations.account_id = $account_id
+            AND observations.record_id = seen.record_id
+            AND observations.tenant_id = $tenant_id
+            AND observations.seen_scan IS DISTINCT FROM $scan_id
+        LIMIT 1
+    ) AS found
+));
+
+-- name: drop_emails
+-- Take the addresses away that the given records no longer have.
+DELETE FROM reconciler.emails
+WHERE ctid = ANY (ARRAY(
+    SELECT had.place
+    FROM unnest($record_ids::text[]) AS changed (record_id)
+    CROSS JOIN LATERAL (
+        SELECT emails.ctid AS place, emails.email
+        FROM reconciler.emails
+        WHERE emails.account_id = $account_id
+            AND emails.record_id = changed.record_id
+            AND emails.tenant_id = $tenant_id
+        LIMIT $emails_max
+    ) AS had
+    WHERE (changed.record_id, had.email) NOT IN (
+        SELECT kept.record_id, kept.email
+        FROM unnest($owners::text[], $emails::text[]) AS kept (record_id, email)
+    )
+))
+RETURNING email;
+
+-- name: add_emails
+-- Add the addresses that the given records have.
+INSERT INTO reconciler.emails (tenant_id, account_id, email, record_id)
+SELECT $tenant_id, $account_id, had.email, had.record_id
+FROM unnest($owners::text[], $emails::text[]) AS had (record_id, email)
+ON CONFLICT (account_id, email, record_id, tenant_id) DO NOTHING;
+
+-- name: add_scans
+-- Scans that are asked for, by our own clock: the connector's may differ.
+INSERT INTO reconciler.scans (tenant_id, account_id, scan_id, parts_seen, asked_at)
+SELECT $tenant_id, asked.account_id, asked.scan_id, 0, $now::timestamptz
+FROM unnest($account_ids::text[], $scan_ids::text[]) AS asked (account_id, scan_id);
+
+-- name: add_scan_part
+-- One row the first time a part of a scan is seen, none after that.
+INSERT INTO reconciler.scan_parts (tenant_id, account_id, scan_id, part)
+VALUES ($tenant_id, $account_id, $scan_id, $part)
+ON CONFLICT (account_id, scan_id, part, tenant_id) DO NOTHING
+RETURNING part;
+
+-- name: count_scan_part
+-- Count a part; parts arrive in any order, and only one knows how many there are.
+INSERT INTO reconciler.scans (
+    tenant_id, account_id, scan_id, parts_seen, part_count, first_read_at
+)
+VALUES ($tenant_id, $account_id, $scan_id, 1, $part_count::integer, $read_at)
+ON CONFLICT (account_id, scan_id, tenant_id) DO UPDATE
+SET
+    parts_seen = scans.parts_seen + 1,
+    part_count = coalesce(EXCLUDED.part_count, scans.part_count),
+    first_read_at = least(scans.first_read_at, EXCLUDED.first_read_at)
+RETURNING parts_seen, part_count, asked_at, first_read_at;
+
+-- name: complete_scan
+-- All parts are in, so they need not be told apart any more.
+WITH parts AS (
+    DELETE FROM reconciler.scan_parts
+    WHERE tenant_id = $tenant_id
+        AND account_id = $account_id
+        AND (
+            scan_id = $scan_id
+            OR scan_id IN (
+                SELECT scan_id
+                FROM reconciler.scans
+                WHERE tenant_id = $tenant_id
+                    AND account_id = $account_id
+                    AND coalesce(asked_at, first_read_at) < $begun_at
+            )
+        )
+)
+UPDATE reconciler.scans
+SET completed_at = $now
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND scan_id = $scan_id;
+
+-- name: find_unseen
+-- Live records that a complete scan did not show, longest not read first.
+SELECT record_id
+FROM reconciler.observations
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND is_live
+    AND seen_scan IS DISTINCT FROM $scan_id
+    AND read_at < $first_read_at
+ORDER BY read_at, record_id
+LIMIT $limit;
+
+-- name: mark_changed
+-- Have changed records of an account planned, by every connection that uses it.
+-- A connection that waits for the very scan that showed them plans all of them later.
+INSERT INTO reconciler.dirty (tenant_id, connection_id, side, record_id)
+SELECT connections.tenant_id, connections.connection_id, ends.side, changed.record_id
+FROM reconciler.connections
+CROSS JOIN LATERAL (
+    VALUES
+        ('left', connections.left_account, connections.left_scan),
+        ('right', connections.right_account, connections.right_scan)
+) AS ends (side, account_id, scan_id)
+CROSS JOIN unnest($record_ids::text[]) AS changed (record_id)
+WHERE connections.tenant_id = $tenant_id
+    AND (connections.left_account = $account_id
+        OR connections.right_account = $account_id)
+    AND connections.deleted_at IS NULL
+    AND ends.account_id = $account_id
+    AND (
+        connections.state IN ('syncing', 'live', 'needs_attention')
+        OR (
+            connections.state = 'scanning'
+            AND ends.scan_id IS DISTINCT FROM $scan_id::text
+        )
+    )
+ORDER BY 2, 3, 4
+ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
+SET mark = EXCLUDED.mark
+RETURNING connection_id;
+
+-- name: mark_sharers
+-- Have whoever has an address that a record gave up planned again.
+INSERT INTO reconciler.dirty (tenant_id, connection_id, side, record_id)
+SELECT DISTINCT
+    connections.tenant_id, connections.connection_id, ends.side, emails.record_id
+FROM reconciler.connections
+CROSS JOIN LATERAL (
+    VALUES
+        ('left', connections.left_account),
+        ('right', connections.right_account)
+) AS ends (side, account_id)
+CROSS JOIN unnest($emails::text[]) AS freed (email)
+CROSS JOIN LATERAL (
+    SELECT emails.record_id
+    FROM reconciler.emails
+    WHERE emails.tenant_id = $tenant_id
+        AND emails.account_id = ends.account_id
+        AND emails.email = freed.email
+    LIMIT $sharers_max
+) AS emails
+WHERE connections.tenant_id = $tenant_id
+    AND (connections.left_account = $account_id
+        OR connections.right_account = $account_id)
+    AND connections.deleted_at IS NULL
+    AND connections.state IN ('scanning', 'syncing', 'live', 'needs_attention')
+ORDER BY 2, 3, 4
+ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
+SET mark = EXCLUDED.mark
+RETURNING connection_id;
+
+-- name: mark_records
+-- Have these records of one connection planned.
+INSERT INTO reconciler.dirty (tenant_id, connection_id, side, record_id)
+SELECT $tenant_id, $connection_id, marked.side, marked.record_id
+FROM unnest($sides::text[], $record_ids::text[]) AS marked (side, record_id)
+ORDER BY 3, 4
+ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
+SET mark = EXCLUDED.mark;
+
+-- name: mark_all
+-- Have every record of one side planned that lives or was linked.
+INSERT INTO reconciler.dirty (tenant_id, connection_id, side, record_id)
+SELECT $tenant_id, $connection_id, $side, observations.record_id
+FROM reconciler.observations
+WHERE observations.tenant_id = $tenant_id
+    AND observations.account_id = $account_id
+    AND (
+        observations.is_live
+        OR (
+            SELECT links.link_id
+            FROM reconciler.links
+            WHERE links.connection_id = $connection_id
+                AND links.left_record_id = observations.record_id
+                AND links.tenant_id = $tenant_id
+            LIMIT 1
+        ) IS NOT NULL
+        OR (
+            SELECT links.link_id
+            FROM reconciler.links
+            WHERE links.connection_id = $connection_id
+                AND links.right_record_id = observations.record_id
+                AND links.tenant_id = $tenant_id
+            LIMIT 1
+        ) IS NOT NULL
+    )
+ORDER BY observations.record_id
+ON CONFLICT (connection_id, side, record_id, tenant_id) DO NOTHING;
+
+-- name: load_dirty
+-- The records of a connection that wait longest, without those whose link has a
+-- write on its way: they stay until it is answered.
+SELECT dirty.side, dirty.record_id, dirty.mark
+FROM reconciler.dirty
+WHERE dirty.connection_id = $connection_id
+    AND dirty.tenant_id = $tenant_id
+    AND CASE dirty.side
+        WHEN 'left' THEN (
+            SELECT links.intent_id
+            FROM reconciler.links
+            WHERE links.connection_id = $connection_id
+                AND links.left_record_id = dirty.record_id
+                AND links.tenant_id = $tenant_id
+            LIMIT 1
+        )
+        ELSE (
+            SELECT links.intent_id
+            FROM reconciler.links
+            WHERE links.connection_id = $connection_id
+                AND links.right_record_id = dirty.record_id
+                AND links.tenant_id = $tenant_id
+            LIMIT 1
+        )
+    END IS NULL
+ORDER BY dirty.mark
+LIMIT $limit;
+
+-- name: clear_dirty
+-- Done with these, unless they were marked again since.
+DELETE FROM reconciler.dirty
+WHERE ctid = ANY (ARRAY(
+    SELECT found.place
+    FROM unnest($sides::text[], $record_ids::text[], $marks::bigint[])
+        AS planned (side, record_id, mark)
+    CROSS JOIN LATERAL (
+        SELECT dirty.ctid AS place
+        FROM reconciler.dirty
+        WHERE dirty.connection_id = $connection_id
+            AND dirty.side = planned.side
+            AND dirty.record_id = planned.record_id
+            AND dirty.tenant_id = $tenant_id
+            AND dirty.mark = planned.mark
+        LIMIT 1
+    ) AS found
+));
+
+-- name: count_dirty
+-- How many records wait to be planned.
+SELECT count(*) AS waiting
+FROM reconciler.dirty
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id;
+
+-- name: load_observed
+-- The newest state of records, by account and id.
+SELECT
+    wanted.account_id, found.record_id, found.record, found.digest, found.read_at
+FROM unnest($account_ids::text[], $record_ids::text[])
+    AS wanted (account_id, record_id)
+CROSS JOIN LATERAL (
+    SELECT
+        observations.record_id, observations.record, observations.digest,
+        observations.read_at
+    FROM reconciler.observations
+    WHERE observations.tenant_id = $tenant_id
+        AND observations.account_id = wanted.account_id
+        AND observations.record_id = wanted.record_id
+    LIMIT 1
+) AS found;
+
+-- name: find_sharers
+-- Records of both accounts that share an address with the given ones, or with one
+-- that does; a few an address, because more change no decision.
+WITH near AS (
+    SELECT DISTINCT other.account_id, other.record_id
+    FROM unnest($account_ids::text[], $record_ids::text[])
+        AS given (account_id, record_id)
+    CROSS JOIN LATERAL (
+        SELECT emails.email
+        FROM reconciler.emails
+        WHERE emails.tenant_id = $tenant_id
+            AND emails.account_id = given.account_id
+            AND emails.record_id = given.record_id
+        LIMIT $emails_max
+    ) AS own
+    CROSS JOIN unnest($both_accounts::text[]) AS ends (account_id)
+    CROSS JOIN LATERAL (
+        SELECT emails.account_id, emails.record_id
+        FROM reconciler.emails
+        WHERE emails.tenant_id = $tenant_id
+            AND emails.account_id = ends.account_id
+            AND emails.email = own.email
+        LIMIT $sharers_max
+    ) AS other
+), next AS (
+    SELECT DISTINCT other.account_id, other.record_id
+    FROM near
+    CROSS JOIN LATERAL (
+        SELECT emails.email
+        FROM reconciler.emails
+        WHERE emails.tenant_id = $tenant_id
+            AND emails.account_id = near.account_id
+            AND emails.record_id = near.record_id
+        LIMIT $emails_max
+    ) AS own
+    CROSS JOIN unnest($both_accounts::text[]) AS ends (account_id)
+    CROSS JOIN LATERAL (
+        SELECT emails.account_id, emails.record_id
+        FROM reconciler.emails
+        WHERE emails.tenant_id = $tenant_id
+            AND emails.account_id = ends.account_id
+            AND emails.email = own.email
+        LIMIT $sharers_max
+    ) AS other
+)
+SELECT account_id, record_id
+FROM near
+UNION
+SELECT account_id, record_id
+FROM next;
+
+-- name: load_links_of_records
+-- The links that the given records of either side are on; once for each side.
+SELECT found.link_id, found.body, found.version
+FROM unnest($left_ids::text[]) AS wanted (record_id)
+CROSS JOIN LATERAL (
+    SELECT links.link_id, links.body, links.version
+    FROM reconciler.links
+    WHERE links.connection_id = $connection_id
+        AND links.left_record_id = wanted.record_id
+        AND links.tenant_id = $tenant_id
+    LIMIT 1
+) AS found
+UNION ALL
+SELECT found.link_id, found.body, found.version
+FROM unnest($right_ids::text[]) AS wanted (record_id)
+CROSS JOIN LATERAL (
+    SELECT links.link_id, links.body, links.version
+    FROM reconciler.links
+    WHERE links.connection_id = $connection_id
+        AND links.right_record_id = wanted.record_id
+        AND links.tenant_id = $tenant_id
+    LIMIT 1
+) AS found;
+
+-- name: lock_links
+-- Links by their ids, kept from changing until the commit.
+SELECT found.link_id, found.body, found.version
+FROM unnest($link_ids::text[]) AS wanted (link_id)
+CROSS JOIN LATERAL (
+    SELECT links.link_id, links.body, links.version
+    FROM reconciler.links
+    WHERE links.connection_id = $connection_id
+        AND links.link_id = wanted.link_id
+        AND links.tenant_id = $tenant_id
+    LIMIT 1
+    FOR UPDATE
+) AS found;
+
+-- name: save_links
+-- Store links, new ones and those that are still as they were loaded; returns the
+-- ids stored, so that a missing one shows that another replica was faster.
+INSERT INTO reconciler.links (
+    tenant_id, connection_id, link_id, left_record_id, right_record_id, state,
+    reason, body, name, email, intent_id, retry_at, changed_at, version
+)
+SELECT
+    $tenant_id, $connection_id, kept.link_id, kept.left_record_id,
+    kept.right_record_id, kept.state, kept.reason, kept.body, kept.name, kept.email,
+    kept.intent_id, kept.retry_at, $now, kept.version
+FROM unnest(
+    $link_ids::text[], $left_ids::text[], $right_ids::text[], $states::text[],
+    $reasons::text[], $bodies::bytea[], $names::text[], $emails::text[],
+    $intent_ids::text[], $retry_at::timestamptz[], $versions::bigint[]
+) AS kept (
+    link_id, left_record_id, right_record_id, state, reason, body, name, email,
+    intent_id, retry_at, version
+)
+ORDER BY kept.link_id
+ON CONFLICT (connection_id, link_id, tenant_id) DO UPDATE
+SET
+    left_record_id = EXCLUDED.left_record_id,
+    right_record_id = EXCLUDED.right_record_id,
+    state = EXCLUDED.state,
+    reason = EXCLUDED.reason,
+    body = EXCLUDED.body,
+    name = coalesce(nullif(EXCLUDED.name, ''), links.name),
+    email = coalesce(nullif(EXCLUDED.email, ''), links.email),
+    intent_id = EXCLUDED.intent_id,
+    retry_at = EXCLUDED.retry_at,
+    changed_at = EXCLUDED.changed_at,
+    version = EXCLUDED.version
+WHERE links.version = EXCLUDED.version - 1
+RETURNING link_id;
+
+-- name: drop_links
+-- Remove one-sided links that gave way to a two-sided one, or whose record is gone.
+DELETE FROM reconciler.links
+WHERE ctid = ANY (ARRAY(
+    SELECT found.place
+    FROM unnest($link_ids::text[]) AS dropped (link_id)
+    CROSS JOIN LATERAL (
+        SELECT links.ctid AS place
+        FROM reconciler.links
+        WHERE links.connection_id = $connection_id
+            AND links.link_id = dropped.link_id
+            AND links.tenant_id = $tenant_id
+            AND links.intent_id IS NULL
+        LIMIT 1
+    ) AS found
+))
+RETURNING link_id;
+
+-- name: count_open_intents
+-- How many writes of a connection are on their way.
+SELECT count(*) AS waiting
+FROM reconciler.intents
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND state IN ('open', 'unknown');
+
+-- name: add_intents
+-- Writes, stored before they are tried.
+INSERT INTO reconciler.intents (
+    tenant_id, connection_id, intent_id, link_id, account_id, side, kind, state,
+    body, decided_at, look_at
+)
+SELECT
+    $tenant_id, $connection_id, made.intent_id, made.link_id, made.account_id,
+    made.side, made.kind, 'open', made.body, $now, $look_at
+FROM unnest(
+    $intent_ids::text[], $link_ids::text[], $account_ids::text[], $sides::text[],
+    $kinds::text[], $bodies::bytea[]
+) AS made (intent_id, link_id, account_id, side, kind, body);
+
+-- name: lock_open_intents
+-- Those of the given intents that are still open.
+SELECT found.intent_id, found.link_id, found.body, found.sent_at
+FROM unnest($intent_ids::text[]) AS wanted (intent_id)
+CROSS JOIN LATERAL (
+    SELECT
+        intents.intent_id, intents.link_id, intents.body, intents.sent_at,
+        intents.state
+    FROM reconciler.intents
+    WHERE intents.connection_id = $connection_id
+        AND intents.intent_id = wanted.intent_id
+        AND intents.tenant_id = $tenant_id
+    LIMIT 1
+    FOR UPDATE
+) AS found
+WHERE found.state IN ('open', 'unknown');
+
+-- name: save_intents
+-- Note what became of intents, which are there already; closed ones stay as history.
+INSERT INTO reconciler.intents (
+    tenant_id, connection_id, intent_id, link_id, account_id, side, kind, state,
+    body, decided_at, sent_at, look_at, closed_at, outcome, reason
+)
+SELECT
+    $tenant_id, $connection_id, told.intent_id, told.link_id, told.account_id,
+    told.side, told.kind, told.state, told.body, $now::timestamptz, told.sent_at,
+    told.look_at,
+    CASE WHEN told.state IN ('done', 'dead') THEN $now::timestamptz END,
+    told.outcome, told.reason
+FROM unnest(
+    $intent_ids::text[], $link_ids::text[], $account_ids::text[], $sides::text[],
+    $kinds::text[], $states::text[], $bodies::bytea[], $sent_at::timestamptz[],
+    $look_at::timestamptz[], $outcomes::text[], $reasons::text[]
+) AS told (
+    intent_id, link_id, account_id, side, kind, state, body, sent_at, look_at,
+    outcome, reason
+)
+ON CONFLICT (connection_id, intent_id, tenant_id) DO UPDATE
+SET
+    state = EXCLUDED.state,
+    body = EXCLUDED.body,
+    sent_at = coalesce(EXCLUDED.sent_at, intents.sent_at),
+    look_at = EXCLUDED.look_at,
+    closed_at = EXCLUDED.closed_at,
+    outcome = EXCLUDED.outcome,
+    reason = EXCLUDED.reason;
+
+-- name: add_losses
+-- Values that gave way in a conflict.
+INSERT INTO reconciler.losses (
+    tenant_id, connection_id, intent_id, mapping_id, side, fields, lost_at
+)
+SELECT
+    $tenant_id, $connection_id, lost.intent_id, lost.mapping_id, lost.side,
+    lost.fields, $now
+FROM unnest(
+    $intent_ids::text[], $mapping_ids::text[], $sides::text[], $fields::bytea[]
+) AS lost (intent_id, mapping_id, side, fields)
+ON CONFLICT (connection_id, intent_id, mapping_id, side, tenant_id) DO NOTHING;
+
+-- name: claim_looks
+-- Open intents whose fate should be looked up by now, of connections that run;
+-- each is due again later, should the answer be lost too.
+UPDATE reconciler.intents
+SET look_at = $again_at
+FROM reconciler.connections
+WHERE connections.tenant_id = intents.tenant_id
+    AND connections.connection_id = intents.connection_id
+    AND intents.ctid = ANY (ARRAY(
+        SELECT due.ctid
+        FROM reconciler.intents AS due
+        JOIN reconciler.connections AS running
+            ON running.tenant_id = due.tenant_id
+            AND running.connection_id = due.connection_id
+        WHERE due.look_at <= $now
+            AND due.state IN ('open', 'unknown')
+            AND running.state IN ('syncing', 'live')
+            AND running.deleted_at IS NULL
+        ORDER BY due.look_at
+        LIMIT $limit
+        FOR UPDATE OF due SKIP LOCKED
+    ))
+RETURNING
+    intents.tenant_id, intents.connection_id, intents.account_id, intents.side,
+    intents.body, connections.left_side, connections.right_side;
+
+-- name: retry_links
+-- Has links planned again whose next try is due, of connections that run. Each is
+-- due once; its own row says in full when it was to be tried.
+WITH due AS (
+    UPDATE reconciler.links
+    SET retry_at = NULL
+    WHERE ctid = ANY (ARRAY(
+        SELECT waiting.ctid
+        FROM reconciler.links AS waiting
+        JOIN reconciler.connections AS running
+            ON running.tenant_id = waiting.tenant_id
+            AND running.connection_id = waiting.connection_id
+        WHERE waiting.retry_at <= $now
+            AND running.state IN ('syncing', 'live')
+            AND running.deleted_at IS NULL
+        ORDER BY waiting.retry_at
+        LIMIT $limit
+        FOR UPDATE OF waiting SKIP LOCKED
+    ))
+    RETURNING tenant_id, connection_id, left_record_id, right_record_id
+), marked AS (
+    INSERT INTO reconciler.dirty (tenant_id, connection_id, side, record_id)
+    SELECT due.tenant_id, due.connection_id, ends.side, ends.record_id
+    FROM due
+    CROSS JOIN LATERAL (
+        VALUES ('left', due.left_record_id), ('right', due.right_record_id)
+    ) AS ends (side, record_id)
+    WHERE ends.record_id IS NOT NULL
+    ORDER BY 1, 2, 3, 4
+    ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
+    SET mark = EXCLUDED.mark
+    RETURNING tenant_id, connection_id
+)
+UPDATE reconciler.connections
+SET due_at = $now
+WHERE (tenant_id, connection_id) IN (
+    SELECT tenant_id, connection_id
+    FROM marked
+);
+
+-- name: count_links
+-- Contacts of a connection by state, and how many of them have both sides.
+SELECT
+    state,
+    count(*) AS contacts,
+    count(*) FILTER (
+        WHERE left_record_id IS NOT NULL AND right_record_id IS NOT NULL
+    ) AS linked
+FROM reconciler.links
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+GROUP BY state;
+
+-- name: list_links
+-- A page of the contacts of a connection, oldest first.
+SELECT link_id, body, name, email, changed_at
+FROM reconciler.links
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND link_id > $after
+ORDER BY link_id
+LIMIT $limit;
+
+-- name: list_links_in_state
+-- A page of the contacts of a connection that are in one state, oldest first.
+SELECT link_id, body, name, email, changed_at
+FROM reconciler.links
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND state = $state
+    AND link_id > $after
+ORDER BY link_id
+LIMIT $limit;
+
+-- name: list_links_with_email
+-- A page of the contacts of a connection one of whose records has an address.
+SELECT links.link_id, links.body, links.name, links.email, links.changed_at
+FROM reconciler.links
+WHERE links.tenant_id = $tenant_id
+    AND links.connection_id = $connection_id
+    AND links.link_id > $after
+    AND ($state::text IS NULL OR links.state = $state::text)
+    AND links.link_id IN (
+        SELECT named.link_id
+        FROM reconciler.emails
+        JOIN reconciler.links AS named
+            ON named.tenant_id = emails.tenant_id
+            AND named.connection_id = $connection_id
+            AND named.left_record_id = emails.record_id
+        WHERE emails.tenant_id = $tenant_id
+            AND emails.account_id = $left_account
+            AND emails.email = $email
+        UNION
+        SELECT named.link_id
+        FROM reconciler.emails
+        JOIN reconciler.links AS named
+            ON named.tenant_id = emails.tenant_id
+            AND named.connection_id = $connection_id
+            AND named.right_record_id = emails.record_id
+        WHERE emails.tenant_id = $tenant_id
+            AND emails.account_id = $right_account
+            AND emails.email = $email
+    )
+ORDER BY links.link_id
+LIMIT $limit;
+
+-- name: purge_links
+-- A batch of the links of deleted connections.
+DELETE FROM reconciler.links
+WHERE ctid = ANY (ARRAY(
+    SELECT links.ctid
+    FROM reconciler.connections
+    JOIN reconciler.links USING (tenant_id, connection_id)
+    WHERE connections.deleted_at IS NOT NULL
+    LIMIT $limit
+));
+
+-- name: purge_dirty
+-- A batch of what waits for deleted connections.
+DELETE FROM reconciler.dirty
+WHERE ctid = ANY (ARRAY(
+    SELECT dirty.ctid
+    FROM reconciler.connections
+    JOIN reconciler.dirty USING (tenant_id, connection_id)
+    WHERE connections.deleted_at IS NOT NULL
+    LIMIT $limit
+));
+
+-- name: purge_intents
+-- A batch of the history of deleted connections.
+DELETE FROM reconciler.intents
+WHERE ctid = ANY (ARRAY(
+    SELECT intents.ctid
+    FROM reconciler.connections
+    JOIN reconciler.intents USING (tenant_id, connection_id)
+    WHERE connections.deleted_at IS NOT NULL
+    LIMIT $limit
+));
+
+-- name: purge_losses
+-- A batch of the values kept for deleted connections.
+DELETE FROM reconciler.losses
+WHERE ctid = ANY (ARRAY(
+    SELECT losses.ctid
+    FROM reconciler.connections
+    JOIN reconciler.losses USING (tenant_id, connection_id)
+    WHERE connections.deleted_at IS NOT NULL
+    LIMIT $limit
+));
+
+-- name: purge_connections
+-- Deleted connections of which nothing else is left.
+DELETE FROM reconciler.connections
+WHERE deleted_at IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM reconciler.links
+        WHERE links.tenant_id = connections.tenant_id
+            AND links.connection_id = connections.connection_id
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM reconciler.dirty
+        WHERE dirty.tenant_id = connections.tenant_id
+            AND dirty.connection_id = connections.connection_id
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM reconciler.intents
+        WHERE intents.tenant_id = connections.tenant_id
+            AND intents.connection_id = connections.connection_id
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM reconciler.losses
+        WHERE losses.tenant_id = connections.tenant_id
+            AND losses.connection_id = connections.connection_id
+    );
+
+-- name: purge_observations
+-- A batch of what was observed of accounts that no connection is left for.
+DELETE FROM reconciler.observations
+WHERE ctid = ANY (ARRAY(
+    SELECT observations.ctid
+    FROM reconciler.accounts
+    JOIN reconciler.observations USING (tenant_id, account_id)
+    WHERE accounts.unused_since IS NOT NULL
+    LIMIT $limit
+));
+
+-- name: purge_emails
+-- A batch of the addresses of accounts that no connection is left for.
+DELETE FROM reconciler.emails
+WHERE ctid = ANY (ARRAY(
+    SELECT emails.ctid
+    FROM reconciler.accounts
+    JOIN reconciler.emails USING (tenant_id, account_id)
+    WHERE accounts.unused_since IS NOT NULL
+    LIMIT $limit
+));
+
+-- name: purge_scan_parts
+-- A batch of the scan parts of accounts that no connection is left for.
+DELETE FROM reconciler.scan_parts
+WHERE ctid = ANY (ARRAY(
+    SELECT scan_parts.ctid
+    FROM reconciler.accounts
+    JOIN reconciler.scan_parts USING (tenant_id, account_id)
+    WHERE accounts.unused_since IS NOT NULL
+    LIMIT $limit
+));
+
+-- name: purge_scans
+-- Scans that are over for long, and those of accounts no connection is left for.
+DELETE FROM reconciler.scans
+WHERE ctid = ANY (ARRAY(
+    SELECT scans.ctid
+    FROM reconciler.scans
+    LEFT JOIN reconciler.accounts USING (tenant_id, account_id)
+    WHERE accounts.account_id IS NULL
+        OR accounts.unused_since IS NOT NULL
+        OR coalesce(scans.asked_at, scans.first_read_at) < $before
+    LIMIT $limit
+));
+
+-- name: purge_accounts
+-- Accounts that no connection is left for, once nothing else is left of them.
+DELETE FROM reconciler.accounts
+WHERE unused_since IS NOT NULL
+    AND NOT EXISTS (
+        SELECT 1
+        FROM reconciler.observations
+        WHERE observations.tenant_id = accounts.tenant_id
+            AND observations.account_id = accounts.account_id
+    )
+    AND NOT EXISTS (
+        SELECT 1
+        FROM reconciler.emails
+        WHERE emails.tenant_id = accounts.tenant_id
+            AND emails.account_id = accounts.account_id
+    );

@@ -1,0 +1,172 @@
+-- The tables as all migrations leave them; a test compares.
+
+CREATE TABLE reconciler.accounts (
+    tenant_id     text NOT NULL,
+    account_id    text NOT NULL,
+    app           text NOT NULL,
+    description   bytea NOT NULL,
+    is_lost       boolean NOT NULL DEFAULT false,
+    state_at      timestamptz,
+    unused_since  timestamptz,
+    PRIMARY KEY (account_id, tenant_id)
+);
+
+CREATE TABLE reconciler.connections (
+    tenant_id        text NOT NULL,
+    connection_id    text NOT NULL,
+    settings         bytea NOT NULL,
+    left_account     text NOT NULL,
+    right_account    text NOT NULL,
+    left_side        bytea NOT NULL,
+    right_side       bytea NOT NULL,
+    state            text NOT NULL,
+    attention        text NOT NULL DEFAULT '',
+    attention_side   text,
+    version          integer NOT NULL,
+    created_at       timestamptz NOT NULL,
+    started_at       timestamptz,
+    scan_asked_at    timestamptz,
+    left_scan        text,
+    right_scan       text,
+    left_scanned     boolean NOT NULL DEFAULT false,
+    right_scanned    boolean NOT NULL DEFAULT false,
+    sync_started_at  timestamptz,
+    due_at           timestamptz,
+    lease_until      timestamptz,
+    lease_version    bigint NOT NULL DEFAULT 0,
+    planned          bigint NOT NULL DEFAULT 0,
+    done             bigint NOT NULL DEFAULT 0,
+    failed           bigint NOT NULL DEFAULT 0,
+    created_left     bigint NOT NULL DEFAULT 0,
+    created_right    bigint NOT NULL DEFAULT 0,
+    updated_left     bigint NOT NULL DEFAULT 0,
+    updated_right    bigint NOT NULL DEFAULT 0,
+    deleted_at       timestamptz,
+    PRIMARY KEY (connection_id, tenant_id)
+);
+
+CREATE INDEX connections_left ON reconciler.connections (left_account, tenant_id);
+CREATE INDEX connections_right ON reconciler.connections (right_account, tenant_id);
+
+CREATE TABLE reconciler.observations (
+    tenant_id    text NOT NULL,
+    account_id   text NOT NULL,
+    record_id    text NOT NULL,
+    record       bytea NOT NULL,
+    digest       text NOT NULL,
+    read_at      timestamptz NOT NULL,
+    changed_at   timestamptz NOT NULL,
+    modified_at  timestamptz,
+    is_live      boolean NOT NULL,
+    seen_scan    text,
+    PRIMARY KEY (account_id, record_id, tenant_id)
+) WITH (fillfactor = 85);
+
+CREATE TABLE reconciler.emails (
+    tenant_id   text NOT NULL,
+    account_id  text NOT NULL,
+    email       text NOT NULL,
+    record_id   text NOT NULL,
+    PRIMARY KEY (account_id, email, record_id, tenant_id)
+);
+
+CREATE INDEX emails_of_record ON reconciler.emails (account_id, record_id, tenant_id);
+
+CREATE TABLE reconciler.scans (
+    tenant_id     text NOT NULL,
+    account_id    text NOT NULL,
+    scan_id       text NOT NULL,
+    parts_seen    integer NOT NULL,
+    part_count    integer,
+    asked_at      timestamptz,
+    first_read_at timestamptz,
+    completed_at  timestamptz,
+    PRIMARY KEY (account_id, scan_id, tenant_id)
+);
+
+CREATE TABLE reconciler.scan_parts (
+    tenant_id   text NOT NULL,
+    account_id  text NOT NULL,
+    scan_id     text NOT NULL,
+    part        integer NOT NULL,
+    PRIMARY KEY (account_id, scan_id, part, tenant_id)
+);
+
+CREATE TABLE reconciler.links (
+    tenant_id        text NOT NULL,
+    connection_id    text NOT NULL,
+    link_id          text NOT NULL,
+    left_record_id   text,
+    right_record_id  text,
+    state            text NOT NULL,
+    reason           text NOT NULL,
+    body             bytea NOT NULL,
+    name             text NOT NULL,
+    email            text NOT NULL,
+    intent_id        text,
+    retry_at         timestamptz,
+    changed_at       timestamptz NOT NULL,
+    version          bigint NOT NULL,
+    PRIMARY KEY (connection_id, link_id, tenant_id)
+) WITH (fillfactor = 85);
+
+CREATE UNIQUE INDEX links_left
+ON reconciler.links (connection_id, left_record_id, tenant_id)
+WHERE left_record_id IS NOT NULL;
+
+CREATE UNIQUE INDEX links_right
+ON reconciler.links (connection_id, right_record_id, tenant_id)
+WHERE right_record_id IS NOT NULL;
+
+CREATE INDEX links_state ON reconciler.links (connection_id, state, link_id, tenant_id);
+CREATE INDEX links_retry ON reconciler.links (retry_at) WHERE retry_at IS NOT NULL;
+
+CREATE SEQUENCE reconciler.marks;
+
+CREATE TABLE reconciler.dirty (
+    tenant_id      text NOT NULL,
+    connection_id  text NOT NULL,
+    side           text NOT NULL,
+    record_id      text NOT NULL,
+    mark           bigint NOT NULL DEFAULT nextval('reconciler.marks'),
+    PRIMARY KEY (connection_id, side, record_id, tenant_id)
+);
+
+CREATE INDEX dirty_order ON reconciler.dirty (connection_id, mark, tenant_id);
+
+CREATE TABLE reconciler.intents (
+    tenant_id      text NOT NULL,
+    connection_id  text NOT NULL,
+    intent_id      text NOT NULL,
+    link_id        text NOT NULL,
+    account_id     text NOT NULL,
+    side           text NOT NULL,
+    kind           text NOT NULL,
+    state          text NOT NULL,
+    body           bytea NOT NULL,
+    decided_at     timestamptz NOT NULL,
+    sent_at        timestamptz,
+    look_at        timestamptz,
+    closed_at      timestamptz,
+    outcome        text NOT NULL DEFAULT '',
+    reason         text NOT NULL DEFAULT '',
+    PRIMARY KEY (connection_id, intent_id, tenant_id)
+);
+
+-- One open intent a link, whatever replicas and retries may do.
+CREATE UNIQUE INDEX intents_open
+ON reconciler.intents (connection_id, link_id, tenant_id)
+WHERE state IN ('open', 'unknown');
+
+CREATE INDEX intents_look ON reconciler.intents (look_at) WHERE look_at IS NOT NULL;
+
+CREATE TABLE reconciler.losses (
+    tenant_id      text NOT NULL,
+    connection_id  text NOT NULL,
+    intent_id      text NOT NULL,
+    mapping_id     text NOT NULL,
+    side           text NOT NULL,
+    fields         bytea NOT NULL,
+    lost_at        timestamptz NOT NULL,
+    PRIMARY KEY (connection_id, intent_id, mapping_id, side, tenant_id)
+);
