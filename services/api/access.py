@@ -1,0 +1,78 @@
+"""Who asks: the API key of a request, judged anew each time.
+
+So a key that was revoked is refused at once, and nothing of a key is kept in memory.
+"""
+
+from typing import Final, NamedTuple
+
+from aiohttp import web
+
+from proto.ids import ApiKeyId, TenantId
+from services.api import keys, store
+from services.api.calls import Parts
+from services.api.errors import Refused
+from services.api.problems import Code
+
+READ: Final = "read"
+WRITE: Final = "write"
+SCOPES: Final = (READ, WRITE)
+
+_REALM: Final = 'Bearer realm="tandem"'
+
+
+class Caller(NamedTuple):
+    """The holder of a valid key."""
+
+    tenant_id: TenantId
+    key_id: ApiKeyId
+    scopes: tuple[str, ...]
+
+
+async def identify(request: web.Request, parts: Parts) -> Caller:
+    """Return whose key a request brings.
+
+    Raises:
+        Refused: There is none, or it is not valid now.
+    """
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    if not text or scheme.lower() != "bearer":
+        raise Refused(Code.KEY_MISSING, headers={"WWW-Authenticate": _REALM})
+    text = text.strip()
+    if not keys.is_well_formed(text):
+        raise _refused(Code.KEY_MALFORMED)
+    key = await store.find_key(parts.store.database, keys.digest(text))
+    if key is None:
+        raise _refused(Code.KEY_UNKNOWN)
+    if key.revoked_at is not None:
+        raise _refused(Code.KEY_REVOKED)
+    if key.expires_at is not None and key.expires_at <= parts.clock.now():
+        raise _refused(Code.KEY_EXPIRED)
+    parts.usage.note(key.tenant_id, key.key_id)
+    return Caller(key.tenant_id, key.key_id, key.scopes)
+
+
+def require(caller: Caller, scope: str) -> None:
+    """Refuse a caller whose key does not have a scope."""
+    if scope not in caller.scopes:
+        raise Refused(
+            Code.SCOPE_MISSING,
+            f"The key lacks the scope `{scope}`. Use a key that has it.",
+            headers={
+                "WWW-Authenticate": f'{_REALM}, error="insufficient_scope",'
+                f' scope="{scope}"'
+            },
+        )
+
+
+def pace(parts: Parts, caller: str) -> None:
+    """Refuse a caller that asks too often."""
+    wait_s = parts.pace.wait_s(caller, now_s=parts.clock.monotonic())
+    if wait_s > 0:
+        raise Refused(
+            Code.TOO_MANY_REQUESTS, headers={"Retry-After": str(int(wait_s) + 1)}
+        )
+
+
+def _refused(code: Code) -> Refused:
+    challenge = f'{_REALM}, error="invalid_token"'
+    return Refused(code, headers={"WWW-Authenticate": challenge})

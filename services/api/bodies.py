@@ -1,0 +1,109 @@
+"""Reading what a request brings: JSON bodies and queries, checked to the last field.
+
+A fault names its place by a JSON pointer and never quotes a value.
+"""
+
+import asyncio
+import re
+from typing import Final, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from services.api.errors import Fault, Refused
+from services.api.problems import Code
+
+BODY_BYTES_MAX: Final = 1024 * 1024
+BODY_TIMEOUT_S: Final = 30.0
+JSON: Final = "application/json"
+
+T = TypeVar("T")
+
+_PLACE: Final = re.compile(r" - at `(?P<place>[^`]*)`$")
+_NAMED: Final = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
+_STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_QUOTED_VALUE: Final = re.compile(r"^Invalid enum value .*$", re.DOTALL)
+
+
+async def read(request: web.Request, into: type[T]) -> tuple[T, tuple[str, ...]]:
+    """Return a request's body, and the names of the fields that it mentions.
+
+    Raises:
+        Refused: Not JSON, too large, nested too deep, or of another shape.
+    """
+    if request.content_type != JSON:
+        raise Refused(Code.MEDIA_TYPE_UNSUPPORTED)
+    return parse(await _bytes(request), into)
+
+
+async def read_nothing(request: web.Request) -> None:
+    """Refuse a body where there is nothing to say; an empty object says nothing."""
+    if (await _bytes(request)).strip() not in (b"", b"{}"):
+        raise Refused(Code.BODY_INVALID, faults=(Fault("", "Send no body here."),))
+
+
+def parse(data: bytes, into: type[T]) -> tuple[T, tuple[str, ...]]:
+    """Return bytes as a Struct, and the names at the top of the object."""
+    try:
+        value = msgspec.json.decode(data, type=into)
+        names = tuple(sorted(msgspec.json.decode(data, type=dict[str, msgspec.Raw])))
+    except msgspec.ValidationError as err:
+        raise Refused(Code.BODY_INVALID, faults=(fault_of(str(err)),)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Refused(Code.BODY_MALFORMED) from None
+    except RecursionError:
+        raise Refused(Code.BODY_MALFORMED, "The body is nested too deep.") from None
+    if _NUL.search(data):
+        # JSON has the character, Postgres has not.
+        fault = Fault("", "A text may not hold the character U+0000.")
+        raise Refused(Code.BODY_INVALID, faults=(fault,))
+    return value, names
+
+
+def fault_of(reason: str) -> Fault:
+    """Return what msgspec says about a value as a pointer and a sentence."""
+    place = _PLACE.search(reason)
+    pointer = (
+        "".join(f"/{name or index}" for name, index in _STEP.findall(place["place"]))
+        if place
+        else ""
+    )
+    named = _NAMED.search(reason)
+    if named:
+        pointer += "/" + named["name"].replace("~", "~0").replace("/", "~1")
+    detail = _QUOTED_VALUE.sub("Not one of the values", _PLACE.sub("", reason))
+    return Fault(pointer, f"{detail.replace('`', '')}.")
+
+
+def query(request: web.Request, *names: str) -> dict[str, str]:
+    """Return the query's parameters, which are among ``names``; empty if not given.
+
+    Raises:
+        Refused: A parameter is unknown or there twice.
+    """
+    found = dict.fromkeys(names, "")
+    faults = []
+    for name, value in request.query.items():
+        if name not in found:
+            faults.append(Fault(name, "There is no such parameter here."))
+        elif found[name]:
+            faults.append(Fault(name, "Give it once."))
+        else:
+            found[name] = value
+    if faults:
+        raise Refused(Code.QUERY_INVALID, faults=tuple(faults))
+    return found
+
+
+async def _bytes(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError:
+        detail = f"The body did not arrive within {BODY_TIMEOUT_S:g} seconds."
+        raise Refused(Code.REQUEST_MALFORMED, detail) from None
+    except web.HTTPRequestEntityTooLarge:
+        raise Refused(Code.BODY_TOO_LARGE) from None
+    except (web.RequestPayloadError, ValueError):
+        raise Refused(Code.REQUEST_MALFORMED) from None

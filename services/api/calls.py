@@ -1,0 +1,186 @@
+"""One request as a route sees it: who asks, what is said, and whom to ask."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from proto import codec
+from proto.base import Command, Reply
+from proto.errors import ErrorCode
+from proto.ids import ApiKeyId, AppId, TenantId
+from services.api import bodies, store
+from services.api.config import Config
+from services.api.errors import Refused
+from services.api.pacing import Pace
+from services.api.store import AuditEntry
+from services.api.usage import Usage
+from services.chassis import identifiers
+from services.chassis.bus import Bus
+from services.chassis.clock import Clock
+from services.chassis.errors import CommandFailed, Unavailable
+from services.chassis.identifiers import Identifiers, IdType
+from services.chassis.store import Store, Work
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Reply)
+Id = TypeVar("Id", bound=str)
+
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What routes work with, whoever asks."""
+
+    bus: Bus
+    store: Store[Work]
+    clock: Clock
+    identifiers: Identifiers
+    config: Config
+    base_url: str
+    pace: Pace
+    usage: Usage
+
+    async def ask(self, command: Command[R], *, calls_app: bool = False) -> R:
+        """Send a command; one that makes a call to an app may take longer.
+
+        Raises:
+            CommandFailed: It was answered with an error.
+            Unavailable: Nobody answered in time.
+        """
+        timeout_s = (
+            self.config.app_timeout_s if calls_app else self.config.command_timeout_s
+        )
+        return await self.bus.request(command, timeout_s=timeout_s)
+
+    async def write_down(self, entry: AuditEntry) -> None:
+        """Add an entry to the audit log, in a transaction of its own."""
+        async with self.store.transaction() as work:
+            await store.add_audit_entry(work.transaction, entry, now=self.clock.now())
+
+    def redirect_uri(self, app: AppId) -> str:
+        """Return where an app sends browsers back to: one address for each app."""
+        return f"{self.base_url}/oauth/callback/{app}"
+
+
+PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)
+
+
+class Act:
+    """A configuration act under way; says which object it was once that is known."""
+
+    def __init__(self, object_id: str) -> None:
+        self.object_id = object_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A request with a valid key of a tenant."""
+
+    request: web.Request
+    parts: Parts
+    tenant_id: TenantId
+    key_id: ApiKeyId
+
+    def id_in_path(self, id_type: IdType[Id], name: str) -> Id:
+        """Return an identifier of the path.
+
+        Raises:
+            Refused: It cannot be one, so there is nothing under it.
+        """
+        text = self.request.match_info[name]
+        if not identifiers.is_id(id_type, text):
+            raise Refused(ErrorCode.NOT_FOUND)
+        return id_type(text)
+
+    async def body(self, into: type[T]) -> tuple[T, tuple[str, ...]]:
+        """Return the body, and the names of the fields that it mentions."""
+        return await bodies.read(self.request, into)
+
+    async def ask(self, command: Command[R], *, calls_app: bool = False) -> R:
+        """Send a command and return its reply."""
+        return await self.parts.ask(command, calls_app=calls_app)
+
+    def audit_entry(
+        self, act: str, *, outcome: str, object_id: str, fields: tuple[str, ...] = ()
+    ) -> AuditEntry:
+        """Return an entry that names the key, the request and where it came from."""
+        return AuditEntry(
+            tenant_id=self.tenant_id,
+            actor=self.key_id,
+            act=act,
+            object_id=object_id,
+            fields=fields,
+            outcome=outcome,
+            request_id=self.request[REQUEST_ID],
+            remote=self.request.remote or "",
+        )
+
+    @contextlib.asynccontextmanager
+    async def acting(
+        self, act: str, *, object_id: str = "", fields: tuple[str, ...] = ()
+    ) -> AsyncIterator[Act]:
+        """Write an act of another service down before it is tried, and its outcome.
+
+        The first entry comes first so that a crash cannot leave an act without one.
+        """
+        under_way = Act(object_id)
+
+        def entry(outcome: str) -> AuditEntry:
+            return self.audit_entry(
+                act, outcome=outcome, object_id=under_way.object_id, fields=fields
+            )
+
+        await self.parts.write_down(entry("begun"))
+        outcome: str = ErrorCode.UNKNOWN
+        try:
+            yield under_way
+            outcome = "done"
+        except CommandFailed as err:
+            outcome = err.code
+            raise
+        except Refused as err:
+            outcome = err.code
+            raise
+        except Unavailable:
+            outcome = ErrorCode.SERVICE_UNAVAILABLE
+            raise
+        finally:
+            try:
+                await self.parts.write_down(entry(outcome))
+            except Unavailable as err:
+                # The act itself is not undone by this: its begin is on record.
+                log.warning("outcome_not_written", reason=type(err).__name__)
+
+
+def app_in_path(request: web.Request) -> AppId:
+    """Return the app of the path; what cannot be one is not found."""
+    text = request.match_info["app"]
+    if not is_app(text):
+        raise Refused(ErrorCode.UNKNOWN_APP)
+    return AppId(text)
+
+
+def is_app(text: str) -> bool:
+    """Tell whether a text has the form of an app's name."""
+    is_name = text.isascii() and text.isidentifier() and text.islower()
+    return is_name and len(text) <= 64
+
+
+def respond(
+    view: msgspec.Struct, *, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Return a view as JSON."""
+    return web.Response(
+        status=status,
+        body=codec.encode(view),
+        content_type=bodies.JSON,
+        headers=headers,
+    )

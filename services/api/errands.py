@@ -1,0 +1,72 @@
+"""``python -m services.api create-key``: how the first tenant gets its first key."""
+
+import argparse
+import sys
+from typing import Final
+
+from proto.ids import TenantId
+from services.api import issuing, store
+from services.api.access import SCOPES
+from services.api.store import AuditEntry
+from services.chassis.errands import Desk, Errand
+
+_NAME_CHARS_MAX: Final = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    parser.add_argument(
+        "--tenant", required=True, type=_name, help="made if there is none of this name"
+    )
+    parser.add_argument("--name", default="first key", type=_name)
+    parser.add_argument(
+        "--scope",
+        action="append",
+        choices=SCOPES,
+        help="what the key may do; may be repeated (default: everything)",
+    )
+
+
+async def create_key(desk: Desk, arguments: argparse.Namespace) -> int:
+    """Store a key and print its text, which is shown nowhere else."""
+    now = desk.clock.now()
+    async with desk.store.transaction() as work:
+        tenant_id = await store.take_tenant(
+            work.transaction,
+            arguments.tenant,
+            new_id=desk.identifiers.new(TenantId),
+            now=now,
+        )
+        issued = issuing.make(
+            tenant_id,
+            name=arguments.name,
+            scopes=tuple(arguments.scope or SCOPES),
+            expires_at=None,
+            identifiers=desk.identifiers,
+        )
+        await store.add_key(work.transaction, issued.row, now=now)
+        entry = AuditEntry(
+            tenant_id=tenant_id,
+            actor="command_line",
+            act="api_key.create",
+            object_id=issued.row.key_id,
+            outcome="done",
+        )
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    sys.stdout.write(issued.text + "\n")
+    return 0
+
+
+def _name(text: str) -> str:
+    text = text.strip()
+    if not text or len(text) > _NAME_CHARS_MAX or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"give 1 to {_NAME_CHARS_MAX} characters")
+    return text
+
+
+CREATE_KEY: Final = Errand(
+    name="create-key",
+    help="make an API key, and its tenant if need be, and print the key",
+    add_arguments=add_arguments,
+    do=create_key,
+)

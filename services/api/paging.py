@@ -1,0 +1,64 @@
+"""Pages: ``limit`` and ``after`` of a query, ``next`` and the Link header of an answer.
+
+A cursor is opaque to clients; it comes from the service that owns the list.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from aiohttp import web
+
+from proto import codec
+from services.api import bodies
+from services.api.errors import Fault, Refused
+from services.api.problems import Code
+
+LIMIT_DEFAULT: Final = 50
+LIMIT_MAX: Final = 200
+CURSOR_CHARS_MAX: Final = 500
+_NUMBER: Final = re.compile("[0-9]{1,4}")
+
+
+class Page(NamedTuple):
+    """Which part of a list is asked for."""
+
+    after: str
+    limit: int
+    filters: dict[str, str]
+
+
+def read(request: web.Request, *filters: str) -> Page:
+    """Return the page that a query asks for.
+
+    Raises:
+        Refused: A parameter is unknown or out of range.
+    """
+    given = bodies.query(request, "limit", "after", *filters)
+    limit, after = given.pop("limit"), given.pop("after")
+    faults = []
+    if limit and not (_NUMBER.fullmatch(limit) and 1 <= int(limit) <= LIMIT_MAX):
+        faults.append(Fault("limit", f"Give a number from 1 to {LIMIT_MAX}."))
+    if len(after) > CURSOR_CHARS_MAX or not after.isprintable():
+        faults.append(Fault("after", "Give the `next` of the page before."))
+    if faults:
+        raise Refused(Code.QUERY_INVALID, faults=tuple(faults))
+    return Page(after, int(limit or LIMIT_DEFAULT), given)
+
+
+def respond(
+    request: web.Request, items: Iterable[object], *, next_after: str | None
+) -> web.Response:
+    """Return a page; the Link header leads to the next one with the same filters."""
+    body = codec.encode({"items": list(items), "next": next_after})
+    response = web.Response(body=body, content_type="application/json")
+    if next_after is not None:
+        target = request.rel_url.update_query(after=next_after)
+        response.headers["Link"] = f'<{target}>; rel="next"'
+    return response
+
+
+def bad_cursor() -> Refused:
+    """Return the refusal of a cursor that no page gave."""
+    fault = Fault("after", "Give the `next` of the page before.")
+    return Refused(Code.QUERY_INVALID, faults=(fault,))

@@ -1,0 +1,46 @@
+"""Why a contact is not in sync, in words: one sentence for each of its reasons.
+
+A reason is a code of the reconciler or of an app's answer. Each sentence says what a
+person can do; most contacts heal by themselves once it is done.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from services.api import problems
+
+_SENTENCES: Final[Mapping[str, str]] = {
+    "no_email": "It has no email address. Add one, or let the connection create"
+    " contacts without.",
+    "out_of_container": "It is not in the list or folder that is synced. Move it"
+    " there if it should be.",
+    "exists_outside_container": "The other app has this email outside of the list or"
+    " folder that is synced. Move that contact there.",
+    "one_way": "It is on the side that is only written to. Change the connection's"
+    " direction if it should be copied.",
+    "duplicate_email": "Several contacts of one side share an email address. Merge"
+    " them, or give each its own.",
+    "matches_several": "Several contacts of the other side have its email addresses."
+    " Merge them, or leave each address with one.",
+    "match_is_linked": "The contact with this email on the other side belongs to"
+    " somebody else already. Correct the email address of one of the two.",
+    "email_removed": "Its email address was removed on one side. Put it back, or"
+    " another one.",
+    "clears_too_much": "So many of its fields were emptied at once that it may be an"
+    " accident. Put them back, or empty them on the other side too.",
+    "outcome_unknown": "An app did not say whether the last write was done, and does"
+    " not show it. Look at the contact there; any edit has it tried again.",
+    "deleted_left": "It was deleted on the left side and is kept on the right.",
+    "deleted_right": "It was deleted on the right side and is kept on the left.",
+    "too_long": "A value is longer than the other app takes. Shorten it.",
+    "bad_text": "A value has a character that cannot be stored. Take it out.",
+    "bad_value": "A value is not of the kind that the other app takes. Correct it.",
+    "not_an_option": "A value is none of the other app's choices. Choose one of them.",
+}
+
+
+def sentence(reason: str) -> str:
+    """Return what to tell a person; empty where there is no reason."""
+    if not reason:
+        return ""
+    return _SENTENCES.get(reason) or problems.kind_of(reason).detail

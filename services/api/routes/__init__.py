@@ -1,0 +1,27 @@
+"""Every route of ``/v1`` and of the browser's pages: one file per resource.
+
+``ROUTES`` is the whole list; ``openapi.yaml`` is compared with it.
+"""
+
+from typing import Final
+
+from services.api.routes import (
+    accounts,
+    api_keys,
+    apps,
+    authorisations,
+    browser,
+    connections,
+)
+
+ROUTES: Final = (
+    *apps.ROUTES,
+    *authorisations.ROUTES,
+    *accounts.ROUTES,
+    *connections.ROUTES,
+    *api_keys.ROUTES,
+)
+"""Routes that need an API key."""
+
+PAGES: Final = browser.PAGES
+"""Routes that a person's browser opens."""

@@ -1,0 +1,137 @@
+"""``/v1/accounts``: authorised logins at apps, listed, described and removed."""
+
+from typing import Annotated, Final
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from proto.auth import AddPasswordAccount, GetAccount, ListAccounts, RemoveAccount
+from proto.connector import DescribeAccount
+from proto.errors import ErrorCode
+from proto.ids import AccountId, AppId
+from proto.reconciler import ListConnections
+from services.api import bodies, calls, paging, views
+from services.api.calls import Call
+from services.api.errors import Fault, Refused
+from services.api.problems import Code
+from services.api.routes import apps
+from services.api.routing import Route
+from services.api.views import AccountView, DescriptionView
+from services.chassis import identifiers
+
+AppText = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
+Url = Annotated[str, Meta(min_length=1, max_length=2_000)]
+Login = Annotated[str, Meta(min_length=1, max_length=1_000)]
+
+
+class PasswordAccountIn(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """An account of an app that takes a user name and a password."""
+
+    app: AppText
+    base_url: Url
+    username: Login
+    password: Login
+    account_id: str | None = None
+    """An account of before, whose password is to be replaced."""
+
+
+async def add_account(call: Call) -> web.Response:
+    """Add an account with a password, which is tried before it is stored."""
+    given, fields = await call.body(PasswordAccountIn)
+    apps.check_urls(base_url=given.base_url)
+    account_id = account_in_body(given.account_id)
+    async with call.acting(
+        "account.add", object_id=account_id or "", fields=fields
+    ) as act:
+        account = await call.ask(
+            AddPasswordAccount(
+                tenant_id=call.tenant_id,
+                app=AppId(given.app),
+                base_url=given.base_url,
+                username=given.username,
+                password=given.password,
+                account_id=account_id,
+            ),
+            calls_app=True,
+        )
+        act.object_id = account.account_id
+    return calls.respond(
+        views.show(account, AccountView), status=200 if account_id else 201
+    )
+
+
+async def list_accounts(call: Call) -> web.Response:
+    """Show a page of accounts, oldest first."""
+    page = paging.read(call.request)
+    if page.after and not identifiers.is_id(AccountId, page.after):
+        raise paging.bad_cursor()
+    found = await call.ask(
+        ListAccounts(
+            tenant_id=call.tenant_id,
+            after=AccountId(page.after) if page.after else None,
+            limit=page.limit,
+        )
+    )
+    items = [views.show(account, AccountView) for account in found.accounts]
+    return paging.respond(call.request, items, next_after=found.next_after)
+
+
+async def get_account(call: Call) -> web.Response:
+    """Show one account."""
+    account_id = call.id_in_path(AccountId, "account_id")
+    bodies.query(call.request)
+    account = await call.ask(
+        GetAccount(tenant_id=call.tenant_id, account_id=account_id)
+    )
+    return calls.respond(views.show(account, AccountView))
+
+
+async def describe_account(call: Call) -> web.Response:
+    """Show an account's fields and containers, as the app describes them now."""
+    account_id = call.id_in_path(AccountId, "account_id")
+    bodies.query(call.request)
+    description = await call.ask(
+        DescribeAccount(tenant_id=call.tenant_id, account_id=account_id),
+        calls_app=True,
+    )
+    return calls.respond(views.show(description, DescriptionView))
+
+
+async def remove_account(call: Call) -> web.Response:
+    """Forget an account and its credentials, unless a connection uses it."""
+    account_id = call.id_in_path(AccountId, "account_id")
+    await bodies.read_nothing(call.request)
+    users = await call.ask(
+        ListConnections(tenant_id=call.tenant_id, account_id=account_id, limit=1)
+    )
+    if users.connections:
+        used_by = users.connections[0].connection_id
+        raise Refused(
+            Code.ACCOUNT_IN_USE,
+            f"The connection {used_by} uses this account. Delete the connection first.",
+        )
+    async with call.acting("account.remove", object_id=account_id):
+        await call.ask(RemoveAccount(tenant_id=call.tenant_id, account_id=account_id))
+    return web.Response(status=204)
+
+
+def account_in_body(text: str | None, pointer: str = "/account_id") -> AccountId | None:
+    """Return an account's id from a body; what cannot be one is not found."""
+    if text is None:
+        return None
+    if not identifiers.is_id(AccountId, text):
+        fault = Fault(pointer, "There is no such account.")
+        raise Refused(ErrorCode.NOT_FOUND, faults=(fault,))
+    return AccountId(text)
+
+
+ROUTES: Final = (
+    Route("POST", "/v1/accounts", add_account),
+    Route("GET", "/v1/accounts", list_accounts),
+    Route("GET", "/v1/accounts/{account_id}", get_account),
+    Route("GET", "/v1/accounts/{account_id}/description", describe_account),
+    Route("DELETE", "/v1/accounts/{account_id}", remove_account),
+)

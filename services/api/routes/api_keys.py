@@ -1,0 +1,114 @@
+"""``/v1/api-keys``: the keys of the tenant; a key's text is shown once."""
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from proto.base import Instant
+from proto.errors import ErrorCode
+from proto.ids import ApiKeyId
+from services.api import bodies, calls, issuing, paging, store, views
+from services.api.access import SCOPES
+from services.api.calls import Call
+from services.api.errors import Fault, Refused
+from services.api.problems import Code
+from services.api.routing import Route
+from services.api.views import ApiKeyView, NewApiKeyView
+from services.chassis import identifiers
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ApiKeyIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new key."""
+
+    name: Name
+    scopes: Annotated[
+        tuple[Literal["read", "write"], ...], Meta(min_length=1, max_length=2)
+    ] = SCOPES
+    expires_at: Instant | None = None
+
+
+async def create(call: Call) -> web.Response:
+    """Make a key and show its text, this once."""
+    given, fields = await call.body(ApiKeyIn)
+    now = call.parts.clock.now()
+    if given.expires_at is not None and given.expires_at <= now:
+        fault = Fault("/expires_at", "Give a time that is still to come.")
+        raise Refused(Code.BODY_INVALID, faults=(fault,))
+    issued = issuing.make(
+        call.tenant_id,
+        name=given.name,
+        scopes=given.scopes,
+        expires_at=given.expires_at,
+        identifiers=call.parts.identifiers,
+    )
+    entry = call.audit_entry(
+        "api_key.create", outcome="done", object_id=issued.row.key_id, fields=fields
+    )
+    async with call.parts.store.transaction() as work:
+        valid = await store.count_keys(work.transaction, call.tenant_id, now=now)
+        if valid >= call.parts.config.keys_max:
+            raise Refused(
+                ErrorCode.LIMIT_REACHED,
+                f"There are {valid} valid keys. Revoke one that is not needed.",
+            )
+        await store.add_key(work.transaction, issued.row, now=now)
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    view = NewApiKeyView(
+        key=issued.text,
+        key_id=issued.row.key_id,
+        name=issued.row.name,
+        hint=issued.row.hint,
+        scopes=issued.row.scopes,
+        created_at=now,
+        expires_at=issued.row.expires_at,
+        revoked_at=None,
+        last_used_at=None,
+    )
+    return calls.respond(view, status=201)
+
+
+async def list_keys(call: Call) -> web.Response:
+    """Show a page of keys, oldest first, revoked and expired ones too."""
+    page = paging.read(call.request)
+    if page.after and not identifiers.is_id(ApiKeyId, page.after):
+        raise paging.bad_cursor()
+    found = await store.list_keys(
+        call.parts.store.database,
+        call.tenant_id,
+        after=page.after,
+        # One more than is shown tells whether there is a next page.
+        limit=page.limit + 1,
+    )
+    shown = found[: page.limit]
+    return paging.respond(
+        call.request,
+        [views.show(key, ApiKeyView) for key in shown],
+        next_after=shown[-1].key_id if len(found) > page.limit else None,
+    )
+
+
+async def revoke(call: Call) -> web.Response:
+    """Refuse a key from now on; it stays listed."""
+    key_id = call.id_in_path(ApiKeyId, "key_id")
+    await bodies.read_nothing(call.request)
+    now = call.parts.clock.now()
+    async with call.parts.store.transaction() as work:
+        is_known = await store.revoke_key(
+            work.transaction, call.tenant_id, key_id=key_id, now=now
+        )
+        if not is_known:
+            raise Refused(ErrorCode.NOT_FOUND)
+        entry = call.audit_entry("api_key.revoke", outcome="done", object_id=key_id)
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    return web.Response(status=204)
+
+
+ROUTES: Final = (
+    Route("POST", "/v1/api-keys", create),
+    Route("GET", "/v1/api-keys", list_keys),
+    Route("DELETE", "/v1/api-keys/{key_id}", revoke),
+)

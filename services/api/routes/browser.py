@@ -1,0 +1,163 @@
+"""``/oauth/``: what a person's browser opens to authorise an account.
+
+The link binds the browser by a cookie and sends it to the app; the app sends it
+back to the callback, which only the same browser can complete (RFC 9700).
+"""
+
+import secrets
+from typing import Final
+
+from aiohttp import web
+
+from proto.auth import Account, CompleteAuthorisation
+from proto.errors import ErrorCode
+from proto.ids import AccountId, AuthorisationId
+from services.api import calls, keys, pages, seals, store
+from services.api.calls import REQUEST_ID, Parts
+from services.api.errors import Refused
+from services.api.problems import Code
+from services.api.routing import Page
+from services.api.store import AuditEntry, CalledAuthorisation
+from services.chassis.errors import CommandFailed
+
+PARAMETER_CHARS_MAX: Final = 4_096
+_NAME_CHARS: Final = 12
+
+
+async def start(request: web.Request, parts: Parts) -> web.StreamResponse:
+    """Bind the browser to its authorisation and send it to the app."""
+    link = request.match_info["link"]
+    now = parts.clock.now()
+    async with parts.store.transaction() as work:
+        opened = await store.open_authorisation(
+            work.transaction, keys.digest(link), now=now
+        )
+    if opened is None or opened.ended_at is not None or opened.expires_at <= now:
+        raise Refused(ErrorCode.AUTHORISATION_EXPIRED)
+    name = cookie_name(opened.authorisation_id, base_url=parts.base_url)
+    is_same = _is_bound(request.cookies.get(name, ""), opened.browser_digest)
+    if opened.opened_before_at is not None and not is_same:
+        raise Refused(Code.LINK_OPENED)
+    held = seals.unseal(opened.sealed, link=link)
+    response = web.Response(status=303, headers={"Location": held.vendor_url})
+    response.set_cookie(
+        name,
+        held.browser,
+        max_age=int((opened.expires_at - now).total_seconds()) + 1,
+        path="/",
+        httponly=True,
+        secure=parts.base_url.startswith("https:"),
+        # The app sends the browser back from its own site: "Strict" would not do.
+        samesite="Lax",
+    )
+    return response
+
+
+async def callback(request: web.Request, parts: Parts) -> web.StreamResponse:
+    """Finish an authorisation with what the app sent, and say how it went."""
+    app = calls.app_in_path(request)
+    state = _parameter(request, "state")
+    called = None
+    if state:
+        called = await store.find_authorisation_by_state(
+            parts.store.database, keys.digest(state), app=app
+        )
+    if called is None or called.ended_at is not None:
+        raise Refused(ErrorCode.AUTHORISATION_EXPIRED)
+    if called.expires_at <= parts.clock.now():
+        raise Refused(ErrorCode.AUTHORISATION_EXPIRED)
+    name = cookie_name(called.authorisation_id, base_url=parts.base_url)
+    browser = request.cookies.get(name, "")
+    if not _is_bound(browser, called.browser_digest):
+        raise Refused(Code.OTHER_BROWSER)
+    response = await _complete(request, parts, called=called, browser=browser)
+    response.del_cookie(name, path="/", secure=parts.base_url.startswith("https:"))
+    return response
+
+
+def cookie_name(authorisation_id: AuthorisationId, *, base_url: str) -> str:
+    """Return the cookie's name: one each, so that two windows do not disturb."""
+    name = f"tandem_authorisation_{authorisation_id[-_NAME_CHARS:]}"
+    return f"__Host-{name}" if base_url.startswith("https:") else name
+
+
+async def _complete(
+    request: web.Request,
+    parts: Parts,
+    *,
+    called: CalledAuthorisation,
+    browser: str,
+) -> web.Response:
+    """Ask auth to finish; whatever it answers ends the authorisation."""
+    try:
+        account = await parts.ask(
+            CompleteAuthorisation(
+                tenant_id=called.tenant_id,
+                state=_parameter(request, "state"),
+                browser=browser,
+                code=_parameter(request, "code"),
+                issuer=_parameter(request, "iss"),
+                error=_parameter(request, "error"),
+            ),
+            calls_app=True,
+        )
+    except CommandFailed as err:
+        if err.code is ErrorCode.SERVICE_UNAVAILABLE:
+            raise
+        await _end(request, parts, called=called, outcome=err.code, account_id=None)
+        return pages.problem(err.code, err.detail)
+    await _end(
+        request, parts, called=called, outcome="done", account_id=account.account_id
+    )
+    return _connected(account)
+
+
+def _connected(account: Account) -> web.Response:
+    return pages.connected(
+        display_name=account.display_name, account_id=account.account_id
+    )
+
+
+async def _end(
+    request: web.Request,
+    parts: Parts,
+    *,
+    called: CalledAuthorisation,
+    outcome: str,
+    account_id: AccountId | None,
+) -> None:
+    now = parts.clock.now()
+    async with parts.store.transaction() as work:
+        await store.end_authorisation(
+            work.transaction, called, outcome=outcome, account_id=account_id, now=now
+        )
+        entry = AuditEntry(
+            tenant_id=called.tenant_id,
+            actor="browser",
+            act="account.complete_authorisation",
+            object_id=called.authorisation_id,
+            outcome=outcome,
+            request_id=request[REQUEST_ID],
+            remote=request.remote or "",
+        )
+        await store.add_audit_entry(work.transaction, entry, now=now)
+
+
+def _is_bound(cookie: str, browser_digest: bytes) -> bool:
+    return secrets.compare_digest(keys.digest(cookie), browser_digest)
+
+
+def _parameter(request: web.Request, name: str) -> str:
+    """Return what the app sent under a name, once; RFC 6749 forbids repeating it."""
+    values = request.query.getall(name, [])
+    value = values[0] if values else ""
+    is_plain = len(value) <= PARAMETER_CHARS_MAX and value.isprintable()
+    if len(values) > 1 or not is_plain:
+        raise Refused(Code.REQUEST_MALFORMED)
+    return value
+
+
+PAGES: Final = (
+    Page("/oauth/start/{link}", start),
+    Page("/oauth/callback/{app}", callback),
+)

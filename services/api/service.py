@@ -1,0 +1,70 @@
+"""Builds the api: its routes and what they work with."""
+
+import asyncio
+import datetime
+from typing import Final
+
+from aiohttp import web
+
+from services.api import config, guard, routes, routing, store
+from services.api.bodies import BODY_BYTES_MAX
+from services.api.calls import PARTS, Parts
+from services.api.config import Config
+from services.api.pacing import Pace
+from services.api.usage import Usage
+from services.chassis import loops, process
+from services.chassis.clock import Clock
+from services.chassis.process import Runtime
+from services.chassis.store import Store, Work
+
+AUTHORISATIONS_KEPT: Final = datetime.timedelta(days=1)
+"""How long after its expiry an authorisation can still be asked about."""
+FORGET_EVERY_S: Final = 600.0
+
+
+async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
+    """Serve until told to stop."""
+    works: Store[Work] = runtime.store(Work)
+    usage = Usage(works, clock=runtime.clock)
+    parts = Parts(
+        bus=runtime.bus,
+        store=works,
+        clock=runtime.clock,
+        identifiers=runtime.identifiers,
+        config=runtime.settings,
+        base_url=config.base_url(runtime.settings),
+        pace=Pace(per_minute=runtime.settings.requests_per_minute_max),
+        usage=usage,
+    )
+
+    async def forget(stopping: asyncio.Event) -> None:
+        await loops.forever(
+            "authorisations_pruning",
+            lambda: forget_authorisations(works, runtime.clock),
+            clock=runtime.clock,
+            stopping=stopping,
+            idle_s=FORGET_EVERY_S,
+        )
+
+    await process.serve_until(
+        runtime, stopping, usage.run, forget, application=application(parts)
+    )
+
+
+def application(parts: Parts) -> web.Application:
+    """Return the whole interface, ready to be served."""
+    built = web.Application(
+        middlewares=[guard.surround], client_max_size=BODY_BYTES_MAX
+    )
+    built[PARTS] = parts
+    built.add_routes([routing.with_key(route) for route in routes.ROUTES])
+    built.add_routes([routing.for_browser(page) for page in routes.PAGES])
+    return built
+
+
+async def forget_authorisations(works: Store[Work], clock: Clock) -> bool:
+    """Forget a batch of authorisations that expired long ago."""
+    async with works.transaction() as work:
+        return await store.forget_authorisations(
+            work.transaction, before=clock.now() - AUTHORISATIONS_KEPT
+        )

@@ -1,0 +1,331 @@
+"""What the REST interface shows: Structs of its own, so that a message may change.
+
+Every field is always present; empty is ``null`` or an empty text or list.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from proto.auth import AccountState
+from proto.base import Instant, Reply
+from proto.connector import App, AuthMethod
+from proto.fields import FieldKind, Role
+from proto.reconciler import (
+    Connection,
+    ConnectionState,
+    ConnectionStatus,
+    Direction,
+    RecordState,
+    Side,
+)
+from proto.reconciler import RecordView as Contact
+from services.api import reasons
+
+V = TypeVar("V", bound="View")
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of what is shown."""
+
+
+def show(value: Reply | msgspec.Struct, into: type[V]) -> V:
+    """Return the fields of a message that a view shows."""
+    return msgspec.convert(value, into, from_attributes=True)
+
+
+class CapabilitiesView(View, frozen=True, kw_only=True):
+    """What an app can do."""
+
+    detects_deletions: bool
+    detects_unsubscribes: bool
+    has_consent: bool
+    can_tag: bool
+    can_find_by_email: bool
+    refuses_duplicate_emails: bool
+    writes_conditionally: bool
+
+
+class AppView(View, frozen=True, kw_only=True):
+    """An app that can be connected."""
+
+    app: str
+    name: str
+    tier: str
+    auth_method: AuthMethod
+    capabilities: CapabilitiesView
+    docs_url: str
+    redirect_uri: str | None
+    """To be registered at the app with the client id; None for password apps."""
+
+
+def show_app(app: App, *, redirect_uri: str) -> AppView:
+    """Return an app as it is shown."""
+    is_oauth = app.auth_method is AuthMethod.OAUTH
+    return AppView(
+        app=app.app,
+        name=app.name,
+        tier=app.tier,
+        auth_method=app.auth_method,
+        capabilities=show(app.capabilities, CapabilitiesView),
+        docs_url=app.docs_url,
+        redirect_uri=redirect_uri if is_oauth else None,
+    )
+
+
+class ClientView(View, frozen=True, kw_only=True):
+    """A tenant's own client of an app, without its secret."""
+
+    app: str
+    client_id: str
+    redirect_uri: str
+
+
+class AccountView(View, frozen=True, kw_only=True):
+    """An authorised login at an app."""
+
+    account_id: str
+    app: str
+    state: AccountState
+    vendor_account_id: str
+    display_name: str
+    base_url: str
+    scopes: tuple[str, ...]
+    created_at: Instant | None
+
+
+class OptionView(View, frozen=True, kw_only=True):
+    """One choice of a choice field."""
+
+    option_id: str
+    label: str
+
+
+class FieldView(View, frozen=True, kw_only=True):
+    """A field of an account's records."""
+
+    field_id: str
+    label: str
+    kind: FieldKind
+    role: Role
+    is_multiple: bool
+    is_writable: bool
+    options: tuple[OptionView, ...]
+    length_max: int
+    count_max: int
+
+
+class ContainerView(View, frozen=True, kw_only=True):
+    """A list, folder or address book."""
+
+    container_id: str
+    name: str
+
+
+class DescriptionView(View, frozen=True, kw_only=True):
+    """What an account offers to a connection."""
+
+    account_id: str
+    app: str
+    fields: tuple[FieldView, ...]
+    containers: tuple[ContainerView, ...]
+    capabilities: CapabilitiesView
+
+
+class AuthorisationView(View, frozen=True, kw_only=True):
+    """An authorisation that was just begun."""
+
+    authorisation_id: str
+    authorise_url: str
+    expires_at: Instant
+
+
+class AuthorisationStateView(View, frozen=True, kw_only=True):
+    """How an authorisation stands."""
+
+    authorisation_id: str
+    app: str
+    state: str
+    """``waiting``, ``opened``, ``done``, ``failed`` or ``expired``."""
+    reason: str
+    account_id: str | None
+    expires_at: Instant
+
+
+class EndView(View, frozen=True, kw_only=True):
+    """One end of a connection."""
+
+    account_id: str
+    container_id: str | None
+
+
+class MappingView(View, frozen=True, kw_only=True):
+    """A field mapping."""
+
+    mapping_id: str
+    label: str
+    kind: FieldKind
+    left: tuple[str, ...]
+    right: tuple[str, ...]
+    direction: Direction
+    is_on: bool
+
+
+class ConnectionView(View, frozen=True, kw_only=True):
+    """A connection: its settings as they were sent, its mappings and its state."""
+
+    connection_id: str
+    name: str
+    left: EndView
+    right: EndView
+    left_app: str
+    right_app: str
+    direction: Direction
+    winner: Side
+    mappings_off: tuple[str, ...]
+    avoids_duplicates: bool
+    state: ConnectionState
+    attention: str
+    attention_side: Side | None
+    mappings: tuple[MappingView, ...]
+    version: int
+    created_at: Instant
+    started_at: Instant | None
+
+
+def show_connection(connection: Connection) -> ConnectionView:
+    """Return a connection as it is shown, its settings beside the rest."""
+    settings = connection.settings
+    return ConnectionView(
+        connection_id=connection.connection_id,
+        name=settings.name,
+        left=show(settings.left, EndView),
+        right=show(settings.right, EndView),
+        left_app=connection.left_app,
+        right_app=connection.right_app,
+        direction=settings.direction,
+        winner=settings.winner,
+        mappings_off=settings.mappings_off,
+        avoids_duplicates=settings.avoids_duplicates,
+        state=connection.state,
+        attention=connection.attention,
+        attention_side=connection.attention_side,
+        mappings=tuple(show(mapping, MappingView) for mapping in connection.mappings),
+        version=connection.version,
+        created_at=connection.created_at,
+        started_at=connection.started_at,
+    )
+
+
+class CountsView(View, frozen=True, kw_only=True):
+    """Contacts by state, and what has been done."""
+
+    in_sync: int
+    pending: int
+    excluded: int
+    duplicate: int
+    held: int
+    failed: int
+    deleted: int
+    linked: int
+    created_left: int
+    created_right: int
+    updated_left: int
+    updated_right: int
+
+
+class ProgressView(View, frozen=True, kw_only=True):
+    """How far the present scan and sync are."""
+
+    scanned_left: int
+    scanned_right: int
+    scan_done_left: bool
+    scan_done_right: bool
+    to_plan: int
+    to_write: int
+    done: int
+    failed: int
+    seconds_left: int | None
+
+
+class TroubleView(View, frozen=True, kw_only=True):
+    """Why an account cannot be read at the moment; it is tried again by itself."""
+
+    side: Side
+    code: str
+    detail: str
+
+
+class StatusView(View, frozen=True, kw_only=True):
+    """State, counts and progress of a connection."""
+
+    connection_id: str
+    state: ConnectionState
+    attention: str
+    attention_detail: str
+    """What a person can do about it."""
+    attention_side: Side | None
+    troubles: tuple[TroubleView, ...]
+    counts: CountsView
+    progress: ProgressView
+
+
+def show_status(status: ConnectionStatus) -> StatusView:
+    """Return a status as it is shown, with words for what is wrong."""
+    errors = ((Side.LEFT, status.left_error), (Side.RIGHT, status.right_error))
+    return StatusView(
+        connection_id=status.connection_id,
+        state=status.state,
+        attention=status.attention,
+        attention_detail=reasons.sentence(status.attention),
+        attention_side=status.attention_side,
+        troubles=tuple(
+            TroubleView(side=side, code=code.value, detail=reasons.sentence(code.value))
+            for side, code in errors
+            if code is not None
+        ),
+        counts=show(status.counts, CountsView),
+        progress=show(status.progress, ProgressView),
+    )
+
+
+class RecordView(View, frozen=True, kw_only=True):
+    """One contact of a connection."""
+
+    link_id: str
+    left_record_id: str | None
+    right_record_id: str | None
+    name: str
+    email: str
+    state: RecordState
+    reason: str
+    reason_detail: str
+    """What a person can do about it."""
+    fields: tuple[str, ...]
+    changed_at: Instant
+
+
+def show_record(record: Contact) -> RecordView:
+    """Return a contact as it is shown, with words for why it is not in sync."""
+    return RecordView(
+        **msgspec.structs.asdict(record), reason_detail=reasons.sentence(record.reason)
+    )
+
+
+class ApiKeyView(View, frozen=True, kw_only=True):
+    """An API key without its text."""
+
+    key_id: str
+    name: str
+    hint: str
+    scopes: tuple[str, ...]
+    created_at: Instant
+    expires_at: Instant | None
+    revoked_at: Instant | None
+    last_used_at: Instant | None
+
+
+class NewApiKeyView(ApiKeyView, frozen=True, kw_only=True):
+    """A new API key, the only time that its text is shown."""
+
+    key: str
