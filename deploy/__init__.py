@@ -1,0 +1,1 @@
+"""How Tandem is run: on one machine (`local`), and in a cluster."""

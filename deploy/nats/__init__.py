@@ -1,0 +1,1 @@
+"""The NATS configuration of every installation: one user per service, allow-lists."""
