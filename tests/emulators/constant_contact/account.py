@@ -1,0 +1,176 @@
+"""One vendor account: its contacts, lists, tags, custom fields, activities, journal."""
+
+import collections
+import copy
+import random
+import uuid
+
+import msgspec
+
+from tests.emulators.constant_contact.book import ContactBook, Entry
+from tests.emulators.constant_contact.wire import Contact
+from tests.emulators.core.clock import Clock
+from tests.emulators.core.statistics import Statistics
+
+JOURNAL_MAX = 200_000
+ACTIVITIES_MAX = 1_000
+_CONTACT_FIELDS = Contact.__struct_fields__
+
+
+class ContactList(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A list of contacts."""
+
+    list_id: str
+    name: str
+    description: str | None = None
+    favorite: bool | None = None
+    created_at: str
+    updated_at: str
+    deleted_at: str | None = None
+    membership_count: int | None = None
+
+
+class Tag(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A tag."""
+
+    tag_id: str
+    name: str
+    contacts_count: int | None = None
+    created_at: str
+    updated_at: str
+    tag_source: str | None = None
+
+
+class Choice(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One value that a select field offers."""
+
+    custom_field_id: str
+    choice_id: int
+    choice_label: str
+    display_order: int
+    created_at: str
+    updated_at: str
+
+
+class CustomField(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A custom field."""
+
+    custom_field_id: str
+    label: str
+    name: str
+    type: str
+    choices: list[Choice] | None = None
+    version: int | None = None
+    created_at: str
+    updated_at: str
+
+
+class Activity(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Work that the vendor says it does later."""
+
+    activity_id: str
+    state: str
+    created_at: str
+    updated_at: str
+    percent_done: int
+    activity_errors: list[str]
+    links: dict[str, dict[str, str]] = msgspec.field(name="_links")
+
+
+class JournalLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One change to one contact, and who made it: `api`, `user` or `seed`."""
+
+    number: int
+    at: str
+    who: str
+    operation: str
+    contact_id: str
+    fields: tuple[str, ...]
+
+
+class Account:
+    """Everything that one customer of the vendor has."""
+
+    def __init__(
+        self, name: str, *, number: int, clock: Clock, statistics: Statistics
+    ) -> None:
+        self.name = name
+        self.clock = clock
+        self._statistics = statistics
+        self._random = random.Random(f"{number} {name}")
+        self.account_id = "a" + "".join(
+            self._random.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=13)
+        )
+        self.has_confirmed_opt_in = False
+        self.book = ContactBook()
+        self.lists: dict[str, ContactList] = {}
+        self.tags: dict[str, Tag] = {}
+        self.custom_fields: dict[str, CustomField] = {}
+        self.activities: dict[str, Activity] = {}
+        self.journal: collections.deque[JournalLine] = collections.deque(
+            maxlen=JOURNAL_MAX
+        )
+        self._journal_number = 0
+        now = clock.stamp()
+        # Every account of this vendor is born with a list.
+        self.default_list = ContactList(
+            list_id=self.new_id(),
+            name="General Interest",
+            created_at=now,
+            updated_at=now,
+        )
+        self.lists[self.default_list.list_id] = self.default_list
+
+    def new_id(self) -> str:
+        """Return a fresh id, the same in every run."""
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def record(
+        self, entry: Entry, *, who: str, operation: str, before: Contact | None
+    ) -> None:
+        """Index a changed contact and write down who changed what."""
+        self.book.index(entry)
+        entry.last_writer = who
+        if who == "api":
+            entry.api_writes += 1
+            self._statistics.count_write(self.account_id)
+        elif who == "user":
+            entry.user_writes += 1
+        self._journal_number += 1
+        self.journal.append(
+            JournalLine(
+                number=self._journal_number,
+                at=self.clock.stamp(),
+                who=who,
+                operation=operation,
+                contact_id=entry.contact.contact_id,
+                fields=_changed(before, entry.contact),
+            )
+        )
+
+    def start_activity(self) -> Activity:
+        """Register work; it is done at once, yet reported as every such work is."""
+        if len(self.activities) >= ACTIVITIES_MAX:
+            del self.activities[next(iter(self.activities))]
+        now, activity_id = self.clock.stamp(), self.new_id()
+        activity = Activity(
+            activity_id=activity_id,
+            state="initialized",
+            created_at=now,
+            updated_at=now,
+            percent_done=0,
+            activity_errors=[],
+            links={"self": {"href": f"/v3/activities/{activity_id}"}},
+        )
+        self.activities[activity_id] = activity
+        return copy.copy(activity)
+
+
+def _changed(before: Contact | None, after: Contact) -> tuple[str, ...]:
+    if before is None:
+        return ("contact_id",)
+    return tuple(
+        name
+        for name in _CONTACT_FIELDS
+        if getattr(before, name) != getattr(after, name)
+    )
