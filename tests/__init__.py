@@ -1,0 +1,1 @@
+"""The proofs: what each folder holds is said in docs/conventions.md."""

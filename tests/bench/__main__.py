@@ -1,0 +1,65 @@
+"""Measures: `python -m tests.bench [NAME …]`, or `make bench`.
+
+Without a name every measurement runs. JSON goes to standard output, the same for a
+reader to standard error. Figures are compared within one run: machines are noisy.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from tests.bench import engine, first_sync
+
+MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "engine": lambda _arguments: engine.measure(),
+    "first_sync": lambda arguments: asyncio.run(
+        first_sync.measure(count=arguments.count, shared_count=arguments.shared)
+    ),
+}
+
+
+def main() -> int:
+    """Run what was asked for and print one JSON object."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS)
+    )
+    parser.add_argument(
+        "--count", type=int, default=10_000, help="contacts a side (%(default)s)"
+    )
+    parser.add_argument(
+        "--shared", type=int, default=8_000, help="the same people (%(default)s)"
+    )
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(MEASUREMENTS)
+    if unknown:
+        parser.error(f"there is no measurement {', '.join(sorted(unknown))}")
+    names = arguments.names or list(MEASUREMENTS)
+    found = {name: MEASUREMENTS[name](arguments) for name in names}
+    for name, figures in found.items():
+        print(f"{name}:", file=sys.stderr)
+        _show(figures, indent=2)
+    print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    return 0 if all(f.get("is_right", True) for f in found.values()) else 1
+
+
+def _show(figures: dict[str, Any], *, indent: int) -> None:
+    """Print figures for a reader; the members of a group share a line."""
+    for name, figure in figures.items():
+        label = " " * indent + name.replace("_", " ")
+        if not isinstance(figure, dict):
+            print(f"{label:<32}{figure}", file=sys.stderr)
+        elif any(isinstance(member, dict) for member in figure.values()):
+            print(label, file=sys.stderr)
+            _show(figure, indent=indent + 2)
+        else:
+            members = ", ".join(f"{k} {v}" for k, v in figure.items() if v)
+            print(f"{label:<32}{members}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

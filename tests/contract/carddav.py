@@ -1,0 +1,159 @@
+"""What the tests of the CardDAV app share: accounts on a real Radicale server."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Self, TypeVar
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from deploy.local import radicale
+from proto.fields import Address
+from proto.ids import RecordId
+from proto.record import Record
+from services.connector import manifest
+from services.connector.apps import carddav
+from services.connector.apps.carddav.app import App
+from services.connector.port import Answer, Call, Facts, Operation, Page, Snapshot
+from tests.contract.dialling import Caller
+
+T = TypeVar("T")
+
+FOLDER = Path(carddav.__file__).parent
+MANIFEST = manifest.load(FOLDER / "manifest.toml")
+PASSWORD = "secret"
+USERS_MAX = 60
+
+_numbers = itertools.count()
+
+
+def plain(value: str | Address) -> str | Address:
+    """Return a value as a card keeps it: one kind of line end, no blanks around."""
+    if isinstance(value, Address):
+        parts = msgspec.structs.asdict(value)
+        return Address(**{name: plain(part) for name, part in parts.items()})
+    return value.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def card(uid: str, *lines: str) -> str:
+    """Return a small card as another program would write it."""
+    body = "".join(f"{line}\r\n" for line in lines)
+    return f"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\n{body}END:VCARD\r\n"
+
+
+def name_of(number: int) -> str:
+    """Return what the card of one of many people is called."""
+    return f"{number:08}-4c1e-4e1f-9d7a-1f2e3d4c5b6a"
+
+
+def person(number: int) -> str:
+    """Return the card of one of many people."""
+    return card(
+        name_of(number),
+        f"FN:Person {number}",
+        f"N:{number};Person;;;",
+        f"EMAIL:person{number}@example.org",
+    )
+
+
+class Account:
+    """One user of the server: through the app, and as another program would."""
+
+    def __init__(self, server: radicale.Server, user: str, *, base: str = "") -> None:
+        self.server = server
+        self.user = user
+        self.book = server.book_path(user)
+        self.app = App(MANIFEST, Facts(base_url=server.url + base, username=user))
+        self.caller = Caller(server.url + base, user=user, password=PASSWORD)
+
+    async def __aenter__(self) -> Self:
+        await self.caller.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.caller.__aexit__(*error)
+
+    async def run(self, operation: Operation[T]) -> T:
+        return await self.caller.run(operation, app=self.app)
+
+    async def read(self, record_id: str) -> Snapshot:
+        (snapshot,) = await self.run(self.app.get([RecordId(record_id)]))
+        return snapshot
+
+    async def scan(self) -> tuple[list[Record], str]:
+        """Read everything; return it and where changes go on."""
+        return await self._pass(await self.run(self.app.scan(None)))
+
+    async def changes(self, cursor: str) -> tuple[dict[str, Record], str]:
+        """Read what changed, by id, and where changes go on."""
+        records, resume = await self._pass(await self.run(self.app.changes(cursor)))
+        return {record.record_id: record for record in records}, resume
+
+    async def _pass(self, page: Page) -> tuple[list[Record], str]:
+        records = list(page.records)
+        while page.next is not None:
+            page = await self.run(self.app.changes(page.next))
+            records += page.records
+        assert page.resume is not None
+        return records, page.resume
+
+    async def put(self, path: str, text: str, **headers: str) -> Answer:
+        """Store a card, or a whole book, as another program would."""
+        call = Call(
+            method="PUT",
+            path=path,
+            from_origin=True,
+            body=text.encode(),
+            content_type="text/vcard; charset=utf-8",
+            headers=tuple(headers.items()),
+        )
+        return await self._send(call)
+
+    async def edit(self, path: str, *lines: str) -> None:
+        """Add lines to a card, as another program would."""
+        text = await self.text(path)
+        added = "".join(f"{line}\r\n" for line in (*lines, "END:VCARD"))
+        await self.put(path, text.replace("END:VCARD\r\n", added))
+
+    async def delete(self, path: str) -> None:
+        await self._send(Call(method="DELETE", path=path, from_origin=True))
+
+    async def text(self, path: str) -> str:
+        answer = await self._send(Call(method="GET", path=path, from_origin=True))
+        return answer.body.decode()
+
+    async def _send(self, call: Call) -> Answer:
+        answer = await self.caller.send(call)
+        assert answer.status < 300, answer
+        return answer
+
+
+@pytest.fixture(scope="session")
+def radicale_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
+    """A Radicale server with many users, who each have one empty book."""
+    users: Mapping[str, str] = {f"user{n}": PASSWORD for n in range(USERS_MAX)}
+    directory = tmp_path_factory.mktemp("radicale")
+    server = radicale.Server(directory, users=users)
+    try:
+        asyncio.run(server.start())
+        yield server
+    finally:
+        asyncio.run(server.stop())
+
+
+@asynccontextmanager
+async def fresh_account(server: radicale.Server) -> AsyncIterator[Account]:
+    """Return the account of a user whom no other test has."""
+    async with Account(server, f"user{next(_numbers)}") as account:
+        yield account
+
+
+@pytest_asyncio.fixture
+async def account(radicale_server: radicale.Server) -> AsyncIterator[Account]:
+    """An account with one empty book."""
+    async with fresh_account(radicale_server) as fresh:
+        yield fresh

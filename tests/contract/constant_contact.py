@@ -1,0 +1,48 @@
+"""Constant Contact's fixtures as answers, shared by the tests of its operations."""
+
+import json
+from pathlib import Path
+
+from proto.ids import RecordId
+from services.connector import manifest
+from services.connector.apps import constant_contact
+from services.connector.apps.constant_contact.app import App
+from services.connector.port import Answer, Call, Facts, Snapshot
+from tests.contract.driving import answer, drive
+
+FOLDER = Path(constant_contact.__file__).parent
+NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
+SINCE = "2026-02-11T11:59:00.000Z"
+"""The overlap before ``NOW``."""
+
+ZOE = RecordId("5a0f6e3c-2d41-4b7a-9c55-0d1e2f3a4b5c")
+
+
+def fixture(name: str) -> bytes:
+    return (FOLDER / "fixtures" / f"{name}.json").read_bytes()
+
+
+def shown(name: str, *, status: int = 200) -> Answer:
+    return answer(fixture(name), status=status, headers=NOW)
+
+
+def new_app(base_url: str = "https://api.cc.email/v3") -> App:
+    facts = Facts(base_url=base_url)
+    return App(manifest.load(FOLDER / "manifest.toml"), facts)
+
+
+def app_that_knows_custom_fields() -> App:
+    app = new_app()
+    drive(app.describe_fields(), [shown("custom_fields")])
+    return app
+
+
+def read(app: App, name: str = "contact_full") -> Snapshot:
+    record_id = json.loads(fixture(name))["contact_id"]
+    (snapshot,), _ = drive(app.get([record_id]), [shown(name)])
+    return snapshot
+
+
+def sent(call: Call) -> dict:
+    assert call.body is not None
+    return json.loads(call.body)

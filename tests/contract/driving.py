@@ -1,0 +1,58 @@
+"""Drives an app's operations in tests: with prepared answers, without a socket.
+
+What an app asks is recorded as ``Call``s; what it gets is what the test prepared.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from proto import codec
+from services.connector.errors import CallFailed
+from services.connector.port import Answer, App, Call, Operation
+
+T = TypeVar("T")
+
+
+def answer(
+    body: object = b"",
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Return an answer; a body that is not bytes or text is sent as JSON."""
+    if isinstance(body, str):
+        body = body.encode()
+    data = body if isinstance(body, bytes) else codec.encode(body)
+    return Answer(status=status, headers=dict(headers or {}), body=data)
+
+
+def drive(
+    operation: Operation[T],
+    answers: Iterable[Answer | CallFailed] = (),
+    *,
+    app: App | None = None,
+) -> tuple[T, list[Call]]:
+    """Run an operation to its end; return its result and the calls it made.
+
+    An answer whose status the call does not accept becomes what ``app`` says it
+    means, as in the transport; a prepared ``CallFailed`` is raised at its call.
+    Every prepared answer must be used, and none may be missing.
+    """
+    waiting = list(answers)
+    calls: list[Call] = []
+    try:
+        call = next(operation)
+        while True:
+            calls.append(call)
+            assert waiting, f"call {len(calls)} has no answer: {call}"
+            reply = waiting.pop(0)
+            if isinstance(reply, CallFailed):
+                call = operation.throw(reply)
+            elif reply.status in call.accepts:
+                call = operation.send(reply)
+            else:
+                assert app is not None, f"unaccepted status {reply.status}: {call}"
+                call = operation.throw(app.meaning_of(reply))
+    except StopIteration as stop:
+        assert not waiting, f"{len(waiting)} answers were not asked for"
+        return stop.value, calls

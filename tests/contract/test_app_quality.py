@@ -1,0 +1,50 @@
+"""The tier that an app claims is a fact: no rule of it, or of one below, is open."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from services.connector import apps, manifest
+
+TIERS = ("bronze", "silver", "gold")
+APPS = Path(apps.__file__).parent
+FOLDERS = sorted(path.parent for path in APPS.glob("*/manifest.toml"))
+
+
+def open_rules(quality: dict) -> list[str]:
+    """Return the rules that keep the claimed tier from being true."""
+    reached = TIERS[: TIERS.index(quality["tier"]) + 1]
+    return [
+        f"{tier}.{rule}"
+        for tier in reached
+        for rule, state in quality[tier].items()
+        if state != "done" and not (isinstance(state, dict) and state.get("exempt"))
+    ]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_an_app_claims_only_the_tier_that_it_has(folder):
+    quality = tomllib.loads((folder / "quality.toml").read_text())
+    template = tomllib.loads((APPS / "_template/quality.toml").read_text())
+    for tier in TIERS:
+        assert set(quality[tier]) == set(template[tier]), "the same rules for every app"
+    assert open_rules(quality) == []
+    assert manifest.load(folder / "manifest.toml").tier == quality["tier"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_fixture_says_where_it_comes_from(folder):
+    fixtures = folder / "fixtures"
+    sources = tomllib.loads((fixtures / "sources.toml").read_text())
+    assert (folder / "README.md").is_file()
+    named = {name for table in sources.values() for name in table}
+    assert named == {path.name for path in fixtures.iterdir()} - {"sources.toml"}
+
+
+def test_a_claim_with_an_open_rule_is_found():
+    quality = {"tier": "silver", "bronze": {"a": "done", "b": {"exempt": "no"}}}
+    assert open_rules(quality | {"silver": {"c": "todo", "d": {}}}) == [
+        "silver.c",
+        "silver.d",
+    ]

@@ -1,0 +1,1 @@
+"""Everything together: four services, real Postgres and NATS, emulator and Radicale."""

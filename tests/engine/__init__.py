@@ -1,0 +1,1 @@
+"""Tests of the pure engine: laws, behaviours by number, and a state machine."""

@@ -1,0 +1,231 @@
+"""A state machine of two apps that change what they are given.
+
+People edit at any moment and answers get lost; it must come to rest with every edit
+kept or recorded.
+"""
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+)
+
+from proto.connector import WriteOutcome
+from proto.fields import FieldKind, Fields
+from proto.reconciler import RecordState, Side
+from services.reconciler.engine import canon
+from services.reconciler.engine.model import Intent, other
+from tests.engine import world
+from tests.engine.strategies import left_edits, lefts, right_edits, rights
+
+SCALARS = {"company": "org", "job": "title", "anniversary": "anniv"}
+ITEMS = {"phones": (FieldKind.PHONE, "tel"), "addresses": (FieldKind.ADDRESS, "adr")}
+
+
+def normalise_left(fields: Fields) -> Fields:
+    """Trim every text and silently cut the company at ten characters."""
+    result = dict(fields)
+    for name in ("first", "last", "job", "company"):
+        value = result[name]
+        if isinstance(value, str):
+            limit = 10 if name == "company" else 100
+            result[name] = value.strip()[:limit].strip() or None
+    return result
+
+
+def normalise_right(fields: Fields) -> Fields:
+    """Shout titles and drop the spaces of international numbers."""
+    result = dict(fields)
+    if isinstance(result["title"], str):
+        result["title"] = result["title"].upper()
+    if isinstance(result["tel"], tuple):
+        result["tel"] = tuple(
+            type(i)(value=i.value.replace(" ", ""), label=i.label)
+            if i.value.startswith("+")
+            else i
+            for i in result["tel"]
+        )
+    return result
+
+
+NORMALISE = {Side.LEFT: normalise_left, Side.RIGHT: normalise_right}
+
+
+def keys(kind: FieldKind, value: object) -> set[str]:
+    return {canon.item(kind, item) for item in value or ()}
+
+
+def relabelled(kind: FieldKind, before: object, now: object) -> set[str]:
+    """Return keys of items that only got another label; that outlives a removal."""
+    was = {canon.item(kind, i): i.label for i in reversed(before or ())}
+    return {
+        key
+        for key, label in {canon.item(kind, i): i.label for i in now or ()}.items()
+        if key in was and was[key] != label
+    }
+
+
+class Life(RuleBasedStateMachine):
+    """Everything that can happen to one linked contact."""
+
+    @initialize(
+        left=lefts,
+        right=rights,
+        winner=st.sampled_from((Side.LEFT, Side.RIGHT)),
+        is_linked=st.booleans(),
+    )
+    def begin(self, left, right, winner, is_linked) -> None:
+        config = world.config(winner=winner)
+        if is_linked:
+            right = {**right, "emails": world.items(left["email"])}
+        self.pair = world.Pair(config, left, right if is_linked else None)
+        self.pair.normalise = dict(NORMALISE)
+        for side in (Side.LEFT, Side.RIGHT):
+            if self.pair.records[side] is not None:
+                self.pair.edit(side)
+        self.open: Intent | None = None
+        self.is_lost = False
+        self.carried: list[Intent] = []
+        self.edited: dict[tuple[Side, str], object] = {}
+        self.added: dict[str, set[str]] = {name: set() for name in ITEMS}
+        self.removed: dict[str, set[str]] = {name: set() for name in ITEMS}
+        self.rest()
+
+    def edit(self, side: Side, name: str, value: object) -> None:
+        before = self.pair.records[side].fields[name]
+        self.pair.edit(side, **{name: value})
+        now = self.pair.records[side].fields[name]
+        if before == now:
+            return
+        if not (isinstance(now, str) and isinstance(before, str)) or (
+            canon.text(now) != canon.text(before)
+        ):
+            self.edited[side, name] = now
+        for item_name, (kind, right_name) in ITEMS.items():
+            if name in (item_name, right_name):
+                came = keys(kind, now) - keys(kind, before)
+                gone = keys(kind, before) - keys(kind, now)
+                self.added[item_name] |= came | relabelled(kind, before, now)
+                self.removed[item_name] |= gone
+
+    @rule(edit=left_edits)
+    def edit_left(self, edit) -> None:
+        self.edit(Side.LEFT, *edit)
+
+    @rule(edit=right_edits)
+    def edit_right(self, edit) -> None:
+        self.edit(Side.RIGHT, *edit)
+
+    @precondition(lambda self: self.open is None)
+    @rule()
+    def plan(self) -> None:
+        self.open = self.pair.plan().intent
+
+    @precondition(lambda self: self.open is not None and not self.is_lost)
+    @rule(is_lost=st.booleans())
+    def write(self, is_lost) -> None:
+        intent = self.open
+        target = self.pair.records[intent.side]
+        if any(target.fields[i] != v for i, v in intent.seen.items()):
+            self.pair.answer(intent, WriteOutcome.CHANGED, record=target)
+            self.open = None
+            return
+        record = self.pair.apply(intent)
+        self.carried.append(intent)
+        if is_lost:
+            folded = self.pair.answer(intent, WriteOutcome.UNKNOWN)
+            assert folded.look_at is not None
+            assert not self.pair.plan().intent, "nothing may be sent meanwhile"
+            self.is_lost = True
+            return
+        self.pair.answer(intent, WriteOutcome.WRITTEN, record=record)
+        self.open = None
+
+    @precondition(lambda self: self.is_lost)
+    @rule()
+    def look(self) -> None:
+        record = self.pair.records[self.open.side]
+        folded = self.pair.answer(
+            self.open, WriteOutcome.EXISTS, kind=world.LOOK, record=record
+        )
+        assert folded.intent is None
+        self.open, self.is_lost = None, False
+
+    @rule()
+    def rest(self) -> None:
+        """With no more edits it comes to rest, and then nothing is written."""
+        if self.is_lost:
+            self.look()
+        if self.open is not None:
+            self.write(False)
+        for _ in range(8):
+            self.open = self.pair.plan().intent
+            if self.open is None:
+                break
+            self.write(False)
+        else:
+            raise AssertionError("it does not come to rest")
+        assert self.pair.link.state is RecordState.IN_SYNC, self.pair.link
+        self.pair.config = world.config(
+            winner=self.pair.config.winner, version=self.pair.config.version + 1
+        )
+        assert self.pair.plan().intent is None, "a second look finds the same"
+        self.check_agreement()
+        self.check_edits()
+        self.edited.clear()
+        for known in (self.added, self.removed):
+            for found in known.values():
+                found.clear()
+
+    def check_agreement(self) -> None:
+        left, right = self.pair.left, self.pair.right
+        for left_name, right_name in SCALARS.items():
+            ours = canon.of(FieldKind.TEXT, left[left_name])
+            theirs = canon.of(FieldKind.TEXT, right[right_name])
+            there = {**right, right_name: left[left_name]}
+            here = {**left, left_name: right[right_name]}
+            assert (
+                canon.of(FieldKind.TEXT, normalise_right(there)[right_name]) == theirs
+                or canon.of(FieldKind.TEXT, normalise_left(here)[left_name]) == ours
+            ), (left_name, ours, theirs)
+        joined = " ".join(filter(None, (left["first"], left["last"])))
+        assert canon.name(joined) == canon.name(right["fn"] or "")
+        assert canon.email(left["email"]) in keys(FieldKind.EMAIL, right["emails"])
+        day = (left["birthday"] or "")[-5:]
+        assert day == (right["bday"] or "")[-5:]
+
+    def check_edits(self) -> None:
+        pairs = {**SCALARS, **{right: left for left, right in SCALARS.items()}}
+        for (side, name), value in self.edited.items():
+            if name not in pairs or value is None:
+                continue
+            opposite = self.pair.records[other(side)].fields[pairs[name]]
+            where = [
+                self.pair.records[side].fields[name],
+                *(i.fields.get(pairs[name]) for i in self.carried),
+                *(loss.values.get(name) for loss in self.pair.losses),
+                opposite,
+            ]
+            assert value in where, f"{name} {value!r} got lost"
+        left, right = self.pair.left, self.pair.right
+        for name, (kind, right_name) in ITEMS.items():
+            ours, theirs = keys(kind, left[name]), keys(kind, right[right_name])
+            kept = self.added[name] - self.removed[name]
+            fits = len(left[name] or ()) < 3
+            assert kept <= theirs
+            assert not fits or kept <= ours
+            gone = self.removed[name] - self.added[name]
+            assert not gone & ours
+            assert not gone & theirs
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(
+    max_examples=150,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)

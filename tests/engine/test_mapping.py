@@ -1,0 +1,89 @@
+"""Default mappings from the roles of fields."""
+
+import msgspec
+import pytest
+
+from proto.fields import FieldKind, Role
+from proto.reconciler import Direction, End, Settings
+from services.reconciler.engine import mapping
+from services.reconciler.engine.model import Lens
+from tests.engine import world
+from tests.engine.world import CARDS, NEWSLETTER, SLOTTED, config, field
+
+
+def lenses_of(left, right, **settings) -> dict[str, Lens]:
+    return {m.mapping_id: m.lens for m in config(left, right, **settings).mappings}
+
+
+@pytest.mark.behaviour(13)
+def test_b13_defaults_come_from_roles():
+    assert lenses_of(NEWSLETTER, CARDS) == {
+        "name": Lens.NAME,
+        "email": Lens.FIRST,
+        "phone": Lens.ITEMS,
+        "address": Lens.ITEMS,
+        "company": Lens.COPY,
+        "job_title": Lens.COPY,
+        "birthday": Lens.DATE,
+        "anniversary": Lens.COPY,
+    }
+    assert lenses_of(NEWSLETTER, NEWSLETTER)["name.given"] is Lens.COPY
+    assert lenses_of(CARDS, CARDS)["name"] is Lens.COPY
+
+
+@pytest.mark.behaviour(13)
+def test_b13_parts_pair_with_parts_where_both_have_them():
+    both = (*CARDS, field("g", role=Role.NAME_GIVEN), field("f", role=Role.NAME_FAMILY))
+    found = lenses_of(NEWSLETTER, both)
+    assert "name" not in found
+    assert {"name.given", "name.family"} <= found.keys()
+
+
+@pytest.mark.behaviour(13)
+def test_b13_single_phones_pair_with_several_by_label():
+    (phone,) = [
+        m for m in config(NEWSLETTER, SLOTTED).mappings if m.mapping_id == "phone"
+    ]
+    assert phone.lens is Lens.ITEMS
+    assert phone.right == ("mobile", "work", "home")
+
+
+@pytest.mark.behaviour(13)
+def test_b13_each_is_shown_with_its_direction_even_when_it_is_off():
+    settings = Settings(
+        name="x",
+        left=End(account_id="acct_1"),
+        right=End(account_id="acct_2"),
+        mappings_off=("company",),
+    )
+    read_only = (field("boss", role=Role.JOB_TITLE, is_writable=False), *NEWSLETTER[4:])
+    found = {
+        view.mapping_id: view
+        for view in mapping.views(
+            left=world.end(read_only), right=world.end(CARDS), settings=settings
+        )
+    }
+    assert not found["company"].is_on
+    assert found["job_title"].direction is Direction.TO_RIGHT
+    assert found["birthday"].direction is Direction.BOTH
+
+
+@pytest.mark.behaviour(17)
+def test_b17_a_mapping_never_goes_further_than_the_connection():
+    found = config(direction=Direction.TO_LEFT).mappings
+    assert {m.direction for m in found} == {Direction.TO_LEFT}
+    sealed = (field("title", role=Role.JOB_TITLE, is_writable=False),)
+    assert config(sealed, CARDS, direction=Direction.TO_LEFT).mappings == ()
+
+
+def test_kinds_that_cannot_say_the_same_are_not_paired():
+    odd = (field("b", FieldKind.BOOLEAN, Role.BIRTHDAY),)
+    assert config(odd, CARDS).mappings == ()
+
+
+def test_a_field_that_the_account_lost_takes_its_mapping_along():
+    settings = config()
+    fewer = world.end(tuple(f for f in CARDS if f.field_id != "title"))
+    changed = msgspec.structs.replace(settings, right=fewer)
+    assert "job_title" not in changed.pair_by_id
+    assert "company" in changed.pair_by_id

@@ -1,0 +1,1 @@
+"""Stand-ins for what our code is given: honest, small, without a library."""

@@ -1,0 +1,1 @@
+"""Proofs of one part with a real Postgres or NATS."""

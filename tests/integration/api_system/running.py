@@ -1,0 +1,184 @@
+"""One running api for a module of tests, and a client that checks each answer."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDict
+
+from deploy.local import nats, ports
+from proto.ids import TenantId
+from services.api import issuing, service, store
+from services.api.config import Config
+from services.chassis import migrations, process
+from services.chassis.clock import SystemClock
+from services.chassis.process import Runtime
+from services.chassis.store import Work
+from tests.contract import rest
+from tests.integration.api_system.others import Others
+from tests.servers import Database
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, read to its end."""
+
+    status: int
+    headers: CIMultiDict[str]
+    body: Any
+    cookies: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> str:
+        return self.body["code"]
+
+    @property
+    def faults(self) -> list[str]:
+        return [fault["pointer"] for fault in self.body.get("errors", [])]
+
+
+@dataclass
+class Client:
+    """Sends requests with one key, and holds every answer against the description."""
+
+    session: aiohttp.ClientSession
+    url: str
+    key: str | None = None
+    tenant_id: str = ""
+
+    async def __call__(
+        self, method: str, path: str, body: Any = None, **options: Any
+    ) -> Answer:
+        headers = options.pop("headers", {})
+        if self.key is not None:
+            headers = {"Authorization": f"Bearer {self.key}", **headers}
+        if body is not None:
+            options["data"] = body if isinstance(body, bytes) else json.dumps(body)
+            headers = {"Content-Type": "application/json", **headers}
+        async with self.session.request(
+            method, self.url + path, headers=headers, allow_redirects=False, **options
+        ) as response:
+            answer = await _read(response)
+        rest.check(
+            method=method,
+            path=path.partition("?")[0],
+            status=answer.status,
+            headers=answer.headers,
+            body=answer.body,
+        )
+        assert answer.headers["X-Request-Id"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        return answer
+
+
+async def _read(response: aiohttp.ClientResponse) -> Answer:
+    text = await response.text()
+    is_json = "json" in response.headers.get("Content-Type", "")
+    return Answer(
+        status=response.status,
+        headers=CIMultiDict(response.headers),
+        body=json.loads(text) if is_json else text,
+        cookies={name: morsel.value for name, morsel in response.cookies.items()},
+    )
+
+
+@dataclass
+class System:
+    """A running api among its stand-ins."""
+
+    runtime: Runtime[Config]
+    others: Others
+    session: aiohttp.ClientSession
+    url: str
+
+    async def client(self, *scopes: str, **changes: Any) -> Client:
+        """Return a client with a key of a tenant of its own."""
+        tenant_id = await self.tenant()
+        key = await self.key(tenant_id, *scopes, **changes)
+        return Client(self.session, self.url, key, tenant_id)
+
+    def stranger(self, key: str | None = None) -> Client:
+        """Return a client with any text as its key."""
+        return Client(self.session, self.url, key)
+
+    async def tenant(self) -> TenantId:
+        new_id = self.runtime.identifiers.new(TenantId)
+        now = self.runtime.clock.now()
+        async with self.runtime.store(Work).transaction() as work:
+            return await store.take_tenant(
+                work.transaction, f"tenant {new_id}", new_id=new_id, now=now
+            )
+
+    async def key(self, tenant_id: TenantId, *scopes: str, **changes: Any) -> str:
+        """Store a key and return its text."""
+        now = self.runtime.clock.now()
+        issued = issuing.make(
+            tenant_id,
+            name="test",
+            scopes=scopes or ("read", "write"),
+            expires_at=None,
+            identifiers=self.runtime.identifiers,
+        )
+        row = msgspec.structs.replace(issued.row, **changes)
+        async with self.runtime.store(Work).transaction() as work:
+            await store.add_key(work.transaction, row, now=now)
+        return issued.text
+
+    async def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
+        """Read the api's tables."""
+        pool = self.runtime.database._pool
+        return [dict(row) for row in await pool.fetch(query, *values)]
+
+
+@contextlib.asynccontextmanager
+async def running(
+    database: Database,
+    broker: nats.Server,
+    *,
+    others: Others,
+    **changes: Any,
+) -> AsyncIterator[System]:
+    """Run the api until the block ends, then see it stop by itself."""
+    database_url = database.service_url("api")
+    await migrations.apply(database.owner_url("api"), service="api", role="tandem_api")
+    settings = Config(
+        database_url=database_url,
+        nats_url=broker.url,
+        nats_seed_file=broker.seed_file("api"),
+        http_port=ports.free_port(),
+        **changes,
+    )
+    url = f"http://127.0.0.1:{settings.http_port}"
+    stopping = asyncio.Event()
+    async with contextlib.AsyncExitStack() as stack:
+        runtime = await stack.enter_async_context(
+            process.standing("api", settings, clock=SystemClock())
+        )
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        )
+        serving = asyncio.create_task(service.serve(runtime, stopping))
+        try:
+            await _until_ready(session, url, serving=serving)
+            yield System(runtime=runtime, others=others, session=session, url=url)
+        finally:
+            stopping.set()
+            await asyncio.wait_for(serving, timeout=30)
+
+
+async def _until_ready(
+    session: aiohttp.ClientSession, url: str, *, serving: asyncio.Task[None]
+) -> None:
+    async with asyncio.timeout(20):
+        while not serving.done():
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(f"{url}/readyz") as response:
+                    if response.status == 200:
+                        return
+            await asyncio.sleep(0.02)
+    await serving

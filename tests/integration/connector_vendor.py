@@ -1,0 +1,323 @@
+"""A vendor made up for tests of the connector: a small HTTP API, and an app for it.
+
+Contacts are held in memory; faults are switched on by the test. Every call is noted.
+"""
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from proto.connector import AuthMethod, Capabilities, Container
+from proto.errors import ErrorCode
+from proto.fields import Field, FieldKind, Role
+from proto.ids import AppId, ContainerId, FieldId, RecordId
+from proto.record import Presence, Record
+from services.connector.errors import CallFailed, Meaning
+from services.connector.manifest import Limits, Manifest
+from services.connector.port import (
+    Answer,
+    Call,
+    CreateResult,
+    Exists,
+    Facts,
+    Identity,
+    Missing,
+    Moved,
+    NewRecord,
+    Operation,
+    Page,
+    Refused,
+    Snapshot,
+    UpdateResult,
+    Written,
+)
+
+APP = AppId("fake")
+EMAIL = FieldId("email")
+NAME = FieldId("name")
+
+
+class Contact(msgspec.Struct, kw_only=True):
+    id: str
+    email: str | None = None
+    name: str | None = None
+    version: int = 1
+    is_deleted: bool = False
+
+
+class Contacts(msgspec.Struct, kw_only=True):
+    contacts: tuple[Contact, ...]
+    next: str | None = None
+    resume: str | None = None
+    count: int | None = None
+
+
+class Vendor:
+    """The vendor's side."""
+
+    def __init__(self) -> None:
+        self.contacts: dict[str, Contact] = {}
+        self.changes: list[str] = []
+        self.calls: list[tuple[str, str]] = []
+        self.page_size = 10
+        self.counts_pages = True
+        self.base_url = ""
+        self.faults: list[Callable[[web.Request], Any]] = []
+        """Each may answer a request instead of us; an async one may also do more."""
+        self.cuts: list[str] = []
+        """Methods of which one request each is applied, and its answer lost."""
+        self.gate: asyncio.Event | None = None
+        """While there, writes wait for it before they are applied."""
+        self.write_arrived = asyncio.Event()
+
+    def add(self, count: int) -> None:
+        for _ in range(count):
+            number = len(self.contacts) + 1
+            self.put(f"r{number:05}", email=f"p{number}@example.org", name=f"P{number}")
+
+    def put(self, record_id: str, **values: Any) -> Contact:
+        contact = self.contacts.setdefault(record_id, Contact(id=record_id, version=0))
+        for name, value in values.items():
+            setattr(contact, name, value)
+        contact.version += 1
+        self.changes.append(record_id)
+        return contact
+
+    def made(self, method: str, path: str = "") -> list[str]:
+        """Return the paths of the calls of one kind, in order."""
+        return [p for m, p in self.calls if m == method and p.startswith(path)]
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator["Vendor"]:
+        application = web.Application(middlewares=[self._note])
+        application.add_routes(
+            [
+                web.get("/api/me", self._me),
+                web.get("/api/contacts", self._list),
+                web.get("/api/changes", self._changes),
+                web.get("/api/find", self._find),
+                web.get("/api/contacts/{id}", self._get),
+                web.post("/api/contacts", self._create),
+                web.put("/api/contacts/{id}", self._update),
+            ]
+        )
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            self.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/api"
+            yield self
+        finally:
+            await runner.cleanup()
+
+    @web.middleware
+    async def _note(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.calls.append((request.method, request.path))
+        for fault in list(self.faults):
+            answer = fault(request)
+            if inspect.isawaitable(answer):
+                answer = await answer
+            if answer is not None:
+                return answer
+        is_write = request.method != "GET"
+        if is_write and self.gate is not None:
+            self.write_arrived.set()
+            await self.gate.wait()
+        answer = await handler(request)
+        if request.method in self.cuts:
+            self.cuts.remove(request.method)
+            assert request.transport is not None
+            request.transport.close()
+        return answer
+
+    async def _me(self, _request: web.Request) -> web.Response:
+        return _json({"id": "me-1", "name": "Fake Ltd"})
+
+    async def _list(self, request: web.Request) -> web.Response:
+        start = int(request.query.get("after", "0"))
+        live = [c for c in self.contacts.values() if not c.is_deleted]
+        end = start + self.page_size
+        return _json(
+            Contacts(
+                contacts=tuple(live[start:end]),
+                next=str(end) if end < len(live) else None,
+                resume=str(len(self.changes)),
+                count=len(live) if self.counts_pages else None,
+            )
+        )
+
+    async def _changes(self, request: web.Request) -> web.Response:
+        since = int(request.query["since"])
+        changed = dict.fromkeys(self.changes[since:])
+        return _json(
+            Contacts(
+                contacts=tuple(self.contacts[record_id] for record_id in changed),
+                resume=str(len(self.changes)),
+            )
+        )
+
+    async def _find(self, request: web.Request) -> web.Response:
+        emails = {email.lower() for email in request.query.getall("email")}
+        found = [
+            c
+            for c in self.contacts.values()
+            if not c.is_deleted and (c.email or "").lower() in emails
+        ]
+        return _json(Contacts(contacts=tuple(found)))
+
+    async def _get(self, request: web.Request) -> web.Response:
+        contact = self.contacts.get(request.match_info["id"])
+        return _json({"error": "none"}, 404) if contact is None else _json(contact)
+
+    async def _create(self, request: web.Request) -> web.Response:
+        values = msgspec.json.decode(await request.read())
+        if values.get("name") == "refuse me":
+            return _json({"error": "no"}, 400)
+        return _json(self.put(f"n{len(self.contacts) + 1:05}", **values), 201)
+
+    async def _update(self, request: web.Request) -> web.Response:
+        record_id = request.match_info["id"]
+        contact = self.contacts.get(record_id)
+        if contact is None or contact.is_deleted:
+            return _json({"error": "none"}, 404)
+        if request.headers.get("If-Match", str(contact.version)) != str(
+            contact.version
+        ):
+            return _json({"error": "moved"}, 412)
+        return _json(self.put(record_id, **msgspec.json.decode(await request.read())))
+
+
+class FakeApp:
+    """Our side: what an app's folder would hold."""
+
+    def __init__(self, manifest: Manifest, facts: Facts) -> None:
+        self.manifest = manifest
+        self.facts = facts
+
+    def meaning_of(self, answer: Answer) -> CallFailed:
+        meaning = {
+            403: Meaning.FORBIDDEN,
+            410: Meaning.CURSOR_EXPIRED,
+            429: Meaning.RATE_LIMITED,
+            503: Meaning.UNAVAILABLE,
+        }.get(answer.status, Meaning.BROKEN)
+        return CallFailed(meaning, f"status {answer.status}")
+
+    def verify(self) -> Operation[Identity]:
+        answer = yield Call(method="GET", path="/me")
+        found = answer.decode(dict[str, str])
+        return Identity(vendor_account_id=found["id"], display_name=found["name"])
+
+    def describe_fields(self) -> Operation[tuple[Field, ...]]:
+        yield Call(method="GET", path="/me")
+        return (
+            Field(field_id=EMAIL, label="Email", kind=FieldKind.EMAIL, role=Role.EMAIL),
+            Field(field_id=NAME, label="Name", kind=FieldKind.TEXT),
+        )
+
+    def list_containers(self) -> Operation[tuple[Container, ...]]:
+        yield Call(method="GET", path="/me")
+        return (Container(container_id=ContainerId("all"), name="All"),)
+
+    def scan(self, cursor: str | None) -> Operation[Page]:
+        answer = yield Call(
+            method="GET", path="/contacts", query=(("after", cursor or "0"),)
+        )
+        return _page(answer)
+
+    def changes(self, cursor: str) -> Operation[Page]:
+        answer = yield Call(method="GET", path="/changes", query=(("since", cursor),))
+        return _page(answer)
+
+    def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
+        (record_id,) = record_ids
+        answer = yield Call(
+            method="GET", path=f"/contacts/{record_id}", accepts=(200, 404)
+        )
+        if answer.status == 404:
+            gone = Record(record_id=record_id, presence=Presence.DELETED)
+            return (Snapshot(record=gone),)
+        return (Snapshot(record=_record(answer.decode(Contact)), raw=answer.body),)
+
+    def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
+        answer = yield Call(
+            method="GET", path="/find", query=tuple(("email", e) for e in emails)
+        )
+        return tuple(_record(c) for c in answer.decode(Contacts).contacts)
+
+    def find_by_markers(self, markers: Sequence[str]) -> Operation[dict[str, Record]]:
+        return {}
+        yield
+
+    def create(self, new: NewRecord) -> Operation[CreateResult]:
+        answer = yield Call(
+            method="POST",
+            path="/contacts",
+            body=msgspec.json.encode(new.fields),
+            accepts=(201, 400, 409),
+            is_write=True,
+        )
+        if answer.status == 400:
+            return Refused(code=ErrorCode.VALUE_REFUSED, field_id=NAME)
+        if answer.status == 409:
+            return Exists(record_id=RecordId(answer.decode(dict[str, str])["id"]))
+        return Written(record=_record(answer.decode(Contact)))
+
+    def update(self, snapshot: Snapshot, fields: Any) -> Operation[UpdateResult]:
+        record = snapshot.record
+        answer = yield Call(
+            method="PUT",
+            path=f"/contacts/{record.record_id}",
+            headers=(("If-Match", record.version),),
+            body=msgspec.json.encode(fields),
+            accepts=(200, 404, 412),
+            is_write=True,
+        )
+        if answer.status == 404:
+            return Missing()
+        if answer.status == 412:
+            return Moved()
+        return Written(record=_record(answer.decode(Contact)))
+
+
+def manifest(**capabilities: Any) -> Manifest:
+    return Manifest(
+        app=APP,
+        name="Fake",
+        tier="bronze",
+        auth_method=AuthMethod.OAUTH,
+        limits=Limits(calls_per_second=100, calls_per_day=100_000, timeout_s=2.0),
+        capabilities=Capabilities(
+            detects_deletions=True, can_find_by_email=True, **capabilities
+        ),
+    )
+
+
+def _page(answer: Answer) -> Page:
+    found = answer.decode(Contacts)
+    return Page(
+        records=tuple(_record(c) for c in found.contacts),
+        next=found.next,
+        resume=found.resume if found.next is None else None,
+        expected_count=found.count,
+    )
+
+
+def _record(contact: Contact) -> Record:
+    return Record(
+        record_id=RecordId(contact.id),
+        version=str(contact.version),
+        presence=Presence.DELETED if contact.is_deleted else Presence.LIVE,
+        fields={EMAIL: contact.email, NAME: contact.name},
+    )
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(value), status=status, content_type="application/json"
+    )

@@ -1,0 +1,1 @@
+"""The reconciler with real Postgres and NATS, between two vendors in memory."""

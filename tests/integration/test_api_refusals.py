@@ -1,0 +1,314 @@
+"""What the REST interface refuses, and that every refusal says what to do."""
+
+import asyncio
+import datetime
+import json
+
+import pytest
+
+from proto.connector import ListApps
+from proto.errors import ErrorCode
+from services.api import keys, routes
+from services.api.routing import Route
+from tests.integration.api_system.fixtures import system
+from tests.integration.api_system.running import System
+
+__all__ = ["system"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ID = "0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11"
+NOBODY = {
+    "app": "carddav",
+    "account_id": f"acct_{ID}",
+    "authorisation_id": f"athz_{ID}",
+    "connection_id": f"conn_{ID}",
+    "key_id": f"key_{ID}",
+}
+VALID = {
+    "/v1/apps/{app}/client": {"client_id": "i", "client_secret": "s"},
+    "/v1/accounts/authorisations": {"app": "constant_contact"},
+    "/v1/accounts": {
+        "app": "carddav",
+        "base_url": "https://dav.example.org",
+        "username": "u",
+        "password": "p",
+    },
+    "/v1/connections": {
+        "name": "n",
+        "left": {"account_id": f"acct_{ID}"},
+        "right": {"account_id": f"acct_{ID}"},
+    },
+    "/v1/connections/{connection_id}": {"name": "n"},
+    "/v1/api-keys": {"name": "n"},
+}
+WITH_BODY = [
+    route
+    for route in routes.ROUTES
+    if route.method in ("POST", "PUT", "PATCH") and route.path in VALID
+]
+WITHOUT_BODY = [
+    route
+    for route in routes.ROUTES
+    if route.method in ("POST", "DELETE") and route not in WITH_BODY
+]
+READING = [route for route in routes.ROUTES if route.method == "GET"]
+WITH_ID = [route for route in routes.ROUTES if "_id}" in route.path]
+
+
+def named(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def path_of(route: Route, **ids: str) -> str:
+    return route.path.format(**{**NOBODY, **ids})
+
+
+@pytest.mark.parametrize("route", routes.ROUTES, ids=named)
+async def test_every_route_wants_a_key(system: System, route: Route) -> None:
+    answer = await system.stranger()(route.method, path_of(route))
+    assert (answer.status, answer.code) == (401, "key_missing")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("route", routes.ROUTES, ids=named)
+async def test_every_route_wants_its_scope(system: System, route: Route) -> None:
+    other = "write" if route.method == "GET" else "read"
+    client = await system.client(other)
+    answer = await client(route.method, path_of(route))
+    assert (answer.status, answer.code) == (403, "scope_missing")
+    assert 'scope="' in answer.headers["WWW-Authenticate"]
+
+
+async def test_keys_that_are_not_good_are_told_apart(system: System) -> None:
+    tenant_id = await system.tenant()
+    now = datetime.datetime.now(datetime.UTC)
+    good = await system.key(tenant_id)
+    expired = await system.key(tenant_id, expires_at=now)
+    for key, code in (
+        ("tdm_short", "key_malformed"),
+        (good[:-1] + ("a" if good[-1] != "a" else "b"), "key_malformed"),
+        (good.swapcase(), "key_malformed"),
+        ("x" * 5_000, "key_malformed"),
+        (keys.generate(), "key_unknown"),
+        (expired, "key_expired"),
+    ):
+        answer = await system.stranger(key)("GET", "/v1/apps")
+        assert (answer.status, answer.code) == (401, code)
+        assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"]
+    for scheme in ("Basic", "bearer"):
+        headers = {"Authorization": f"{scheme} {good}"}
+        answer = await system.stranger()("GET", "/v1/apps", headers=headers)
+        assert answer.status == (200 if scheme == "bearer" else 401)
+
+
+@pytest.mark.parametrize("route", WITH_BODY, ids=named)
+async def test_bodies_are_checked_to_the_last_field(
+    system: System, route: Route
+) -> None:
+    client = await system.client()
+    path, good = path_of(route), VALID[route.path]
+    first = next(iter(good))
+    asked = len(system.others.asked)
+    for body, status, code, pointer in (
+        (b"{", 400, "body_malformed", None),
+        (b"", 400, "body_malformed", None),
+        (b"\xff\xfe", 400, "body_malformed", None),
+        (b"[" * 200_000, 422, "body_invalid", ""),
+        (json.dumps({first: 1}).encode()[:-1] + b',"x":' + b"[" * 100_000, 400, "", ""),
+        (b"[]", 422, "body_invalid", ""),
+        (b"null", 422, "body_invalid", ""),
+        ({**good, "extra": 1}, 422, "body_invalid", "/extra"),
+        ({**good, first: [1]}, 422, "body_invalid", f"/{first}"),
+        ({**good, first: None}, 422, "body_invalid", f"/{first}"),
+        ({**good, first: ""}, 422, "body_invalid", f"/{first}"),
+        (b'{"x": "' + b"x" * 1_100_000 + b'"}', 413, "body_too_large", None),
+    ):
+        answer = await client(route.method, path, body)
+        shown = body if isinstance(body, dict) else body[:20]
+        if not code:
+            assert answer.status in (400, 422), shown
+            continue
+        assert (answer.status, answer.code) == (status, code), shown
+        if pointer is not None:
+            assert answer.faults == [pointer], shown
+    assert len(system.others.asked) == asked
+
+
+@pytest.mark.parametrize("route", WITH_BODY, ids=named)
+async def test_bodies_are_json_and_say_so(system: System, route: Route) -> None:
+    client = await system.client()
+    for media_type in ("text/plain", "application/x-www-form-urlencoded", "x"):
+        answer = await client(
+            route.method, path_of(route), b"{}", headers={"Content-Type": media_type}
+        )
+        assert (answer.status, answer.code) == (415, "media_type_unsupported")
+
+
+@pytest.mark.parametrize("route", WITHOUT_BODY, ids=named)
+async def test_where_nothing_is_to_be_said_nothing_may_be(
+    system: System, route: Route
+) -> None:
+    client = await system.client()
+    answer = await client(route.method, path_of(route), {"x": 1})
+    assert (answer.status, answer.code) == (422, "body_invalid")
+    assert (await client(route.method, path_of(route), {})).status == 404
+
+
+@pytest.mark.parametrize("route", READING, ids=named)
+async def test_queries_are_checked_too(system: System, route: Route) -> None:
+    client = await system.client()
+    answer = await client("GET", path_of(route) + "?nonsense=1")
+    assert (answer.status, answer.code) == (422, "query_invalid")
+    assert answer.faults == ["nonsense"]
+
+
+async def test_pages_have_limits(system: System) -> None:
+    client = await system.client()
+    connection = system.others.add_connection(client.tenant_id).connection_id
+    for path in (
+        "/v1/accounts",
+        "/v1/connections",
+        "/v1/api-keys",
+        f"/v1/connections/{connection}/records",
+    ):
+        for limit in ("0", "201", "-1", "x", "1e2", "²", "9" * 30):
+            answer = await client("GET", f"{path}?limit={limit}")
+            assert (answer.status, answer.faults) == (422, ["limit"]), limit
+        answer = await client("GET", f"{path}?limit=1&limit=2")
+        assert (answer.status, answer.faults) == (422, ["limit"])
+        answer = await client("GET", f"{path}?after={'x' * 501}")
+        assert (answer.status, answer.faults) == (422, ["after"])
+        assert (await client("GET", f"{path}?limit=200")).status == 200
+    for path in ("/v1/accounts", "/v1/api-keys"):
+        assert (await client("GET", f"{path}?after=x")).faults == ["after"]
+    records = f"/v1/connections/{connection}/records"
+    assert (await client("GET", f"{records}?state=odd")).faults == ["state"]
+    assert (await client("GET", f"{records}?email=%0a")).faults == ["email"]
+
+
+async def test_values_that_are_none_of_a_choice_are_refused(system: System) -> None:
+    client = await system.client()
+    good = VALID["/v1/connections"]
+    for change, pointer in (
+        ({"winner": "both"}, "/winner"),
+        ({"direction": "unknown"}, "/direction"),
+        ({"left": {"account_id": 1}}, "/left/account_id"),
+        ({"left": {}}, "/left/account_id"),
+        ({"left": {"account_id": "a", "b": 1}}, "/left/b"),
+        ({"mappings_off": ["a", 1]}, "/mappings_off/1"),
+        ({"mappings_off": ["a"] * 501}, "/mappings_off"),
+        ({"avoids_duplicates": "yes"}, "/avoids_duplicates"),
+    ):
+        answer = await client("POST", "/v1/connections", {**good, **change})
+        assert (answer.status, answer.faults) == (422, [pointer])
+    key = {"name": "k", "scopes": ["admin"]}
+    assert (await client("POST", "/v1/api-keys", key)).faults == ["/scopes/0"]
+    for at in ("2020-01-01T00:00:00Z", "2020-01-01T00:00:00", "soon"):
+        key = {"name": "k", "expires_at": at}
+        assert (await client("POST", "/v1/api-keys", key)).faults == ["/expires_at"]
+
+
+@pytest.mark.parametrize("route", WITH_ID, ids=named)
+async def test_what_cannot_be_an_id_is_not_found_without_asking(
+    system: System, route: Route
+) -> None:
+    client = await system.client()
+    asked = len(system.others.asked)
+    body = VALID.get(route.path)
+    for text in ("x", f"link_{ID}", f"acct_{ID}x", ID, "acct_%00", "9" * 900):
+        path = path_of(route, **dict.fromkeys(NOBODY, text))
+        answer = await client(route.method, path, body)
+        assert (answer.status, answer.code) == (404, "not_found"), text
+    assert len(system.others.asked) == asked
+
+
+async def test_ids_in_bodies_are_checked_before_asking(system: System) -> None:
+    client = await system.client()
+    asked = len(system.others.asked)
+    for path, body, pointer in (
+        ("/v1/accounts", {**VALID["/v1/accounts"], "account_id": "x"}, "/account_id"),
+        (
+            "/v1/accounts/authorisations",
+            {"app": "constant_contact", "account_id": f"conn_{ID}"},
+            "/account_id",
+        ),
+        (
+            "/v1/connections",
+            {**VALID["/v1/connections"], "right": {"account_id": ""}},
+            "/right/account_id",
+        ),
+    ):
+        answer = await client("POST", path, body)
+        assert (answer.status, answer.faults) == (404, [pointer])
+    assert (await client("GET", "/v1/connections?account_id=x")).status == 404
+    assert len(system.others.asked) == asked
+
+
+async def test_unknown_paths_and_methods_are_problems_too(system: System) -> None:
+    client = await system.client()
+    for path in ("/", "/v1", "/v2/apps", "/v1/apps/", "/v1/nothing", "/favicon.ico"):
+        answer = await client("GET", path)
+        assert (answer.status, answer.code) == (404, "no_such_route")
+    answer = await client("DELETE", "/v1/accounts")
+    assert (answer.status, answer.code) == (405, "method_not_allowed")
+    assert answer.headers["Allow"] == "GET, HEAD, POST"
+    assert (await client("PUT", "/livez")).status == 405
+    assert (await client("GET", "/v1/apps/Bad-Name/client")).status == 405
+    body = VALID["/v1/apps/{app}/client"]
+    answer = await client("PUT", "/v1/apps/Bad-Name/client", body)
+    assert (answer.status, answer.code) == (404, "unknown_app")
+
+
+async def test_a_service_that_is_away_is_said_in_time(system: System) -> None:
+    client = await system.client()
+    with system.others.refusing(ListApps, ErrorCode.SERVICE_UNAVAILABLE):
+        answer = await client("GET", "/v1/apps")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+    for code, status in (
+        (ErrorCode.UNKNOWN, 500),
+        (ErrorCode.MALFORMED, 500),
+        (ErrorCode.QUOTA_EXHAUSTED, 503),
+    ):
+        with system.others.refusing(ListApps, code):
+            answer = await client("GET", "/v1/apps")
+        assert (answer.status, answer.code) == (status, code)
+
+
+async def test_a_request_has_an_id_of_its_own(system: System) -> None:
+    client = await system.client()
+    given = await client("GET", "/v1/apps", headers={"X-Request-Id": "trace-0001.a"})
+    assert given.headers["X-Request-Id"] == "trace-0001.a"
+    for odd in ("a b c d e f", "x" * 65, "short", '{"a": 1234567}'):
+        answer = await client("GET", "/v1/apps", headers={"X-Request-Id": odd})
+        assert answer.headers["X-Request-Id"].startswith("req_")
+    problem = await client("GET", "/v1/nothing")
+    assert problem.body["request_id"] == problem.headers["X-Request-Id"]
+
+
+async def test_the_operators_routes_answer(system: System) -> None:
+    client = system.stranger()
+    assert (await client("GET", "/livez")).body == "live\n"
+    assert (await client("GET", "/readyz")).body == {"ready": True, "faults": {}}
+    assert "tandem_" in (await client("GET", "/metrics")).body
+
+
+async def test_header_and_body_faults_of_http_itself_show_no_traceback(
+    system: System,
+) -> None:
+    port = system.runtime.settings.http_port
+    key = (await system.client()).key
+    for raw in (
+        b"GARBAGE\r\n\r\n",
+        b"GET /v1/apps HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+        b"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+        + str(key).encode()
+        + b"\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
+        b"Content-Length: 5\r\n\r\nxxxxx",
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(raw)
+        async with asyncio.timeout(5):
+            head = await reader.read(2_000)
+        writer.close()
+        assert head.split(b" ")[1] == b"400", head
+        assert b"Traceback" not in head

@@ -1,0 +1,100 @@
+"""Tenants do not see each other: a foreign id is answered like an absent one."""
+
+import pytest
+
+from services.api import routes
+from services.api.routing import Route
+from tests.integration.api_system.fixtures import system
+from tests.integration.api_system.running import Client, System
+
+__all__ = ["system"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WITH_ID = [route for route in routes.ROUTES if "_id}" in route.path]
+BODIES = {"PATCH": {"name": "mine now"}}
+NOWHERE = "0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11"
+
+
+async def things_of(system: System, owner: Client) -> dict[str, str]:
+    """Return one id of each kind that a path can hold."""
+    connection = system.others.add_connection(owner.tenant_id)
+    begun = await owner(
+        "POST", "/v1/accounts/authorisations", {"app": "constant_contact"}
+    )
+    key = await owner("POST", "/v1/api-keys", {"name": "k"})
+    return {
+        "account_id": system.others.add_account(owner.tenant_id).account_id,
+        "authorisation_id": begun.body["authorisation_id"],
+        "connection_id": connection.connection_id,
+        "key_id": key.body["key_id"],
+    }
+
+
+@pytest.mark.parametrize("route", WITH_ID, ids=lambda r: f"{r.method} {r.path}")
+async def test_a_foreign_id_is_not_found(system: System, route: Route) -> None:
+    owner, stranger = await system.client(), await system.client()
+    path = route.path.format(**await things_of(system, owner))
+    body = BODIES.get(route.method)
+    foreign = await stranger(route.method, path, body)
+    assert (foreign.status, foreign.code) == (404, "not_found")
+    absent_ids = {
+        name: f"{kind}_{NOWHERE}"
+        for name, kind in (
+            ("account_id", "acct"),
+            ("authorisation_id", "athz"),
+            ("connection_id", "conn"),
+            ("key_id", "key"),
+        )
+    }
+    absent = await stranger(route.method, route.path.format(**absent_ids), body)
+    # Word for word the same, but for the request's own id.
+    assert {**absent.body, "request_id": ""} == {**foreign.body, "request_id": ""}
+    own = await owner(route.method, path, body)
+    assert own.status in (200, 204)
+
+
+async def test_every_path_with_an_id_was_tried() -> None:
+    names = {part for route in WITH_ID for part in route.path.split("/")}
+    kinds = {"{account_id}", "{authorisation_id}", "{connection_id}", "{key_id}"}
+    assert kinds == {name for name in names if name.startswith("{")}
+    assert len(WITH_ID) == 14
+
+
+async def test_lists_show_the_own_tenants_things_alone(system: System) -> None:
+    owner, stranger = await system.client(), await system.client()
+    await things_of(system, owner)
+    for path in ("/v1/accounts", "/v1/connections"):
+        assert (await owner("GET", path)).body["items"]
+        assert (await stranger("GET", path)).body["items"] == []
+    keys = await stranger("GET", "/v1/api-keys")
+    assert len(keys.body["items"]) == 1
+
+
+async def test_a_foreign_account_filters_nothing_in(system: System) -> None:
+    owner, stranger = await system.client(), await system.client()
+    connection = system.others.add_connection(owner.tenant_id)
+    path = f"/v1/connections?account_id={connection.settings.left.account_id}"
+    assert len((await owner("GET", path)).body["items"]) == 1
+    assert (await stranger("GET", path)).body["items"] == []
+
+
+async def test_a_foreign_id_in_a_body_is_not_found(system: System) -> None:
+    owner, stranger = await system.client(), await system.client()
+    foreign = system.others.add_account(owner.tenant_id).account_id
+    own = system.others.add_account(stranger.tenant_id).account_id
+    connection = system.others.add_connection(stranger.tenant_id)
+    password = {"base_url": "https://x", "username": "u", "password": "p"}
+    ends = {"name": "n", "left": {"account_id": own}, "right": {"account_id": foreign}}
+    for path, body in (
+        ("/v1/accounts", {"app": "carddav", **password, "account_id": foreign}),
+        (
+            "/v1/accounts/authorisations",
+            {"app": "constant_contact", "account_id": foreign},
+        ),
+        ("/v1/connections", ends),
+    ):
+        answer = await stranger("POST", path, body)
+        assert (answer.status, answer.code) == (404, "not_found"), path
+    path = f"/v1/connections/{connection.connection_id}"
+    answer = await stranger("PATCH", path, {"left": {"account_id": foreign}})
+    assert answer.status == 404

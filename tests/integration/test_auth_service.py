@@ -1,0 +1,413 @@
+"""Accounts come in: the whole authorisation, its refusals, passwords, listing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from proto.auth import (
+    AccountState,
+    AddPasswordAccount,
+    BeginAuthorisation,
+    GetAccount,
+    IssueToken,
+    ListAccounts,
+    RemoveAccount,
+)
+from proto.errors import ErrorCode, Retry
+from proto.ids import AccountId, AppId
+from services.chassis.errors import BadConfiguration
+from tests.contract.emulator_caller import REDIRECT_URI
+from tests.emulators.constant_contact.settings import Settings as VendorSettings
+from tests.emulators.core.faults import Fault
+from tests.integration.auth_world import (
+    BROWSER,
+    CARDS,
+    CARDS_URL,
+    MAIL,
+    OTHER_TENANT,
+    PASSWORD,
+    TENANT,
+    World,
+    completion,
+    opened,
+    refused,
+    write_key_ring,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(
+    postgres_server, nats_server, tmp_path_factory
+) -> AsyncIterator[World]:
+    """One vendor with two accounts, and one auth."""
+    settings = VendorSettings(accounts=("Bakery", "Bookshop"))
+    ring = write_key_ring(tmp_path_factory.mktemp("auth") / "ring.json")
+    async with (
+        opened(postgres_server, nats_server, settings=settings) as world,
+        world.auth(key_ring_file=ring),
+    ):
+        yield world
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(shared: World) -> World:
+    """Nothing stored but the vendor's client."""
+    await shared.reset()
+    await shared.set_client()
+    return shared
+
+
+async def stored_accounts(world: World) -> int:
+    found = await world.rows("SELECT count(*) FROM auth.accounts")
+    return found[0]["count"]
+
+
+@pytest.mark.behaviour(1)
+async def test_a_person_authorises_an_account(world: World):
+    account = await world.authorise(vendor_id=world.vendor_ids[1])
+    assert account.state is AccountState.CONNECTED
+    assert account.vendor_account_id == world.vendor_ids[1]
+    assert account.display_name == "Bookshop"
+    assert set(account.scopes) == {"account_read", "contact_data", "offline_access"}
+    token = await world.issue(account.account_id)
+    grant = world.emulator.server.check(token.secret)
+    assert grant is not None
+    assert grant.account_id == world.vendor_ids[1]
+    got = await world.ask(GetAccount(tenant_id=TENANT, account_id=account.account_id))
+    assert got == account
+    assert await world.told("account_connected") == 1
+
+
+async def test_no_secret_is_stored_in_the_clear(world: World):
+    """Hazard 120: a dump of the database opens no account."""
+    await world.authorise()
+    await world.add_password()
+    for table in ("accounts", "app_clients", "authorisations", "credentials", "outbox"):
+        rows = await world.rows(f"SELECT to_jsonb(t) FROM auth.{table} AS t")
+        dump = repr(rows)
+        plain = [secret.encode().hex() for secret in world.all_secrets()]
+        assert not [s for s in (*plain, *world.all_secrets()) if s in dump]
+
+
+async def test_a_denied_authorisation_stores_nothing(world: World):
+    begun = await world.begin()
+    back = await world.consent(begun.authorise_url, decision="deny")
+    failure = await world.refusal(completion(back))
+    assert failure.code is ErrorCode.AUTHORISATION_DENIED
+    assert await stored_accounts(world) == 0
+
+
+async def test_a_state_serves_once(world: World):
+    begun = await world.begin()
+    back = await world.consent(begun.authorise_url)
+    await world.ask(completion(back))
+    failure = await world.refusal(completion(back))
+    assert failure.code is ErrorCode.AUTHORISATION_EXPIRED
+    assert await stored_accounts(world) == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"browser": "the cookie of another window"},
+        {"browser": ""},
+        {"tenant_id": OTHER_TENANT},
+        {"state": "guessed"},
+    ],
+    ids=["other browser", "no browser", "other tenant", "other state"],
+)
+async def test_a_callback_of_somebody_else_is_refused(
+    world: World, changes: dict[str, Any]
+):
+    begun = await world.begin()
+    back = await world.consent(begun.authorise_url)
+    failure = await world.refusal(completion(back, **changes))
+    assert failure.code is ErrorCode.AUTHORISATION_EXPIRED
+    assert await stored_accounts(world) == 0
+
+
+async def test_an_authorisation_begun_too_long_ago_is_refused(world: World):
+    begun = await world.begin()
+    back = await world.consent(begun.authorise_url)
+    world.clock.move(601)
+    failure = await world.refusal(completion(back))
+    assert failure.code is ErrorCode.AUTHORISATION_EXPIRED
+
+
+async def test_authorisations_nobody_came_back_from_are_forgotten(world: World):
+    await world.begin()
+    world.clock.move(601)
+    await world.begin()
+    assert len(await world.rows("SELECT 1 FROM auth.authorisations")) == 1
+
+
+async def test_an_answer_of_another_issuer_is_refused(world: World):
+    """Hazard 111: a code is never taken to a server that did not give it."""
+    begun = await world.begin()
+    back = await world.consent(begun.authorise_url)
+    failure = await world.refusal(completion(back, issuer="https://evil.example"))
+    assert failure.code is ErrorCode.AUTHORISATION_DENIED
+    assert world.token_calls() == 0
+    again = await world.consent((await world.begin()).authorise_url)
+    account = await world.ask(completion(again, issuer="https://issuer.example"))
+    assert account.state is AccountState.CONNECTED
+
+
+async def test_a_wrong_client_secret_is_said(world: World):
+    await world.set_client(client_secret="wrong")
+    failure = await refused(world.authorise())
+    assert failure.code is ErrorCode.CREDENTIALS_REFUSED
+    assert "invalid_client" in failure.detail
+    assert "client id" in failure.detail
+
+
+async def test_another_code_is_refused(world: World):
+    begun = await world.begin()
+    back = await world.consent(begun.authorise_url)
+    failure = await world.refusal(completion(back, code="guessed"))
+    assert failure.code is ErrorCode.CREDENTIALS_REFUSED
+    assert "invalid_grant" in failure.detail
+
+
+async def test_a_code_of_another_flow_is_refused(world: World):
+    """PKCE: a code that was stolen and put into another flow opens nothing."""
+    first, second = await world.begin(), await world.begin()
+    stolen = await world.consent(first.authorise_url)
+    own = await world.consent(second.authorise_url)
+    failure = await world.refusal(completion(own, code=stolen["code"]))
+    assert failure.code is ErrorCode.CREDENTIALS_REFUSED
+
+
+@pytest.mark.parametrize("kind", ["applied_but_lost", "status", "html"])
+async def test_a_token_endpoint_that_fails_is_said(world: World, kind: Any):
+    world.emulator.faults.add(Fault(kind=kind, path="/oauth2"))
+    begun = await world.begin()
+    world.emulator.faults.clear()
+    back = await world.consent(begun.authorise_url)
+    world.emulator.faults.add(Fault(kind=kind, path="/oauth2"))
+    failure = await world.refusal(completion(back))
+    assert failure.code is ErrorCode.APP_UNREACHABLE
+    assert failure.retry is Retry.LATER
+    assert await stored_accounts(world) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"app": AppId("nonesuch")}, ErrorCode.UNKNOWN_APP),
+        ({"app": CARDS}, ErrorCode.INVALID),
+        ({"redirect_uri": "javascript:alert(1)"}, ErrorCode.INVALID),
+        ({"redirect_uri": "http://a b/"}, ErrorCode.INVALID),
+        ({"browser": ""}, ErrorCode.INVALID),
+        ({"account_id": AccountId("acct_none")}, ErrorCode.NOT_FOUND),
+        ({"tenant_id": OTHER_TENANT}, ErrorCode.CLIENT_MISSING),
+    ],
+)
+async def test_what_cannot_begin_is_said(
+    world: World, changes: dict[str, Any], code: ErrorCode
+):
+    values = {
+        "tenant_id": TENANT,
+        "app": MAIL,
+        "redirect_uri": REDIRECT_URI,
+        "browser": BROWSER,
+    }
+    failure = await world.refusal(BeginAuthorisation(**{**values, **changes}))
+    assert failure.code is code
+    assert await world.rows("SELECT 1 FROM auth.authorisations") == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_id": ""},
+        {"client_secret": "x" * 3000},
+        {"client_secret": "a\0b"},
+        {"token_url": "ftp://vendor.example/token"},
+        {"token_url": "https://user@vendor.example/token"},
+        {"api_url": "https://vendor.example:99999/"},
+    ],
+)
+async def test_a_bad_client_is_refused(world: World, changes: dict[str, str]):
+    failure = await refused(world.set_client(**changes))
+    assert failure.code is ErrorCode.INVALID
+    assert failure.field == next(iter(changes))
+
+
+async def test_replaced_addresses_are_used(world: World):
+    real = world.app().oauth
+    assert real is not None
+    await world.set_client(authorise_url="http://127.0.0.1:1/?app=7")
+    url = (await world.begin()).authorise_url
+    assert url.startswith("http://127.0.0.1:1/?app=7&response_type=code&")
+    await world.set_client(token_url="http://127.0.0.1:1/token")
+    failure = await refused(world.authorise())
+    assert failure.code is ErrorCode.APP_UNREACHABLE
+    await world.set_client(token_url=real.token_url, api_url="http://127.0.0.1:1/")
+    account = await world.authorise()
+    assert account.base_url == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("field", ["authorise_url", "token_url", "api_url"])
+async def test_a_client_at_a_private_address_is_refused(world: World, field: str):
+    """Hazard 114: what is posted there are codes, refresh tokens and secrets."""
+    query = "SELECT client_id, authorise_url, token_url, api_url FROM auth.app_clients"
+    before = await world.rows(query)
+    for url in ("https://10.0.0.1/", "https://169.254.169.254/", "http://8.8.8.8/"):
+        failure = await refused(world.set_client(**{field: url}))
+        assert failure.code is ErrorCode.ADDRESS_REFUSED
+        assert failure.field == field
+        assert "AUTH_PRIVATE_ADDRESSES" in failure.detail
+    assert await world.rows(query) == before
+
+
+async def test_without_an_answer_from_the_app_nothing_is_kept(world: World):
+    begun = await world.begin()
+    back = await world.consent(begun.authorise_url)
+    world.is_connector_away = True
+    failure = await world.refusal(completion(back))
+    assert failure.code is ErrorCode.APP_UNREACHABLE
+    assert failure.retry is Retry.LATER
+    assert await stored_accounts(world) == 0
+    world.is_connector_away = False
+    assert (await world.authorise()).state is AccountState.CONNECTED
+
+
+@pytest.mark.behaviour(1)
+async def test_the_same_account_of_the_app_is_reused(world: World):
+    first = await world.authorise()
+    second = await world.authorise()
+    other = await world.authorise(vendor_id=world.vendor_ids[1])
+    assert second.account_id == first.account_id
+    assert second.created_at == first.created_at
+    assert other.account_id != first.account_id
+    assert await stored_accounts(world) == 2
+    token = await world.issue(first.account_id)
+    assert token.version == 2
+    assert world.emulator.server.check(token.secret) is not None
+
+
+async def test_two_windows_at_once_make_one_account(world: World):
+    backs = [await world.consent((await world.begin()).authorise_url) for _ in range(4)]
+    accounts = await asyncio.gather(*(world.ask(completion(back)) for back in backs))
+    assert len({account.account_id for account in accounts}) == 1
+    assert await stored_accounts(world) == 1
+
+
+@pytest.mark.behaviour(4)
+async def test_another_account_of_the_app_is_refused(world: World):
+    """Hazard 10: whoever signs in as somebody else changes nothing."""
+    account = await world.authorise()
+    before = await world.issue(account.account_id)
+    failure = await refused(
+        world.authorise(vendor_id=world.vendor_ids[1], instead_of=account.account_id)
+    )
+    assert failure.code is ErrorCode.ACCOUNT_MISMATCH
+    assert await stored_accounts(world) == 1
+    assert await world.issue(account.account_id) == before
+    assert await world.told("account_connected") == 1
+    same = await world.authorise(instead_of=account.account_id)
+    assert same.account_id == account.account_id
+
+
+async def test_a_password_is_proved_before_it_is_stored(world: World):
+    failure = await refused(world.add_password("wrong password"))
+    assert failure.code is ErrorCode.CREDENTIALS_REFUSED
+    assert await stored_accounts(world) == 0
+    assert await world.told("account_lost") == 0
+    account = await world.add_password()
+    token = await world.issue(account.account_id)
+    assert (token.username, token.secret) == ("ada", PASSWORD)
+    assert token.base_url == CARDS_URL
+    assert token.expires_at is None
+
+
+async def test_a_password_of_another_account_is_refused(world: World):
+    account = await world.add_password()
+    world.identity = "somebody else"
+    failure = await refused(world.add_password(account_id=account.account_id))
+    assert failure.code is ErrorCode.ACCOUNT_MISMATCH
+    assert (await world.issue(account.account_id)).version == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"app": MAIL}, ErrorCode.INVALID),
+        ({"base_url": "file:///etc/passwd"}, ErrorCode.INVALID),
+        ({"username": ""}, ErrorCode.INVALID),
+        ({"password": ""}, ErrorCode.INVALID),
+        ({"account_id": AccountId("acct_none")}, ErrorCode.NOT_FOUND),
+    ],
+)
+async def test_a_bad_password_account_is_refused(
+    world: World, changes: dict[str, Any], code: ErrorCode
+):
+    values = {
+        "tenant_id": TENANT,
+        "app": CARDS,
+        "base_url": CARDS_URL,
+        "username": "ada",
+        "password": PASSWORD,
+    }
+    failure = await world.refusal(AddPasswordAccount(**{**values, **changes}))
+    assert failure.code is code
+
+
+async def test_accounts_are_listed_in_pages(world: World):
+    made = [await world.authorise(vendor_id=vendor) for vendor in world.vendor_ids]
+    made.append(await world.add_password())
+    first = await world.ask(ListAccounts(tenant_id=TENANT, limit=2))
+    rest = await world.ask(
+        ListAccounts(tenant_id=TENANT, limit=2, after=first.next_after)
+    )
+    assert [*first.accounts, *rest.accounts] == made
+    assert rest.next_after is None
+    whole = await world.ask(ListAccounts(tenant_id=TENANT, limit=0))
+    assert len(whole.accounts) == 1
+    assert (await world.ask(ListAccounts(tenant_id=OTHER_TENANT))).accounts == ()
+
+
+async def test_a_removed_account_is_gone_with_its_credential(world: World):
+    account_id = (await world.authorise()).account_id
+    await world.ask(RemoveAccount(tenant_id=TENANT, account_id=account_id))
+    assert await world.rows("SELECT 1 FROM auth.credentials") == []
+    failure = await refused(world.issue(account_id))
+    assert failure.code is ErrorCode.NOT_FOUND
+
+
+async def test_an_account_of_another_tenant_is_not_there(world: World):
+    """Hazards 112 and 113: not refused, but unknown."""
+    account_id = (await world.authorise()).account_id
+    await world.ask(GetAccount(tenant_id=TENANT, account_id=account_id))
+    for command in (GetAccount, RemoveAccount):
+        failure = await world.refusal(
+            command(tenant_id=OTHER_TENANT, account_id=account_id)
+        )
+        assert failure.code is ErrorCode.NOT_FOUND
+    failure = await refused(
+        world.connector.bus.request(
+            IssueToken(tenant_id=OTHER_TENANT, account_id=account_id)
+        )
+    )
+    assert failure.code is ErrorCode.NOT_FOUND
+    assert (await world.issue(account_id)).version == 1
+
+
+@pytest.mark.parametrize("changes", [{"refresh_lease_s": 15.0}, {}])
+async def test_auth_refuses_to_start_with_what_cannot_work(
+    world: World, tmp_path: Path, changes: dict[str, float]
+):
+    """Hazard 122: a key ring without the keys in use is seen at once."""
+    await world.add_password()
+    fault = "AUTH_REFRESH_LEASE_S" if changes else "secrets need the key 'k1' too"
+    ring = write_key_ring(tmp_path / "other.json", key_id="k2")
+    with pytest.raises(BadConfiguration, match=fault):
+        async with world.auth(key_ring_file=ring, **changes):
+            await asyncio.sleep(0)

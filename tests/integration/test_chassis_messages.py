@@ -1,0 +1,351 @@
+"""Messages over a real broker and a real database: sent once, received once."""
+
+import argparse
+import asyncio
+import contextlib
+import datetime
+from collections.abc import AsyncIterator
+
+import pytest
+
+from deploy.local import nats
+from proto import codec
+from proto.auth import Account, AccountState, GetAccount, RemoveAccount
+from proto.base import Done
+from proto.connector import ContactsObserved, ReadNow
+from proto.errors import ErrorCode
+from proto.ids import AccountId, MessageId, TenantId
+from services.chassis import dead_letters, migrations, process
+from services.chassis import outbox as outbox_module
+from services.chassis.clock import SystemClock
+from services.chassis.config import Settings
+from services.chassis.dead_letters import Replayer
+from services.chassis.errands import Desk
+from services.chassis.errors import BadConfiguration, BusUnavailable, CommandFailed
+from services.chassis.inbox import count_dead_letters
+from services.chassis.outbox import Envelope
+from services.chassis.process import Runtime
+from services.chassis.store import Work
+from tests.servers import Database
+
+TENANT = TenantId("tnt_1")
+ACCOUNT = AccountId("acct_1")
+EVENT = ContactsObserved(
+    tenant_id=TENANT,
+    account_id=ACCOUNT,
+    records=(),
+    read_at=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+)
+
+
+@contextlib.asynccontextmanager
+async def service(
+    name: str, database: Database, broker: nats.Server
+) -> AsyncIterator[Runtime[Settings]]:
+    url = database.service_url(name)
+    await migrations.apply(
+        database.owner_url(name), service=name, role=migrations.role_of(url)
+    )
+    settings = Settings(
+        database_url=url, nats_url=broker.url, nats_seed_file=broker.seed_file(name)
+    )
+    async with process.standing(name, settings, clock=SystemClock()) as runtime:
+        yield runtime
+
+
+@contextlib.asynccontextmanager
+async def relaying(*runtimes: Runtime[Settings]) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        for runtime in runtimes:
+            group.create_task(runtime.relay.run(stopping))
+        yield
+        stopping.set()
+
+
+async def waiting(runtime: Runtime[Settings]) -> int:
+    row = await runtime.database.fetch_row(
+        outbox_module.Q["count_outbox"](now=runtime.clock.now())
+    )
+    assert row is not None
+    return row["waiting"]
+
+
+async def until(condition, *, seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def pair(database, nats_server):
+    async with (
+        service("connector", database, nats_server) as connector,
+        service("reconciler", database, nats_server) as reconciler,
+    ):
+        yield connector, reconciler
+
+
+async def test_a_message_is_handled_once_and_its_outbox_row_closed(pair):
+    connector, reconciler = pair
+    seen: list[ContactsObserved] = []
+
+    async def handle(work: Work, message: ContactsObserved) -> None:
+        seen.append(message)
+
+    stopping = asyncio.Event()
+    receiver = reconciler.receiver(reconciler.store(Work), {ContactsObserved: handle})
+    async with relaying(connector), asyncio.TaskGroup() as group:
+        group.create_task(receiver.run(stopping))
+        async with connector.store(Work).transaction() as work:
+            await work.send(EVENT, EVENT)
+        await until(lambda: is_empty(connector))
+        stopping.set()
+    assert seen == [EVENT, EVENT]
+
+
+async def is_empty(runtime: Runtime[Settings]) -> bool:
+    return await waiting(runtime) == 0
+
+
+async def test_nothing_is_lost_with_the_brokers_directory(
+    database, nats_server, monkeypatch
+):
+    """Hazard 90: what JetStream acknowledged and lost is sent again."""
+    async with (
+        service("connector", database, nats_server) as connector,
+        service("reconciler", database, nats_server) as reconciler,
+        relaying(connector),
+    ):
+        async with connector.store(Work).transaction() as work:
+            await work.send(*[EVENT] * 20)
+        await asyncio.sleep(0.3)
+        assert await waiting(connector) == 20
+        await nats_server.kill()
+        await nats_server.delete_store()
+        await nats_server.start()
+        seen: list[ContactsObserved] = []
+
+        async def handle(work: Work, message: ContactsObserved) -> None:
+            seen.append(message)
+
+        stopping = asyncio.Event()
+        receiver = reconciler.receiver(
+            reconciler.store(Work), {ContactsObserved: handle}
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(receiver.run(stopping))
+            await until(lambda: is_empty(connector), seconds=40)
+            stopping.set()
+    assert len(seen) == 20
+
+
+async def test_an_undecodable_message_is_buried_and_receipted(pair):
+    connector, reconciler = pair
+
+    async def handle(work: Work, message: ContactsObserved) -> None:
+        raise AssertionError("never called")
+
+    stopping = asyncio.Event()
+    store = reconciler.store(Work)
+    receiver = reconciler.receiver(store, {ContactsObserved: handle})
+    async with relaying(connector), asyncio.TaskGroup() as group:
+        async with connector.store(Work).transaction() as work:
+            await work.send(EVENT)
+            await work.transaction.execute(
+                outbox_module.Q["add_to_outbox"](
+                    message_ids=["msg_bad"],
+                    tenant_ids=[TENANT],
+                    subjects=["evt.connector.contacts_observed.v1.acct_1"],
+                    streams=["CONNECTOR_INTERNAL"],
+                    payloads=[b"[" * 5000],
+                    awaiting=["reconciler"],
+                    now=connector.clock.now(),
+                )
+            )
+            await work.transaction.execute(
+                outbox_module.Q["close_outbox"](receiver="reconciler", message_ids=[])
+            )
+
+        async def no_op(work: Work, message: ContactsObserved) -> None:
+            return None
+
+        receiver = reconciler.receiver(store, {ContactsObserved: no_op})
+        group.create_task(receiver.run(stopping))
+        await until(lambda: is_empty(connector))
+        stopping.set()
+    assert await count_dead_letters(reconciler.database) == 1
+
+
+@pytest.mark.parametrize(
+    ("message_id", "sender"),
+    [
+        ("msg_1", "api"),
+        ("msg_1", "nobody"),
+        ("msg_1", ""),
+        ("msg_1", "x" * 5_000),
+        ("", "connector"),
+    ],
+)
+async def test_a_message_of_a_stranger_is_buried(pair, message_id: str, sender: str):
+    """A receipt to a forged name was denied by NATS, and showed as our own fault."""
+    connector, reconciler = pair
+
+    async def handle(work: Work, message: ContactsObserved) -> None:
+        raise AssertionError("never called")
+
+    stopping = asyncio.Event()
+    receiver = reconciler.receiver(reconciler.store(Work), {ContactsObserved: handle})
+    envelope = Envelope(
+        message_id=MessageId(message_id),
+        sender=sender,
+        subject="evt.connector.contacts_observed.v1.acct_1",
+        stream="CONNECTOR_INTERNAL",
+        payload=codec.encode(EVENT),
+    )
+
+    async def is_buried() -> bool:
+        return await count_dead_letters(reconciler.database) == 1
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(receiver.run(stopping))
+        # The broker keeps nothing for a receiver that is not there yet.
+        async with asyncio.timeout(10):
+            while not await is_buried():
+                await connector.bus.publish(envelope)
+                await asyncio.sleep(0.1)
+        stopping.set()
+    assert "bus_permissions" not in await reconciler.health.faults()
+
+
+async def test_a_failing_handler_is_tried_again_and_leaves_no_effect(pair):
+    connector, reconciler = pair
+    tries: list[int] = []
+
+    async def handle(work: Work, message: ContactsObserved) -> None:
+        tries.append(1)
+        await work.send(ReadNow(tenant_id=TENANT, account_id=ACCOUNT))
+        if len(tries) < 2:
+            raise ValueError("once")
+
+    stopping = asyncio.Event()
+    receiver = reconciler.receiver(reconciler.store(Work), {ContactsObserved: handle})
+    async with relaying(connector), asyncio.TaskGroup() as group:
+        group.create_task(receiver.run(stopping))
+        async with connector.store(Work).transaction() as work:
+            await work.send(EVENT)
+        await until(lambda: is_empty(connector))
+        stopping.set()
+    assert len(tries) == 2
+    assert await waiting(reconciler) == 1
+
+
+async def test_commands_are_answered_and_errors_come_back_as_errors(
+    database, nats_server
+):
+    async with (
+        service("auth", database, nats_server) as auth,
+        service("api", database, nats_server) as api,
+    ):
+
+        async def get(command: GetAccount) -> Account:
+            if command.account_id != ACCOUNT:
+                raise CommandFailed(ErrorCode.NOT_FOUND, "no such account")
+            return Account(account_id=ACCOUNT, app="x", state=AccountState.CONNECTED)
+
+        async def broken(command: RemoveAccount) -> Done:
+            raise ValueError("secret")
+
+        await auth.bus.answer(GetAccount, get)
+        await auth.bus.answer(RemoveAccount, broken)
+        command = GetAccount(tenant_id=TENANT, account_id=ACCOUNT)
+        assert (await api.bus.request(command)).account_id == ACCOUNT
+        with pytest.raises(CommandFailed) as failure:
+            await api.bus.request(
+                GetAccount(tenant_id=TENANT, account_id=AccountId("acct_2"))
+            )
+        assert failure.value.code is ErrorCode.NOT_FOUND
+        with pytest.raises(CommandFailed) as failure:
+            await api.bus.request(RemoveAccount(tenant_id=TENANT, account_id=ACCOUNT))
+        assert failure.value.code is ErrorCode.UNKNOWN
+        assert "secret" not in failure.value.detail
+
+
+async def test_a_service_may_not_send_what_is_not_its_own(database, nats_server):
+    async with service("connector", database, nats_server) as connector:
+        command = RemoveAccount(tenant_id=TENANT, account_id=ACCOUNT)
+        with pytest.raises(BusUnavailable):
+            await connector.bus.request(command, timeout_s=0.5)
+        assert "bus_permissions" in await connector.health.faults()
+
+
+async def test_a_buried_message_is_listed_without_content_and_replayed(pair, capsys):
+    _connector, reconciler = pair
+    store = reconciler.store(Work)
+    is_mended = False
+    seen: list[ContactsObserved] = []
+
+    async def handle(work: Work, message: ContactsObserved) -> None:
+        if not is_mended:
+            raise ValueError("somebody@example.com")
+        seen.append(message)
+
+    async with store.transaction() as work:
+        await work.bury(
+            Envelope(
+                message_id=MessageId("msg_1"),
+                sender="connector",
+                subject="evt.connector.contacts_observed.v1.acct_1",
+                stream="",
+                payload=codec.encode(EVENT),
+            ),
+            reason="handler failed: ValueError",
+        )
+    desk = Desk(
+        settings=reconciler.settings,
+        clock=reconciler.clock,
+        identifiers=reconciler.identifiers,
+        store=store,
+    )
+    asked = argparse.Namespace(replay="all")
+    replayer = Replayer(store, {ContactsObserved: handle}, clock=reconciler.clock)
+
+    assert not await replayer.step()
+    assert await dead_letters.ERRAND.do(desk, asked) == 0
+    assert await replayer.step()
+    assert await count_dead_letters(reconciler.database) == 1
+
+    capsys.readouterr()
+    assert await dead_letters.ERRAND.do(desk, argparse.Namespace(replay=None)) == 0
+    listed = capsys.readouterr().out
+    assert "msg_1" in listed
+    assert "replay failed: ValueError" in listed
+    assert "read_at" not in listed
+    assert "somebody" not in listed
+
+    is_mended = True
+    assert await dead_letters.ERRAND.do(desk, asked) == 0
+    assert await replayer.step()
+    assert seen == [EVENT]
+    assert await count_dead_letters(reconciler.database) == 0
+    unknown = argparse.Namespace(replay="msg_2")
+    assert await dead_letters.ERRAND.do(desk, unknown) == 1
+
+
+@pytest.mark.parametrize(("role", "what"), [("", "everything"), ("_owner", "owns")])
+async def test_a_service_refuses_to_work_as_a_role_that_may_do_more(
+    database, nats_server, role, what
+):
+    """Hazard 112: an owner or a superuser reads past every policy."""
+    owner_url = database.owner_url("auth")
+    await migrations.apply(owner_url, service="auth", role="tandem_auth")
+    settings = Settings(
+        database_url=owner_url if role else database.admin_url,
+        nats_url=nats_server.url,
+        nats_seed_file=nats_server.seed_file("auth"),
+    )
+    with pytest.raises(BadConfiguration) as refused:
+        async with process.standing("auth", settings, clock=SystemClock()):
+            pass
+    assert what in refused.value.faults[0]
+    assert "tandem_auth" in refused.value.faults[0]

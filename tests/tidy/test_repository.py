@@ -1,0 +1,88 @@
+"""Addresses, lock files, commands and the subject table are as they should be."""
+
+import pytest
+
+from tests.tidy import repository, tables
+from tests.tidy.tree import Source, read, sources
+
+LOCKS = ("requirements/runtime.txt", "requirements/dev.txt")
+LOCKED = "aiohttp==3.14.5 \\\n    --hash=sha256:00\n    # via tandem\n"
+
+
+def test_no_file_names_an_index_or_a_machine() -> None:
+    found = [p for source in sources() for p in repository.addresses(source)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "https://py" + "pi.org/simple",
+        "see registry." + "npmjs.org",
+        "pip install --index" + "-url x",
+        "open('/wo" + "rk/main/a')",
+        "cd /ro" + "ot/project",
+        "/ho" + "me/ana/tandem",
+    ],
+)
+def test_an_address_is_found(line: str) -> None:
+    assert list(repository.addresses(Source("x", line)))
+
+
+@pytest.mark.parametrize(
+    "line", ["https://example.org/home/page", "/usr/lib/postgresql/15/bin", "a/work/b"]
+)
+def test_an_ordinary_path_is_no_address(line: str) -> None:
+    assert list(repository.addresses(Source("x", line))) == []
+
+
+@pytest.mark.parametrize("path", LOCKS)
+def test_every_dependency_is_locked_with_hashes(path: str) -> None:
+    assert list(repository.loose(read(path))) == []
+    listed = read(path.replace(".txt", ".in"))
+    assert repository.wanted(listed) <= repository.pins(read(path)).keys()
+
+
+def test_both_locks_agree() -> None:
+    runtime, dev = (repository.pins(read(path)) for path in LOCKS)
+    assert runtime.items() <= dev.items()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LOCKED.replace("==3.14.5", ">=3.14"),
+        "aiohttp==3.14.5\n",
+        LOCKED + "# https://example.org\n",
+    ],
+)
+def test_a_loose_lock_is_found(text: str) -> None:
+    assert list(repository.loose(Source("x", LOCKED))) == []
+    assert list(repository.loose(Source("x", text)))
+
+
+def test_make_offers_the_agreed_commands_only() -> None:
+    offered = repository.commands(read("Makefile"))
+    agreed = repository.agreed_commands(read("docs/conventions.md"))
+    assert offered - agreed == repository.EXTRA_COMMANDS
+    assert {"demo", "test", "check"} <= offered
+
+
+def test_a_further_command_is_found() -> None:
+    sample = Source("Makefile", "X := 1\ndemo: $(Y)\n\trun\ndeploy-all:\n\trun\n")
+    assert repository.commands(sample) == {"demo", "deploy-all"}
+
+
+def test_the_subject_table_is_what_the_messages_say() -> None:
+    """`python -m tests.tidy.tables` writes it."""
+    page = read(tables.PAGE).text
+    assert page == tables.with_table(page)
+
+
+def test_an_old_subject_table_is_found() -> None:
+    page = f"a\n{tables.BEGIN}\n| old |\n{tables.END}\nz\n"
+    fresh = tables.with_table(page)
+    assert fresh != page
+    assert fresh.startswith("a\n")
+    assert fresh.endswith("\nz\n")
+    assert tables.with_table(fresh) == fresh

@@ -1,0 +1,1 @@
+"""Proofs of single parts, without servers where that is possible."""

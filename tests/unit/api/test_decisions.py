@@ -1,0 +1,179 @@
+"""What the api decides without asking anybody: pace, settings, faults, links."""
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proto.errors import ErrorCode
+from services.api import bodies, calls, config, pages, problems, seals
+from services.api.config import Config
+from services.api.errors import Fault, Refused
+from services.api.pacing import Pace
+from services.api.problems import Code
+from services.api.routes import connections
+from services.api.routes.connections import ConnectionChangeIn, ConnectionIn, EndIn
+from services.api.seals import Held
+from services.chassis.errors import BadConfiguration
+
+HELD = Held(vendor_url="https://vendor.example/?state=x", browser="cookie")
+
+
+def settings(**changes: object) -> Config:
+    return Config(database_url="d", nats_url="n", **changes)  # type: ignore[arg-type]
+
+
+def test_a_caller_may_burst_and_then_goes_on_evenly() -> None:
+    pace = Pace(per_minute=60)
+    assert [pace.wait_s("a", now_s=0.0) for _ in range(60)] == [0.0] * 60
+    assert pace.wait_s("a", now_s=0.0) == pytest.approx(1.0)
+    assert pace.wait_s("b", now_s=0.0) == 0.0
+    assert pace.wait_s("a", now_s=0.5) == pytest.approx(0.5)
+    assert pace.wait_s("a", now_s=1.1) == 0.0
+
+
+@given(st.lists(st.floats(0, 5), max_size=200))
+def test_no_more_than_the_limit_and_the_refill_ever_pass(gaps: list[float]) -> None:
+    pace, now_s, passed = Pace(per_minute=60), 0.0, 0
+    for gap in gaps:
+        now_s += gap
+        passed += pace.wait_s("a", now_s=now_s) == 0.0
+    assert passed <= 60 + now_s + 1
+
+
+def test_callers_remembered_are_bounded() -> None:
+    pace = Pace(per_minute=1, callers_max=3)
+    for number in range(10):
+        pace.wait_s(str(number), now_s=0.0)
+    assert pace.wait_s("9", now_s=0.0) > 0
+    assert pace.wait_s("0", now_s=0.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "url"),
+    [
+        ({"http_port": 8080}, "http://127.0.0.1:8080"),
+        ({"public_url": "https://t.example.org/"}, "https://t.example.org"),
+        ({"public_url": "https://t.example.org:8443"}, "https://t.example.org:8443"),
+        ({"public_url": "http://localhost:9"}, "http://localhost:9"),
+        ({"public_url": "http://[::1]:9"}, "http://[::1]:9"),
+    ],
+)
+def test_the_public_address_is_known(changes: dict[str, object], url: str) -> None:
+    assert config.base_url(settings(**changes)) == url
+
+
+@pytest.mark.parametrize(
+    "public_url",
+    [
+        "",
+        "http://t.example.org",
+        "https://",
+        "ftp://localhost",
+        "https://t.example.org/path",
+        "https://u:p@t.example.org",
+        "https://t.example.org?x=1",
+        "t.example.org",
+    ],
+)
+def test_an_unsafe_public_address_is_refused(public_url: str) -> None:
+    with pytest.raises(BadConfiguration):
+        config.base_url(settings(public_url=public_url))
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b'{"name": 1}', Fault("/name", "Expected str, got int.")),
+        (b'{"left": []}', Fault("/left", "Expected object, got array.")),
+        (b"{}", Fault("/name", "Object missing required field name.")),
+        (b'{"a/b~": 1}', Fault("/a~1b~0", "Object contains unknown field a/b~.")),
+    ],
+)
+def test_a_fault_points_at_its_place(body: bytes, fault: Fault) -> None:
+    with pytest.raises(Refused) as refused:
+        bodies.parse(body, ConnectionIn)
+    assert refused.value.code == Code.BODY_INVALID
+    assert refused.value.faults == (fault,)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=50).map(str.encode))
+def test_no_body_whatever_is_a_surprise(data: bytes) -> None:
+    code: str = Code.BODY_INVALID
+    try:
+        bodies.parse(data, ConnectionChangeIn)
+    except Refused as refused:
+        code = refused.code
+    assert code in (Code.BODY_INVALID, Code.BODY_MALFORMED)
+
+
+def test_a_refused_value_is_not_repeated() -> None:
+    with pytest.raises(Refused) as refused:
+        bodies.parse(b'{"name": "x", "winner": "s3cr3t"}', ConnectionIn)
+    assert "s3cr3t" not in str(refused.value.faults)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [(rb"\u0000", True), (rb"\\\u0000", True), (rb"\\u0000", False), (b"0000", False)],
+)
+def test_a_character_that_cannot_be_stored_is_refused(
+    text: bytes, is_refused: bool
+) -> None:
+    body = b'{"name": "a' + text + b'"}'
+    if is_refused:
+        with pytest.raises(Refused) as refused:
+            bodies.parse(body, ConnectionChangeIn)
+        assert refused.value.code == Code.BODY_INVALID
+    else:
+        assert bodies.parse(body, ConnectionChangeIn)[1] == ("name",)
+
+
+def test_only_the_link_opens_what_is_sealed() -> None:
+    link, other = seals.new_secret(), seals.new_secret()
+    sealed = seals.seal(HELD, link=link)
+    assert seals.unseal(sealed, link=link) == HELD
+    assert seals.seal(HELD, link=link) != sealed
+    assert b"cookie" not in sealed
+    for broken, opened_with in (
+        (sealed, other),
+        (sealed[:-1] + bytes([sealed[-1] ^ 1]), link),
+    ):
+        with pytest.raises(InvalidTag):
+            seals.unseal(broken, link=opened_with)
+
+
+def test_every_code_has_words_and_a_status() -> None:
+    assert problems.KINDS.keys() == {*ErrorCode, *Code}
+    for code, kind in problems.KINDS.items():
+        assert 400 <= kind.status <= 599, code
+        assert kind.detail.endswith("."), code
+        assert (kind.retry_s > 0) == (kind.status in (502, 503)), code
+
+
+def test_a_page_shows_text_as_text() -> None:
+    page = pages.connected(display_name="</p><script>x", account_id="</script>")
+    text = page.text or ""
+    assert "<script>x" not in text
+    assert text.count("</script>") == 1
+
+
+@pytest.mark.parametrize("text", ["", "A", "1a", "a-b", "é", "a.b", "a" * 65])
+def test_what_is_no_apps_name_is_none(text: str) -> None:
+    assert not calls.is_app(text)
+
+
+def test_a_change_leaves_what_it_does_not_mention() -> None:
+    account_id = "acct_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11"
+    now = connections.settings_of(
+        ConnectionIn(
+            name="a",
+            left=EndIn(account_id=account_id, container_id="x"),
+            right=EndIn(account_id=account_id),
+            winner="right",
+        )
+    )
+    change, _ = bodies.parse(b'{"direction": "to_left"}', ConnectionChangeIn)
+    changed = connections.changed(now, change)
+    assert (changed.direction, changed.winner) == ("to_left", "right")
+    assert (changed.left, changed.right, changed.name) == (now.left, now.right, "a")

@@ -1,0 +1,201 @@
+"""``openapi.yaml`` and the code say the same: routes, codes and every schema."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from openapi_spec_validator import validate as validate_document
+
+from proto.reconciler import RecordState
+from services.api import access, problems, routes, views
+from services.api.routes import accounts, api_keys, apps, authorisations, connections
+from services.api.views import View
+from tests.contract import rest
+
+OPERATORS = {("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics")}
+BODIES: dict[str, type[msgspec.Struct]] = {
+    "ClientIn": apps.ClientIn,
+    "AuthorisationIn": authorisations.AuthorisationIn,
+    "PasswordAccountIn": accounts.PasswordAccountIn,
+    "EndIn": connections.EndIn,
+    "ConnectionIn": connections.ConnectionIn,
+    "ConnectionChangeIn": connections.ConnectionChangeIn,
+    "ApiKeyIn": api_keys.ApiKeyIn,
+}
+SHOWN: dict[str, type[View]] = {
+    "Capabilities": views.CapabilitiesView,
+    "App": views.AppView,
+    "Client": views.ClientView,
+    "Authorisation": views.AuthorisationView,
+    "AuthorisationState": views.AuthorisationStateView,
+    "Account": views.AccountView,
+    "Option": views.OptionView,
+    "Field": views.FieldView,
+    "Container": views.ContainerView,
+    "Description": views.DescriptionView,
+    "End": views.EndView,
+    "Mapping": views.MappingView,
+    "Connection": views.ConnectionView,
+    "Counts": views.CountsView,
+    "Progress": views.ProgressView,
+    "Status": views.StatusView,
+    "Trouble": views.TroubleView,
+    "Record": views.RecordView,
+    "ApiKey": views.ApiKeyView,
+    "NewApiKey": views.NewApiKeyView,
+}
+LIMITS = ("minLength", "maxLength", "minItems", "maxItems", "pattern")
+
+
+def schemas() -> dict[str, Any]:
+    return rest.document()["components"]["schemas"]
+
+
+def types_of(schema: dict[str, Any], definitions: dict[str, Any]) -> set[str]:
+    """Return the JSON types that a schema lets through."""
+    schema = resolved(schema, definitions)
+    if "anyOf" in schema:
+        return {t for part in schema["anyOf"] for t in types_of(part, definitions)}
+    if "enum" in schema and "type" not in schema:
+        return {"string" if isinstance(v, str) else "null" for v in schema["enum"]}
+    given = schema["type"]
+    return {given} if isinstance(given, str) else set(given)
+
+
+def limits_of(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return what a schema asks of a value beyond its type."""
+    schema = resolved(schema, definitions)
+    found = {}
+    parts = [schema, *schema.get("anyOf", ())]
+    for part in (resolved(part, definitions) for part in parts):
+        found |= {name: part[name] for name in LIMITS if name in part}
+        if "items" in part:
+            found["items"] = limits_of(part["items"], definitions)
+    return found
+
+
+def resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in schema:
+        schema = definitions[schema["$ref"].rpartition("/")[2]]
+    return schema
+
+
+def differences(
+    name: str, struct: type[msgspec.Struct], described: dict[str, Any]
+) -> Iterator[str]:
+    """Say where a schema of the description and a Struct part."""
+    (_,), definitions = msgspec.json.schema_components([struct])
+    made = definitions[struct.__name__]
+    if described.get("additionalProperties") is not False:
+        yield f"{name} lets other fields through"
+    if set(described["properties"]) != set(made["properties"]):
+        odd = set(described["properties"]) ^ set(made["properties"])
+        yield f"{name}: {sorted(odd)}"
+        return
+    if set(described.get("required", ())) != set(made.get("required", ())):
+        yield f"{name}: required"
+    for field, schema in described["properties"].items():
+        real = made["properties"][field]
+        wanted = types_of(schema, schemas())
+        if not wanted <= types_of(real, definitions):
+            yield f"{name}.{field}: types"
+        if struct in BODIES.values():
+            if wanted != types_of(real, definitions):
+                yield f"{name}.{field}: types"
+            if limits_of(schema, schemas()) != limits_of(real, definitions):
+                yield f"{name}.{field}: limits"
+
+
+def enums_of(schema: Any) -> Iterator[tuple[str, ...]]:
+    if isinstance(schema, dict):
+        if "enum" in schema:
+            yield tuple(schema["enum"])
+        for value in schema.values():
+            yield from enums_of(value)
+
+
+def test_the_description_is_valid_openapi() -> None:
+    validate_document(rest.document())
+
+
+def test_every_route_is_described_and_every_description_is_a_route() -> None:
+    registered = {(route.method, route.path) for route in routes.ROUTES}
+    pages = {("GET", page.path) for page in routes.PAGES}
+    assert set(rest.operations()) == registered | pages | OPERATORS
+    assert len(registered) == len(routes.ROUTES)
+
+
+def test_only_pages_and_operators_routes_need_no_key() -> None:
+    public = {
+        place
+        for place, operation in rest.operations().items()
+        if operation.get("security") == []
+    }
+    assert public == {("GET", page.path) for page in routes.PAGES} | OPERATORS
+    assert {route.scope for route in routes.ROUTES} == set(access.SCOPES)
+
+
+def test_every_code_is_described() -> None:
+    assert schemas()["ProblemCode"]["enum"] == list(problems.KINDS)
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [operation["operationId"] for operation in rest.operations().values()]
+    assert len(set(names)) == len(names)
+
+
+def test_every_parameter_in_a_path_is_described() -> None:
+    for (_, path), operation in rest.operations().items():
+        item = rest.document()["paths"][path]
+        given = [
+            rest.resolve(parameter)["name"]
+            for parameter in [
+                *item.get("parameters", ()),
+                *operation.get("parameters", ()),
+            ]
+        ]
+        wanted = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        assert given[: len(wanted)] == wanted
+
+
+@pytest.mark.parametrize("name", {**BODIES, **SHOWN})
+def test_a_schema_is_what_the_code_takes_or_shows(name: str) -> None:
+    struct = {**BODIES, **SHOWN}[name]
+    assert list(differences(name, struct, schemas()[name])) == []
+
+
+def test_every_view_and_every_body_is_compared() -> None:
+    assert set(SHOWN.values()) == set(View.__subclasses__()) | {views.NewApiKeyView}
+    described = {
+        rest.resolve(operation["requestBody"])["content"]["application/json"]["schema"][
+            "$ref"
+        ].rpartition("/")[2]
+        for operation in rest.operations().values()
+        if "requestBody" in operation
+    }
+    assert described | {"EndIn"} == set(BODIES)
+
+
+def test_states_of_records_are_those_that_can_be_asked_for() -> None:
+    enums = set(enums_of(schemas()["RecordState"]))
+    assert enums == {connections.RECORD_STATES}
+    assert set(connections.RECORD_STATES) == set(RecordState) - {RecordState.UNKNOWN}
+
+
+def test_a_difference_is_seen() -> None:
+    good = schemas()["EndIn"]
+    for change in (
+        {"required": []},
+        {"additionalProperties": True},
+        {"properties": {"account_id": {"type": "string"}}},
+        {"properties": {**good["properties"], "account_id": {"type": "integer"}}},
+        {
+            "properties": {
+                **good["properties"],
+                "container_id": {"type": ["string", "null"], "maxLength": 5},
+            }
+        },
+    ):
+        described = {**good, **change}
+        assert list(differences("EndIn", connections.EndIn, described)), change

@@ -1,0 +1,1 @@
+"""auth's decisions, without a database, a broker or a vendor."""

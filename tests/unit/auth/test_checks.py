@@ -1,0 +1,67 @@
+"""What texts from outside must look like."""
+
+import pytest
+
+from proto.errors import ErrorCode
+from services.auth import checks
+from services.chassis.errors import CommandFailed
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://vendor.example",
+        "http://127.0.0.1:8080/dav/",
+        "https://[::1]:443/a?b=c",
+        "https://büro.example/kontakte",
+    ],
+)
+def test_addresses_of_servers_are_taken(address: str):
+    checks.require_address(address, "base_url")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "vendor.example",
+        "//vendor.example",
+        "ftp://vendor.example",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "http://",
+        "http://:80/",
+        "https://user@vendor.example/",
+        "https://user:password@vendor.example/",
+        "https://vendor.example:0/",
+        "https://vendor.example:99999/",
+        "https://vendor.example:port/",
+        "https://[::1/",
+        "https://vendor.example/a b",
+        "https://vendor.example/\r\nX: y",
+        "https://vendor.example/\0",
+        "https://vendor.example/" + "a" * 2048,
+    ],
+)
+def test_other_texts_are_refused_by_the_name_of_their_field(address: str):
+    with pytest.raises(CommandFailed) as failure:
+        checks.require_address(address, "base_url")
+    assert failure.value.code is ErrorCode.INVALID
+    assert failure.value.field == "base_url"
+
+
+@pytest.mark.parametrize("text", ["", "a\0b", "a" * 2049])
+def test_a_text_that_cannot_be_stored_is_refused(text: str):
+    with pytest.raises(CommandFailed) as failure:
+        checks.require(text, "username")
+    assert failure.value.field == "username"
+    checks.require("a" * 2048, "username")
+
+
+def test_a_user_name_with_a_colon_is_refused():
+    """It would reach the app as a shorter name and another password."""
+    checks.require_username("ana@example.org", "username")
+    with pytest.raises(CommandFailed) as failure:
+        checks.require_username("ana:b", "username")
+    assert failure.value.code is ErrorCode.INVALID
+    assert failure.value.field == "username"

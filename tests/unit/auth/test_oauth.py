@@ -1,0 +1,190 @@
+"""OAuth decisions: addresses, PKCE, and what a token endpoint's answer means."""
+
+import datetime
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+import pytest
+
+from services.auth import oauth
+from services.auth.oauth import NoGrant, Registration, TokenGrant, Why
+
+NOON = datetime.datetime(2026, 3, 10, 12, tzinfo=datetime.UTC)
+REGISTRATION = Registration(
+    client_id="our id",
+    client_secret="secret",
+    client_auth="basic",
+    authorise_url="https://vendor.example/authorize",
+    token_url="https://vendor.example/token",
+    api_url="",
+    scopes=("contact_data", "offline_access"),
+    issuer="",
+)
+
+
+def seconds(count: float) -> datetime.timedelta:
+    return datetime.timedelta(seconds=count)
+
+
+def test_the_challenge_is_that_of_rfc_7636():
+    """Appendix B of the RFC."""
+    verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    assert oauth.challenge(verifier) == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+
+@pytest.mark.parametrize(
+    ("base", "kept"),
+    [
+        ("https://vendor.example/authorize", {}),
+        ("https://vendor.example/authorize?prompt=consent", {"prompt": ["consent"]}),
+        ("https://vendor.example/authorize?a=1&b=%26#part", {"a": ["1"], "b": ["&"]}),
+    ],
+)
+def test_a_person_is_sent_with_everything_the_app_needs(
+    base: str, kept: dict[str, list[str]]
+):
+    url = oauth.authorise_url(
+        msgspec.structs.replace(REGISTRATION, authorise_url=base),
+        redirect_uri="https://us.example/callback?x=1&y=2",
+        state="a state & more",
+        verifier="verifier",
+    )
+    parts = urlsplit(url)
+    assert url.startswith("https://vendor.example/authorize?")
+    assert parse_qs(parts.query) == kept | {
+        "response_type": ["code"],
+        "client_id": ["our id"],
+        "redirect_uri": ["https://us.example/callback?x=1&y=2"],
+        "scope": ["contact_data offline_access"],
+        "state": ["a state & more"],
+        "code_challenge": [oauth.challenge("verifier")],
+        "code_challenge_method": ["S256"],
+    }
+    assert "secret" not in url
+    assert "verifier" not in url
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"access_token": "a"}, TokenGrant(access_token="a")),
+        (
+            {
+                "access_token": "a",
+                "refresh_token": "r",
+                "expires_in": 3600,
+                "scope": "b a",
+                "token_type": "Bearer",
+                "unheard_of": {"deep": [1]},
+            },
+            TokenGrant(
+                access_token="a",
+                refresh_token="r",
+                lifetime_s=3600,
+                scopes=("b", "a"),
+            ),
+        ),
+        (
+            # Mailchimp's tokens do not expire, and it says so like this.
+            {"access_token": "a", "expires_in": 0, "scope": None},
+            TokenGrant(access_token="a"),
+        ),
+        (
+            {"access_token": "a", "refresh_token": None, "expires_in": "1800"},
+            TokenGrant(access_token="a", lifetime_s=1800),
+        ),
+        (
+            {"access_token": "a", "expires_in": 1e300, "scope": ["a", "b"]},
+            TokenGrant(
+                access_token="a", lifetime_s=oauth.LIFETIME_S_MAX, scopes=("a", "b")
+            ),
+        ),
+        ({"access_token": "a", "expires_in": "soon"}, TokenGrant(access_token="a")),
+        ({"access_token": "a", "expires_in": "nan"}, TokenGrant(access_token="a")),
+        ({"access_token": "a", "expires_in": -5}, TokenGrant(access_token="a")),
+    ],
+)
+def test_tokens_are_read_however_an_app_writes_them(
+    fields: dict[str, object], expected: TokenGrant
+):
+    """What an app has rotated must not be lost to a field beside the tokens."""
+    assert oauth.read_answer(200, json.dumps(fields).encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "why", "reason"),
+    [
+        (400, b'{"error": "invalid_grant"}', Why.REFUSED, "invalid_grant"),
+        (200, b'{"error": "invalid_grant"}', Why.REFUSED, "invalid_grant"),
+        (403, b'{"error": "access_denied"}', Why.REFUSED, "access_denied"),
+        (400, b'{"error": "our words"}', Why.REFUSED, "unknown"),
+        (400, b'{"status": "BAD_REFRESH_TOKEN"}', Why.REFUSED, "unknown"),
+        (401, b'{"error": "invalid_client"}', Why.CLIENT_REFUSED, "invalid_client"),
+        (400, b'{"error": "invalid_scope"}', Why.CLIENT_REFUSED, "invalid_scope"),
+        (403, b"<html>blocked</html>", Why.NOT_TAKEN, "unreadable, status 403"),
+        (429, b'{"error": "invalid_grant"}', Why.NOT_TAKEN, "status 429"),
+        (500, b'{"access_token": "a"}', Why.NOT_TAKEN, "status 500"),
+        (503, b"", Why.NOT_TAKEN, "status 503"),
+        (302, b"", Why.NOT_TAKEN, "status 302"),
+        (404, b"{}", Why.NOT_TAKEN, "status 404"),
+        (200, b"<html>hello</html>", Why.LOST, "unreadable, status 200"),
+        (200, b'{"access_token": "a', Why.LOST, "unreadable, status 200"),
+        (200, b"[" * 5000, Why.LOST, "unreadable, status 200"),
+        (200, b'{"access_token": "' + b"a" * 70_000, Why.LOST, "unreadable"),
+        (200, b"{}", Why.LOST, "no token"),
+        (200, b'{"access_token": ""}', Why.LOST, "no token"),
+        (200, b'{"access_token": 7}', Why.LOST, "unreadable"),
+        (200, b"\xff\xfe", Why.LOST, "unreadable"),
+    ],
+)
+def test_an_answer_without_tokens_is_told_apart(
+    status: int, body: bytes, why: Why, reason: str
+):
+    """Hazard 110: refused, not served and not known are three things."""
+    answer = oauth.read_answer(status, body)
+    assert isinstance(answer, NoGrant)
+    assert answer.why is why
+    assert answer.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("lifetime_s", "refresh_token", "renew_s"),
+    [
+        (86_400.0, "r", 86_400 - 120),
+        (240.0, "r", 120),
+        (60.0, "r", 30),
+        (60.0, "", 60),
+        (None, "r", None),
+    ],
+)
+def test_a_token_is_renewed_ahead_of_its_end(
+    lifetime_s: float | None, refresh_token: str, renew_s: float | None
+):
+    grant = TokenGrant(
+        access_token="a", refresh_token=refresh_token, lifetime_s=lifetime_s
+    )
+    expected = None if renew_s is None else NOON + seconds(renew_s)
+    assert grant.renew_at(NOON, margin_s=120) == expected
+    ends_at = None if lifetime_s is None else NOON + seconds(lifetime_s)
+    assert grant.expires_at(NOON) == ends_at
+
+
+@pytest.mark.parametrize(
+    ("scopes", "refresh_token", "lacks"),
+    [
+        (("contact_data", "offline_access"), "r", []),
+        (("offline_access", "contact_data", "more"), "r", []),
+        # RFC 6749 section 5.1: whoever grants what was asked for need not say so.
+        ((), "r", []),
+        (("contact_data",), "r", []),
+        (("contact_data",), "", ["offline_access"]),
+        (("more",), "r", ["contact_data"]),
+        (("more",), "", ["contact_data", "offline_access"]),
+    ],
+)
+def test_a_missing_scope_is_named(
+    scopes: tuple[str, ...], refresh_token: str, lacks: list[str]
+):
+    grant = TokenGrant(access_token="a", refresh_token=refresh_token, scopes=scopes)
+    assert grant.lacks(REGISTRATION.scopes) == lacks

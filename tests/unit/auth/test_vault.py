@@ -1,0 +1,185 @@
+"""What is sealed opens for its own row only, and the key ring says what ails it."""
+
+import base64
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from proto.ids import AccountId, AppId, TenantId
+from services.auth import sealing, vault
+from services.auth.errors import CannotOpen
+from services.auth.sealing import AccountSecret
+from services.auth.vault import Sealed, Vault
+from services.chassis.errors import BadConfiguration
+
+TENANT = TenantId("tnt_1")
+ACCOUNT = AccountId("acct_1")
+SECRET = AccountSecret(access_token="access", refresh_token="refresh")
+KEYS = {"old": bytes(range(32)), "new": bytes(range(32, 64))}
+GOOD = base64.b64encode(KEYS["old"]).decode()
+ROW = {"tenant_id": TENANT, "account_id": ACCOUNT, "version": 3}
+
+
+@pytest.fixture
+def safe() -> Vault:
+    return Vault(active="new", keys=KEYS)
+
+
+def test_a_secret_opens_in_its_own_row(safe: Vault):
+    sealed = sealing.seal_account(safe, SECRET, **ROW)
+    assert sealed.key_id == "new"
+    assert sealing.open_account(safe, sealed, **ROW) == SECRET
+    assert b"refresh" not in sealed.body + sealed.wrapped_key
+
+
+def test_every_key_of_the_ring_opens(safe: Vault):
+    """Rotation: the first key seals, the others still open (hazard 122)."""
+    before = Vault(active="old", keys={"old": KEYS["old"]})
+    sealed = sealing.seal_account(before, SECRET, **ROW)
+    assert sealing.open_account(safe, sealed, **ROW) == SECRET
+    assert before.lacks(["old", "new", "new"]) == ["new"]
+    assert safe.lacks(["old", "new"]) == []
+
+
+def test_nothing_is_sealed_twice_alike(safe: Vault):
+    sealed = [sealing.seal_account(safe, SECRET, **ROW) for _ in range(50)]
+    assert len({each.body[:12] for each in sealed}) == 50
+    assert len({each.wrapped_key[12:] for each in sealed}) == 50
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"tenant_id": TenantId("tnt_2")},
+        {"account_id": AccountId("acct_2")},
+        {"version": 2},
+        {"tenant_id": TenantId("tnt_1a"), "account_id": AccountId("cct_1")},
+    ],
+)
+def test_a_secret_of_another_row_does_not_open(safe: Vault, other: dict[str, object]):
+    """Hazard 121: copied to another tenant, account or version."""
+    sealed = sealing.seal_account(safe, SECRET, **ROW)
+    with pytest.raises(CannotOpen):
+        sealing.open_account(safe, sealed, **(ROW | other))
+
+
+def test_a_secret_of_another_purpose_does_not_open(safe: Vault):
+    sealed = sealing.seal_client(safe, "secret", tenant_id=TENANT, app=AppId("app"))
+    with pytest.raises(CannotOpen):
+        sealing.open_verifier(safe, sealed, tenant_id=TENANT, state_hash="app")
+
+
+def test_the_parts_of_two_rows_do_not_open(safe: Vault):
+    one, two = (sealing.seal_account(safe, SECRET, **ROW) for _ in range(2))
+    swapped = msgspec.structs.replace(one, body=two.body)
+    with pytest.raises(CannotOpen):
+        sealing.open_account(safe, swapped, **ROW)
+
+
+@pytest.mark.parametrize("part", ["wrapped_key", "body"])
+def test_an_altered_byte_anywhere_is_seen(safe: Vault, part: str):
+    sealed = sealing.seal_account(safe, SECRET, **ROW)
+    whole: bytes = getattr(sealed, part)
+    for place in range(len(whole)):
+        altered = bytearray(whole)
+        altered[place] ^= 1
+        broken = msgspec.structs.replace(sealed, **{part: bytes(altered)})
+        with pytest.raises(CannotOpen):
+            sealing.open_account(safe, broken, **ROW)
+    for length in (0, 5, 12, 20):
+        broken = msgspec.structs.replace(sealed, **{part: whole[:length]})
+        with pytest.raises(CannotOpen):
+            sealing.open_account(safe, broken, **ROW)
+
+
+def test_an_unknown_key_is_named(safe: Vault):
+    sealed = Sealed(key_id="gone", wrapped_key=b"", body=b"")
+    with pytest.raises(CannotOpen, match="no key 'gone'"):
+        sealing.open_account(safe, sealed, **ROW)
+
+
+def ring(**keys: str) -> str:
+    return json.dumps({"active": "k1", "keys": keys})
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "No such file"),
+        ("", "is empty"),
+        ("  \n", "is empty"),
+        ("{", "not a JSON object"),
+        ("[]", "not a JSON object"),
+        ('{"active": "k1"}', "not a JSON object"),
+        ('{"active": "k1", "keys": {}, "more": 1}', "not a JSON object"),
+        (b'{"active": "\xff", "keys": {}}', "not a JSON object"),
+        (ring(k1="not base64!"), "key 'k1' is not base64"),
+        (ring(k1="ключ"), "key 'k1' is not base64"),
+        (ring(k1=base64.b64encode(b"short").decode()), "32 bytes, not 5"),
+        (ring(k1=""), "32 bytes, not 0"),
+        (ring(k1=base64.b64encode(bytes(32)).decode()), "key 'k1' is an example"),
+        (ring(k2=GOOD), "there is no key 'k1'"),
+        (ring(), "there is no key 'k1'"),
+    ],
+)
+def test_a_bad_key_ring_says_what_is_wrong(
+    tmp_path: Path, content: str | bytes | None, fault: str
+):
+    path = tmp_path / "ring.json"
+    if content is not None:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(BadConfiguration, match=fault) as failure:
+        vault.load(path)
+    assert all(str(path) in told for told in failure.value.faults)
+
+
+def test_every_fault_of_a_key_ring_is_told_at_once(tmp_path: Path):
+    path = tmp_path / "ring.json"
+    path.write_text(ring(k2="!", k3="QUJD", k4=GOOD))
+    with pytest.raises(BadConfiguration) as failure:
+        vault.load(path)
+    assert len(failure.value.faults) == 3
+    assert GOOD not in str(failure.value)
+
+
+def test_a_good_key_ring_is_read(tmp_path: Path):
+    path = tmp_path / "ring.json"
+    path.write_text(ring(k1=GOOD) + "\n")
+    sealed = vault.load(path).seal(b"secret", bound_to=("here",))
+    assert vault.load(path).open(sealed, bound_to=("here",)) == b"secret"
+
+
+def test_a_key_is_wrapped_anew_and_the_secret_stays_as_it_is(safe: Vault):
+    before = Vault(active="old", keys=KEYS)
+    place = sealing.of_account(TENANT, ACCOUNT, version=3)
+    sealed = sealing.seal_account(before, SECRET, **ROW)
+    wrapped = safe.rewrap(sealed, bound_to=place)
+    assert wrapped.key_id == "new"
+    moved = Sealed(
+        key_id=wrapped.key_id, wrapped_key=wrapped.wrapped_key, body=sealed.body
+    )
+    after = Vault(active="new", keys={"new": KEYS["new"]})
+    assert sealing.open_account(after, moved, **ROW) == SECRET
+
+
+@pytest.mark.parametrize(
+    ("changes", "version"),
+    [
+        ({}, 4),
+        ({"key_id": "new"}, 3),
+        ({"key_id": "gone"}, 3),
+        ({"wrapped_key": b""}, 3),
+        ({"wrapped_key": bytes(60)}, 3),
+    ],
+)
+def test_what_does_not_open_is_not_wrapped_anew(
+    safe: Vault, changes: dict[str, object], version: int
+):
+    sealed = sealing.seal_account(Vault(active="old", keys=KEYS), SECRET, **ROW)
+    spoilt = msgspec.structs.replace(sealed, **changes)
+    with pytest.raises(CannotOpen):
+        safe.rewrap(
+            spoilt, bound_to=sealing.of_account(TENANT, ACCOUNT, version=version)
+        )

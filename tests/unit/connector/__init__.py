@@ -1,0 +1,1 @@
+"""Proofs about the parts of the connector, without servers of others."""

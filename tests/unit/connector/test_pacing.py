@@ -1,0 +1,132 @@
+"""No second holds more calls than allowed, and urgent calls go first."""
+
+import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.connector import pacing
+from services.connector.manifest import Limits
+from services.connector.pacing import Budget, Lane
+
+TODAY = datetime.date(2026, 1, 1)
+
+
+def spend(budget: Budget, lane: Lane, *, until_s: float) -> list[float]:
+    """Make calls as fast as the budget lets us; return when each was made."""
+    now_s, made = 0.0, []
+    while now_s < until_s:
+        delay_s = budget.take(lane, now_s=now_s)
+        if delay_s <= 0:
+            made.append(now_s)
+        now_s += delay_s
+    return made
+
+
+@given(rate=st.floats(min_value=0.2, max_value=50))
+def test_no_second_ever_holds_more_calls_than_allowed(rate):
+    made = spend(
+        Budget(calls_per_second=rate, calls_per_day=None), Lane.POLL, until_s=9
+    )
+    count = max(1, int(rate))
+    for start in made:
+        inside = [at for at in made if start <= at < start + count / rate]
+        assert len(inside) <= count
+
+
+def test_nearly_all_of_the_allowed_calls_can_be_made():
+    made = spend(Budget(calls_per_second=4, calls_per_day=None), Lane.POLL, until_s=100)
+    assert 370 <= len(made) <= 404
+
+
+def test_no_limit_is_no_wait():
+    budget = Budget(calls_per_second=pacing.UNLIMITED, calls_per_day=None)
+    assert [budget.take(Lane.SCAN, now_s=0.0) for _ in range(10_000)] == [0.0] * 10_000
+
+
+def test_writes_go_before_scans_and_scans_do_not_starve():
+    budget = Budget(calls_per_second=1, calls_per_day=None)
+    budget.enter(Lane.WRITE)
+    budget.enter(Lane.SCAN)
+    made = {Lane.WRITE: 0, Lane.SCAN: 0}
+    for second in range(0, 400, 2):
+        for lane in (Lane.SCAN, Lane.WRITE):
+            if budget.take(lane, now_s=float(second)) <= 0:
+                made[lane] += 1
+    assert made == {Lane.WRITE: 150, Lane.SCAN: 50}
+
+
+def test_a_lane_that_left_holds_nobody_back():
+    budget = Budget(calls_per_second=1, calls_per_day=None)
+    budget.enter(Lane.WRITE)
+    assert budget.take(Lane.SCAN, now_s=0.0) > 0
+    budget.leave(Lane.WRITE)
+    assert budget.take(Lane.SCAN, now_s=0.0) == 0
+
+
+def test_a_pause_holds_every_lane():
+    budget = Budget(calls_per_second=0, calls_per_day=None)
+    budget.block(until_s=5)
+    budget.block(until_s=3)
+    assert budget.take(Lane.WRITE, now_s=4.0) == 1.0
+    assert budget.take(Lane.WRITE, now_s=5.0) == 0.0
+
+
+def test_scans_leave_calls_of_the_day_to_polls_and_polls_to_writes():
+    budget = Budget(calls_per_second=0, calls_per_day=100)
+    made = {}
+    for lane in (Lane.SCAN, Lane.POLL, Lane.WRITE):
+        made[lane] = 0
+        while budget.has_quota(lane, today=TODAY):
+            budget.take(lane, now_s=0.0)
+            made[lane] += 1
+    assert made == {Lane.SCAN: 70, Lane.POLL: 20, Lane.WRITE: 10}
+    assert budget.has_quota(Lane.SCAN, today=TODAY + datetime.timedelta(days=1))
+
+
+def test_what_other_processes_used_counts():
+    budget = Budget(calls_per_second=0, calls_per_day=100)
+    budget.set_stored(day=TODAY, count=98)
+    budget.take(Lane.WRITE, now_s=0.0)
+    assert budget.has_quota(Lane.WRITE, today=TODAY)
+    budget.take(Lane.WRITE, now_s=0.0)
+    assert not budget.has_quota(Lane.WRITE, today=TODAY)
+    assert budget.take_unsaved() == (TODAY, 2)
+    assert budget.take_unsaved() == (TODAY, 0)
+    budget.set_stored(day=TODAY - datetime.timedelta(days=1), count=0)
+    assert not budget.has_quota(Lane.WRITE, today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("rate", "override", "batch", "expected"),
+    [
+        (4.0, None, 1, 10),
+        (4.0, None, 100, 19),
+        (0.1, None, 1, 1),
+        (500.0, None, 1, 100),
+        (4.0, 0.0, 1, 100),
+        (4.0, 8.0, 1, 20),
+    ],
+)
+def test_a_chunk_is_about_five_seconds_of_calls(rate, override, batch, expected):
+    size = pacing.chunk_size(
+        Limits(calls_per_second=rate), calls_per_second_max=override, get_batch=batch
+    )
+    assert size == expected
+
+
+def test_the_settings_replace_the_manifests_pace():
+    limits = Limits(calls_per_second=1, calls_per_day=1)
+    free = pacing.budget_of(limits, calls_per_second_max=0.0)
+    for _ in range(5):
+        assert free.has_quota(Lane.SCAN, today=TODAY)
+        assert free.take(Lane.SCAN, now_s=0.0) == 0.0
+    bound = pacing.budget_of(limits, calls_per_second_max=None)
+    bound.take(Lane.SCAN, now_s=0.0)
+    assert not bound.has_quota(Lane.WRITE, today=TODAY)
+
+
+def test_the_day_ends_at_midnight_utc():
+    evening = datetime.datetime(2026, 1, 1, 23, 59, tzinfo=datetime.UTC)
+    assert pacing.seconds_to_midnight(evening) == 60.0

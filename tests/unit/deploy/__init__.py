@@ -1,0 +1,1 @@
+"""Proofs about how Tandem is deployed."""

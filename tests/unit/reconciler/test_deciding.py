@@ -1,0 +1,96 @@
+"""A batch of dirty records becomes links and intents, the same whatever its order."""
+
+import itertools
+
+import msgspec
+
+from proto.ids import IntentId, LinkId, RecordId
+from proto.reconciler import RecordState, Side
+from proto.record import Presence
+from services.reconciler import deciding
+from services.reconciler.deciding import Batch, Decisions
+from services.reconciler.engine.model import Link
+from services.reconciler.store.queue import Dirty
+from tests.unit.reconciler import values
+
+L, R = Side.LEFT, Side.RIGHT
+
+
+def decide(*dirty, seen, links=()) -> Decisions:
+    numbers = itertools.count(1)
+    return deciding.decide(
+        Batch(
+            dirty=tuple(
+                Dirty(side=side, record_id=RecordId(record_id), mark=1)
+                for side, record_id in dirty
+            ),
+            links=tuple(links),
+            seen={(side, RecordId(s.record.record_id)): s for side, s in seen},
+        ),
+        config=values.connection().config,
+        now=values.NOW,
+        new_link=lambda: LinkId(f"link_{next(numbers)}"),
+        new_intent=lambda: IntentId(f"int_{next(numbers)}"),
+    )
+
+
+def test_two_records_with_one_email_become_one_link_whichever_is_dirty():
+    seen = [(L, values.seen("l1", "a@b.org")), (R, values.seen("r1", "A@B.org"))]
+    for dirty in ([(L, "l1")], [(R, "r1")], [(L, "l1"), (R, "r1")]):
+        (named,) = decide(*dirty, seen=seen).links
+        assert (named.link.left_id, named.link.right_id) == ("l1", "r1")
+        assert (named.name, named.email) == ("Ann Smith", "a@b.org")
+
+
+def test_a_link_absorbs_its_partners_one_sided_link():
+    alone = Link(link_id=LinkId("link_old"), right_id=RecordId("r1"), version=1)
+    seen = [(L, values.seen("l1", "a@b.org")), (R, values.seen("r1", "a@b.org"))]
+    found = decide((L, "l1"), (R, "r1"), seen=seen, links=[alone])
+    assert found.dropped == ["link_old"]
+    (named,) = found.links
+    assert (named.link.left_id, named.link.right_id) == ("l1", "r1")
+
+
+def test_somebody_new_is_created_on_the_other_side():
+    found = decide((L, "l1"), seen=[(L, values.seen("l1", "a@b.org"))])
+    (intent,) = found.intents
+    (named,) = found.links
+    assert (intent.side, intent.link_id) == (R, named.link.link_id)
+    assert named.link.intent_id == intent.intent_id
+
+
+def test_rivals_that_are_not_dirty_are_marked_once_only():
+    """Two duplicates must not keep each other busy."""
+    seen = [(L, values.seen("l1", "a@b.org")), (L, values.seen("l2", "a@b.org"))]
+    found = decide((L, "l1"), seen=seen)
+    assert found.marked == {(L, "l2")}
+    known = Link(
+        link_id=LinkId("link_2"),
+        left_id=RecordId("l2"),
+        state=RecordState.DUPLICATE,
+        version=1,
+    )
+    assert decide((L, "l1"), seen=seen, links=[known]).marked == set()
+
+
+def test_a_one_sided_link_goes_with_its_record():
+    alone = Link(link_id=LinkId("link_old"), left_id=RecordId("l1"), version=1)
+    gone = values.seen("l1", "a@b.org")
+    record = msgspec.structs.replace(gone.record, presence=Presence.DELETED)
+    gone = msgspec.structs.replace(gone, record=record)
+    found = decide((L, "l1"), seen=[(L, gone)], links=[alone])
+    assert (found.dropped, found.links, found.intents) == (["link_old"], [], [])
+
+
+def test_a_record_never_seen_or_dead_and_unlinked_needs_nothing():
+    assert decide((L, "l1"), seen=[]) == Decisions()
+
+
+def test_what_was_decided_is_not_decided_otherwise_again():
+    """Deciding about what one has just decided saves nothing."""
+    seen = [(L, values.seen("l1", None)), (L, values.seen("l2", None))]
+    first = decide((L, "l1"), (L, "l2"), seen=seen)
+    assert {n.link.state for n in first.links} == {RecordState.EXCLUDED}
+    links = [named.link for named in first.links]
+    again = decide((L, "l1"), (L, "l2"), seen=seen, links=links)
+    assert again == Decisions()

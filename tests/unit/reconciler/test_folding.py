@@ -1,0 +1,103 @@
+"""What a batch of answers comes to, apart from what the engine says of each."""
+
+import datetime
+
+from proto.connector import ContactWritten, WriteKind, WriteOutcome
+from proto.ids import IntentId, LinkId, RecordId
+from proto.reconciler import RecordState, Side
+from services.reconciler import folding
+from services.reconciler.engine.model import Link
+from services.reconciler.folding import Answer, Outcome
+from services.reconciler.store.intents import OpenIntent
+from tests.unit.reconciler import values
+
+R = Side.RIGHT
+
+
+def answer(
+    number: int, outcome: WriteOutcome, *, record_id: str | None = None
+) -> Answer:
+    """Return the answer to a create of number's counterpart on the right."""
+    link_id = LinkId(f"link_{number}")
+    record = None
+    if record_id is not None:
+        record = values.seen(record_id, "a@b.org").record
+    return Answer(
+        result=ContactWritten(
+            intent_id=IntentId(f"int_{number}"),
+            kind=WriteKind.CREATE,
+            outcome=outcome,
+            record=record,
+            read_at=values.NOW,
+        ),
+        intent=OpenIntent(intent=values.intent(number), sent_at=None),
+        link=Link(
+            link_id=link_id,
+            left_id=RecordId(f"s{number}"),
+            intent_id=IntentId(f"int_{number}"),
+            version=1,
+        ),
+    )
+
+
+def decide(*answers: Answer, rivals=None) -> Outcome:
+    return folding.decide(
+        answers,
+        rivals=rivals or {},
+        connection=values.connection(),
+        settle_s=30.0,
+        now=values.NOW,
+    )
+
+
+def test_a_confirmed_create_counts_and_is_planned_once_more():
+    found = decide(answer(1, WriteOutcome.WRITTEN, record_id="r1"))
+    assert found.links[LinkId("link_1")].right_id == "r1"
+    assert (found.tally.done, found.tally.created_right) == (1, 1)
+    assert [told.state for told in found.told] == ["done"]
+    assert found.marked == {(R, RecordId("r1"))}
+
+
+def test_an_unknown_outcome_stays_open_and_is_looked_up_after_it_settled():
+    found = decide(answer(1, WriteOutcome.UNKNOWN))
+    (told,) = found.told
+    assert told.state == "unknown"
+    assert told.look_at == values.NOW + datetime.timedelta(seconds=30)
+    assert (found.marked, found.tally.done) == (set(), 0)
+
+
+def test_a_record_that_stood_alone_gives_its_link_up():
+    rival = Link(link_id=LinkId("link_9"), right_id=RecordId("r1"), version=1)
+    found = decide(
+        answer(1, WriteOutcome.EXISTS, record_id="r1"),
+        rivals={(R, RecordId("r1")): rival},
+    )
+    assert found.dropped == {"link_9"}
+    assert found.links[LinkId("link_1")].right_id == "r1"
+
+
+def test_a_record_of_another_link_is_never_taken_whatever_the_app_says():
+    """An app may answer a create with a record it had: it stays where it is."""
+    rival = Link(
+        link_id=LinkId("link_9"),
+        left_id=RecordId("s9"),
+        right_id=RecordId("r1"),
+        state=RecordState.IN_SYNC,
+        version=1,
+    )
+    for outcome in (WriteOutcome.EXISTS, WriteOutcome.WRITTEN):
+        found = decide(
+            answer(1, outcome, record_id="r1"), rivals={(R, RecordId("r1")): rival}
+        )
+        link = found.links[LinkId("link_1")]
+        assert (link.right_id, link.state) == (None, RecordState.DUPLICATE)
+        assert (found.dropped, found.marked) == (set(), set())
+
+
+def test_two_creates_that_met_one_record_do_not_share_it():
+    found = decide(
+        answer(1, WriteOutcome.EXISTS, record_id="r1"),
+        answer(2, WriteOutcome.EXISTS, record_id="r1"),
+    )
+    assert found.links[LinkId("link_1")].right_id == "r1"
+    assert found.links[LinkId("link_2")].state is RecordState.DUPLICATE
