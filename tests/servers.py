@@ -1,8 +1,8 @@
-"""Real Postgres and NATS servers for tests, one of each per test process.
+"""Real Postgres and NATS servers for tests.
 
-Import the fixtures into a `conftest.py`. Every test gets a database of its own,
-copied from a template; servers are bound to no event loop, so a test may stop, kill
-and start them from its own.
+Import the fixtures into a `conftest.py`. Every test gets a database of its own, copied
+from a template in the one Postgres of the test process, and every test file a NATS of
+its own. Servers are bound to no event loop, so a test may stop, kill and start them.
 """
 
 import asyncio
@@ -95,28 +95,31 @@ def postgres_server(servers_directory: Path) -> Iterator[postgres.Server]:
         asyncio.run(server.stop(immediate=True))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def nats_server(servers_directory: Path) -> Iterator[nats.Server]:
     """A NATS server with the production accounts and permissions."""
-    server = nats.Server(
-        servers_directory / "nats",
-        program=nats.find_program(),
-        keys_directory=servers_directory / "keys",
-        secured=True,
-    )
-    yield from _while_running(server)
+    yield from running_nats(servers_directory, secured=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_nats_server(servers_directory: Path) -> Iterator[nats.Server]:
     """A NATS server without users, for tests of the chassis alone."""
+    yield from running_nats(servers_directory, secured=False)
+
+
+def running_nats(directory: Path, *, secured: bool) -> Iterator[nats.Server]:
+    """Run a NATS server with nothing in it until the generator is closed."""
     server = nats.Server(
-        servers_directory / "nats-open",
+        directory / f"nats_{next(_numbers)}",
         program=nats.find_program(),
-        keys_directory=servers_directory / "keys",
-        secured=False,
+        keys_directory=directory / "keys",
+        secured=secured,
     )
-    yield from _while_running(server)
+    try:
+        asyncio.run(server.start())
+        yield server
+    finally:
+        asyncio.run(server.stop())
 
 
 @pytest_asyncio.fixture
@@ -139,14 +142,6 @@ async def _migrate(
         # A template that lacks tables would mislead every later test.
         await server.drop_database(into)
         raise
-
-
-def _while_running(server: nats.Server) -> Iterator[nats.Server]:
-    try:
-        asyncio.run(server.start())
-        yield server
-    finally:
-        asyncio.run(server.stop())
 
 
 async def _start_with_roles(server: postgres.Server) -> None:

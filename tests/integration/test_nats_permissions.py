@@ -2,8 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import nats as nats_client
 import nats.errors
@@ -21,12 +22,23 @@ from proto.subjects import (
     stream_of,
 )
 from services.chassis import streams
+from tests.servers import running_nats
 
 pytestmark = pytest.mark.integration
 
 _VIOLATION = re.compile(r'permissions violation for (\w+) to "([^"]+)"', re.IGNORECASE)
 _WAIT_S = 5.0
 _LAST = "nobody.may.say.this"
+
+
+@pytest.fixture
+def nats_server(servers_directory: Path) -> Iterator[Server]:
+    """A server for each test: one leaves what the next would take for its own.
+
+    The matrix publishes empty messages to every subject; with a stream left over from
+    a test before, the last test once fetched one of those instead of its own job.
+    """
+    yield from running_nats(servers_directory, secured=True)
 
 
 def _everything_to_publish() -> set[str]:
