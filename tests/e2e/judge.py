@@ -319,7 +319,8 @@ class Judge:
             if key in mine and key in theirs and len(labels) == 1:
                 [(side, label)] = labels.items()
                 shown = mine[key][0], theirs[key][0]
-                if not _label_agrees(side, label, shown):
+                kept = self._label_kept(pair, side, name, acts=done)
+                if kept != shown and not _label_agrees(side, label, shown):
                     found.append(f"I3: {name} {key} is labelled {shown}, not {label}")
         for index, (now, side) in enumerate(((mine, LEFT), (theirs, RIGHT))):
             was = pair.base[index].items[name]
@@ -329,6 +330,31 @@ class Judge:
                 elif now[key] != was[key]:
                     found.append(f"{name} {key} became {now[key]} on the {side}")
         return found
+
+    def _label_kept(
+        self, pair: Pair, side: str, name: str, *, acts: list[Act]
+    ) -> tuple[str, str] | None:
+        """Return the labels of an item that took another's place and kept its label.
+
+        The other side keeps its own word for that place, which may be none at all.
+        """
+        assert pair.base is not None
+        added = acts[-1]
+        former = next(
+            (
+                act.item
+                for act in self._acts(pair, name)
+                if act.key == added.key
+                and act.kind == "remove"
+                and act.number == added.number - 1
+            ),
+            "",
+        )
+        was = [base.items[name].get(former) for base in pair.base]
+        own = was[side == RIGHT]
+        if added.kind != "add" or own is None or own[0] != added.value:
+            return None
+        return tuple(held[0] if held else "" for held in was)
 
     def _emails_agree(self, left: Look, right: Look) -> bool:
         theirs = [email.lower() for email in right.emails]
