@@ -39,6 +39,8 @@ class ErrorCode(enum.StrEnum):
     CREDENTIALS_REFUSED = "credentials_refused"
     CLIENT_MISSING = "client_missing"
     """No client id and secret are stored for this app."""
+    CLIENT_REFUSED = "client_refused"
+    """The app does not accept the client id and secret stored for it."""
     AUTHORISATION_EXPIRED = "authorisation_expired"
     """The authorisation was begun too long ago, elsewhere, or already used."""
     AUTHORISATION_DENIED = "authorisation_denied"

@@ -108,6 +108,12 @@ KINDS: Final[Mapping[str, Kind]] = {
         "No client id and secret are stored for this app. Put them with"
         " PUT /v1/apps/{app}/client first.",
     ),
+    ErrorCode.CLIENT_REFUSED: Kind(
+        409,
+        "Client refused",
+        "The app does not accept the client id and secret stored for it. Put the right"
+        " ones with PUT /v1/apps/{app}/client; accounts and connections go on then.",
+    ),
     ErrorCode.AUTHORISATION_EXPIRED: Kind(
         410,
         "Authorisation expired",

@@ -127,7 +127,7 @@ class Accounts:
         )
         grant = await self._endpoint.post(registration, form)
         if isinstance(grant, NoGrant):
-            raise _without_token(grant)
+            raise _without_token(grant, app=pending.app)
         if missing := grant.lacks(registration.scopes):
             raise _denied(
                 "The app did not grant all permissions that are needed; missing:"
@@ -206,15 +206,27 @@ def _denied(detail: str) -> CommandFailed:
     return CommandFailed(ErrorCode.AUTHORISATION_DENIED, detail)
 
 
-def _without_token(answer: NoGrant) -> CommandFailed:
-    if answer.why in (Why.REFUSED, Why.CLIENT_REFUSED):
-        return CommandFailed(
-            ErrorCode.CREDENTIALS_REFUSED,
-            f"The app refused to give a token ({answer.reason}). Check the client id"
-            " and secret and the redirect URI registered at the app.",
-        )
-    return CommandFailed(
-        ErrorCode.APP_UNREACHABLE,
-        "The app's token endpoint gave no usable answer. Begin again later.",
-        retry=Retry.LATER,
-    )
+def _without_token(answer: NoGrant, *, app: AppId) -> CommandFailed:
+    match answer.why:
+        case Why.REFUSED:
+            return CommandFailed(
+                ErrorCode.CREDENTIALS_REFUSED,
+                f"The app refused to give a token ({answer.reason}). Begin again; if"
+                " that stays so, check the redirect URI registered at the app.",
+            )
+        case Why.CLIENT_REFUSED:
+            return CommandFailed(
+                ErrorCode.CLIENT_REFUSED,
+                "The app does not accept the client id and secret stored for it"
+                f" ({answer.reason}). PUT /v1/apps/{app}/client stores others. Begin"
+                " again after that.",
+            )
+        case Why.DENIED:
+            return _denied("The app was not given permission. Nothing was stored.")
+        case Why.NOT_TAKEN | Why.LOST:
+            return CommandFailed(
+                ErrorCode.APP_UNREACHABLE,
+                f"The app's token endpoint gave no token ({answer.reason}). Begin again"
+                " later.",
+                retry=Retry.LATER,
+            )

@@ -19,16 +19,6 @@ LIFETIME_S_MAX: Final = 10 * 365 * 86_400
 """Longer lifetimes are cut to this: a date has to come out of the sum."""
 OFFLINE_SCOPE: Final = "offline_access"
 """Asks for a refresh token and for nothing else."""
-_CLIENT_ERRORS: Final = frozenset(
-    (
-        "invalid_client",
-        "invalid_request",
-        "invalid_scope",
-        "unauthorized_client",
-        "unsupported_grant_type",
-    )
-)
-_ERRORS: Final = _CLIENT_ERRORS | {"access_denied", "invalid_grant"}
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,13 +75,30 @@ class Why(enum.Enum):
     """Why a token endpoint gave nothing."""
 
     REFUSED = enum.auto()
-    """The app does not accept the code or the refresh token."""
+    """The app does not accept the code or the refresh token, and says just that."""
+    DENIED = enum.auto()
+    """The person or the app's administrator did not agree."""
     CLIENT_REFUSED = enum.auto()
-    """The app does not accept how or as whom it was asked."""
+    """The app does not accept our client id and secret."""
     NOT_TAKEN = enum.auto()
     """It was not sent, or the app said that it did not serve it."""
     LOST = enum.auto()
     """No readable answer: the app may have used the code or refresh token up."""
+
+
+_MEANINGS: Final = {
+    "invalid_grant": Why.REFUSED,
+    "access_denied": Why.DENIED,
+    "invalid_client": Why.CLIENT_REFUSED,
+    "unauthorized_client": Why.CLIENT_REFUSED,
+    "invalid_request": Why.NOT_TAKEN,
+    "invalid_scope": Why.NOT_TAKEN,
+    "unsupported_grant_type": Why.NOT_TAKEN,
+    "server_error": Why.NOT_TAKEN,
+    "temporarily_unavailable": Why.NOT_TAKEN,
+}
+"""The codes of RFC 6749. A person has to act after the first of them alone, so that
+none that we do not know may stand for it (hazard 110)."""
 
 
 class NoGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,9 +177,9 @@ def read_answer(status: int, body: bytes) -> TokenGrant | NoGrant:
         return NoGrant(why=why, reason=f"unreadable, status {status}")
     # Some apps report an error with status 200 (Campaign Monitor does).
     if answer.error or not is_success:
-        error = answer.error if answer.error in _ERRORS else "unknown"
-        is_ours = error in _CLIENT_ERRORS
-        return NoGrant(why=Why.CLIENT_REFUSED if is_ours else Why.REFUSED, reason=error)
+        why = _MEANINGS.get(answer.error, Why.NOT_TAKEN)
+        is_known = answer.error in _MEANINGS
+        return NoGrant(why=why, reason=answer.error if is_known else f"status {status}")
     if not answer.access_token:
         return NoGrant(why=Why.LOST, reason=f"no token, status {status}")
     scope = answer.scope or ()

@@ -162,9 +162,9 @@ async def test_an_answer_of_another_issuer_is_refused(world: World):
 async def test_a_wrong_client_secret_is_said(world: World):
     await world.set_client(client_secret="wrong")
     failure = await refused(world.authorise())
-    assert failure.code is ErrorCode.CREDENTIALS_REFUSED
+    assert failure.code is ErrorCode.CLIENT_REFUSED
     assert "invalid_client" in failure.detail
-    assert "client id" in failure.detail
+    assert "PUT /v1/apps/constant_contact/client" in failure.detail
 
 
 async def test_another_code_is_refused(world: World):

@@ -214,9 +214,13 @@ async def test_a_refused_token_is_renewed_once_for_all(auth: Auth):
     assert world.token_calls() == 1
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 302, 404])
+@pytest.mark.parametrize("status", [400, 401, 403, 429, 500, 502, 503, 504, 302, 404])
 async def test_an_app_that_cannot_serve_loses_nobody(auth: Auth, status: int):
-    """Hazard 110: a day of 5xx is the app's day, not the person's."""
+    """Hazard 110: a day of errors is the app's day, not the person's.
+
+    Also of 403, as a gateway before the app says it: that once lost the account at
+    the second time.
+    """
     world, account_id = auth.world, await auth.connect()
     world.move(DAY_S + 1)
     fail(world, status)

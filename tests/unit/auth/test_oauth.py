@@ -117,11 +117,30 @@ def test_tokens_are_read_however_an_app_writes_them(
     [
         (400, b'{"error": "invalid_grant"}', Why.REFUSED, "invalid_grant"),
         (200, b'{"error": "invalid_grant"}', Why.REFUSED, "invalid_grant"),
-        (403, b'{"error": "access_denied"}', Why.REFUSED, "access_denied"),
-        (400, b'{"error": "our words"}', Why.REFUSED, "unknown"),
-        (400, b'{"status": "BAD_REFRESH_TOKEN"}', Why.REFUSED, "unknown"),
+        (401, b'{"error": "invalid_grant"}', Why.REFUSED, "invalid_grant"),
+        (403, b'{"error": "access_denied"}', Why.DENIED, "access_denied"),
         (401, b'{"error": "invalid_client"}', Why.CLIENT_REFUSED, "invalid_client"),
-        (400, b'{"error": "invalid_scope"}', Why.CLIENT_REFUSED, "invalid_scope"),
+        (
+            400,
+            b'{"error": "unauthorized_client"}',
+            Why.CLIENT_REFUSED,
+            "unauthorized_client",
+        ),
+        (400, b'{"error": "invalid_scope"}', Why.NOT_TAKEN, "invalid_scope"),
+        (400, b'{"error": "invalid_request"}', Why.NOT_TAKEN, "invalid_request"),
+        (400, b'{"error": "server_error"}', Why.NOT_TAKEN, "server_error"),
+        (200, b'{"error": "server_error"}', Why.NOT_TAKEN, "server_error"),
+        (
+            400,
+            b'{"error": "temporarily_unavailable"}',
+            Why.NOT_TAKEN,
+            "temporarily_unavailable",
+        ),
+        (400, b'{"error": "our words"}', Why.NOT_TAKEN, "status 400"),
+        (400, b'{"status": "BAD_REFRESH_TOKEN"}', Why.NOT_TAKEN, "status 400"),
+        (400, b'{"error": {"code": 7}}', Why.NOT_TAKEN, "unreadable, status 400"),
+        (403, b'{"message": "Forbidden"}', Why.NOT_TAKEN, "status 403"),
+        (401, b"{}", Why.NOT_TAKEN, "status 401"),
         (403, b"<html>blocked</html>", Why.NOT_TAKEN, "unreadable, status 403"),
         (429, b'{"error": "invalid_grant"}', Why.NOT_TAKEN, "status 429"),
         (500, b'{"access_token": "a"}', Why.NOT_TAKEN, "status 500"),
@@ -141,7 +160,12 @@ def test_tokens_are_read_however_an_app_writes_them(
 def test_an_answer_without_tokens_is_told_apart(
     status: int, body: bytes, why: Why, reason: str
 ):
-    """Hazard 110: refused, not served and not known are three things."""
+    """Hazard 110: refused, not served and not known are three things.
+
+    Only ``invalid_grant`` is a refusal. Once every error that was not known counted as
+    one, so that a gateway's 403 or an app's ``temporarily_unavailable``, seen twice a
+    minute apart, lost accounts whose refresh tokens were good.
+    """
     answer = oauth.read_answer(status, body)
     assert isinstance(answer, NoGrant)
     assert answer.why is why
