@@ -92,7 +92,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         log.exception("request_failed", method=request.method)
         refused = Refused(ErrorCode.UNKNOWN)
     if request.path.startswith("/oauth/"):
-        return pages.problem(refused.code, refused.detail)
+        return pages.problem(refused.code, refused.detail, headers=refused.headers)
     return problems.respond(
         refused.code,
         refused.detail,

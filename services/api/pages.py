@@ -7,6 +7,7 @@ nothing of the query in it.
 import html
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Final
 
 from aiohttp import web
@@ -32,7 +33,10 @@ h1 {{ font-size: 1.4rem; }}
 <h1>{title}</h1>
 <p>{text}</p>
 </main>
-<script nonce="{nonce}">
+{script}</body>
+</html>
+"""
+_SCRIPT: Final = """<script nonce="{nonce}">
 const told = {told};
 // The address still holds what the app sent; history need not keep it.
 history.replaceState(null, "", location.pathname);
@@ -40,8 +44,6 @@ new BroadcastChannel("tandem.authorisation").postMessage(told);
 window.opener?.postMessage(told, location.origin);
 if (window.opener && told.outcome === "done") window.close();
 </script>
-</body>
-</html>
 """
 
 
@@ -56,17 +58,35 @@ def connected(*, display_name: str, account_id: str) -> web.Response:
     )
 
 
-def problem(code: str, detail: str = "") -> web.Response:
-    """Return the page that says what went wrong and what to do."""
+def failed(code: str, detail: str = "") -> web.Response:
+    """Return the page that says how an authorisation ended, if not well."""
     kind = problems.kind_of(code)
     response = _page(kind.title, detail or kind.detail, outcome=code)
     response.set_status(kind.status)
-    if kind.retry_s:
-        response.headers["Retry-After"] = str(kind.retry_s)
     return response
 
 
-def _page(title: str, text: str, *, outcome: str, account_id: str = "") -> web.Response:
+def problem(
+    code: str, detail: str = "", *, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Return the page that says what went wrong and what to do.
+
+    Where the same address can succeed later the page leaves it alone, and tells
+    nobody that this is the end.
+    """
+    kind = problems.kind_of(code)
+    if not kind.is_passing:
+        return failed(code, detail)
+    response = _page(kind.title, detail or kind.detail, outcome=code, is_end=False)
+    response.set_status(kind.status)
+    retry = {"Retry-After": str(kind.retry_s)} if kind.retry_s else {}
+    response.headers.update({**retry, **(headers or {})})
+    return response
+
+
+def _page(
+    title: str, text: str, *, outcome: str, account_id: str = "", is_end: bool = True
+) -> web.Response:
     nonce = secrets.token_urlsafe(16)
     told = {
         "type": "tandem.authorisation",
@@ -74,12 +94,13 @@ def _page(title: str, text: str, *, outcome: str, account_id: str = "") -> web.R
         "account_id": account_id or None,
     }
     # Inside a script only "<" could end the text early.
+    script = _SCRIPT.format(nonce=nonce, told=json.dumps(told).replace("<", "\\u003c"))
     body = _TEMPLATE.format(
         title=html.escape(title),
         text=html.escape(text),
         outcome=html.escape(outcome),
         nonce=nonce,
-        told=json.dumps(told).replace("<", "\\u003c"),
+        script=script if is_end else "",
     )
     policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}';"

@@ -51,6 +51,11 @@ class Kind(NamedTuple):
     retry_s: int = 0
     """Where trying again can help: after how long."""
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the very same request can succeed later."""
+        return self.status >= 500 or self.status == 429
+
 
 KINDS: Final[Mapping[str, Kind]] = {
     ErrorCode.UNKNOWN: Kind(

@@ -3,8 +3,10 @@
 What becomes of a credential once it is here is in ``proving``.
 """
 
+import contextlib
 import datetime
 import secrets
+from collections.abc import Iterator
 
 from proto.auth import (
     Account,
@@ -29,7 +31,7 @@ from services.auth.store import AuthWork, PendingAuthorisation
 from services.auth.transport import TokenEndpoint
 from services.auth.vault import Vault
 from services.chassis.clock import Clock
-from services.chassis.errors import CommandFailed
+from services.chassis.errors import CommandFailed, Unavailable
 from services.chassis.identifiers import Identifiers
 from services.chassis.store import Store
 
@@ -99,7 +101,12 @@ class Accounts:
         )
 
     async def complete(self, command: CompleteAuthorisation) -> Account:
-        """Turn a callback into an account."""
+        """Turn a callback into an account.
+
+        Raises:
+            CommandFailed: SERVICE_UNAVAILABLE only while the same callback can still
+                succeed; with every other code the person has to begin again.
+        """
         tenant_id = command.tenant_id
         state_hash = oauth.fingerprint(command.state)
         async with self._store.transaction() as work:
@@ -114,6 +121,18 @@ class Accounts:
                 "This authorisation was begun too long ago, in another browser, or is"
                 " used already. Begin again.",
             )
+        with _after_use_of_state():
+            return await self._finish(command, pending, state_hash=state_hash)
+
+    async def _finish(
+        self,
+        command: CompleteAuthorisation,
+        pending: PendingAuthorisation,
+        *,
+        state_hash: str,
+    ) -> Account:
+        """Exchange the code and prove what it gave."""
+        tenant_id = command.tenant_id
         if command.error or not command.code:
             raise _denied("The app was not given permission. Nothing was stored.")
         registration = await self._clients.registration(tenant_id, pending.app)
@@ -200,6 +219,23 @@ class Accounts:
                 "There is no such account of this app.",
                 field="account_id",
             )
+
+
+@contextlib.contextmanager
+def _after_use_of_state() -> Iterator[None]:
+    """Turn "try again" into "begin again": the state is used up and serves no more."""
+    begin_again = CommandFailed(
+        ErrorCode.AUTHORISATION_EXPIRED,
+        "A part of the system was away just now. Nothing was stored. Begin again.",
+    )
+    try:
+        yield
+    except Unavailable as err:
+        raise begin_again from err
+    except CommandFailed as err:
+        if err.code is not ErrorCode.SERVICE_UNAVAILABLE:
+            raise
+        raise begin_again from err
 
 
 def _denied(detail: str) -> CommandFailed:

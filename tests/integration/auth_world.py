@@ -83,7 +83,8 @@ class World:
         self.clock = MovableClock()
         self.api: Runtime[Settings]
         self.connector: Runtime[Settings]
-        self.is_connector_away = False
+        self.connector_says: ErrorCode | None = None
+        """How the connector refuses to prove an account, if it does."""
         self.identity = ""
         """What the connector says instead of the vendor's own account id."""
         self.secrets = {CLIENT_SECRET, PASSWORD}
@@ -100,7 +101,7 @@ class World:
             " auth.outbox CASCADE"
         )
         self.clock.ahead_s = 0.0
-        self.is_connector_away = False
+        self.connector_says = None
         self.identity = ""
         self.emulator.faults.clear()
         self.emulator.statistics.reset()
@@ -255,10 +256,8 @@ class World:
 
     async def verify(self, command: VerifyAccount) -> VerifiedAccount:
         """Do as the connector does: try the token, ask for a newer one once."""
-        if self.is_connector_away:
-            raise CommandFailed(
-                ErrorCode.APP_UNREACHABLE, "No answer.", retry=Retry.LATER
-            )
+        if self.connector_says is not None:
+            raise CommandFailed(self.connector_says, "No answer.", retry=Retry.LATER)
         version_min = 0
         while True:
             token = await self.connector.bus.request(

@@ -208,7 +208,23 @@ async def test_a_callback_can_be_repeated_while_auth_is_away(system: System) -> 
     with system.others.refusing(CompleteAuthorisation, ErrorCode.SERVICE_UNAVAILABLE):
         away = await browser.open(url)
     assert (away.status, away.headers["Retry-After"]) == (503, "5")
+    # The address must survive on the page, and nobody may take this for the end.
+    assert "<script" not in away.body
     assert (await browser.open(url)).status == 200
+
+
+async def test_an_outcome_of_auth_ends_the_authorisation(system: System) -> None:
+    """Auth has used up the state by then: a page that offers another try would lie."""
+    client, browser = await system.client(), Browser(system)
+    begun = await begin(client)
+    url = f"{CALLBACK}?state={await browser.agree(begun)}&code=c"
+    with system.others.refusing(CompleteAuthorisation, ErrorCode.APP_UNREACHABLE):
+        ended = await browser.open(url)
+    assert ended.status == 502
+    assert "Retry-After" not in ended.headers
+    assert "history.replaceState" in ended.body
+    assert await state_of(client, begun) == ("failed", "app_unreachable")
+    assert (await browser.open(url)).status == 410
 
 
 async def test_an_authorisation_expires(system: System) -> None:

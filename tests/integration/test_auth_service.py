@@ -270,13 +270,29 @@ async def test_a_client_at_a_private_address_is_refused(world: World, field: str
 async def test_without_an_answer_from_the_app_nothing_is_kept(world: World):
     begun = await world.begin()
     back = await world.consent(begun.authorise_url)
-    world.is_connector_away = True
+    world.connector_says = ErrorCode.APP_UNREACHABLE
     failure = await world.refusal(completion(back))
     assert failure.code is ErrorCode.APP_UNREACHABLE
     assert failure.retry is Retry.LATER
     assert await stored_accounts(world) == 0
-    world.is_connector_away = False
+    world.connector_says = None
     assert (await world.authorise()).state is AccountState.CONNECTED
+
+
+async def test_once_the_state_is_used_up_nobody_is_told_to_try_again(world: World):
+    """A page once said "try again shortly", and every try after that was refused.
+
+    The state and mostly the code too are gone by then, so that only a new
+    authorisation helps.
+    """
+    begun = await world.begin()
+    back = await world.consent(begun.authorise_url)
+    world.connector_says = ErrorCode.SERVICE_UNAVAILABLE
+    failure = await world.refusal(completion(back))
+    assert failure.code is ErrorCode.AUTHORISATION_EXPIRED
+    assert failure.retry is Retry.NEVER
+    assert "Begin again" in failure.detail
+    assert await stored_accounts(world) == 0
 
 
 @pytest.mark.behaviour(1)

@@ -7,6 +7,7 @@ back to the callback, which only the same browser can complete (RFC 9700).
 import secrets
 from typing import Final
 
+import structlog
 from aiohttp import web
 
 from proto.auth import Account, CompleteAuthorisation
@@ -18,7 +19,9 @@ from services.api.errors import Refused
 from services.api.problems import Code
 from services.api.routing import Page
 from services.api.store import AuditEntry, CalledAuthorisation
-from services.chassis.errors import CommandFailed
+from services.chassis.errors import CommandFailed, Unavailable
+
+log = structlog.get_logger()
 
 PARAMETER_CHARS_MAX: Final = 4_096
 _NAME_CHARS: Final = 12
@@ -88,7 +91,11 @@ async def _complete(
     called: CalledAuthorisation,
     browser: str,
 ) -> web.Response:
-    """Ask auth to finish; whatever it answers ends the authorisation."""
+    """Ask auth to finish; whatever it answers ends the authorisation.
+
+    While auth is away, or says that a part of it is, the same callback can be sent
+    again: then nobody has used up its state.
+    """
     try:
         account = await parts.ask(
             CompleteAuthorisation(
@@ -105,7 +112,7 @@ async def _complete(
         if err.code is ErrorCode.SERVICE_UNAVAILABLE:
             raise
         await _end(request, parts, called=called, outcome=err.code, account_id=None)
-        return pages.problem(err.code, err.detail)
+        return pages.failed(err.code, err.detail)
     await _end(
         request, parts, called=called, outcome="done", account_id=account.account_id
     )
@@ -127,20 +134,28 @@ async def _end(
     account_id: AccountId | None,
 ) -> None:
     now = parts.clock.now()
-    async with parts.store.transaction() as work:
-        await store.end_authorisation(
-            work.transaction, called, outcome=outcome, account_id=account_id, now=now
-        )
-        entry = AuditEntry(
-            tenant_id=called.tenant_id,
-            actor="browser",
-            act="account.complete_authorisation",
-            object_id=called.authorisation_id,
-            outcome=outcome,
-            request_id=request[REQUEST_ID],
-            remote=request.remote or "",
-        )
-        await store.add_audit_entry(work.transaction, entry, now=now)
+    entry = AuditEntry(
+        tenant_id=called.tenant_id,
+        actor="browser",
+        act="account.complete_authorisation",
+        object_id=called.authorisation_id,
+        outcome=outcome,
+        request_id=request[REQUEST_ID],
+        remote=request.remote or "",
+    )
+    try:
+        async with parts.store.transaction() as work:
+            await store.end_authorisation(
+                work.transaction,
+                called,
+                outcome=outcome,
+                account_id=account_id,
+                now=now,
+            )
+            await store.add_audit_entry(work.transaction, entry, now=now)
+    except Unavailable as err:
+        # It has ended all the same, and sending the callback again would not help.
+        log.warning("outcome_not_written", reason=type(err).__name__)
 
 
 def _is_bound(cookie: str, browser_digest: bytes) -> bool:
