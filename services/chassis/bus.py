@@ -136,14 +136,13 @@ class Bus:
             raise
 
     async def fetch(
-        self, message_class: type[Message], *, limit: int, wait_s: float
-    ) -> list[Delivery]:
-        """Return one waiting message of a class, or none when the wait is over.
+        self, message_class: type[Message], *, wait_s: float
+    ) -> Delivery | None:
+        """Return a waiting message of a class, or none when the wait is over.
 
         One at a time: a message is a batch of up to 500 records already, and the
         client waits for a larger number to be complete.
         """
-        assert limit >= 1
         subscription = self._consumers.get(message_class)
         try:
             if subscription is None:
@@ -153,10 +152,11 @@ class Bus:
                     )
                 self._consumers[message_class] = subscription
             with dialling.own_errors():
-                messages = await self._fetch_one(subscription, wait_s=wait_s)
-            return [NatsDelivery(message) for message in messages]
+                message = await self._fetch_one(subscription, wait_s=wait_s)
         except BusUnavailable as err:
-            return await self._after_failed_fetch(message_class, err)
+            await self._after_failed_fetch(message_class, err)
+            return None
+        return None if message is None else NatsDelivery(message)
 
     async def receive_receipts(self, take: Callable[[Receipt], None]) -> None:
         """Hand every receipt for this service's outbox to ``take``."""
@@ -213,25 +213,27 @@ class Bus:
             except nats.errors.NoRespondersError:
                 await asyncio.sleep(NOBODY_THERE_S)
 
-    async def _fetch_one(self, subscription: Any, *, wait_s: float) -> list[Msg]:
-        task = asyncio.ensure_future(subscription.fetch(1, timeout=wait_s))
+    async def _fetch_one(self, subscription: Any, *, wait_s: float) -> Msg | None:
+        task: asyncio.Task[list[Msg]] = asyncio.ensure_future(
+            subscription.fetch(1, timeout=wait_s)
+        )
         self._fetching.add(task)
         try:
             # Waiting does not cancel the task, so that an interrupt and a
             # cancellation of our own caller stay two things.
             await asyncio.wait((task,))
-            return [] if task.cancelled() else task.result()
+            return None if task.cancelled() else next(iter(task.result()), None)
         finally:
             self._fetching.discard(task)
             task.cancel()
 
     async def _after_failed_fetch(
         self, message_class: type[Message], err: BusUnavailable
-    ) -> list[Delivery]:
+    ) -> None:
         if isinstance(err.__cause__, nats.errors.TimeoutError) and self.is_connected:
             # Nothing came, or the consumer is gone with its server's memory.
             await self._check_consumer(message_class)
-            return []
+            return
         self._consumers.pop(message_class, None)
         raise err
 
