@@ -76,9 +76,12 @@ def _name_in(headers: dict[str, str], name: str) -> str:
 class Bus:
     """One service's connection to NATS."""
 
-    def __init__(self, client: Client, *, service: str) -> None:
+    def __init__(
+        self, client: Client, *, service: str, public_replicas: int = 1
+    ) -> None:
         self._client = client
         self._service = service
+        self._public_replicas = public_replicas
         self._jetstream = client.jetstream(timeout=PUBLISH_TIMEOUT_S)
         self._consumers: dict[type[Message], Any] = {}
         self._fetching: set[asyncio.Task[list[Msg]]] = set()
@@ -184,9 +187,15 @@ class Bus:
             )
 
     async def ensure_streams(self) -> None:
-        """Make the streams this service owns, where they are missing."""
+        """Make the streams this service owns, or give them our settings.
+
+        Raises:
+            BusRefused: NATS cannot keep them like that.
+        """
         with dialling.own_errors():
-            await streams.ensure_streams(self._jetstream, self._service)
+            await streams.ensure_streams(
+                self._jetstream, self._service, public_replicas=self._public_replicas
+            )
 
     def forget_consumers(self) -> None:
         """Bind anew at the next fetch, because the broker may have lost them."""
@@ -257,6 +266,7 @@ async def connect(
     seed_file: Path | None,
     clock: Clock,
     timeout_s: float = 60.0,
+    public_replicas: int = 1,
     on_reconnected: Callable[[], Awaitable[None]] | None = None,
     on_denied: Callable[[], None] | None = None,
 ) -> AsyncIterator[Bus]:
@@ -264,6 +274,7 @@ async def connect(
 
     Raises:
         BusUnavailable: NATS did not answer in that time.
+        BusRefused: NATS cannot keep our streams as they should be kept.
         BadConfiguration: The server is too old, or refuses our key.
     """
     held: list[Bus] = []
@@ -292,7 +303,7 @@ async def connect(
     client = await dialling.dial(
         options, service=service, heard=heard, clock=clock, timeout_s=timeout_s
     )
-    bus = Bus(client, service=service)
+    bus = Bus(client, service=service, public_replicas=public_replicas)
     held.append(bus)
     try:
         dialling.refuse_old(client)

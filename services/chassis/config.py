@@ -26,6 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_url: str
     nats_seed_file: Path | None = None
     """The service's nkey seed; without it the server must need no login."""
+    nats_public_replicas: int = 1
+    """How many servers keep each public stream; 3 where NATS is a cluster."""
     http_host: str = "127.0.0.1"
     http_port: int = 0
     """Health and metrics; 0 takes a free port."""

@@ -35,6 +35,8 @@ from services.chassis.database import Database
 from services.chassis.errands import Errand
 from services.chassis.errors import (
     BadConfiguration,
+    BusRefused,
+    ChassisError,
     DatabaseUnavailable,
     NotMigrated,
     Unavailable,
@@ -107,21 +109,28 @@ def run(
     try:
         settings = config.load(settings_class, service.upper())
         return _runner()(_work(service, settings, serve=serve, arguments=arguments))
-    except BadConfiguration as err:
-        for fault in err.faults:
+    except (BadConfiguration, NotMigrated, Unavailable) as err:
+        faults, code = explain(err, service)
+        for fault in faults:
             print(f"{service}: {fault}", file=sys.stderr)  # noqa: T201
-        return EXIT_CONFIGURATION
-    except NotMigrated as err:
-        message = f"{err}: run `python -m services.{service} migrate` first"
-        print(f"{service}: {message}", file=sys.stderr)  # noqa: T201
-        return EXIT_CONFIGURATION
-    except Unavailable as err:
-        is_database = isinstance(err, DatabaseUnavailable)
-        part, setting = ("Postgres", "DATABASE") if is_database else ("NATS", "NATS")
-        variable = f"{service.upper()}_{setting}_URL"
-        message = f"{part} cannot be reached ({err}): is it running, at {variable}?"
-        print(f"{service}: {message}", file=sys.stderr)  # noqa: T201
-        return EXIT_UNAVAILABLE
+        return code
+
+
+def explain(err: ChassisError, service: str) -> tuple[list[str], int]:
+    """Return what to tell an operator, a line for each fault, and the exit code."""
+    if isinstance(err, BadConfiguration):
+        return err.faults, EXIT_CONFIGURATION
+    if isinstance(err, NotMigrated):
+        remedy = f"run `python -m services.{service} migrate` first"
+        return [f"{err}: {remedy}"], EXIT_CONFIGURATION
+    if isinstance(err, BusRefused):
+        fault = f"NATS refuses to keep this service's streams ({err})"
+        return [f"{fault}: see services/chassis/README.md"], EXIT_CONFIGURATION
+    is_database = isinstance(err, DatabaseUnavailable)
+    part, setting = ("Postgres", "DATABASE") if is_database else ("NATS", "NATS")
+    variable = f"{service.upper()}_{setting}_URL"
+    fault = f"{part} cannot be reached ({err}): is it running, at {variable}?"
+    return [fault], EXIT_UNAVAILABLE
 
 
 @contextlib.asynccontextmanager
@@ -160,6 +169,7 @@ async def standing(
                 seed_file=settings.nats_seed_file,
                 clock=clock,
                 timeout_s=settings.start_timeout_s,
+                public_replicas=settings.nats_public_replicas,
                 on_reconnected=hasten,
                 on_denied=lambda: checks.fail("bus_permissions"),
             )
