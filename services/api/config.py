@@ -3,7 +3,7 @@
 import ipaddress
 from urllib.parse import urlsplit
 
-from services.chassis.config import Settings
+from services.chassis.config import Count, Seconds, Settings
 from services.chassis.errors import BadConfiguration
 
 
@@ -13,15 +13,15 @@ class Config(Settings, frozen=True, kw_only=True):
     public_url: str = ""
     """Where people's browsers reach this service, without a path. Empty: the
     address it listens on, which serves one machine."""
-    requests_per_minute_max: int = 600
+    requests_per_minute_max: Count = 600
     """How many requests one API key, or one browser's address, may make."""
-    command_timeout_s: float = 10.0
+    command_timeout_s: Seconds = 10.0
     """How long another service may take to answer."""
-    app_timeout_s: float = 45.0
+    app_timeout_s: Seconds = 45.0
     """The same for commands that call an app."""
-    authorisations_open_max: int = 100
+    authorisations_open_max: Count = 100
     """How many authorisations of one tenant may wait for a person at one time."""
-    keys_max: int = 100
+    keys_max: Count = 100
     """How many API keys of one tenant may be valid at one time."""
 
 

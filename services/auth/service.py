@@ -32,10 +32,6 @@ from services.chassis.store import Store
 async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
     """Answer commands until told to stop."""
     config = runtime.settings
-    if config.refresh_lease_s <= config.refresh_timeout_s:
-        raise BadConfiguration(
-            ["AUTH_REFRESH_LEASE_S must be more than AUTH_REFRESH_TIMEOUT_S"]
-        )
     store: Store[AuthWork] = runtime.store(AuthWork)
     safe = vault.load(config.key_ring_file)
     await _check_keys(safe, store, config=config)
