@@ -36,6 +36,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_url: str
     nats_seed_file: Path | None = None
     """The service's nkey seed; without it the server must need no login."""
+    nats_public_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    """How many servers keep each public stream; 3 where NATS is a cluster."""
     http_host: str = "127.0.0.1"
     # Some event loops take a larger number and listen somewhere else.
     http_port: Annotated[int, Meta(ge=0, le=PORT_MAX)] = 0
