@@ -207,9 +207,13 @@ class Bus:
         for task in self._fetching:
             task.cancel()
 
+    async def settle(self, *, timeout_s: float) -> None:
+        """Take no more commands and let those in hand be answered; stay connected."""
+        await self._answerer.settle(timeout_s=timeout_s)
+
     async def drain(self, *, timeout_s: float) -> None:
         """Let commands in hand be answered, then close."""
-        await self._answerer.settle(timeout_s=timeout_s)
+        await self.settle(timeout_s=timeout_s)
         with contextlib.suppress(BusUnavailable), dialling.own_errors():
             await asyncio.wait_for(self._client.close(), timeout=timeout_s)
 

@@ -198,7 +198,8 @@ async def serve_until(
 ) -> None:
     """Run a service's parts, its relay and its routes until told to stop.
 
-    Parts in hand get ``stop_timeout_s`` to end by themselves.
+    What is in hand gets ``stop_timeout_s`` to end by itself: commands are answered
+    while what their handlers need is still open.
     """
     application = application or web.Application()
     application.add_routes(runtime.health.routes())
@@ -216,6 +217,9 @@ async def serve_until(
         )
         log.info("stopping")
         stopping.set()
+        tasks.append(
+            asyncio.ensure_future(runtime.bus.settle(timeout_s=settings.stop_timeout_s))
+        )
         _done, late = await asyncio.wait(tasks, timeout=settings.stop_timeout_s)
         for task in late:
             task.cancel()
