@@ -10,7 +10,7 @@ import contextlib
 import contextvars
 import datetime
 import itertools
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 STEPS_MAX: Final = 5_000_000
@@ -35,6 +35,8 @@ class Life:
     def __init__(self, name: str) -> None:
         self.name = name
         self.is_over = False
+        self.watch: Callable[[str], None] | None = None
+        """Is told of each place that a task of this life comes by, and may end it."""
         self._tasks: list[asyncio.Task[Any]] = []
         self._prune_at = _TASKS_KEPT
 
@@ -52,6 +54,13 @@ class Life:
         context = contextvars.Context()
         context.run(_life.set, self)
         return asyncio.create_task(coroutine, context=context)
+
+    def pass_by(self, place: str) -> None:
+        """Come by a place where this life can end; nothing happens after its end."""
+        if self.watch is not None and not self.is_over:
+            self.watch(place)
+        if self.is_over:
+            raise asyncio.CancelledError
 
     def end(self) -> None:
         """Cancel every task where it stands, in the order they were started.
