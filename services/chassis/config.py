@@ -46,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_connections_max: Count = 10
     start_timeout_s: Seconds = 60.0
     """How long to wait at start for Postgres and NATS."""
+    outbox_idle_s: Seconds = 1.0
+    """How often the outbox is searched for what is due to be sent again."""
     stop_timeout_s: SecondsOrNone = 20.0
     """How long work in hand may take to end at SIGTERM."""
 

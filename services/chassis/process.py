@@ -10,6 +10,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -52,6 +53,8 @@ Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
 
 S = TypeVar("S", bound=Settings)
 
+Listening = Callable[..., AbstractAsyncContextManager[int]]
+
 HASTEN_AFTER_S: Final = 1.0
 """How long after a reconnection everything unreceipted is sent again."""
 EXIT_CONFIGURATION: Final = 78
@@ -72,6 +75,8 @@ class Runtime(Generic[S]):
     bus: Bus
     relay: Relay
     health: Health
+    listening: Listening
+    """Serves the routes of health and metrics, and what a service adds to them."""
 
     def store(self, work: type[Any]) -> Store[Any]:
         """Return a store that opens the service's kind of unit of work."""
@@ -174,7 +179,13 @@ async def standing(
                 on_denied=lambda: checks.fail("bus_permissions"),
             )
         )
-        relay = Relay(pool, connected, service=service, clock=clock)
+        relay = Relay(
+            pool,
+            connected,
+            service=service,
+            clock=clock,
+            idle_s=settings.outbox_idle_s,
+        )
         relays.append(relay)
         await connected.receive_receipts(relay.take)
         _add_checks(checks, pool=pool, connected=connected)
@@ -187,6 +198,7 @@ async def standing(
             bus=connected,
             relay=relay,
             health=checks,
+            listening=health.listening,
         )
 
 
@@ -204,7 +216,7 @@ async def serve_until(
     application = application or web.Application()
     application.add_routes(runtime.health.routes())
     settings = runtime.settings
-    async with health.listening(
+    async with runtime.listening(
         application, host=settings.http_host, port=settings.http_port
     ):
         log.info("started", port=settings.http_port)

@@ -23,6 +23,8 @@ class Config(Settings, frozen=True, kw_only=True):
     accounts_at_once_max: Count = 16
     """Accounts that this process reads at once; it writes to as many more."""
     calls_at_once_max: Count = 256
+    idle_s: Seconds = 0.5
+    """How often a replica with nothing to do looks for due accounts."""
     lease_s: Seconds = 30.0
     """How long an account stays with a process that no longer says anything."""
     observations_waiting_max: Count = 64

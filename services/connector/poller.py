@@ -70,6 +70,7 @@ class Poller:
             is_writing=False,
             leases=leases,
             at_once_max=settings.accounts_at_once_max,
+            idle_s=settings.idle_s,
             clock=clock,
         )
 
