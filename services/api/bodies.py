@@ -105,5 +105,6 @@ async def _bytes(request: web.Request) -> bytes:
         raise Refused(Code.REQUEST_MALFORMED, detail) from None
     except web.HTTPRequestEntityTooLarge:
         raise Refused(Code.BODY_TOO_LARGE) from None
-    except (web.RequestPayloadError, ValueError):
+    except (web.RequestPayloadError, ConnectionError, ValueError):
+        # Nobody may be there any more to read this, and it is no fault of ours.
         raise Refused(Code.REQUEST_MALFORMED) from None

@@ -1,5 +1,7 @@
 """``/v1/api-keys``: the keys of the tenant; a key's text is shown once."""
 
+import contextlib
+import datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -35,14 +37,12 @@ async def create(call: Call) -> web.Response:
     """Make a key and show its text, this once."""
     given, fields = await call.body(ApiKeyIn)
     now = call.parts.clock.now()
-    if given.expires_at is not None and given.expires_at <= now:
-        fault = Fault("/expires_at", "Give a time that is still to come.")
-        raise Refused(Code.BODY_INVALID, faults=(fault,))
+    expires_at = _expiry(given.expires_at, now=now)
     issued = issuing.make(
         call.tenant_id,
         name=given.name,
         scopes=given.scopes,
-        expires_at=given.expires_at,
+        expires_at=expires_at,
         identifiers=call.parts.identifiers,
     )
     entry = call.audit_entry(
@@ -105,6 +105,25 @@ async def revoke(call: Call) -> web.Response:
         entry = call.audit_entry("api_key.revoke", outcome="done", object_id=key_id)
         await store.add_audit_entry(work.transaction, entry, now=now)
     return web.Response(status=204)
+
+
+def _expiry(
+    at: datetime.datetime | None, *, now: datetime.datetime
+) -> datetime.datetime | None:
+    """Return when a new key ends, in UTC.
+
+    Raises:
+        Refused: It is over already, or no calendar of ours has that time.
+    """
+    if at is None:
+        return None
+    with contextlib.suppress(OverflowError):
+        # The last day of the year 9999 is no day of it in every zone.
+        at = at.astimezone(datetime.UTC)
+        if at > now:
+            return at
+    fault = Fault("/expires_at", "Give a time that is still to come.")
+    raise Refused(Code.BODY_INVALID, faults=(fault,))
 
 
 ROUTES: Final = (
