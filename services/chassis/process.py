@@ -159,14 +159,6 @@ async def standing(
         await migrations.check(pool, service=service)
         await _check_role(pool, service)
 
-        async def hasten() -> None:
-            # Receivers first need a moment to make their consumers anew: a message
-            # that nobody is subscribed to is not kept.
-            await clock.sleep(HASTEN_AFTER_S)
-            for relay in relays:
-                with contextlib.suppress(DatabaseUnavailable):
-                    await relay.hasten()
-
         connected = await stack.enter_async_context(
             bus.connect(
                 settings.nats_url,
@@ -175,7 +167,7 @@ async def standing(
                 clock=clock,
                 timeout_s=settings.start_timeout_s,
                 public_replicas=settings.nats_public_replicas,
-                on_reconnected=hasten,
+                on_reconnected=lambda: _hasten(relays, clock=clock),
                 on_denied=lambda: checks.fail("bus_permissions"),
             )
         )
@@ -275,6 +267,15 @@ async def _migrate(service: str, settings: Settings) -> int:
     )
     log.info("migrated", count=len(names))
     return 0
+
+
+async def _hasten(relays: Sequence[Relay], *, clock: Clock) -> None:
+    # Receivers first need a moment to make their consumers anew: a message that
+    # nobody is subscribed to is not kept.
+    await clock.sleep(HASTEN_AFTER_S)
+    for relay in relays:
+        with contextlib.suppress(DatabaseUnavailable):
+            await relay.hasten()
 
 
 async def _check_role(pool: Database, service: str) -> None:
