@@ -139,14 +139,13 @@ class MemoryBroker:
             found = stream[name] = Consumer(self, base)
         return found
 
-    def subscribe(self, subject: str, member: "Member") -> None:
+    def subscribe(self, member: "Member") -> None:
         """Take in a member of a subject's only queue group: its owner's replicas."""
-        self._groups.setdefault(subject, []).append(member)
+        self._groups.setdefault(member.subject, []).append(member)
 
-    def leave(self, life: Life) -> None:
-        """Let nothing more come to whatever a process has subscribed to."""
-        for group in self._groups.values():
-            group[:] = [member for member in group if member.life is not life]
+    def leave(self, member: "Member") -> None:
+        """Let nothing more come to a member."""
+        self._groups[member.subject].remove(member)
 
     def member(self, subject: str) -> "Member | None":
         """Return who of a queue group gets the next message, if anybody is there."""
@@ -176,7 +175,10 @@ class Asked:
 class Member:
     """A member of a queue group."""
 
-    def __init__(self, receive: Callable[["Asked"], object], *, life: Life) -> None:
+    def __init__(
+        self, subject: str, receive: Callable[["Asked"], object], *, life: Life
+    ) -> None:
+        self.subject = subject
         self.life = life
         self._receive = receive
 

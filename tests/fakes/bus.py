@@ -114,7 +114,7 @@ class MemoryBus:
             take(codec.decode(message.data, Receipt))
 
         subject = subjects.receipt_subject(self._service)
-        self._broker.subscribe(subject, Member(receive, life=self.life))
+        self._broker.subscribe(Member(subject, receive, life=self.life))
 
     async def send_receipt(self, sender: str, receipt: Receipt) -> None:
         assert sender in subjects.SERVICES
@@ -142,10 +142,12 @@ class MemoryBus:
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def drain(self, *, timeout_s: float) -> None:
-        self._pass("drain")
+    async def settle(self, *, timeout_s: float) -> None:
+        self._pass("settle")
         await self._answerer.settle(timeout_s=timeout_s)
-        self._broker.leave(self.life)
+
+    async def drain(self, *, timeout_s: float) -> None:
+        await self.settle(timeout_s=timeout_s)
 
     async def reconnect(self, delay_s: float) -> None:
         """Do what the real connection does when it is there again."""
@@ -190,15 +192,28 @@ class _Client:
         *,
         queue: str,
         cb: Callable[[Asked], Coroutine[Any, Any, None]],
-    ) -> None:
+    ) -> "_Subscribed":
         """Join the queue group of a subject; commands have no ids in theirs."""
         assert subject.split(".")[1] == queue
         life = self._life
-        member = Member(lambda message: life.start(cb(message)), life=life)
-        self._broker.subscribe(subject, member)
+        member = Member(subject, lambda message: life.start(cb(message)), life=life)
+        self._broker.subscribe(member)
+        return _Subscribed(self._broker, member)
 
     async def flush(self, *, timeout: float) -> None:  # noqa: ASYNC109
         """Nothing is kept back."""
+
+
+class _Subscribed:
+    """A place in a queue group."""
+
+    def __init__(self, broker: MemoryBroker, member: Member) -> None:
+        self._broker = broker
+        self._member = member
+
+    async def drain(self) -> None:
+        """Leave it; what came before is in hand already."""
+        self._broker.leave(self._member)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -387,3 +387,17 @@ def test_messages_are_bytes():
         assert codec.decode(delivery.envelope.payload, ContactsObserved) == event
 
     run(send())
+
+
+def test_a_process_that_settles_is_asked_nothing_more():
+    async def settle():
+        parts = Parts()
+        leaving, staying = parts.connect("auth", "leaving"), parts.connect("auth")
+        asked = await answering(leaving)
+        await answering(staying)
+        await leaving.settle(timeout_s=1.0)
+        api = parts.connect("api")
+        assert [await api.request(ASK) for _ in range(10)] == [ACCOUNT] * 10
+        assert asked == []
+
+    run(settle())
