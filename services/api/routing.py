@@ -40,13 +40,7 @@ def with_key(route: Route) -> web.RouteDef:
         caller = await access.identify(request, parts)
         access.pace(parts, caller.key_id)
         access.require(caller, route.scope)
-        call = Call(
-            request=request,
-            parts=parts,
-            tenant_id=caller.tenant_id,
-            key_id=caller.key_id,
-        )
-        return await route.handler(call)
+        return await route.handler(Call(request=request, parts=parts, caller=caller))
 
     return web.route(route.method, route.path, handle)
 

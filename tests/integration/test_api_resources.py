@@ -257,6 +257,27 @@ async def test_a_key_is_shown_once_and_works_until_it_is_revoked(
     assert made.body["key"].encode() not in rows[0]["digest"]
 
 
+async def test_a_key_makes_no_key_that_can_more_than_itself(system: System) -> None:
+    """A write key made itself a reader, and a key for a day one for ever."""
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    end, later = (now + datetime.timedelta(days=days) for days in (1, 2))
+    writer = await system.client("write")
+    for body in ({"name": "k"}, {"name": "k", "scopes": ["read"]}):
+        answer = await writer("POST", "/v1/api-keys", body)
+        assert (answer.status, answer.code) == (403, "scope_missing")
+        assert "`read`" in answer.body["detail"]
+    own = {"name": "k", "scopes": ["write"]}
+    assert (await writer("POST", "/v1/api-keys", own)).status == 201
+    brief = await system.client(expires_at=end)
+    for at in (None, later.isoformat()):
+        body = {"name": "k", "expires_at": at}
+        answer = await brief("POST", "/v1/api-keys", body)
+        assert (answer.status, answer.faults) == (422, ["/expires_at"])
+        assert f"{end:%Y-%m-%dT%H:%M:%SZ}" in answer.body["errors"][0]["detail"]
+    body = {"name": "k", "expires_at": end.isoformat()}
+    assert (await brief("POST", "/v1/api-keys", body)).status == 201
+
+
 async def test_every_act_is_in_the_audit_log(system: System) -> None:
     client = await system.client()
     added = await client("POST", "/v1/accounts", PASSWORD_ACCOUNT)

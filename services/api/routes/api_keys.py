@@ -1,6 +1,5 @@
 """``/v1/api-keys``: the keys of the tenant; a key's text is shown once."""
 
-import contextlib
 import datetime
 from typing import Annotated, Final, Literal
 
@@ -11,7 +10,7 @@ from msgspec import Meta
 from proto.base import Instant
 from proto.errors import ErrorCode
 from proto.ids import ApiKeyId
-from services.api import bodies, calls, issuing, paging, store, views
+from services.api import access, bodies, calls, issuing, paging, store, views
 from services.api.access import SCOPES
 from services.api.calls import Call
 from services.api.errors import Fault, Refused
@@ -34,10 +33,15 @@ class ApiKeyIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 async def create(call: Call) -> web.Response:
-    """Make a key and show its text, this once."""
+    """Make a key and show its text, this once.
+
+    It can do no more than the key that asks for it, and for no longer.
+    """
     given, fields = await call.body(ApiKeyIn)
     now = call.parts.clock.now()
-    expires_at = _expiry(given.expires_at, now=now)
+    for scope in given.scopes:
+        access.require(call.caller, scope)
+    expires_at = _expiry(given.expires_at, now=now, until=call.caller.expires_at)
     issued = issuing.make(
         call.tenant_id,
         name=given.name,
@@ -108,22 +112,33 @@ async def revoke(call: Call) -> web.Response:
 
 
 def _expiry(
-    at: datetime.datetime | None, *, now: datetime.datetime
+    at: datetime.datetime | None,
+    *,
+    now: datetime.datetime,
+    until: datetime.datetime | None,
 ) -> datetime.datetime | None:
     """Return when a new key ends, in UTC.
 
     Raises:
-        Refused: It is over already, or no calendar of ours has that time.
+        Refused: It is over already, after ``until``, or in no calendar of ours.
     """
-    if at is None:
-        return None
-    with contextlib.suppress(OverflowError):
+    try:
+        ends_at = None if at is None else at.astimezone(datetime.UTC)
+    except OverflowError:
         # The last day of the year 9999 is no day of it in every zone.
-        at = at.astimezone(datetime.UTC)
-        if at > now:
-            return at
-    fault = Fault("/expires_at", "Give a time that is still to come.")
-    raise Refused(Code.BODY_INVALID, faults=(fault,))
+        raise _bad_expiry("Give a time before the year 9999.") from None
+    if ends_at is not None and ends_at <= now:
+        raise _bad_expiry("Give a time that is still to come.")
+    if until is not None and (ends_at is None or ends_at > until):
+        raise _bad_expiry(
+            f"The key that asks ends at {until:%Y-%m-%dT%H:%M:%SZ}; give that time, or"
+            " one before it."
+        )
+    return ends_at
+
+
+def _bad_expiry(detail: str) -> Refused:
+    return Refused(Code.BODY_INVALID, faults=(Fault("/expires_at", detail),))
 
 
 ROUTES: Final = (
