@@ -167,7 +167,7 @@ async def standing(
                 clock=clock,
                 timeout_s=settings.start_timeout_s,
                 public_replicas=settings.nats_public_replicas,
-                on_reconnected=lambda: _hasten(relays, clock=clock),
+                on_reconnected=lambda: hasten(relays, clock=clock),
                 on_denied=lambda: checks.fail("bus_permissions"),
             )
         )
@@ -269,7 +269,8 @@ async def _migrate(service: str, settings: Settings) -> int:
     return 0
 
 
-async def _hasten(relays: Sequence[Relay], *, clock: Clock) -> None:
+async def hasten(relays: Sequence[Relay], *, clock: Clock) -> None:
+    """Send everything without a receipt again, because the broker was away."""
     # Receivers first need a moment to make their consumers anew: a message that
     # nobody is subscribed to is not kept.
     await clock.sleep(HASTEN_AFTER_S)
