@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -97,6 +97,8 @@ class Call:
     request: web.Request
     parts: Parts
     caller: Caller
+    query: Mapping[str, str]
+    """The parameters that the route takes; empty where not given."""
 
     @property
     def tenant_id(self) -> TenantId:
@@ -172,6 +174,16 @@ class Call:
             except Unavailable as err:
                 # The act itself is not undone by this: its begin is on record.
                 log.warning("outcome_not_written", reason=type(err).__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """A request of a person's browser, without a key."""
+
+    request: web.Request
+    parts: Parts
+    query: Mapping[str, str]
+    """What the page takes of it; empty where not given."""
 
 
 def app_in_path(request: web.Request) -> AppId:

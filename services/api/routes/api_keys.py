@@ -77,7 +77,7 @@ async def create(call: Call) -> web.Response:
 
 async def list_keys(call: Call) -> web.Response:
     """Show a page of keys, oldest first, revoked and expired ones too."""
-    page = paging.read(call.request)
+    page = paging.read(call)
     if page.after and not identifiers.is_id(ApiKeyId, page.after):
         raise paging.bad_cursor()
     found = await store.list_keys(
@@ -89,7 +89,7 @@ async def list_keys(call: Call) -> web.Response:
     )
     shown = found[: page.limit]
     return paging.respond(
-        call.request,
+        call,
         [views.show(key, ApiKeyView) for key in shown],
         next_after=shown[-1].key_id if len(found) > page.limit else None,
     )
@@ -143,6 +143,6 @@ def _bad_expiry(detail: str) -> Refused:
 
 ROUTES: Final = (
     Route("POST", "/v1/api-keys", create),
-    Route("GET", "/v1/api-keys", list_keys),
+    Route("GET", "/v1/api-keys", list_keys, query=paging.QUERY),
     Route("DELETE", "/v1/api-keys/{key_id}", revoke),
 )
