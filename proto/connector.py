@@ -134,6 +134,8 @@ class VerifyAccount(Command[VerifiedAccount], frozen=True, kw_only=True):
     owner: ClassVar[str] = "connector"
     senders: ClassVar[tuple[str, ...]] = ("auth",)
     reply: ClassVar[type[Reply]] = VerifiedAccount
+    answer_s_max: ClassVar[float] = 30.0
+    """The answer comes within this time; a silent app is one that cannot be reached."""
     account_id: AccountId
     app: AppId
 
@@ -144,6 +146,8 @@ class DescribeAccount(Command[AccountDescription], frozen=True, kw_only=True):
     owner: ClassVar[str] = "connector"
     senders: ClassVar[tuple[str, ...]] = ("api", "reconciler")
     reply: ClassVar[type[Reply]] = AccountDescription
+    answer_s_max: ClassVar[float] = 30.0
+    """As for ``VerifyAccount``."""
     account_id: AccountId
 
 

@@ -26,8 +26,9 @@ from services.chassis.store import Store
 
 log = structlog.get_logger()
 
-VERIFY_TIMEOUT_S: Final = 45.0
-"""How long the first call to an app may take."""
+VERIFY_TIMEOUT_S: Final = VerifyAccount.answer_s_max + 5.0
+"""How long the first call to an app may take; longer than the connector waits for it,
+or nobody would hear that it is the app that does not answer."""
 
 
 class Prover:
