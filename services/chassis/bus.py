@@ -215,6 +215,11 @@ class Bus:
         """Let commands in hand be answered, then close."""
         await self.settle(timeout_s=timeout_s)
         with contextlib.suppress(BusUnavailable), dialling.own_errors():
+            async with asyncio.timeout(timeout_s):
+                if self.is_connected:
+                    # What closes with answers unsent, or unread, may lose them.
+                    await self._client.flush()
+        with contextlib.suppress(BusUnavailable), dialling.own_errors():
             await asyncio.wait_for(self._client.close(), timeout=timeout_s)
 
     async def _ask(self, command: Command[Any], *, timeout_s: float) -> Msg:
