@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 from proto import codec, subjects
 from proto.base import Command, Message, Reply
 from proto.errors import ErrorReply
-from proto.ids import MessageId
+from proto.ids import MessageId, TenantId
 from services.chassis import dialling, streams
 from services.chassis.answering import Answerer, CommandHandler
 from services.chassis.clock import Clock
@@ -34,6 +34,7 @@ COMMAND_TIMEOUT_S: Final = 10.0
 PUBLISH_TIMEOUT_S: Final = 5.0
 NOBODY_THERE_S: Final = 0.2
 """How soon a command that nobody answers is asked again."""
+_TENANT_HEADER: Final = "Tandem-Tenant-Id"
 _ID_HEADER: Final = "Tandem-Message-Id"
 _SENDER_HEADER: Final = "Tandem-Sender"
 _NAME_LENGTH_MAX: Final = 128
@@ -48,6 +49,7 @@ class NatsDelivery:
         headers = message.headers or {}
         self._message = message
         self.envelope = Envelope(
+            tenant_id=TenantId(_name_in(headers, _TENANT_HEADER)),
             message_id=MessageId(_name_in(headers, _ID_HEADER)),
             sender=_name_in(headers, _SENDER_HEADER),
             subject=message.subject,
@@ -127,7 +129,11 @@ class Bus:
         Raises:
             BusUnavailable: It was not acknowledged.
         """
-        headers = {_ID_HEADER: envelope.message_id, _SENDER_HEADER: envelope.sender}
+        headers = {
+            _TENANT_HEADER: envelope.tenant_id,
+            _ID_HEADER: envelope.message_id,
+            _SENDER_HEADER: envelope.sender,
+        }
         try:
             with dialling.own_errors():
                 await self._jetstream.publish(

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import msgspec
 import structlog
 from prometheus_client import Counter
 
@@ -23,7 +24,7 @@ from services.chassis.clock import Clock
 from services.chassis.database import Database
 from services.chassis.dead_letters import Replayer
 from services.chassis.errors import Unavailable
-from services.chassis.outbox import Envelope, Receipt
+from services.chassis.outbox import NOBODY, Envelope, Receipt
 from services.chassis.store import Store
 
 log = structlog.get_logger()
@@ -98,24 +99,16 @@ class Receiver:
             group.create_task(self._interrupt_at(stopping))
             for message_class in self._handlers:
                 group.create_task(self._run_one(message_class, stopping))
-            group.create_task(
-                loops.forever(
-                    "inbox_pruning",
-                    self.forget_old,
-                    clock=self._clock,
-                    stopping=stopping,
-                    idle_s=FORGET_EVERY_S,
+            for name, step, idle_s in (
+                ("inbox_pruning", self.forget_old, FORGET_EVERY_S),
+                ("dead_letter_pruning", self._replayer.forget_old, FORGET_EVERY_S),
+                ("dead_letter_replay", self._replayer.step, REPLAY_EVERY_S),
+            ):
+                group.create_task(
+                    loops.forever(
+                        name, step, clock=self._clock, stopping=stopping, idle_s=idle_s
+                    )
                 )
-            )
-            group.create_task(
-                loops.forever(
-                    "dead_letter_replay",
-                    self._replayer.step,
-                    clock=self._clock,
-                    stopping=stopping,
-                    idle_s=REPLAY_EVERY_S,
-                )
-            )
 
     async def _interrupt_at(self, stopping: asyncio.Event) -> None:
         await stopping.wait()
@@ -143,7 +136,9 @@ class Receiver:
         envelope = delivery.envelope
         name = message_class.__name__
         if not _is_credible(envelope, message_class):
-            # No receipt: it would go to whoever the message pretends to be from.
+            # No receipt: it would go to whoever the message pretends to be from. Nor
+            # is it believed whose message it is.
+            envelope = msgspec.structs.replace(envelope, tenant_id=NOBODY)
             await self._bury(envelope, reason="no service that may send it is named")
             RECEIVED.labels(name, "buried").inc()
             await delivery.acknowledge()
@@ -154,11 +149,17 @@ class Receiver:
             await self._bury(envelope, reason=f"undecodable: {err.reason}")
             RECEIVED.labels(name, "buried").inc()
         else:
-            if not await self._handle(message, delivery):
+            # What is stored with a message is stored for the tenant that it names.
+            envelope = msgspec.structs.replace(envelope, tenant_id=message.tenant_id)
+            if not await self._handle(message, delivery, envelope=envelope):
                 RECEIVED.labels(name, "again").inc()
                 return
             RECEIVED.labels(name, "done").inc()
-        receipt = Receipt(receiver=self._service, message_ids=(envelope.message_id,))
+        receipt = Receipt(
+            receiver=self._service,
+            tenant_id=envelope.tenant_id,
+            message_ids=(envelope.message_id,),
+        )
         await self._source.send_receipt(envelope.sender, receipt)
         await delivery.acknowledge()
 
@@ -172,14 +173,17 @@ class Receiver:
             )
         return bool(count == FORGET_BATCH)
 
-    async def _handle(self, message: Message, delivery: Delivery) -> bool:
-        envelope = delivery.envelope
+    async def _handle(
+        self, message: Message, delivery: Delivery, *, envelope: Envelope
+    ) -> bool:
         with structlog.contextvars.bound_contextvars(
             message_id=envelope.message_id, tenant_id=message.tenant_id
         ):
             try:
                 async with self._store.transaction() as work:
-                    if await work.is_first_sight(envelope.message_id):
+                    if await work.is_first_sight(
+                        envelope.message_id, tenant_id=envelope.tenant_id
+                    ):
                         await self._handlers[type(message)](work, message)
             except Unavailable:
                 # Nothing is wrong with the message: the loop backs off, and the
@@ -187,18 +191,19 @@ class Receiver:
                 raise
             except Exception as err:
                 log.exception("handler_failed", subject=envelope.subject)
-                return await self._count_failure(delivery, err)
+                return await self._count_failure(delivery, err, envelope=envelope)
         self._failures.pop(envelope.message_id, None)
         return True
 
-    async def _count_failure(self, delivery: Delivery, error: Exception) -> bool:
+    async def _count_failure(
+        self, delivery: Delivery, error: Exception, *, envelope: Envelope
+    ) -> bool:
         """Return True when the message is given up and buried."""
-        message_id = delivery.envelope.message_id
+        message_id = envelope.message_id
         failures = self._failures.pop(message_id, 0) + 1
         if failures >= FAILURES_MAX:
-            await self._bury(
-                delivery.envelope, reason=f"handler failed: {type(error).__name__}"
-            )
+            reason = f"handler failed: {type(error).__name__}"
+            await self._bury(envelope, reason=reason)
             return True
         self._failures[message_id] = failures
         if len(self._failures) > _COUNTED_MAX:

@@ -190,7 +190,8 @@ class World:
 
     async def receive(self, replica: Replica, message: Any) -> None:
         async with self.store.transaction() as work:
-            assert await work.is_first_sight(self.identifiers.new(MessageId))
+            message_id = self.identifiers.new(MessageId)
+            assert await work.is_first_sight(message_id, tenant_id=message.tenant_id)
             await replica.handlers[type(message)](work, message)
 
     async def follow(
