@@ -396,6 +396,8 @@ async def test_a_removed_account_is_gone_with_its_credential(world: World):
     assert await world.rows("SELECT 1 FROM auth.credentials") == []
     failure = await refused(world.issue(account_id))
     assert failure.code is ErrorCode.NOT_FOUND
+    # A connection made with it a moment ago must not wait for ever.
+    assert await world.told("account_lost") == 1
 
 
 async def test_an_account_of_another_tenant_is_not_there(world: World):
