@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -14,6 +15,9 @@ from services.chassis.database import Row
 from services.chassis.store import Work
 
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
+
+STALE_BATCH: Final = 100
+"""How many of each kind go at one time; each time that something is begun."""
 
 
 class AppClient(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,8 +154,10 @@ class AuthWork(Work):
         )
 
     async def drop_stale(self) -> None:
-        """Forget authorisations and accounts that were begun and never finished."""
-        await self.transaction.execute(Q["drop_stale"](now=self.clock.now()))
+        """Forget some of what was begun and never finished."""
+        await self.transaction.execute(
+            Q["drop_stale"](now=self.clock.now(), limit=STALE_BATCH)
+        )
 
     async def add_account(self, tenant_id: TenantId, *, account: Account) -> None:
         """Store a new account, not proved yet."""

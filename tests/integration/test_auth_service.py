@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -19,6 +20,7 @@ from proto.auth import (
 )
 from proto.errors import ErrorCode, Retry
 from proto.ids import AccountId, AppId
+from services.auth.store import STALE_BATCH
 from services.chassis.errors import BadConfiguration
 from tests.contract.emulator_caller import REDIRECT_URI
 from tests.emulators.constant_contact.settings import Settings as VendorSettings
@@ -145,6 +147,44 @@ async def test_authorisations_nobody_came_back_from_are_forgotten(world: World):
     world.clock.move(601)
     await world.begin()
     assert len(await world.rows("SELECT 1 FROM auth.authorisations")) == 1
+
+
+async def test_what_is_stale_is_dropped_some_at_a_time_and_past_others(world: World):
+    """Each beginning read all accounts, and waited for whoever held a stale row."""
+    await world.rows(
+        "INSERT INTO auth.authorisations SELECT 'state ' || n, 'tnt_1', 'x', NULL,"
+        " '', '', 'k1', '', '', now() - interval '1 day' FROM"
+        " generate_series(1, $1) AS n",
+        STALE_BATCH + 10,
+    )
+    await world.rows(
+        "INSERT INTO auth.accounts (tenant_id, account_id, app, state, created_at)"
+        " SELECT 'tnt_1', 'acct_' || n, 'x', 'pending', now() - interval '1 day'"
+        " FROM generate_series(1, $1) AS n",
+        STALE_BATCH + 10,
+    )
+    holder = await asyncpg.connect(world.database.admin_url)
+    try:
+        async with holder.transaction():
+            await holder.fetch("SELECT 1 FROM auth.authorisations LIMIT 5 FOR UPDATE")
+            await holder.fetch("SELECT 1 FROM auth.accounts LIMIT 5 FOR UPDATE")
+            await world.begin()
+            assert await stale(world) == (10, 10)
+            await world.begin()
+            assert await stale(world) == (5, 5)
+    finally:
+        await holder.close()
+    await world.begin()
+    assert await stale(world) == (0, 0)
+
+
+async def stale(world: World) -> tuple[int, int]:
+    """Return how many stale authorisations and accounts there are."""
+    (row,) = await world.rows(
+        "SELECT (SELECT count(*) FROM auth.authorisations WHERE app = 'x'),"
+        " (SELECT count(*) FROM auth.accounts WHERE app = 'x')"
+    )
+    return tuple(row.values())
 
 
 async def test_an_answer_of_another_issuer_is_refused(world: World):

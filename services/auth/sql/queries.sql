@@ -44,13 +44,29 @@ RETURNING
     app, account_id, browser_hash, redirect_uri, key_id, wrapped_key, body, expires_at;
 
 -- name: drop_stale
--- Authorisations nobody came back from, and accounts that no call ever proved.
+-- Authorisations nobody came back from, and accounts that no call ever proved: the
+-- oldest, and none that somebody else is at.
 WITH stale AS (
     DELETE FROM auth.authorisations
-    WHERE expires_at < $now::timestamptz
+    WHERE ctid = ANY (ARRAY(
+        SELECT old.ctid
+        FROM auth.authorisations AS old
+        WHERE old.expires_at < $now::timestamptz
+        ORDER BY old.expires_at
+        LIMIT $limit::bigint
+        FOR UPDATE SKIP LOCKED
+    ))
 )
 DELETE FROM auth.accounts
-WHERE state = 'pending' AND created_at < $now::timestamptz - interval '1 hour';
+WHERE ctid = ANY (ARRAY(
+    SELECT old.ctid
+    FROM auth.accounts AS old
+    WHERE old.state = 'pending'
+        AND old.created_at < $now::timestamptz - interval '1 hour'
+    ORDER BY old.created_at
+    LIMIT $limit::bigint
+    FOR UPDATE SKIP LOCKED
+));
 
 -- name: add_account
 -- A new account, not proved yet.

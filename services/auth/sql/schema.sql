@@ -48,6 +48,10 @@ CREATE UNIQUE INDEX accounts_pinned
 ON auth.accounts (tenant_id, app, base_url, vendor_account_id)
 WHERE vendor_account_id <> '';
 
+-- Nearly all accounts are proved; those that never were are looked for often.
+CREATE INDEX accounts_pending ON auth.accounts (created_at)
+WHERE state = 'pending';
+
 CREATE TABLE auth.credentials (
     tenant_id      text NOT NULL,
     account_id     text NOT NULL,

@@ -69,14 +69,19 @@ async def take_authorisation(
     return [AUTHORISATION(row) for row in taken]
 
 
-async def drop_stale(session: Session, *, now: datetime.datetime) -> int:
+async def drop_stale(session: Session, *, now: datetime.datetime, limit: int) -> int:
     def is_over(row: Row) -> bool:
         return row["state"] == "pending" and row["created_at"] < now - PENDING_FOR
 
-    authorisations = session.scan("authorisations")
-    dropped = await _delete_accounts(session, session.scan("accounts"), where=is_over)
+    unproved = sorted(session.scan("accounts", is_over), key=lambda r: r["created_at"])
+    expired = session.scan("authorisations", lambda row: row["expires_at"] < now)
+    expired.sort(key=lambda row: row["expires_at"])
+    dropped = await _delete_accounts(
+        session, await session.lock("accounts", unproved, skips=True, limit=limit)
+    )
     await session.delete(
-        "authorisations", authorisations, where=lambda row: row["expires_at"] < now
+        "authorisations",
+        await session.lock("authorisations", expired, skips=True, limit=limit),
     )
     return len(dropped)
 
