@@ -117,7 +117,7 @@ class AccountReading(Reply, frozen=True, kw_only=True):
     calls_today: int = 0
     last_read_at: Instant | None = None
     error: ErrorCode | None = None
-    """Why the last attempt to read failed."""
+    """Why the last attempt to read failed, or every write does."""
 
 
 class ListApps(Command[Apps], frozen=True, kw_only=True):
@@ -301,7 +301,8 @@ class WriteOutcome(enum.StrEnum):
     REFUSED = "refused"
     """The app said no to this record, for ``reason``."""
     STALE = "stale"
-    """Not begun in time, or the account could not be used (``reason``)."""
+    """Not begun in time, or the account could not be used, or the record not be read
+    (``reason``)."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
