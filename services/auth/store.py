@@ -9,6 +9,7 @@ import msgspec
 
 from proto.auth import Account, AccountState, CredentialKind
 from proto.ids import AccountId, AppId, TenantId
+from services.auth import checks
 from services.auth.vault import Sealed
 from services.chassis import queries
 from services.chassis.database import Row
@@ -167,6 +168,7 @@ class AuthWork(Work):
                 account_id=account.account_id,
                 app=account.app,
                 base_url=account.base_url,
+                origin=checks.origin(account.base_url),
                 scopes=list(account.scopes),
                 now=account.created_at,
             )
@@ -189,7 +191,7 @@ class AuthWork(Work):
             Q["find_pinned_account"](
                 tenant_id=tenant_id,
                 app=like.app,
-                base_url=like.base_url,
+                origin=checks.origin(like.base_url),
                 vendor_account_id=like.vendor_account_id,
             )
         )
@@ -222,6 +224,7 @@ class AuthWork(Work):
                 vendor_account_id=account.vendor_account_id,
                 display_name=account.display_name,
                 base_url=account.base_url,
+                origin=checks.origin(account.base_url),
                 scopes=list(account.scopes),
             )
         )

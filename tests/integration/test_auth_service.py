@@ -392,6 +392,45 @@ async def test_a_password_of_another_account_is_refused(world: World):
     assert (await world.issue(account.account_id)).version == 1
 
 
+@pytest.mark.behaviour(1)
+async def test_one_account_is_one_however_its_address_is_spelled(world: World):
+    """Each spelling of a server's address once made an account of its own."""
+    world.identity = "127.0.0.1/ada/"
+    first = await world.add_password()
+    assert first.base_url == CARDS_URL
+    for base_url in (
+        "HTTP://127.0.0.1:1/dav/",
+        "http://127.0.0.1:1",
+        "http://127.0.0.1:1/dav/principals/ada/",
+    ):
+        again = await world.add_password(base_url=base_url)
+        assert again.account_id == first.account_id
+    other = await world.add_password(base_url="http://127.0.0.1:2/dav")
+    assert other.account_id != first.account_id
+    assert await stored_accounts(world) == 2
+
+
+async def test_an_account_that_another_stands_for_is_named(world: World):
+    """To authorise one of two again at the other's address was a fault of ours."""
+    world.identity = "127.0.0.1/ada/"
+    first = await world.add_password(base_url="http://127.0.0.1:1")
+    other = await world.add_password(base_url="http://127.0.0.1:2")
+    failure = await refused(
+        world.add_password(
+            base_url="http://127.0.0.1:2/dav", account_id=first.account_id
+        )
+    )
+    assert failure.code is ErrorCode.ALREADY_EXISTS
+    assert other.account_id in failure.detail
+    assert failure.field == "account_id"
+    assert await stored_accounts(world) == 2
+    assert (await world.issue(first.account_id)).base_url == "http://127.0.0.1:1"
+    moved = await world.add_password(
+        base_url="http://127.0.0.1:3", account_id=first.account_id
+    )
+    assert moved.account_id == first.account_id
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [

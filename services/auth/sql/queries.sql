@@ -71,10 +71,10 @@ WHERE ctid = ANY (ARRAY(
 -- name: add_account
 -- A new account, not proved yet.
 INSERT INTO auth.accounts (
-    tenant_id, account_id, app, state, base_url, scopes, created_at
+    tenant_id, account_id, app, state, base_url, origin, scopes, created_at
 )
 VALUES (
-    $tenant_id, $account_id, $app, 'pending', $base_url, $scopes, $now
+    $tenant_id, $account_id, $app, 'pending', $base_url, $origin, $scopes, $now
 );
 
 -- name: get_account
@@ -94,7 +94,7 @@ SELECT
 FROM auth.accounts
 WHERE tenant_id = $tenant_id
     AND app = $app
-    AND base_url = $base_url
+    AND origin = $origin
     AND vendor_account_id = $vendor_account_id
     AND vendor_account_id <> ''
 FOR KEY SHARE;
@@ -128,6 +128,7 @@ SET
     vendor_account_id = $vendor_account_id,
     display_name = $display_name,
     base_url = $base_url,
+    origin = $origin,
     scopes = $scopes
 WHERE tenant_id = $tenant_id AND account_id = $account_id;
 

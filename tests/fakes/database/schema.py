@@ -57,6 +57,10 @@ CHASSIS: Final = {
         columns=("tenant_id", "message_id", "received_at"),
         key=("tenant_id", "message_id"),
     ),
+    "attempts": Shape(
+        columns=("tenant_id", "message_id", "begun", "last_at"),
+        key=("tenant_id", "message_id"),
+    ),
     "dead_letters": Shape(
         columns=_columns(
             "tenant_id message_id subject sender payload reason received_at replay_at"
@@ -83,13 +87,18 @@ AUTH: Final = {
     "accounts": Shape(
         columns=_columns(
             "tenant_id account_id app state vendor_account_id display_name base_url"
-            " scopes created_at"
+            " origin scopes created_at"
         ),
         key=("tenant_id", "account_id"),
-        defaults={"vendor_account_id": "", "display_name": "", "base_url": ""},
+        defaults={
+            "vendor_account_id": "",
+            "display_name": "",
+            "base_url": "",
+            "origin": "",
+        },
         indexes={
             "accounts_pinned": IndexShape(
-                columns=("tenant_id", "app", "base_url", "vendor_account_id"),
+                columns=("tenant_id", "app", "origin", "vendor_account_id"),
                 where=_is_pinned,
                 is_unique=True,
             )
