@@ -6,7 +6,9 @@ from itertools import islice
 from tests.fakes.database.sessions import Session, keep
 from tests.fakes.database.tables import Row, only
 
-CLAIMED = only("tenant_id", "message_id", "subject", "stream", "payload", "awaiting")
+CLAIMED = only(
+    "tenant_id", "message_id", "subject", "stream", "payload", "awaiting", "tries"
+)
 LISTED = only(
     "tenant_id", "message_id", "subject", "sender", "reason", "received_at", "replay_at"
 )
@@ -118,6 +120,55 @@ async def forget_messages(
     return len(await session.delete("inbox", islice(old, limit)))
 
 
+async def count_attempt(
+    session: Session, *, tenant_id: str, message_id: str, now: datetime.datetime
+) -> list[Row]:
+    def count(there: Row, _new: Row) -> Row:
+        return {"begun": there["begun"] + 1, "last_at": now}
+
+    attempt = {
+        "tenant_id": tenant_id,
+        "message_id": message_id,
+        "begun": 1,
+        "last_at": now,
+    }
+    counted = await session.insert("attempts", [attempt], otherwise=count)
+    return [{"begun": row["begun"]} for row in counted]
+
+
+async def spare_attempts(
+    session: Session,
+    *,
+    tenant_ids: list[str],
+    message_ids: list[str],
+    counts: list[int],
+) -> int:
+    keys = zip(tenant_ids, message_ids, strict=True)
+    spared = dict(zip(keys, counts, strict=True))
+    return len(
+        await session.update(
+            "attempts",
+            session.get_all("attempts", spared),
+            lambda row: {"begun": max(row["begun"] - spared[_key(row)], 0)},
+        )
+    )
+
+
+async def end_attempts(session: Session, *, tenant_id: str, message_id: str) -> int:
+    ended = [session.get("attempts", tenant_id, message_id)]
+    return len(await session.delete("attempts", ended))
+
+
+async def forget_attempts(session: Session, *, before: datetime.datetime) -> int:
+    return len(
+        await session.delete(
+            "attempts",
+            session.scan("attempts"),
+            where=lambda row: row["last_at"] < before,
+        )
+    )
+
+
 async def add_dead_letter(
     session: Session,
     *,
@@ -180,20 +231,33 @@ async def replay_dead_letters(
     )
 
 
-async def take_dead_letter(session: Session) -> list[Row]:
+async def take_dead_letter(session: Session, *, reason: str) -> list[Row]:
     asked = session.scan("dead_letters", lambda row: row["replay_at"] is not None)
     asked.sort(key=lambda row: (row["replay_at"], row["message_id"]))
     held = await session.lock("dead_letters", asked, skips=True, limit=1)
-    return [TAKEN(row) for row in await session.delete("dead_letters", held)]
+    taken = await session.update(
+        "dead_letters", held, lambda _: {"reason": reason, "replay_at": None}
+    )
+    return [TAKEN(row) for row in taken]
+
+
+async def drop_dead_letter(session: Session, *, tenant_id: str, message_id: str) -> int:
+    dropped = [session.get("dead_letters", tenant_id, message_id)]
+    return len(await session.delete("dead_letters", dropped))
 
 
 async def keep_dead_letter(
-    session: Session, *, tenant_id: str, message_id: str, reason: str
+    session: Session,
+    *,
+    tenant_id: str,
+    message_id: str,
+    reason: str,
+    replay_at: datetime.datetime | None,
 ) -> int:
     return len(
         await session.update(
             "dead_letters",
             [session.get("dead_letters", tenant_id, message_id)],
-            lambda _: {"reason": reason, "replay_at": None},
+            lambda _: {"reason": reason, "replay_at": replay_at},
         )
     )

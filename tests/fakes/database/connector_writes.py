@@ -163,6 +163,7 @@ async def put_off(
     account_id: str,
     intent_ids: list[str],
     reasons: list[str],
+    now: datetime.datetime,
 ) -> int:
     why = dict(zip(intent_ids, reasons, strict=True))
     return len(
@@ -173,6 +174,7 @@ async def put_off(
                 "state": "new",
                 "sent_at": None,
                 "reason": why[row["intent_id"]],
+                "created_at": now,
             },
             where=lambda row: _is_open(row, account_id),
         )
