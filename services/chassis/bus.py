@@ -6,6 +6,7 @@ arrive goes through ``outbox`` and ``inbox``; this module alone gives no such pr
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -37,7 +38,9 @@ NOBODY_THERE_S: Final = 0.2
 _TENANT_HEADER: Final = "Tandem-Tenant-Id"
 _ID_HEADER: Final = "Tandem-Message-Id"
 _SENDER_HEADER: Final = "Tandem-Sender"
+_TRIES_HEADER: Final = "Tandem-Tries"
 _NAME_LENGTH_MAX: Final = 128
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 R = TypeVar("R", bound=Reply)
 
@@ -55,7 +58,9 @@ class NatsDelivery:
             subject=message.subject,
             stream="",
             payload=message.data,
+            tries=_number_in(headers, _TRIES_HEADER),
         )
+        self.is_repeated = self.envelope.tries > 1 or message.metadata.num_delivered > 1
 
     async def acknowledge(self) -> None:
         """Tell the broker that it can forget the message."""
@@ -73,6 +78,12 @@ def _name_in(headers: dict[str, str], name: str) -> str:
     text = headers.get(name, "")
     is_name = text.isascii() and text.isprintable() and len(text) <= _NAME_LENGTH_MAX
     return text if is_name else ""
+
+
+def _number_in(headers: dict[str, str], name: str) -> int:
+    """Return a header that can be a number; another one counts as 1."""
+    text = headers.get(name, "")
+    return int(text) if _NUMBER.fullmatch(text) else 1
 
 
 class Bus:
@@ -133,6 +144,7 @@ class Bus:
             _TENANT_HEADER: envelope.tenant_id,
             _ID_HEADER: envelope.message_id,
             _SENDER_HEADER: envelope.sender,
+            _TRIES_HEADER: str(envelope.tries),
         }
         try:
             with dialling.own_errors():

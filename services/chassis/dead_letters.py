@@ -16,12 +16,11 @@ import structlog
 
 from proto import codec, subjects
 from proto.base import Message
-from proto.ids import MessageId
 from services.chassis import queries
 from services.chassis.clock import Clock
+from services.chassis.database import Row
 from services.chassis.errands import Desk, Errand
 from services.chassis.errors import Unavailable
-from services.chassis.outbox import NOBODY
 from services.chassis.store import Store
 
 log = structlog.get_logger()
@@ -32,6 +31,7 @@ KEPT: Final = datetime.timedelta(days=30)
 FORGET_BATCH: Final = 1_000
 LISTED_MAX: Final = 1_000
 ALL: Final = "all"
+CUT_OFF: Final = "replay was cut off"
 
 
 class Replayer:
@@ -46,35 +46,58 @@ class Replayer:
             for message_class, handler in handlers.items()
         }
         self._clock = clock
+        self._cut_off: Row | None = None
+        """What an outage cut off, to be asked for again when that is over."""
 
     async def step(self) -> bool:
         """Replay one message; False if none waits for it."""
-        tenant_id, message_id = NOBODY, MessageId("")
+        if self._cut_off is not None:
+            await self._keep(self._cut_off, reason=CUT_OFF, replay_at=self._clock.now())
+            self._cut_off = None
+        async with self._store.transaction() as work:
+            row = await work.transaction.fetch_row(
+                Q["take_dead_letter"](reason=CUT_OFF)
+            )
+        if row is None:
+            return False
         try:
-            async with self._store.transaction() as work:
-                row = await work.transaction.fetch_row(Q["take_dead_letter"]())
-                if row is None:
-                    return False
-                tenant_id, message_id = row["tenant_id"], row["message_id"]
-                message_class, handler = self._handlers[_base(row["subject"])]
-                message = codec.decode(row["payload"], message_class)
-                if await work.is_first_sight(message_id, tenant_id=tenant_id):
-                    await handler(work, message)
+            await self._replay(row)
         except Unavailable:
+            self._cut_off = row
             raise
         except Exception as err:
             # What failed is rolled back, and the message stays with its new reason.
-            log.exception("replay_failed", message_id=message_id)
-            reason = f"replay failed: {type(err).__name__}"
-            async with self._store.transaction() as work:
-                await work.transaction.execute(
-                    Q["keep_dead_letter"](
-                        tenant_id=tenant_id, message_id=message_id, reason=reason
-                    )
-                )
+            log.exception("replay_failed", message_id=row["message_id"])
+            await self._keep(row, reason=f"replay failed: {type(err).__name__}")
         else:
-            log.info("message_replayed", message_id=message_id)
+            log.info("message_replayed", message_id=row["message_id"])
         return True
+
+    async def _replay(self, row: Row) -> None:
+        """Handle a message; what it leaves goes with its effect."""
+        message_class, handler = self._handlers[_base(row["subject"])]
+        message = codec.decode(row["payload"], message_class)
+        tenant_id, message_id = row["tenant_id"], row["message_id"]
+        async with self._store.transaction() as work:
+            if await work.is_first_sight(message_id, tenant_id=tenant_id):
+                await handler(work, message)
+            await work.transaction.execute(
+                Q["drop_dead_letter"](tenant_id=tenant_id, message_id=message_id)
+            )
+            await work.end_attempts(message_id, tenant_id=tenant_id)
+
+    async def _keep(
+        self, row: Row, *, reason: str, replay_at: datetime.datetime | None = None
+    ) -> None:
+        async with self._store.transaction() as work:
+            await work.transaction.execute(
+                Q["keep_dead_letter"](
+                    tenant_id=row["tenant_id"],
+                    message_id=row["message_id"],
+                    reason=reason,
+                    replay_at=replay_at,
+                )
+            )
 
     async def forget_old(self) -> bool:
         """Forget a batch of messages that no operator asked for in time."""

@@ -51,6 +51,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     stream: str
     payload: bytes
+    tries: int = 1
+    """How often its sender has sent it, with this time."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +154,7 @@ class Relay:
                 subject=row["subject"],
                 stream=row["stream"],
                 payload=row["payload"],
+                tries=row["tries"],
             )
             for row in rows
         ]

@@ -47,6 +47,12 @@ class Work:
         )
         return row is not None
 
+    async def end_attempts(self, message_id: MessageId, *, tenant_id: TenantId) -> None:
+        """Forget how often a message was tried, because it took effect."""
+        await self.transaction.execute(
+            Q["end_attempts"](tenant_id=tenant_id, message_id=message_id)
+        )
+
     async def send(self, *messages: Message) -> None:
         """Tell these once the transaction has committed."""
         await outbox.put(

@@ -11,6 +11,7 @@ from proto.ids import MessageId, TenantId
 from services.chassis import dead_letters
 from services.chassis.dead_letters import Replayer
 from services.chassis.errands import Desk
+from services.chassis.errors import DatabaseUnavailable
 from services.chassis.inbox import count_dead_letters
 from services.chassis.outbox import Envelope
 from services.chassis.process import Runtime
@@ -132,3 +133,51 @@ async def test_a_buried_message_is_listed_without_content_and_replayed(
     assert await count_dead_letters(reconciler.database) == 0
     unknown = argparse.Namespace(replay="msg_2")
     assert await dead_letters.ERRAND.do(desk, unknown) == 1
+
+
+class Killed(BaseException):
+    """The process is gone: nothing after this is done by it."""
+
+
+async def test_a_letter_that_ends_whoever_replays_it_does_so_once(reconciler, capsys):
+    """It was still due when the service came back, and ended it again."""
+
+    async def handle(work: Work, message: ContactsObserved) -> None:
+        raise Killed
+
+    def restarted() -> Replayer:
+        store, clock = reconciler.store(Work), reconciler.clock
+        return Replayer(store, {ContactsObserved: handle}, clock=clock)
+
+    await bury(reconciler, envelope())
+    asked = argparse.Namespace(replay="all")
+    assert await dead_letters.ERRAND.do(desk_of(reconciler), asked) == 0
+    with pytest.raises(Killed):
+        await restarted().step()
+    assert not await restarted().step()
+    (letter,) = await listed(reconciler, capsys)
+    assert letter["reason"] == dead_letters.CUT_OFF
+
+
+async def test_a_replay_that_an_outage_cut_off_goes_on_after_it(reconciler, capsys):
+    seen: list[ContactsObserved] = []
+    outages = 3
+
+    async def handle(work: Work, message: ContactsObserved) -> None:
+        nonlocal outages
+        outages -= 1
+        if outages >= 0:
+            raise DatabaseUnavailable("ConnectionResetError")
+        seen.append(message)
+
+    store, clock = reconciler.store(Work), reconciler.clock
+    replayer = Replayer(store, {ContactsObserved: handle}, clock=clock)
+    await bury(reconciler, envelope())
+    asked = argparse.Namespace(replay="all")
+    assert await dead_letters.ERRAND.do(desk_of(reconciler), asked) == 0
+    for _ in range(3):
+        with pytest.raises(DatabaseUnavailable):
+            await replayer.step()
+    assert await replayer.step()
+    assert seen == [EVENT]
+    assert await listed(reconciler, capsys) == []

@@ -33,7 +33,7 @@ WHERE outbox.tenant_id = due.tenant_id
     AND outbox.message_id = due.message_id
 RETURNING
     outbox.tenant_id, outbox.message_id, outbox.subject, outbox.stream,
-    outbox.payload, outbox.awaiting;
+    outbox.payload, outbox.awaiting, outbox.tries;
 
 -- name: close_outbox
 -- Receipts of one receiver: a message that nobody else is awaited for is done.
@@ -98,6 +98,35 @@ USING old
 WHERE inbox.tenant_id = old.tenant_id
     AND inbox.message_id = old.message_id;
 
+-- name: count_attempt
+-- One more attempt at a message, and how many there were with it.
+INSERT INTO attempts (tenant_id, message_id, begun, last_at)
+VALUES ($tenant_id, $message_id, 1, $now)
+ON CONFLICT (tenant_id, message_id) DO UPDATE
+SET
+    begun = attempts.begun + 1,
+    last_at = excluded.last_at
+RETURNING begun;
+
+-- name: spare_attempts
+-- Takes back attempts that an outage ended.
+UPDATE attempts
+SET begun = greatest(attempts.begun - spared.count, 0)
+FROM unnest($tenant_ids::text[], $message_ids::text[], $counts::integer[])
+    AS spared (tenant_id, message_id, count)
+WHERE attempts.tenant_id = spared.tenant_id
+    AND attempts.message_id = spared.message_id;
+
+-- name: end_attempts
+-- A message that took effect needs no count any more.
+DELETE FROM attempts
+WHERE tenant_id = $tenant_id AND message_id = $message_id;
+
+-- name: forget_attempts
+-- Counts of messages that nobody repeats any more; there are never many.
+DELETE FROM attempts
+WHERE last_at < $before;
+
 -- name: add_dead_letter
 -- A message that cannot be handled, kept for an operator to see and to replay.
 INSERT INTO dead_letters (
@@ -154,8 +183,12 @@ SET replay_at = $now
 WHERE message_id = coalesce($chosen::text, message_id);
 
 -- name: take_dead_letter
--- One message to be handled again, gone with the transaction that handles it.
-DELETE FROM dead_letters
+-- One message to be handled again, once for each time that it is asked for: one that
+-- ends whoever handles it must not do so for ever.
+UPDATE dead_letters
+SET
+    reason = $reason,
+    replay_at = NULL
 WHERE (tenant_id, message_id) = (
     SELECT tenant_id, message_id
     FROM dead_letters
@@ -166,12 +199,18 @@ WHERE (tenant_id, message_id) = (
 )
 RETURNING tenant_id, message_id, subject, payload;
 
+-- name: drop_dead_letter
+-- A message that took effect after all.
+DELETE FROM dead_letters
+WHERE tenant_id = $tenant_id AND message_id = $message_id;
+
 -- name: keep_dead_letter
--- A message whose replay failed waits for the operator again.
+-- A message whose replay failed waits for the operator; one that was cut off by an
+-- outage has a time to be replayed at.
 UPDATE dead_letters
 SET
     reason = $reason,
-    replay_at = NULL
+    replay_at = $replay_at
 WHERE tenant_id = $tenant_id AND message_id = $message_id;
 
 -- name: check_role

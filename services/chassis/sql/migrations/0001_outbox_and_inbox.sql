@@ -24,6 +24,15 @@ CREATE TABLE inbox (
 
 CREATE INDEX inbox_age ON inbox (received_at);
 
+-- Only of messages that did not end well the first time.
+CREATE TABLE attempts (
+    tenant_id   text NOT NULL,
+    message_id  text NOT NULL,
+    begun       integer NOT NULL,
+    last_at     timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, message_id)
+);
+
 CREATE TABLE dead_letters (
     -- Empty where nobody knows whose message it was.
     tenant_id    text NOT NULL,
