@@ -8,6 +8,7 @@ import datetime
 import gc
 import itertools
 import multiprocessing
+import signal
 import traceback
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -23,6 +24,12 @@ START: Final = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 COLLECT_EVERY: Final = 20
 CHUNK_SEEDS: Final = 10
 COMPLAINTS_SHOWN: Final = 5
+SEED_S_MAX: Final = 60.0
+"""Time of the processor; a seed takes a fifth of a second."""
+
+
+class TooSlow(KeyboardInterrupt):
+    """A seed takes for ever; asyncio lets nothing less through than an interrupt."""
 
 
 class Played(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,12 +66,15 @@ def play(seed: int, *, wanted: Wanted = Wanted()) -> Played:  # noqa: B008
         await play.run()
 
     violations: list[str] = []
+    signal.setitimer(signal.ITIMER_PROF, SEED_S_MAX)
     try:
         loop.run(run(), start=START)
     except Restless as err:
         violations.append(f"I2: {err}")
-    except Exception:
+    except (Exception, TooSlow):
         violations.append(f"the simulation itself failed:\n{traceback.format_exc()}")
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
     if not plays:
         return Played(seed=seed, violations=tuple(violations))
     [played] = plays
@@ -92,6 +102,7 @@ def judges() -> list[Judge]:
 def prepare() -> None:
     """Make this process ready to play; what is loaded by now is kept for ever."""
     complaints.configure()
+    signal.signal(signal.SIGPROF, _give_up)
     gc.disable()
     gc.collect()
     gc.freeze()
@@ -114,6 +125,10 @@ def many(
     with multiprocessing.Pool(workers, initializer=prepare) as pool:
         for results in pool.imap_unordered(_play_chunk, jobs):
             yield from results
+
+
+def _give_up(_number: int, _frame: object) -> None:
+    raise TooSlow
 
 
 def _play_chunk(job: tuple[tuple[int, ...], Wanted]) -> list[Played]:

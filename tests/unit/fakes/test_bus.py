@@ -51,6 +51,7 @@ class Parts:
 
 def envelope(number):
     return Envelope(
+        tenant_id=TENANT,
         message_id=MessageId(f"msg_{number}"),
         sender="connector",
         subject="evt.connector.contacts_observed.v1.acct_1",
@@ -376,6 +377,7 @@ def test_messages_are_bytes():
         payload = codec.encode(event)
         await connector.publish(
             Envelope(
+                tenant_id=TENANT,
                 message_id=MessageId("msg_1"),
                 sender="connector",
                 subject="evt.connector.contacts_observed.v1.acct_1",
