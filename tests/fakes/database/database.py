@@ -74,6 +74,12 @@ class MemoryDatabase:
         """Return the names of all tables."""
         return [f"{s}.{name}" for s, tables in self._schemas.items() for name in tables]
 
+    def check(self) -> None:
+        """Make sure that nobody holds anything, and that nothing is half there."""
+        for tables in self._schemas.values():
+            for table in tables.values():
+                table.check()
+
     def go_away(self) -> None:
         """Break every connection and refuse new ones, until ``come_back``."""
         self.is_away = True
