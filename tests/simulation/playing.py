@@ -6,7 +6,7 @@ on the system has to come to rest, and to stay so for ten more rounds.
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from proto.ids import AppId
@@ -39,6 +39,9 @@ ROUNDS: Final = 10
 """Full rounds of reading in which nothing may be written any more."""
 
 
+Script = Callable[["Play"], Awaitable[None]]
+
+
 class Play:
     """One simulation, from the vendors to the end."""
 
@@ -69,6 +72,7 @@ class Play:
         self.errands = Errands(
             self.customers, self.vendors, source=scenario.source("errands")
         )
+        self._last_act_at = 0.0
         self.peace_at: float | None = None
         """T0, by the true time."""
         self.rest_at: float | None = None
@@ -80,15 +84,17 @@ class Play:
         for judge in self.judges:
             judge.begin(self)
 
-    async def run(self) -> None:
-        """Play it all."""
+    async def run(self, *, script: Script | None = None) -> None:
+        """Play it all; a script takes the place of whatever would happen by chance."""
         self.users.populate()
         for service in SERVICES:
             for number in range(self.scenario.troubles.replicas.get(service, 1)):
                 self.world.start(service, number + 1)
         for plan in self.scenario.connections:
             await self.customers.connect(plan)
-        await self._time_of_troubles()
+        await (script(self) if script else self._time_of_troubles())
+        while self._last_act_at > self.world.loop.time():
+            await asyncio.sleep(self._last_act_at - self.world.loop.time())
         self._make_peace()
         await self._come_to_rest()
         for judge in self.judges:
@@ -159,7 +165,9 @@ class Play:
         self.world.broker.come_back(is_wiped=is_wiped)
 
     def _later(self, delay_s: float, act: Callable[[], None]) -> object:
-        return self.world.loop.call_later(delay_s, act)
+        timer = self.world.loop.call_later(delay_s, act)
+        self._last_act_at = max(self._last_act_at, timer.when())
+        return timer
 
     # T0 and after
 
