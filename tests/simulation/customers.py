@@ -115,14 +115,14 @@ class Customers:
         """Do one of the things that people do to a connection that runs."""
         made = self._source.choice(self.connections)
         if self._source.random() < 0.4:
-            await self._try(made, ConnectionAct.SYNC_NOW)
+            await self.attempt(made, ConnectionAct.SYNC_NOW)
             return
-        await self._try(made, ConnectionAct.PAUSE)
+        await self.attempt(made, ConnectionAct.PAUSE)
         await asyncio.sleep(self._source.uniform(*PAUSE_S))
-        await self._try(made, ConnectionAct.RESUME)
+        await self.attempt(made, ConnectionAct.RESUME)
 
-    async def heal(self) -> None:
-        """Authorise again what was lost."""
+    async def heal(self) -> bool:
+        """Authorise again what was lost; tell whether anything was."""
         lost = {
             row["account_id"]
             for row in self._world.database.rows("auth.accounts")
@@ -132,8 +132,9 @@ class Customers:
             if account_id in lost:
                 self._world.note("customer", tenant, "authorises again")
                 await self.authorise(tenant, place)
+        return bool(lost)
 
-    async def _try(self, made: Made, act: ConnectionAct) -> None:
+    async def attempt(self, made: Made, act: ConnectionAct) -> None:
         """Do something, unless the connection does not take it in its state."""
         try:
             await self.tell(made, act)
@@ -142,7 +143,20 @@ class Customers:
                 raise
 
     async def authorise(self, tenant: str, place: Place) -> AccountId:
-        """Give Tandem access to an account; again, if it had it before."""
+        """Give Tandem access to an account; again, if it had it before.
+
+        Who is told to begin again does so.
+        """
+        for _ in range(TRIES_MAX):
+            try:
+                return await self._authorise(tenant, place)
+            except CommandFailed as err:
+                if err.code is not ErrorCode.AUTHORISATION_EXPIRED:
+                    raise
+            await asyncio.sleep(self._source.uniform(*AGAIN_S))
+        raise AssertionError(f"{place} was never authorised")
+
+    async def _authorise(self, tenant: str, place: Place) -> AccountId:
         tenant_id, vendor = TenantId(tenant), self._vendors[place.app]
         begun = await self.ask(
             BeginAuthorisation(
