@@ -408,3 +408,12 @@ def test_a_process_that_settles_is_asked_nothing_more():
         assert asked == []
 
     run(settle())
+
+
+def test_a_wait_for_a_message_comes_to_an_end():
+    async def wait():
+        _connector, reconciler = await Parts().pair()
+        assert await reconciler.fetch(ContactsObserved, wait_s=5.0) is None
+        return loop.running().time()
+
+    assert run(wait()) == pytest.approx(60.0, abs=1.0)
