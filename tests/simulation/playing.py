@@ -32,7 +32,7 @@ from tests.simulation.world import SERVICES, Pace, World
 OUTAGE_S: Final = (2.0, 60.0)
 LOOK_S: Final = 10.0
 """How often it is asked whether everything is at rest."""
-REST_S_MAX: Final = 3_600.0
+REST_S_MAX: Final = 7_200.0
 """The longest that coming to rest may take."""
 COMPLAINTS_MAX: Final = 100
 """More errors in the log than this, and waiting will not help."""
@@ -226,6 +226,7 @@ _OPEN: Final = (
     ("connector.wanted_reads", "record_id", ()),
     ("reconciler.connections", "connection_id", ("scanning", "syncing")),
     ("reconciler.intents", "intent_id", ("open", "unknown")),
+    ("reconciler.links", "link_id", ("pending",)),
     ("reconciler.dirty", "record_id", ()),
 )
 """Tables, what their rows are called, and the states in which a row is work."""

@@ -10,7 +10,7 @@ from proto.fields import Role
 from proto.reconciler import Direction, MappingView, RecordState, Side
 from tests.simulation.invariants.aftermath import Aftermath, Held
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
-from tests.simulation.ledger import Key, State, Who
+from tests.simulation.ledger import Key, Place, State, Who
 from tests.simulation.vendors import forms
 from tests.simulation.vendors.book import Holder, address_key, value_of
 from tests.simulation.vendors.forms import NAMES
@@ -253,8 +253,15 @@ def _has_rival(pair: Pair, key: Key, side: Side, truth: Truth) -> bool:
         and (place, holder.record_id) != key
         and _email((place, holder.record_id), truth) == email
         for place in (pair.owned.place(side), pair.owned.place(_other(side)))
-        for holder in truth.book(place).live()
+        for holder in _known_live(place, truth)
     )
+
+
+def _known_live(place: Place, truth: Truth) -> list[Holder]:
+    """Return the records that Tandem must take for live: nobody told it otherwise."""
+    book = truth.book(place)
+    is_told = book.ways.has_tombstones or truth.features.sweeps
+    return book.live() if is_told else list(book.holders.values())
 
 
 def _can_be_unsure(pair: Pair, truth: Truth) -> bool:

@@ -16,6 +16,8 @@ from tests.simulation.vendors.forms import NAMES, Forms
 
 RACE = "I3 edit between read and write"
 CLEARED = "I3 cleared before a first match"
+SEEN_S = 120.0
+"""What a record was so shortly before may be all that we had seen of it."""
 YOUNG_S = 900.0
 """For so long after a record came, what is in it may be taken for its first state."""
 
@@ -32,13 +34,20 @@ def _of_record(key: Key, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     ways = truth.ways(key[0])
     history = truth.ledger.of(key)
     for name in ways.names:
-        changes = [entry for entry in history if name in entry.changed]
+        role = ways.role_of(name)
+        changes = [
+            entry
+            for entry in history
+            # Another spelling of what was there is no edit.
+            if name in entry.changed
+            and not same(role, entry.was(name), entry.after.fields[name])
+        ]
         last = next(
             (n for n in range(len(changes) - 1, -1, -1) if _is_users(changes[n])), None
         )
         if last is None:
             continue
-        lost = _first_overwriting(changes[last:], name, ways.role_of(name))
+        lost = _first_overwriting(changes[last:], name, role)
         if lost is None:
             continue
         edit, write = lost
@@ -153,12 +162,18 @@ def _is_in_history(edit: Entry, name: str, role: Role, after: Aftermath) -> bool
 
 
 def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
-    """Say whether a cleared field got something else than what had been cleared.
+    """Say whether a cleared field got something that a user entered elsewhere.
 
     An empty value gives way in a conflict, and nothing is kept of it.
     """
-    role = truth.ways(edit.place).role_of(name)
-    return not same(role, write.after.fields[name], edit.was(name))
+    role, value = truth.ways(edit.place).role_of(name), write.after.fields[name]
+    return not same(role, value, edit.was(name)) or any(
+        entry.who is Who.USER and same(role, entry.after.fields[other], value)
+        for key in truth.partners(edit.key)
+        for entry in truth.ledger.of(key)
+        for other in [truth.ways(key[0]).name_of(role)]
+        if other in entry.changed
+    )
 
 
 def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
@@ -171,7 +186,8 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
         arrived = False
         for entry in truth.ledger.of(other):
             is_change = bool(names & set(entry.changed))
-            if arrived and is_change and entry.who is Who.USER and entry.at >= edit.at:
+            is_late = entry.at > edit.at - SEEN_S
+            if arrived and is_change and is_late and entry.who is Who.USER:
                 return True
             if is_change:
                 arrived = _arrived(

@@ -59,20 +59,29 @@ def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
 
 
 def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
-    """I3b: a field never goes back to an entry older than one we wrote before."""
+    """I3b: a field never goes back to something entered before what we wrote last."""
     person = truth.people.person_of.get(entry.key)
     if person is None or not truth.people.is_plain(person) or len(truth.owned) > 2:
         # In a ring each connection has a winner of its own.
         return
     history = truth.ledger.of(entry.key)
-    partners = (each for key in truth.others_of(entry.key) for each in _of(truth, key))
-    if any(e.act in (Act.RESTORE, Act.MERGE) for e in (*history, *partners)):
+    known = [
+        *history,
+        *(e for key in truth.others_of(entry.key) for e in _of(truth, key)),
+    ]
+    if any(e.act in (Act.RESTORE, Act.MERGE) for e in known):
         # What comes back is compared as if it had never been seen.
         return
+    entered = [each for each in known if each.who is Who.USER]
     for earlier in ours(history):
         for name in set(entry.changed) & set(earlier.changed):
-            now = _by_role(entry.after.fields.get(name), truth)
-            was = _by_role(earlier.after.fields.get(name), truth)
+            now, was = (
+                {
+                    role: _entered_at(serial, each.at, entered)
+                    for role, serial in _by_role(each.after.fields[name], truth).items()
+                }
+                for each in (entry, earlier)
+            )
             if any(now[role] < was[role] for role in now.keys() & was.keys()):
                 text = f"{tell(entry.key)} {name}, {was} to {now}"
                 yield Wrong("I3b", f"an older entry came back: {text}")
@@ -238,10 +247,26 @@ def _by_role(value: object, truth: Truth) -> dict[Role, int]:
     return found
 
 
+def _entered_at(serial: int, until: float, entered: list[Entry]) -> float:
+    """Return when somebody entered a value last, on either side."""
+    return max(
+        (
+            each.at
+            for each in entered
+            if each.at <= until
+            for name in each.changed
+            if serial in serials(each.after.fields[name])
+        ),
+        default=0.0,
+    )
+
+
 def _was_to_be_seen(entry: Entry, other: Key, email: str, *, truth: Truth) -> bool:
     """Say whether we could know before a create that the address was there."""
     ways, calls = truth.ways(entry.place), truth.calls(entry.place)
     sent_at = entry.cause.sent_at
+    if not _had(other, email, sent_at, truth=truth):
+        return False
     if ways.finds_by_email:
         finds = [each for each in calls.finds.get(email, ()) if each <= sent_at]
         looked_at = finds[-1] if finds else sent_at - FIND_S_MAX
