@@ -23,6 +23,7 @@ from proto.ids import AccountId, AppId, ConnectionId, TenantId
 from proto.reconciler import (
     Connection,
     ConnectionAct,
+    ConnectionState,
     CreateConnection,
     End,
     Settings,
@@ -122,7 +123,10 @@ class Customers:
         await self.attempt(made, ConnectionAct.RESUME)
 
     async def heal(self) -> bool:
-        """Authorise again what was lost; tell whether anything was."""
+        """Authorise again what was lost, and resume what waits for that.
+
+        Tells whether anything was lost.
+        """
         lost = {
             row["account_id"]
             for row in self._world.database.rows("auth.accounts")
@@ -132,6 +136,14 @@ class Customers:
             if account_id in lost:
                 self._world.note("customer", tenant, "authorises again")
                 await self.authorise(tenant, place)
+        paused = {
+            row["connection_id"]
+            for row in self._world.database.rows("reconciler.connections")
+            if row["state"] == ConnectionState.PAUSED
+        }
+        for made in self.connections:
+            if made.connection_id in paused:
+                await self.attempt(made, ConnectionAct.RESUME)
         return bool(lost)
 
     async def attempt(self, made: Made, act: ConnectionAct) -> None:
