@@ -34,6 +34,8 @@ LOOK_S: Final = 10.0
 """How often it is asked whether everything is at rest."""
 REST_S_MAX: Final = 7_200.0
 """The longest that coming to rest may take."""
+WRITES_MAX: Final = 1_000
+"""More writes than this, and values go round for ever."""
 COMPLAINTS_MAX: Final = 100
 """More errors in the log than this, and waiting will not help."""
 ROUNDS: Final = 10
@@ -187,9 +189,12 @@ class Play:
         until = self.peace_at + REST_S_MAX
         await asyncio.sleep(2 * self.pace.poll_interval_s)
         while unrest := self.unrest():
-            is_hopeless = len(self.world.complaints) > COMPLAINTS_MAX
+            writes = len(self.ledger.ours())
+            is_hopeless = (
+                writes > WRITES_MAX or len(self.world.complaints) > COMPLAINTS_MAX
+            )
             if is_hopeless or self.world.loop.time() > until:
-                raise Restless(unrest)
+                raise Restless(unrest, writes)
             await self.customers.heal()
             await asyncio.sleep(LOOK_S)
         self.rest_at = self.world.loop.time()
@@ -235,8 +240,9 @@ _OPEN: Final = (
 class Restless(AssertionError):
     """The system does not come to rest."""
 
-    def __init__(self, unrest: list[str]) -> None:
-        super().__init__(f"still to be done: {', '.join(unrest[:10])}")
+    def __init__(self, unrest: list[str], writes: int) -> None:
+        left = ", ".join(unrest[:10])
+        super().__init__(f"after {writes} writes still to be done: {left}")
 
 
 class Judge(Protocol):
