@@ -1,6 +1,31 @@
 """Two accounts from nothing to in sync, then idle, edits and deletions."""
 
-from tests.e2e.installation import Installation, installation
+import asyncio
+import os
+import re
+import signal
+from collections.abc import Mapping
+
+import pytest
+
+from tests.e2e.installation import LOOK_S, QUICK, Installation, installation
+
+CONNECTORS = ("connector", "connector-2")
+CARDS_WRITTEN_MIN = 60
+WRITE_DELAY_S = 0.05
+"""How much longer a write takes, so that some are left to be taken over."""
+SMALL_BATCHES: Mapping[str, Mapping[str, str]] = {
+    **QUICK,
+    # After each batch either replica may be the next.
+    "reconciler": {
+        **QUICK["reconciler"],
+        "RECONCILER_BATCH_RECORDS": "50",
+        "RECONCILER_BATCHES_MAX": "1",
+    },
+}
+_CARDS_WRITTEN = re.compile(
+    r'^tandem_connector_calls_total{app="carddav",method="PUT".*} (\S+)$', re.MULTILINE
+)
 
 
 async def test_both_sides_agree_and_stay_quiet_and_edits_cross_once():
@@ -18,7 +43,7 @@ async def test_both_sides_agree_and_stay_quiet_and_edits_cross_once():
         assert status["counts"]["excluded"] == len(without_email)
         assert status["counts"].get("failed", 0) == 0
         await _excluded_say_why(system, len(without_email))
-        await _nothing_is_written_twice(system)
+        await _writes_are_as_told(system)
 
         await _idle_passes_write_nothing(system)
         await _one_edit_makes_one_write(system)
@@ -31,19 +56,13 @@ async def _excluded_say_why(system: Installation, count: int) -> None:
     assert {record["reason"] for record in records} == {"no_email"}
 
 
-async def _nothing_is_written_twice(system: Installation) -> None:
-    """Ask the emulator's journal and the gate before the cards, after a first sync.
-
-    Either tells of as many writes as the status, and of one a contact and a card.
-    """
+async def _writes_are_as_told(system: Installation) -> None:
+    """Compare the vendors' counts of writes with the status, after a first sync."""
     counts = (await system.status())["counts"]
-    contacts = [line["contact_id"] for line in await system.writes_to_left()]
-    assert len(contacts) == counts["created_left"] + counts["updated_left"]
-    assert len(contacts) == len(set(contacts))
-    cards = [call.target for call in system.writes_to_right()]
-    assert len(cards) == counts["created_right"] + counts["updated_right"]
-    assert len(cards) == len(set(cards))
-    assert all(call.is_done for call in system.writes_to_right())
+    left, right = await system.write_counts()
+    assert left == counts["created_left"] + counts["updated_left"]
+    assert right == counts["created_right"] + counts["updated_right"]
+    await _nobody_is_written_twice(system)
 
 
 async def _idle_passes_write_nothing(system: Installation) -> None:
@@ -77,15 +96,59 @@ async def _nothing_is_deleted(system: Installation) -> None:
     assert await system.write_counts() == before
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(240)
 async def test_two_replicas_of_connector_and_reconciler_write_nothing_twice():
+    """One replica stands still in the midst of writing, and the other takes over.
+
+    When it goes on, it takes the address book for its own.
+    """
     async with installation(
-        left_count=150,
-        right_count=100,
-        shared_count=50,
+        left_count=300,
+        right_count=200,
+        shared_count=60,
+        environment=SMALL_BATCHES,
         replicas={"connector": 2, "reconciler": 2},
     ) as system:
+        system.gates["carddav"].delay_s = WRITE_DELAY_S
         await system.start()
+        holder = await _who_writes_cards(system)
+        (other,) = {*CONNECTORS} - {holder}
+        before = await _card_write_count(system, other)
+        pid = system.system.pids()[holder]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            while await _card_write_count(system, other) == before:
+                await asyncio.sleep(LOOK_S)
+        finally:
+            os.kill(pid, signal.SIGCONT)
         await system.until_live()
         await system.assert_whole()
-        await _nothing_is_written_twice(system)
+        assert '"turn_fenced"' in system.system.layout.log(holder).read_text()
+        for name in ("reconciler", "reconciler-2"):
+            assert '"batch_planned"' in system.system.layout.log(name).read_text()
+        await _nobody_is_written_twice(system)
         await _idle_passes_write_nothing(system)
+
+
+async def _who_writes_cards(system: Installation) -> str:
+    """Return the replica that is writing to the address book, once one is."""
+    while True:
+        for name in CONNECTORS:
+            if await _card_write_count(system, name) >= CARDS_WRITTEN_MIN:
+                return name
+        assert (await system.status())["state"] in ("scanning", "syncing")
+        await asyncio.sleep(LOOK_S)
+
+
+async def _card_write_count(system: Installation, name: str) -> int:
+    """Return how many cards a replica has written, by its own count."""
+    async with system.session.get(system.system.url(name) + "/metrics") as answer:
+        return sum(int(float(n)) for n in _CARDS_WRITTEN.findall(await answer.text()))
+
+
+async def _nobody_is_written_twice(system: Installation) -> None:
+    contacts = [line["contact_id"] for line in await system.writes_to_left()]
+    assert len(contacts) == len(set(contacts))
+    cards = [call.target for call in system.writes_to_right() if call.is_done]
+    assert len(cards) == len(set(cards))
