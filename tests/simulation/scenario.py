@@ -130,7 +130,7 @@ ACTS: Final = {
 def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
     """Return the scenario of a seed."""
     source = random.Random(f"{seed} scenario")
-    is_ring = source.random() < 0.04
+    is_ring = source.random() < 0.04 and features.freezes
     vendors = _vendors(source, count=3 if is_ring else 2, features=features)
     fates: tuple[Fate, ...] = weather.ORDINARY
     if features.sweeps:

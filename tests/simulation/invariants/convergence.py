@@ -197,16 +197,23 @@ def _name_difference(pair: Pair, view: MappingView, truth: Truth) -> str:
 
 
 def _is_only_read(pair: Pair, view: MappingView, truth: Truth) -> bool:
-    """Say whether a one-way mapping differs because its target was edited."""
+    """Say whether a one-way mapping may differ.
+
+    Nothing goes back from its target, and nothing that is empty clears at a first
+    match, such as after a restored record.
+    """
     if view.direction is Direction.BOTH:
         return False
-    to_left = view.direction is Direction.TO_LEFT
-    key = pair.left if to_left else pair.right
-    names = view.left if to_left else view.right
-    assert key is not None
-    return any(
+    ends = [(pair.left, view.left), (pair.right, view.right)]
+    if view.direction is Direction.TO_LEFT:
+        ends.reverse()
+    (source, source_names), (target, names) = ends
+    assert source is not None
+    assert target is not None
+    fields = truth.holder(source).now.fields
+    return not any(fields.get(name) for name in source_names) or any(
         entry.who is Who.USER and set(names) & set(entry.changed)
-        for entry in truth.ledger.of(key)
+        for entry in truth.ledger.of(target)
     )
 
 

@@ -24,6 +24,9 @@ YOUNG_S = 900.0
 
 def check(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     """Yield every last edit of a user that is nowhere."""
+    if len(truth.owned) > 2 and len({each.tenant for each in truth.owned}) == 1:
+        # In a ring, what one connection decided is a user's edit to the next one.
+        return
     places = [place for owned in truth.owned for place in (owned.left, owned.right)]
     for place in dict.fromkeys(places):
         for holder in truth.book(place).live():

@@ -13,6 +13,7 @@ import msgspec
 from tests.simulation.vendors import weather, wire
 from tests.simulation.vendors.api import Vendor
 from tests.simulation.vendors.messages import Request, Response, answer
+from tests.simulation.vendors.ways import Markers
 from tests.simulation.vendors.weather import CALM, Fate, Weather
 
 AGAIN_S: Final = (0.02, 1.0)
@@ -123,13 +124,17 @@ def _can_have(fate: Fate, request: Request, vendor: Vendor) -> bool:
     is_listing = request.method == "GET" and request.path.endswith("/people")
     if fate in weather.UNTRUE:
         return is_listing and "email" not in request.query
+    if fate is Fate.FAILS_AFTER:
+        # A server that says so has not used a refresh token: auth relies on that.
+        return request.path != "/oauth/token"
     if fate in weather.DENYING:
         return request.method == "GET" and "/people/" in request.path
     if fate is Fate.TWICE:
         # Two records from one call would be nobody's doing but the network's.
         is_create = request.method == "POST" and request.path.endswith("/people")
         is_token = request.path == "/oauth/token"
-        return not is_token and (not is_create or vendor.ways.unique_emails)
+        is_told_apart = vendor.ways.markers is Markers.UNIQUE
+        return not is_token and (not is_create or is_told_apart)
     return True
 
 
