@@ -175,7 +175,7 @@ def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
         for key in truth.partners(edit.key)
         for entry in truth.ledger.of(key)
         for other in [truth.ways(key[0]).name_of(role)]
-        if other in entry.changed
+        if other in entry.changed and entry.at > edit.at - SEEN_S
     )
 
 

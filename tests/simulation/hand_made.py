@@ -1,0 +1,214 @@
+"""Hand-made histories for tests of the invariants: two vendors, one connection.
+
+Users and Tandem do here what a test says, so that each invariant can be shown a
+history that breaks it, and one that almost does.
+"""
+
+from typing import Any, Final
+
+from proto.fields import FieldKind, Role, Value
+from proto.ids import AccountId, AppId, ConnectionId, IntentId, LinkId, RecordId
+from proto.reconciler import Direction, End, MappingView, Settings, Side
+from tests.simulation.invariants import safety
+from tests.simulation.invariants.aftermath import Aftermath, Held, Loss
+from tests.simulation.invariants.truth import LinkRow, Owned, Truth, Version, Wrong
+from tests.simulation.ledger import Cause, Entry, Key, Ledger, Place, Who
+from tests.simulation.people import People
+from tests.simulation.scenario import draw
+from tests.simulation.vendors.api import Vendor
+from tests.simulation.vendors.book import Book
+from tests.simulation.vendors.ways import Ways
+
+ROLES: Final = (Role.EMAIL, Role.NAME_GIVEN, Role.NAME_FAMILY, Role.JOB_TITLE)
+START: Final = 1_767_225_600.0
+CONNECTION: Final = ConnectionId("conn_1")
+TENANT: Final = "tnt_one"
+OTHER_TENANT: Final = "tnt_two"
+SIDES: Final = (Side.LEFT, Side.RIGHT)
+
+
+class History:
+    """A connection between two accounts, and everything that happens to it."""
+
+    def __init__(
+        self, *, left: dict[str, Any] | None = None, right: dict[str, Any] | None = None
+    ) -> None:
+        self.time = START
+        self.ledger = Ledger()
+        self.people = People(draw(1).source("hand-made"))
+        self.vendors: dict[AppId, Vendor] = {}
+        self.books: dict[Side, Book] = {}
+        for side, app, more in zip(SIDES, "ab", (left, right), strict=True):
+            ways = Ways(
+                app=AppId(f"sim_{app}"),
+                roles=ROLES,
+                is_shouting=side is Side.RIGHT,
+                **(more or {}),
+            )
+            vendor = Vendor(ways, ledger=self.ledger, now=lambda: self.time)
+            self.vendors[ways.app] = vendor
+            self.books[side] = vendor.open_book("acme")
+        self.links: list[LinkRow] = []
+        self.losses: list[Loss] = []
+        self.owned = Owned(
+            tenant=TENANT,
+            connection_id=CONNECTION,
+            left=self.books[Side.LEFT].place,
+            right=self.books[Side.RIGHT].place,
+            versions=[self._version(Direction.BOTH)],
+        )
+        self.truth = Truth(
+            self.people,
+            self.ledger,
+            self.vendors,
+            owned=lambda: [self.owned],
+            links=lambda: self.links,
+        )
+        self.wrongs: list[Wrong] = []
+        self.ledger.watchers.append(self._watch)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.time += seconds
+
+    def direct(self, direction: Direction) -> None:
+        """Have the connection go one way from now on, and from always."""
+        self.owned.versions[:] = [self._version(direction)]
+
+    def person(self, tenant: str = TENANT) -> int:
+        """Return somebody new."""
+        return self.people.new(tenant)
+
+    def value(self, role: Role, person: int) -> str:
+        """Return what a user enters."""
+        value = self.people.value(role, person, self.books[Side.LEFT].ways)
+        assert isinstance(value, str)
+        return value
+
+    def fields(self, side: Side, **values: Value) -> dict[str, Value]:
+        """Return fields by the names that a side has for them."""
+        ways = self.books[side].ways
+        names = {"email": Role.EMAIL, "given": Role.NAME_GIVEN}
+        names |= {"family": Role.NAME_FAMILY, "job": Role.JOB_TITLE}
+        return {
+            str(ways.name_of(names[key])) if key in names else key: value
+            for key, value in values.items()
+        }
+
+    def enter(self, side: Side, person: int, **values: Value) -> RecordId:
+        """Have a user make a record."""
+        return self.books[side].create(
+            self.fields(side, **values), cause=Cause(person=person)
+        )
+
+    def edit(self, side: Side, record_id: RecordId, **values: Value) -> None:
+        """Have a user edit a record."""
+        self.books[side].edit(record_id, self.fields(side, **values))
+
+    def make(
+        self, side: Side, *, mark: str = "1", sent_s_ago: float = 0.0, **values: Value
+    ) -> RecordId:
+        """Have Tandem make a record."""
+        fields = self.fields(side, **values)
+        cause = Cause(
+            who=Who.TANDEM, asked=fields, sent_at=self.time - sent_s_ago, marker=mark
+        )
+        return self.books[side].create(fields, cause=cause)
+
+    def write(
+        self,
+        side: Side,
+        record_id: RecordId,
+        *,
+        read_s_ago: float = 0.1,
+        more: dict[str, Any] | None = None,
+        **values: Value,
+    ) -> None:
+        """Have Tandem write to a record."""
+        fields = self.fields(side, **values)
+        cause = Cause(
+            who=Who.TANDEM,
+            asked=fields,
+            sent_at=self.time,
+            read_at=self.time - read_s_ago,
+        )
+        self.books[side].edit(record_id, fields, cause=cause, **(more or {}))
+
+    def link(
+        self,
+        left: RecordId | None,
+        right: RecordId | None,
+        *,
+        state: str = "in_sync",
+        reason: str = "",
+    ) -> None:
+        """Have Tandem bind two records, or name one."""
+        link_id = LinkId(f"link_{len(self.links) + 1}")
+        self.links.append(LinkRow(CONNECTION, link_id, left, right, state, reason))
+        self.truth.look()
+
+    def pair(self, **values: Value) -> tuple[int, RecordId, RecordId]:
+        """Have a user make somebody on the left, and Tandem on the right."""
+        person = self.person()
+        given = {
+            "email": self.value(Role.EMAIL, person),
+            "given": self.value(Role.NAME_GIVEN, person),
+        } | values
+        left = self.enter(Side.LEFT, person, **given)
+        right = self.make(Side.RIGHT, mark=str(len(self.links) + 1), **given)
+        self.link(left, right)
+        return person, left, right
+
+    def lose(self, side: Side, **values: Value) -> None:
+        """Have Tandem note what gave way."""
+        self.losses.append(
+            Loss(
+                connection_id=CONNECTION,
+                intent_id=IntentId("int_1"),
+                mapping_id="job_title",
+                side=side,
+                fields=self.fields(side, **values),
+            )
+        )
+
+    def after(self, held: dict[str, str] | None = None, **more: Any) -> Aftermath:
+        """Return what Tandem holds; what is held is so on every link."""
+        links = tuple(
+            Held(row=row, held=tuple((held or {}).items())) for row in self.links
+        )
+        return Aftermath(links=links, losses=tuple(self.losses), now=self.time, **more)
+
+    def key(self, side: Side, record_id: RecordId) -> Key:
+        """Return a record's key."""
+        return self.books[side].place, record_id
+
+    def broken(self) -> set[str]:
+        """Return the invariants that were broken so far."""
+        return {wrong.invariant for wrong in self.wrongs}
+
+    def _version(self, direction: Direction) -> Version:
+        left, right = (self.books[side].ways for side in SIDES)
+        views = tuple(
+            MappingView(
+                mapping_id=role.value,
+                label=role.value,
+                kind=FieldKind.TEXT,
+                left=(left.name_of(role),),
+                right=(right.name_of(role),),
+                direction=direction,
+            )
+            for role in ROLES
+        )
+        settings = Settings(
+            name="hand-made",
+            left=End(account_id=AccountId("acct_1")),
+            right=End(account_id=AccountId("acct_2")),
+            direction=direction,
+        )
+        return Version(at=START, settings=settings, mappings=views)
+
+    def _watch(self, entry: Entry) -> None:
+        place: Place = entry.place
+        self.people.note(entry, self.truth.ways(place))
+        self.truth.look()
+        self.wrongs += safety.check(entry, self.truth)

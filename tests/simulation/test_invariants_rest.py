@@ -1,0 +1,325 @@
+"""Each invariant of the end sees a history that breaks it."""
+
+import datetime
+from typing import Any
+
+import pytest
+
+from proto.connector import WriteKind
+from proto.fields import Role
+from proto.ids import FieldId, IntentId, LinkId
+from proto.reconciler import Direction, Side
+from services.reconciler.engine.model import FieldChange, Intent, Rule
+from tests.simulation.hand_made import CONNECTION, History
+from tests.simulation.invariants import convergence, losses, rest
+from tests.simulation.invariants.aftermath import Planned
+from tests.simulation.invariants.truth import Wrong
+from tests.simulation.vendors.forms import Forms
+
+LEFT, RIGHT = Side.LEFT, Side.RIGHT
+ATONCE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+def converge(history: History, **held: str) -> list[Wrong]:
+    """Return what I1 says of a history."""
+    return list(convergence.check(history.after(held), history.truth))
+
+
+def lost(history: History, **more: Any) -> list[Wrong]:
+    """Return what I3 says of a history."""
+    return list(losses.check(history.after(**more), history.truth))
+
+
+def restate(history: History, state: str, reason: str = "") -> None:
+    """Have Tandem say something else of its only link."""
+    history.links[0] = history.links[0]._replace(state=state, reason=reason)
+
+
+def job(history: History, person: int) -> str:
+    return history.value(Role.JOB_TITLE, person)
+
+
+def intent(history: History, *, state: str = "done", **changes: Any) -> Planned:
+    """Return an intent about the right record of the first link."""
+    values = {FieldId(name): value for name, value in changes.items()}
+    return Planned(
+        connection_id=CONNECTION,
+        intent=Intent(
+            intent_id=IntentId("int_1"),
+            link_id=LinkId("link_1"),
+            side=RIGHT,
+            kind=WriteKind.UPDATE,
+            record_id=history.links[0].right_id,
+            fields=values,
+            source_id=history.links[0].left_id,
+            source={},
+            source_read_at=ATONCE,
+            mapping_ids=(),
+            changes=tuple(
+                FieldChange(
+                    field_id=name, mapping_id="m", after=value, rule=Rule.CHANGED
+                )
+                for name, value in values.items()
+            ),
+            decided_at=ATONCE,
+        ),
+        state=state,
+        decided_at=history.time,
+    )
+
+
+# I1
+
+
+def test_i1_a_pair_in_step_is_fine():
+    history = History()
+    history.pair()
+    assert converge(history) == []
+
+
+def test_i1_a_pair_that_differs():
+    history = History()
+    person, left, _ = history.pair()
+    history.edit(LEFT, left, job=job(history, person))
+    assert len(converge(history)) == 1
+
+
+def test_i1_a_pair_that_differs_as_far_as_a_vendor_rewrites_is_fine():
+    history = History(right={"forms": Forms(trims=True, shortens_to=16)})
+    person, left, right = history.pair()
+    long = job(history, person) + "  of the long and winding list"
+    history.edit(LEFT, left, job=long)
+    history.write(RIGHT, right, job=long)
+    assert converge(history) == []
+    history.edit(LEFT, left, job=job(history, person))
+    assert len(converge(history)) == 1
+
+
+@pytest.mark.parametrize(("limit", "count"), [(10, 0), (0, 1)])
+def test_i1_a_hold_counts_where_the_values_show_why(limit, count):
+    history = History(right={"length_max": limit})
+    person, left, _ = history.pair(given=None)
+    history.edit(LEFT, left, given=history.value(Role.NAME_GIVEN, person) + "x" * 20)
+    restate(history, "held", "too_long")
+    wrongs = converge(history, **{"name.given": "too_long"})
+    assert (len(wrongs) > 0) == bool(count)
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_i1_an_address_is_held_where_somebody_has_it(is_taken):
+    history = History()
+    person, left, _ = history.pair()
+    email = history.value(Role.EMAIL, person)
+    history.edit(LEFT, left, email=email)
+    if is_taken:
+        other = history.enter(RIGHT, history.person(), email=email)
+        history.link(None, other, state="duplicate", reason="match_is_linked")
+    restate(history, "failed", "already_exists")
+    assert (converge(history, email="already_exists") == []) == is_taken
+
+
+def test_i1_a_pair_in_step_that_is_said_not_to_be():
+    history = History()
+    history.pair()
+    restate(history, "held", "too_long")
+    assert len(converge(history)) == 1
+
+
+def test_i1_a_record_that_is_neither_linked_nor_named():
+    history = History()
+    history.enter(LEFT, history.person())
+    assert len(converge(history)) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "is_fine"),
+    [
+        ("excluded", "no_email", True),
+        ("excluded", "one_way", False),
+        ("excluded", "out_of_container", False),
+        ("duplicate", "duplicate_email", False),
+        ("held", "outcome_unknown", False),
+        ("pending", "", False),
+        ("in_sync", "", False),
+    ],
+)
+def test_i1_a_record_alone_needs_a_reason_that_is_so(state, reason, is_fine):
+    history = History()
+    record_id = history.enter(LEFT, history.person())
+    history.link(record_id, None, state=state, reason=reason)
+    assert (converge(history) == []) == is_fine
+
+
+def test_i1_a_deleted_record_that_nobody_speaks_of():
+    history = History()
+    _, left, _ = history.pair()
+    history.books[LEFT].delete(left)
+    assert len(converge(history)) == 1
+    restate(history, "deleted", "deleted_left")
+    assert converge(history) == []
+
+
+@pytest.mark.parametrize("state", ["deleted", "pending", "duplicate", "excluded"])
+def test_i1_two_live_records_that_are_not_synced(state):
+    history = History()
+    history.pair()
+    restate(history, state)
+    assert len(converge(history)) == 1
+
+
+def test_i1_a_target_of_one_way_may_differ_by_its_users():
+    history = History()
+    person, _, right = history.pair()
+    history.direct(Direction.TO_RIGHT)
+    history.edit(RIGHT, right, job=job(history, person))
+    assert converge(history) == []
+    history.direct(Direction.TO_LEFT)
+    assert len(converge(history)) == 1
+
+
+def test_i5_a_link_whose_records_are_both_ours():
+    history = History()
+    left, right = history.make(LEFT, mark="8"), history.make(RIGHT, mark="9")
+    history.link(left, right)
+    assert {wrong.invariant for wrong in converge(history)} == {"I5"}
+
+
+# I3
+
+
+def conflict(history: History, *, read_s_ago: float = 0.1) -> tuple[str, str]:
+    """Have both sides edited, and the right edit overwritten by the left one."""
+    person, left, right = history.pair()
+    mine, theirs = job(history, person), job(history, person)
+    history.wait(5.0)
+    history.edit(LEFT, left, job=mine)
+    history.edit(RIGHT, right, job=theirs)
+    history.wait(1.0)
+    history.write(RIGHT, right, job=mine, read_s_ago=read_s_ago)
+    return mine, theirs
+
+
+def test_i3_an_edit_that_gave_way_without_a_word():
+    history = History()
+    conflict(history)
+    assert len(lost(history)) == 1
+
+
+def test_i3_an_edit_that_gave_way_and_is_kept():
+    history = History()
+    mine, theirs = conflict(history)
+    history.lose(RIGHT, job=mine)
+    assert len(lost(history)) == 1
+    history.lose(RIGHT, job=theirs)
+    assert lost(history) == []
+
+
+def test_i3_an_edit_between_our_read_and_our_write_is_counted():
+    history = History()
+    conflict(history, read_s_ago=3.0)
+    assert lost(history) == []
+    assert history.truth.exempt == {losses.RACE: 1}
+
+
+def test_i3_an_edit_that_went_across_and_was_overwritten_there():
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(first := job(history, person)))
+    history.write(RIGHT, right, job=first)
+    history.wait(300.0)
+    history.edit(RIGHT, right, job=(second := job(history, person)))
+    history.write(LEFT, left, job=second)
+    assert lost(history) == []
+
+
+def test_i3_a_long_value_that_came_back_cut():
+    history = History(right={"forms": Forms(shortens_to=12)})
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(long := job(history, person) + " and more"))
+    history.write(RIGHT, right, job=long)
+    cut = history.books[RIGHT].holders[right].now.fields["JOB_TITLE"]
+    history.wait(5.0)
+    history.write(LEFT, left, job=cut)
+    assert len(lost(history)) == 1
+
+
+@pytest.mark.parametrize("is_entered_again", [True, False])
+def test_i3_a_cleared_value_that_came_back(is_entered_again):
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(value := job(history, person)))
+    history.write(RIGHT, right, job=value)
+    history.wait(5_000.0)
+    history.edit(RIGHT, right, job=None)
+    if is_entered_again:
+        history.edit(LEFT, left, job=None)
+        history.edit(LEFT, left, job=value)
+    history.wait(5.0)
+    history.write(RIGHT, right, job=value)
+    assert (lost(history) == []) == is_entered_again
+
+
+def test_i3_a_name_whose_other_part_was_edited_is_kept():
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, given=history.value(Role.NAME_GIVEN, person))
+    family = history.value(Role.NAME_FAMILY, person)
+    history.write(LEFT, left, family=family)
+    history.write(RIGHT, right, family=family)
+    assert lost(history) == []
+
+
+# I2, I14 and I16
+
+
+@pytest.mark.parametrize("more", [{"outbox": 1}, {"dirty": 1}])
+def test_i2_work_that_is_left(more):
+    history = History()
+    assert len(list(rest.is_at_rest(history.after(**more)))) == 1
+
+
+@pytest.mark.parametrize(("state", "count"), [("in_sync", 1), ("held", 0)])
+def test_i14_an_outcome_that_stays_unknown_is_shown(state, count):
+    history = History()
+    history.pair()
+    restate(history, state)
+    planned = intent(history, state="unknown")
+    history.wait(rest.UNKNOWN_S_MAX + 1)
+    assert len(list(rest.is_at_rest(history.after(intents=(planned,))))) == count
+
+
+@pytest.mark.parametrize(("most", "count"), [(0, 2), (1, 1), (2, 0)])
+def test_i2_a_write_while_nothing_happened(most, count):
+    history = History()
+    _, _, right = history.pair()
+    before = len(history.ledger.ours())
+    history.write(RIGHT, right)
+    history.write(RIGHT, right)
+    writes = history.ledger.ours()[before:]
+    assert len(list(rest.stays_at_rest(writes, most=most))) == count
+
+
+@pytest.mark.parametrize(("there", "back", "count"), [(1, 0, 0), (2, 0, 1), (1, 1, 1)])
+def test_i2_an_edit_costs_one_write_and_does_not_come_back(there, back, count):
+    history = History()
+    _, left, right = history.pair()
+    before = len(history.ledger.ours())
+    for side, record_id, times in ((RIGHT, right, there), (LEFT, left, back)):
+        for _ in range(times):
+            history.write(side, record_id)
+    writes = history.ledger.ours()[before:]
+    edited = history.key(LEFT, left)
+    assert len(list(rest.one_edit_one_write(edited, writes, most=1))) == count
+
+
+def test_i16_a_write_that_nobody_can_explain():
+    history = History()
+    person, left, right = history.pair()
+    history.ledger.entries.clear()
+    value = job(history, person)
+    history.edit(LEFT, left, job=value)
+    history.write(RIGHT, right, job=value)
+    for explained, count in (("another", 1), (value, 0)):
+        planned = intent(history, JOB_TITLE=explained)
+        found = rest.can_be_explained(history.after(intents=(planned,)), history.truth)
+        assert len(list(found)) == count

@@ -1,0 +1,297 @@
+"""Each invariant of single writes and calls sees a history that breaks it."""
+
+import msgspec
+import pytest
+
+from proto.fields import Role
+from proto.reconciler import Direction, Side
+from proto.record import Consent
+from tests.simulation.errands import WRONG
+from tests.simulation.hand_made import OTHER_TENANT, History
+from tests.simulation.invariants import calls, safety
+from tests.simulation.invariants.safety import TRASH
+from tests.simulation.ledger import Cause, Place, Who
+from tests.simulation.vendors.messages import Request
+from tests.simulation.vendors.oauth import OAuth, Presented
+from tests.simulation.vendors.session import TokenCall
+from tests.simulation.vendors.ways import Ways
+
+LEFT, RIGHT = Side.LEFT, Side.RIGHT
+BARE = {"unique_emails": False, "finds_by_email": False}
+FINDING = {"unique_emails": False, "finds_by_email": True}
+
+
+def test_a_linked_pair_breaks_nothing():
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=history.value(Role.JOB_TITLE, person))
+    job = history.books[LEFT].holders[left].now.fields["job_title"]
+    history.write(RIGHT, right, job=job)
+    assert history.wrongs == []
+
+
+def test_i3b_a_value_that_nobody_entered():
+    history = History()
+    _, _, right = history.pair()
+    history.write(RIGHT, right, job="Boss")
+    assert history.broken() == {"I3b"}
+
+
+def test_i3b_a_value_of_somebody_else():
+    history = History()
+    _, _, right = history.pair()
+    other = history.person()
+    job = history.value(Role.JOB_TITLE, other)
+    history.enter(LEFT, other, given=history.value(Role.NAME_GIVEN, other), job=job)
+    history.write(RIGHT, right, job=job)
+    assert history.broken() == {"I3b"}
+
+
+def test_i3b_a_value_of_another_field():
+    history = History()
+    _, left, right = history.pair()
+    given = history.books[LEFT].holders[left].now.fields["given"]
+    history.write(RIGHT, right, job=given)
+    assert history.broken() == {"I3b"}
+
+
+def test_i3b_a_value_that_the_other_side_never_had():
+    history = History()
+    person, _, right = history.pair()
+    history.write(RIGHT, right, job=history.value(Role.JOB_TITLE, person))
+    assert history.broken() == {"I3b"}
+
+
+def test_i3b_an_older_value_that_comes_back():
+    history = History()
+    person, left, right = history.pair()
+    jobs = [history.value(Role.JOB_TITLE, person) for _ in range(2)]
+    for job in jobs:
+        history.wait(1.0)
+        history.edit(LEFT, left, job=job)
+        history.write(RIGHT, right, job=job)
+    assert history.wrongs == []
+    history.write(RIGHT, right, job=jobs[0])
+    assert history.broken() == {"I3b"}
+
+
+def test_i3b_an_old_value_that_a_user_entered_again_is_no_older_one():
+    history = History()
+    person, left, right = history.pair()
+    jobs = [history.value(Role.JOB_TITLE, person) for _ in range(2)]
+    for job in (*jobs, jobs[0]):
+        history.wait(1.0)
+        history.edit(LEFT, left, job=job)
+        history.write(RIGHT, right, job=job)
+    assert history.wrongs == []
+
+
+def test_i4_two_records_of_one_link():
+    history = History(right=BARE)
+    _, left, _ = history.pair()
+    fields = history.books[LEFT].holders[left].now.fields
+    history.make(RIGHT, mark="1", given=fields["given"])
+    assert history.broken() == {"I4"}
+
+
+def test_i4_two_records_of_one_person():
+    history = History(right=BARE)
+    _, left, _ = history.pair()
+    fields = history.books[LEFT].holders[left].now.fields
+    history.make(RIGHT, mark="2", given=fields["given"])
+    assert history.broken() == {"I4"}
+
+
+@pytest.mark.parametrize("is_there_first", [True, False])
+def test_i4_a_record_whose_address_a_search_would_have_shown(is_there_first):
+    history = History(right=FINDING)
+    person = history.person()
+    email = history.value(Role.EMAIL, person)
+    history.enter(LEFT, person, email=email)
+    finds = history.truth.calls(history.owned.right).finds[email.casefold()]
+    if not is_there_first:
+        finds.append(history.time)
+        history.wait(1.0)
+    history.enter(RIGHT, person, email=email)
+    if is_there_first:
+        history.wait(1.0)
+        finds.append(history.time)
+    history.make(RIGHT, email=email)
+    assert history.broken() == ({"I4"} if is_there_first else set())
+
+
+@pytest.mark.parametrize("is_long_ago", [True, False])
+def test_i4_a_record_whose_address_was_shown_long_before(is_long_ago):
+    history = History(right=BARE)
+    person = history.person()
+    email = history.value(Role.EMAIL, person)
+    history.enter(LEFT, person, email=email)
+    there = history.enter(RIGHT, person, email=email)
+    shown = history.truth.calls(history.owned.right).shown
+    shown[there, email.casefold()] = history.time
+    history.wait(2 * safety.SHOWN_S if is_long_ago else 10.0)
+    history.make(RIGHT, email=email)
+    assert history.broken() == ({"I4"} if is_long_ago else set())
+
+
+@pytest.mark.parametrize("is_restored", [True, False])
+def test_i5_a_record_that_was_deleted_and_is_made_again(is_restored):
+    history = History(right=BARE)
+    _, left, right = history.pair()
+    fields = history.books[LEFT].holders[left].now.fields
+    history.books[RIGHT].delete(right)
+    assert history.wrongs == []
+    if is_restored:
+        history.books[RIGHT].restore(right)
+    history.make(RIGHT, mark="1", given=fields["given"])
+    assert history.broken() == ({"I4"} if is_restored else {"I5"})
+
+
+def test_i6_a_record_that_we_deleted():
+    history = History()
+    _, _, right = history.pair()
+    history.books[RIGHT].delete(right, cause=Cause(who=Who.TANDEM))
+    assert "I6" in history.broken()
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_i6_a_tag_for_somebody_whom_nobody_deleted(is_deleted):
+    history = History(right={"can_tag": True})
+    history.truth.features = msgspec.structs.replace(history.truth.features, tags=True)
+    _, left, right = history.pair()
+    if is_deleted:
+        history.books[LEFT].delete(left)
+    history.write(RIGHT, right, more={"tags": [TRASH]})
+    assert history.broken() == (set() if is_deleted else {"I6"})
+
+
+def test_i6_more_tags_in_an_hour_than_a_person_would_mean():
+    history = History(right={"can_tag": True})
+    history.truth.features = msgspec.structs.replace(history.truth.features, tags=True)
+    pairs = [history.pair() for _ in range(safety.TAGS_AN_HOUR + 1)]
+    for _, left, right in pairs:
+        assert history.wrongs == []
+        history.books[LEFT].delete(left)
+        history.write(RIGHT, right, more={"tags": [TRASH]})
+    assert history.broken() == {"I6"}
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "is_fine"),
+    [
+        (Consent.UNKNOWN, Consent.SUBSCRIBED, False),
+        (Consent.UNSUBSCRIBED, Consent.SUBSCRIBED, False),
+        (Consent.SUPPRESSED, Consent.UNSUBSCRIBED, False),
+        (Consent.SUBSCRIBED, Consent.SUBSCRIBED, True),
+        (Consent.SUBSCRIBED, Consent.UNSUBSCRIBED, True),
+    ],
+)
+def test_i7_a_consent_that_we_loosened(was, becomes, is_fine):
+    history = History(right={"has_consent": True})
+    history.truth.features = msgspec.structs.replace(
+        history.truth.features, consents=True
+    )
+    person = history.person()
+    record_id = history.enter(RIGHT, person)
+    history.books[RIGHT].edit(record_id, consent=was)
+    history.write(RIGHT, record_id, more={"consent": becomes})
+    assert history.broken() == (set() if is_fine else {"I7"})
+
+
+def test_i7_somebody_whom_we_made_and_who_may_be_mailed():
+    history = History(right={"has_consent": True, "default_consent": "subscribed"})
+    history.pair()
+    assert history.broken() == {"I7"}
+
+
+def test_i12_a_field_that_no_mapping_has():
+    history = History()
+    _, _, right = history.pair()
+    history.write(RIGHT, right, REF="ours")
+    assert history.broken() == {"I12"}
+
+
+@pytest.mark.parametrize("is_read_before", [True, False])
+def test_i12_a_field_that_a_whole_write_took_back(is_read_before):
+    """Without conditional writes there is a moment in which that cannot be seen."""
+    history = History()
+    person, _, right = history.pair()
+    history.wait(5.0)
+    history.edit(RIGHT, right, REF=history.value(Role.UNKNOWN, person))
+    history.wait(1.0)
+    history.write(RIGHT, right, read_s_ago=2.0 if is_read_before else 0.5, REF=None)
+    assert history.broken() == (set() if is_read_before else {"I12"})
+
+
+def test_i12_a_side_that_is_only_read():
+    history = History()
+    person, left, right = history.pair()
+    history.direct(Direction.TO_RIGHT)
+    job = history.value(Role.JOB_TITLE, person)
+    history.edit(RIGHT, right, job=job)
+    history.write(LEFT, left, job=job)
+    assert history.broken() == {"I12"}
+
+
+@pytest.mark.parametrize("more", [{"tags": ["x"]}, {"lists": ["list-2"]}])
+def test_i12_a_membership_that_nothing_asked_for(more):
+    history = History(right={"can_tag": True, "has_lists": True})
+    _, _, right = history.pair()
+    history.write(RIGHT, right, more=more)
+    assert history.broken() == {"I12"}
+
+
+def test_i11_a_call_with_somebody_of_another_tenant():
+    history = History()
+    stranger, friend = history.person(OTHER_TENANT), history.person()
+    for person, broken in ((stranger, {"I11"}), (friend, set())):
+        body = history.value(Role.JOB_TITLE, person).encode()
+        request = Request(method="POST", path="/api/people", body=body)
+        found = calls.check(history.owned.left, request, history.truth)
+        assert {wrong.invariant for wrong in found} == broken
+
+
+def test_i11_a_row_with_somebody_of_another_tenant():
+    history = History()
+    row = history.value(Role.JOB_TITLE, history.person(OTHER_TENANT)).encode()
+    assert list(calls.rows_of_others("tnt_one", [row], history.truth))
+    assert not list(calls.rows_of_others(OTHER_TENANT, [row], history.truth))
+
+
+def test_i13_a_token_in_an_address():
+    history = History()
+    request = Request(method="GET", path="/api/people", query={"t": ["at-sim_a-1"]})
+    found = list(calls.check(history.owned.left, request, history.truth))
+    assert [wrong.invariant for wrong in found] == ["I13"]
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_i13_a_refresh_token_that_is_presented_again_and_again(count):
+    oauth = OAuth(Ways(app="sim_a", roles=()))
+    oauth.presented += [
+        Presented(token="rt-1", account="acme", at=0.0, is_taken=False)
+        for _ in range(count)
+    ]
+    assert len(list(calls.tokens_used_once(oauth, rotates=True))) == count - 2
+    assert not list(calls.tokens_used_once(oauth, rotates=False))
+
+
+@pytest.mark.parametrize(("sent_at", "count"), [(0.5, 1), (1.5, 0)])
+def test_i13_two_refreshes_at_once(sent_at, count):
+    first, second = TokenCall("rt-1", 0.0), TokenCall("rt-1", sent_at)
+    first.ended_at = 1.0
+    assert len(list(calls.one_refresh_at_a_time([first, second]))) == count
+
+
+def test_i15_a_call_to_an_account_that_nobody_connected():
+    history = History()
+    place = Place(history.owned.left.app, WRONG)
+    for path, count in (("/api/me", 0), ("/api/people", 1)):
+        request = Request(method="GET", path=path)
+        found = calls.stays_with_its_account(place, request, history.truth)
+        assert len(list(found)) == count
+
+
+@pytest.mark.parametrize(("times", "count"), [([0, 0.4, 0.9], 1), ([0, 0.6, 1.2], 0)])
+def test_i10_more_calls_in_a_second_than_allowed(times, count):
+    assert len(list(calls.keeps_the_pace(times, limit=2))) == count
