@@ -229,7 +229,7 @@ _OPEN: Final = (
     ("auth.accounts", "account_id", ("lost",)),
     ("connector.writes", "intent_id", ("new", "sent")),
     ("connector.wanted_reads", "record_id", ()),
-    ("reconciler.connections", "connection_id", ("scanning", "syncing")),
+    ("reconciler.connections", "connection_id", ("scanning", "syncing", "paused")),
     ("reconciler.intents", "intent_id", ("open", "unknown")),
     ("reconciler.links", "link_id", ("pending",)),
     ("reconciler.dirty", "record_id", ()),

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from tests.fakes import loop
-from tests.simulation import complaints, scenario
+from tests.simulation import complaints, scenario, situations
 from tests.simulation.invariants.judge import Judge
 from tests.simulation.playing import Play, Restless
 
@@ -89,6 +89,11 @@ def play(seed: int, *, wanted: Wanted = Wanted()) -> Played:  # noqa: B008
     return Played(
         seed=seed,
         violations=tuple(violations),
+        situations=tuple(
+            name
+            for judge in played.judges
+            for name in situations.of(played, judge.truth)
+        ),
         digest=played.world.trace.digest() if wanted.digest else "",
         lines=tuple(played.world.trace.lines()) if wanted.lines else (),
         step_count=played.world.loop.steps,

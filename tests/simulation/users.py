@@ -5,6 +5,7 @@ thing on both sides, at once or a little later, and some change their minds.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -57,6 +58,8 @@ class Users:
         self.people = people
         self.done: list[tuple[str, str]] = []
         """The acts, and on whom."""
+        self.counts: Counter[str] = Counter()
+        """How often each act was done."""
         self._scenario = scenario
         self._books = books
         self._later = later
@@ -105,6 +108,7 @@ class Users:
         except EmailTaken:
             # The vendor says no, as it would to anybody.
             name += " (refused)"
+        self.counts[name] += 1
         return name
 
     def edit_once(self, plan: ConnectionPlan, side: Side, record_id: RecordId) -> Role:

@@ -5,6 +5,7 @@ What is on its way arrives, whether or not its sender is still there to hear of 
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -38,6 +39,8 @@ class Line:
         self.vendor = vendor
         self.weather: Weather = CALM
         self.on_fate: list[OnFate] = []
+        self.counts: Counter[str] = Counter()
+        """What happened to calls: fates, and others by a name of their own."""
         self._source = source
         self._loop = asyncio.get_running_loop()
 
@@ -68,6 +71,8 @@ class Line:
     ) -> None:
         response = self._answer(request, fate)
         self._tell(request, fate, response.status if response else 0)
+        if future.cancelled() and request.method != "GET":
+            self.counts["abandoned write"] += 1
         if fate is Fate.LOST or future.done():
             return
         back_s = self._source.uniform(*weather.TRAVEL_S)
@@ -115,6 +120,11 @@ class Line:
         return msgspec.structs.replace(response, body=self._source.choice((body, PAGE)))
 
     def _tell(self, request: Request, fate: Fate, status: int) -> None:
+        kind = "read" if request.method == "GET" else "write"
+        self.counts[f"{fate} {kind}"] += 1
+        self.counts[f"{request.method} {status}"] += 1
+        if "after" in request.query and fate is not Fate.FINE:
+            self.counts["broken page"] += 1
         for each in self.on_fate:
             each(request, fate, status)
 
