@@ -247,6 +247,37 @@ async def test_a_credential_keeps_its_account_and_goes_with_it(auths):
     assert await bob.does(lambda w: w.credential(TENANT, ACCOUNT)) is None
 
 
+async def test_a_credential_that_is_changed_twice_keeps_its_account_too(auths):
+    """So has it the foreign key: who adds the account again is refused at once.
+
+    Had the other user got as far as the credential, the two would wait for each other.
+    """
+    ann, bob = auths
+    await add_accounts(ann)
+    await ann.does(put_credential)
+    await ann.commits()
+    await ann.does(put_credential)
+    await ann.does(put_credential)
+    await bob.waits(lambda w: w.remove_account(TENANT, ACCOUNT))
+    with pytest.raises(AlreadyStored, match="accounts_pkey"):
+        await ann.does(lambda w: w.add_account(TENANT, account=account(ACCOUNT)))
+    await ann.rolls_back()
+    assert await bob.goes_on()
+
+
+async def test_a_credential_that_is_changed_once_does_not_keep_its_account(auths):
+    ann, bob = auths
+    await add_accounts(ann)
+    await ann.does(put_credential)
+    await ann.commits()
+    await ann.does(put_credential)
+    await bob.waits(lambda w: w.remove_account(TENANT, ACCOUNT))
+    with pytest.raises(DatabaseUnavailable, match="Deadlock"):
+        await ann.does(lambda w: w.add_account(TENANT, account=account(ACCOUNT)))
+    await ann.rolls_back()
+    assert await bob.goes_on()
+
+
 def put_authorisation(work):
     pending = PendingAuthorisation(
         app=REF.app,

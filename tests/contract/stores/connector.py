@@ -150,7 +150,8 @@ class ConnectorPlayer(ChassisPlayer):
             busy=self.some(REFS) if self.source.random() < 0.2 else [],
             limit=self.one([1, 2, 9]),
         )
-        self.claims += tuple(claims)
+        # Sorted, because what comes next depends on it and not on the database.
+        self.claims += tuple(sorted(claims, key=lambda claim: claim.ref))
         return sorted(plain(claims), key=repr)
 
     @act()

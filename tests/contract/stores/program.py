@@ -189,7 +189,7 @@ class Player:
 
     def some(self, choices: Iterable[Any], *, most: int = 3) -> list[Any]:
         """Draw a few, in order, at least one."""
-        there = list(choices)
+        there = sorted(choices)
         count = self.source.randint(1, min(most, len(there)))
         return sorted(self.source.sample(there, count))
 

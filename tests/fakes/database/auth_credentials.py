@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import asyncpg
 
-from tests.fakes.database.sessions import KEY_SHARE, Session
-from tests.fakes.database.tables import Key, Row, only
+from tests.fakes.database.sessions import KEY_SHARE, Change, Session
+from tests.fakes.database.tables import Key, Row, Where, only
 
 SEALED = only("tenant_id", "own_id", "version", "key_id", "wrapped_key")
 CREDENTIAL = only(
@@ -28,20 +28,41 @@ FRESH = {"lease_id": None, "lease_until": None, "uses": 0}
 
 
 async def put_credential(session: Session, **credential: object) -> int:
+    key = credential["tenant_id"], credential["account_id"]
     replaced = []
 
     def replace(there: Row, _new: Row) -> Row:
         replaced.append(there)
         return {**credential, **FRESH, "renewed_at": None, "refused_at": None}
 
+    is_ours = session.has_drafted("credentials", *key)
     stored = await session.insert("credentials", [credential], otherwise=replace)
-    if not replaced:
-        # The foreign key: nobody can remove the account from now on.
-        key = (credential["tenant_id"], credential["account_id"])
-        account = session.get("accounts", *key)
-        if not await session.lock("accounts", [account], mode=KEY_SHARE):
-            raise asyncpg.ForeignKeyViolationError("a credential of no account")
+    if is_ours or not replaced:
+        await _hold_account(session, *key)
     return len(stored)
+
+
+async def _update(
+    session: Session, key: tuple[str, str], change: Change, *, where: Where
+) -> list[Row]:
+    """Change a credential."""
+    is_ours = session.has_drafted("credentials", *key)
+    wanted = [session.get("credentials", *key)]
+    changed = await session.update("credentials", wanted, change, where=where)
+    if changed and is_ours:
+        await _hold_account(session, *key)
+    return changed
+
+
+async def _hold_account(session: Session, tenant_id: str, account_id: str) -> None:
+    """Keep the account that a credential refers to from being removed.
+
+    Postgres does it for a row that is new, and for a change of one that the same
+    transaction has written before.
+    """
+    account = session.get("accounts", tenant_id, account_id)
+    if not await session.lock("accounts", [account], mode=KEY_SHARE):
+        raise asyncpg.ForeignKeyViolationError("a credential of no account")
 
 
 async def get_credential(
@@ -65,9 +86,9 @@ async def lease_credential(
     lease_until: datetime.datetime,
     now: datetime.datetime,
 ) -> list[Row]:
-    leased = await session.update(
-        "credentials",
-        [session.get("credentials", tenant_id, account_id)],
+    leased = await _update(
+        session,
+        (tenant_id, account_id),
         lambda row: {
             "lease_id": lease_id,
             "lease_until": lease_until,
@@ -91,9 +112,9 @@ async def renew_credential(
     **given: object,
 ) -> list[Row]:
     changed = {**given, **FRESH, "version": version, "renewed_at": now}
-    renewed = await session.update(
-        "credentials",
-        [session.get("credentials", tenant_id, account_id)],
+    renewed = await _update(
+        session,
+        (tenant_id, account_id),
         lambda _: changed,
         where=lambda row: row["version"] < version,
     )
@@ -121,9 +142,9 @@ async def end_lease(
         }
 
     return len(
-        await session.update(
-            "credentials",
-            [session.get("credentials", tenant_id, account_id)],
+        await _update(
+            session,
+            (tenant_id, account_id),
             end,
             where=lambda row: row["lease_id"] == lease_id,
         )
@@ -134,9 +155,9 @@ async def forget_refusal(
     session: Session, *, tenant_id: str, account_id: str, accepted_at: datetime.datetime
 ) -> int:
     return len(
-        await session.update(
-            "credentials",
-            [session.get("credentials", tenant_id, account_id)],
+        await _update(
+            session,
+            (tenant_id, account_id),
             lambda _: {"refused_at": None},
             where=lambda row: (
                 row["refused_at"] is not None and row["refused_at"] < accepted_at
@@ -221,13 +242,14 @@ async def _rewrap(
     key_of: Callable[[Row], Key] = session.tables[table].key_of
     given = zip(old_key_ids, old_wrapped_keys, wrapped_keys, strict=True)
     new = dict(zip(zip(tenant_ids, own_ids, strict=True), given, strict=True))
-    return len(
-        await session.update(
-            table,
-            session.get_all(table, new),
-            lambda row: {"key_id": active, "wrapped_key": new[key_of(row)][2]},
-            where=lambda row: (
-                (row["key_id"], row["wrapped_key"]) == new[key_of(row)][:2]
-            ),
-        )
+    ours = {key for key in new if session.has_drafted(table, *key)}
+    changed = await session.update(
+        table,
+        session.get_all(table, new),
+        lambda row: {"key_id": active, "wrapped_key": new[key_of(row)][2]},
+        where=lambda row: (row["key_id"], row["wrapped_key"]) == new[key_of(row)][:2],
     )
+    for key in [key_of(row) for row in changed if table == "credentials"]:
+        if key in ours:
+            await _hold_account(session, *key)
+    return len(changed)

@@ -94,6 +94,11 @@ class Session:
                 rows.append(row)
         return rows
 
+    def has_drafted(self, table: str, *key: Key) -> bool:
+        """Say whether a row is one that this session has written."""
+        slot = self.tables[table].slots.get(key if len(key) > 1 else key[0])
+        return slot is not None and slot.writer is self and slot.draft is not None
+
     # Locking and writing.
 
     async def lock(
