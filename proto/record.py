@@ -15,9 +15,12 @@ class Presence(enum.StrEnum):
 
     UNKNOWN = "unknown"
     LIVE = "live"
+    MISSING = "missing"
+    """The app has no such id at this moment; that alone is no evidence."""
     DELETED = "deleted"
-    """The app said so: a tombstone, or no such id where it was before."""
+    """The app said so with a tombstone, or missed it twice, well apart."""
     MERGED = "merged"
+    """Made one with another record of its app: ``merged_into``."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -36,6 +39,24 @@ class Consent(enum.StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Self:
         return cls("unknown")
+
+
+class Memberships(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Changes of what a record is in and carries; all others stay."""
+
+    containers_add: tuple[ContainerId, ...] = ()
+    containers_remove: tuple[ContainerId, ...] = ()
+    tags_add: tuple[str, ...] = ()
+    tags_remove: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Say whether there is any change."""
+        return bool(
+            self.containers_add
+            or self.containers_remove
+            or self.tags_add
+            or self.tags_remove
+        )
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -12,13 +12,13 @@ from services.reconciler.engine import canon, guards, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.merge import Merged
 from services.reconciler.engine.model import (
+    Cause,
     Config,
     FieldChange,
     Intent,
     Link,
     Loss,
     Pair,
-    Rule,
     Seen,
 )
 from services.reconciler.engine.weigh import Want
@@ -59,7 +59,7 @@ def update(
                 mapping_id=want.pair.mapping.mapping_id,
                 before=seen.get(field_id),
                 after=value,
-                rule=_rule_of(want.merged, side),
+                cause=_cause_of(want.merged, side),
             )
             for want in wants
             for field_id, value in want.fields.items()
@@ -115,7 +115,7 @@ def create(
                 field_id=field_id,
                 mapping_id=pair.mapping.mapping_id,
                 after=fields[field_id],
-                rule=Rule.CREATED,
+                cause=Cause.CREATED,
             )
             for pair in pairs
             for field_id in pair.end(side).ids
@@ -137,10 +137,10 @@ def _of_pairs(pairs: Sequence[Pair], side: Side, *, values: Fields) -> Fields:
     return {i: values[i] for pair in pairs for i in pair.end(side).ids}
 
 
-def _rule_of(merged: Merged, side: Side) -> Rule:
+def _cause_of(merged: Merged, side: Side) -> Cause:
     if side in merged.lost:
-        return Rule.CONFLICT
-    return Rule.FIRST_MATCH if merged.is_first else Rule.CHANGED
+        return Cause.CONFLICT
+    return Cause.FIRST_MATCH if merged.is_first else Cause.CHANGED
 
 
 def _for_create(consent: Consent) -> Consent:

@@ -1,7 +1,7 @@
 """The words of the engine: links, what was seen, what is decided.
 
 All are frozen Structs that survive JSON, because the planner stores them. What a
-connection is set to is in ``rules`` and offered here too.
+connection is set to is in ``config`` and offered here too.
 """
 
 import enum
@@ -16,7 +16,7 @@ from proto.fields import Fields, Value
 from proto.ids import ContainerId, FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
 from proto.record import Consent, Presence, Record
-from services.reconciler.engine.rules import (
+from services.reconciler.engine.config import (
     Config,
     Lens,
     Mapping,
@@ -28,6 +28,7 @@ from services.reconciler.engine.rules import (
 __all__ = [
     "NOTHING",
     "Candidate",
+    "Cause",
     "Config",
     "FieldChange",
     "Folded",
@@ -44,7 +45,6 @@ __all__ = [
     "PairEnd",
     "Plan",
     "Reason",
-    "Rule",
     "Seen",
     "Shadow",
     "SideConfig",
@@ -162,7 +162,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.left if side is Side.LEFT else self.right
 
 
-class Rule(enum.StrEnum):
+class Cause(enum.StrEnum):
     """Why a value was written."""
 
     UNKNOWN = "unknown"
@@ -185,7 +185,7 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     mapping_id: str
     before: Value = None
     after: Value = None
-    rule: Rule
+    cause: Cause
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
