@@ -9,8 +9,9 @@ import msgspec
 from proto.connector import Capabilities
 from proto.fields import Field, FieldKind, Role
 from proto.ids import AccountId, AppId, ContainerId, FieldId
-from proto.reconciler import Direction, Side
+from proto.reconciler import TRASH_TAG, UNSUBSCRIBE_TAG, Direction, Side
 from proto.record import Record
+from proto.rules import Leaving, Rule, Unsubscribes
 
 
 class Lens(enum.StrEnum):
@@ -119,10 +120,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
     """Only those that are switched on."""
     left: SideConfig
     right: SideConfig
+    left_rules: tuple[Rule, ...] = ()
+    right_rules: tuple[Rule, ...] = ()
+    leaving: Leaving = Leaving.STOP
+    tags_deletions: bool = False
+    deletion_tag: str = TRASH_TAG
+    unsubscribes: Unsubscribes = Unsubscribes.IGNORE
+    unsubscribe_tag: str = UNSUBSCRIBE_TAG
 
     def side(self, side: Side) -> SideConfig:
         """Return one end."""
         return self.left if side is Side.LEFT else self.right
+
+    def rules(self, side: Side) -> tuple[Rule, ...]:
+        """Return the rules with conditions on a side's records."""
+        return self.left_rules if side is Side.LEFT else self.right_rules
 
     def allows(self, side: Side) -> bool:
         """Say whether the connection may write to a side at all."""

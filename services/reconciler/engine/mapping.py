@@ -89,6 +89,13 @@ def config_of(
         mappings=default_mappings(left=left, right=right, settings=settings),
         left=left,
         right=right,
+        left_rules=settings.left_rules,
+        right_rules=settings.right_rules,
+        leaving=settings.leaving,
+        tags_deletions=settings.tags_deletions,
+        deletion_tag=settings.deletion_tag,
+        unsubscribes=settings.unsubscribes,
+        unsubscribe_tag=settings.unsubscribe_tag,
     )
 
 
