@@ -15,7 +15,7 @@ import phonenumbers
 
 from proto.fields import Address, FieldKind, Item, Value
 from proto.record import Record
-from services.reconciler.engine.model import SideConfig
+from services.reconciler.engine.config import SideConfig
 
 _TEXT: Final = FieldKind.TEXT
 _PHONE: Final = FieldKind.PHONE
