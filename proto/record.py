@@ -67,6 +67,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The app's own version (an ETag, a change stamp); opaque."""
     modified_at: Instant | None = None
     """The app's change time where it has one; an older state never replaces a newer."""
+    created_at: Instant | None = None
+    """When the app made it; another time under the same id is another record."""
+    marker: str = ""
+    """Our own mark, on a record that we made in an app that can hold one."""
     presence: Presence = Presence.LIVE
     merged_into: RecordId | None = None
     fields: Fields = {}

@@ -143,7 +143,8 @@ class _Deciding:
         return {
             record_id: match.candidate_of(
                 seen.record,
-                self._config.side(side),
+                side,
+                config=self._config,
                 link=self._link_of((side, record_id)),
             )
             for (where, record_id), seen in self._batch.seen.items()

@@ -19,7 +19,7 @@ from services.chassis.store import Work
 from services.reconciler import observing
 from services.reconciler.config import Config
 from services.reconciler.engine import fold, match, model
-from services.reconciler.engine.model import Folded, Link, Seen, SideConfig
+from services.reconciler.engine.model import Folded, Link, Seen
 from services.reconciler.errors import Overtaken
 from services.reconciler.store import claims, connections, intents, links, queue
 from services.reconciler.store.connections import StoredConnection, Tally
@@ -179,8 +179,8 @@ def decide(
             rival = rivals.get((side, record.record_id))
             if rival is not None and rival.link_id == answer.link.link_id:
                 rival = None
-            is_taken = (side, record.record_id) in bound or _is_bound(
-                rival, record, side=connection.config.side(side)
+            is_taken = (side, record.record_id) in bound or (
+                rival is not None and match.is_bound(rival)
             )
         result = answer.result
         if is_taken and result.outcome is WriteOutcome.WRITTEN:
@@ -205,10 +205,6 @@ def decide(
         _count(answer, folded, tally=outcome.tally)
         outcome.marked |= _to_plan_again(link, side)
     return outcome
-
-
-def _is_bound(rival: Link | None, record: Record, *, side: SideConfig) -> bool:
-    return rival is not None and match.candidate_of(record, side, link=rival).is_bound
 
 
 def _told(answer: Answer, folded: Folded, *, settle_s: float, now: Instant) -> Told:

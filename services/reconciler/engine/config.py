@@ -132,6 +132,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
         """Return one end."""
         return self.left if side is Side.LEFT else self.right
 
+    @property
+    def keeps_updating(self) -> bool:
+        """Say whether a linked contact stays in sync when no rule matches it."""
+        return self.leaving is Leaving.KEEP_UPDATING
+
     def rules(self, side: Side) -> tuple[Rule, ...]:
         """Return the rules with conditions on a side's records."""
         return self.left_rules if side is Side.LEFT else self.right_rules
