@@ -47,7 +47,9 @@ bench: $(READY)  ## measure a first sync of 10,000 + 10,000 contacts
 	$(BIN)/python -m tests.bench
 
 clean:  ## remove the environment, local data and caches
-	@if [ -d .local ] && [ -x $(BIN)/python ]; then $(BIN)/python -m deploy.local down; fi
+	@for place in .local .local/demo; do \
+	    if [ -d $$place ] && [ -x $(BIN)/python ]; then \
+	        $(BIN)/python -m deploy.local --directory $$place down || exit 1; fi; done
 	rm -rf .venv .local .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

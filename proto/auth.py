@@ -172,6 +172,9 @@ class IssueToken(Command[Token], frozen=True, kw_only=True):
     account_id: AccountId
     version_min: int = 0
     """One more than the version of a token that the app has just refused."""
+    accepted_at: Instant | None = None
+    """When the app last accepted a call for this account, as far as the sender knows:
+    what it refused before that counts no more."""
 
 
 class AccountConnected(Event, frozen=True, kw_only=True):

@@ -1,11 +1,19 @@
-"""Marks each test by the folder it is in, so that no file has to repeat it."""
+"""Marks each test by the folder it is in, and steadies the examples of properties."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _HERE = Path(__file__).parent
 _MARKED = ("integration", "e2e")
+
+# The suite tries the same examples each time. New ones are looked for on purpose, with
+# HYPOTHESIS_PROFILE=search and more of them.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,7 +5,6 @@ On a terminal everything stays up afterwards until Ctrl-C; otherwise it ends wit
 
 import argparse
 import asyncio
-import shutil
 import signal
 import sys
 from pathlib import Path
@@ -31,7 +30,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     layout = Layout(arguments.directory)
     try:
-        _empty(layout)
+        setting.clear(layout)
         crowd = people.small_crowd() if arguments.small else people.crowd()
         return asyncio.run(_run(layout, crowd=crowd, stay=arguments.stay))
     except (ApiRefused, CannotStart, ItWentWrong, LostTheWay, VendorRefused) as err:
@@ -44,19 +43,6 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _empty(layout: Layout) -> None:
-    """Start from nothing, so that the figures mean something; delete only our own."""
-    if layout.holder() is not None or not layout.root.exists():
-        return
-    if not layout.lock.exists() and any(layout.root.iterdir()):
-        raise CannotStart(
-            part="The demo",
-            reason=f"{layout.root} holds other things.",
-            remedy="Name a --directory that is empty or not there yet.",
-        )
-    shutil.rmtree(layout.root)
 
 
 async def _run(layout: Layout, *, crowd: people.Crowd, stay: bool) -> int:

@@ -4,18 +4,22 @@ The emulator holds nobody to the vendor's 4 calls a second, so that both are sho
 """
 
 import re
+import shutil
 from collections.abc import Mapping
 from typing import Final
 
 import aiohttp
 
 from deploy.local import keys
+from deploy.local.errors import CannotStart
 from deploy.local.layout import Layout
 from deploy.local.programs import Options
 from deploy.local.supervisor import Supervisor
 
 CLIENT_ID: Final = "tandem-demo"
 ACCOUNTS: Final = ("Blumen & Café", "Second Shop")
+MARKER: Final = "made-by-the-demo"
+"""The file that says whose folder it is, and that it may be emptied."""
 _CALLS: Final = re.compile(
     r'^tandem_connector_calls_total{app="(\w+)"[^}]*} ([0-9.e+]+)$', re.MULTILINE
 )
@@ -26,6 +30,26 @@ SERVICES: Final[Mapping[str, Mapping[str, str]]] = {
     },
     "api": {"API_REQUESTS_PER_MINUTE_MAX": "6000"},
 }
+
+
+def clear(layout: Layout) -> None:
+    """Start from nothing, so that the figures mean something; delete only our own.
+
+    An installation that holds somebody's connections has no marker.
+    """
+    if layout.holder() is not None:
+        return
+    marker = layout.root / MARKER
+    if layout.root.is_dir():
+        if not marker.exists() and any(layout.root.iterdir()):
+            raise CannotStart(
+                part="The demo",
+                reason=f"{layout.root} holds other things.",
+                remedy="Name a --directory that is empty or not there yet.",
+            )
+        shutil.rmtree(layout.root)
+    layout.prepare()
+    marker.touch()
 
 
 def options(layout: Layout) -> Options:

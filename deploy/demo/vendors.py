@@ -17,6 +17,9 @@ from deploy.demo.people import Person
 AT_ONCE_MAX: Final = 16
 TIMEOUT_S: Final = 60.0
 _FOLDED: Final = re.compile(r"\r?\n[ \t]")
+_EMAIL: Final = re.compile(
+    r"^(?:[\w-]+\.)?EMAIL(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE | re.MULTILINE
+)
 
 
 class VendorRefused(Exception):
@@ -109,7 +112,7 @@ class CardDav:
     async def card_of(self, email: str) -> tuple[str, str] | None:
         """Return path and text of the card with an email."""
         for path, text in (await self.cards()).items():
-            if email.lower() in text.lower():
+            if email.lower() in map(str.lower, _EMAIL.findall(text)):
                 return path, text
         return None
 

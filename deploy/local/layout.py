@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,13 @@ class Layout:
         """Return the log file of one process."""
         return self.root / "logs" / f"{name}.log"
 
+    def command(self, verb: str) -> str:
+        """Return the command line that does something with this installation."""
+        place = f" --directory {shlex.quote(str(self.root))}"
+        if self.root == Layout().root:
+            place = ""
+        return f"python -m deploy.local{place} {verb}"
+
     def prepare(self) -> None:
         """Create the root, for this user alone: logs and data lie below it."""
         try:
@@ -53,8 +61,8 @@ class Layout:
                     part="Tandem",
                     reason=f"it already runs in {self.root} (process {file.read()}).",
                     remedy=(
-                        "See `python -m deploy.local status`, stop it with"
-                        " `make down`, or name another --directory."
+                        f"See `{self.command('status')}`, stop it with"
+                        f" `{self.command('down')}`, or name another --directory."
                     ),
                 ) from err
             file.truncate(0)

@@ -3,13 +3,12 @@
 So a key that was revoked is refused at once, and nothing of a key is kept in memory.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from aiohttp import web
 
-from proto.ids import ApiKeyId, TenantId
 from services.api import keys, store
-from services.api.calls import Parts
+from services.api.calls import Caller, Parts
 from services.api.errors import Refused
 from services.api.problems import Code
 
@@ -18,14 +17,6 @@ WRITE: Final = "write"
 SCOPES: Final = (READ, WRITE)
 
 _REALM: Final = 'Bearer realm="tandem"'
-
-
-class Caller(NamedTuple):
-    """The holder of a valid key."""
-
-    tenant_id: TenantId
-    key_id: ApiKeyId
-    scopes: tuple[str, ...]
 
 
 async def identify(request: web.Request, parts: Parts) -> Caller:
@@ -48,7 +39,7 @@ async def identify(request: web.Request, parts: Parts) -> Caller:
     if key.expires_at is not None and key.expires_at <= parts.clock.now():
         raise _refused(Code.KEY_EXPIRED)
     parts.usage.note(key.tenant_id, key.key_id)
-    return Caller(key.tenant_id, key.key_id, key.scopes)
+    return Caller(key.tenant_id, key.key_id, key.scopes, key.expires_at)
 
 
 def require(caller: Caller, scope: str) -> None:

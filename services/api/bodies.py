@@ -15,6 +15,7 @@ from services.api.problems import Code
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 BODY_TIMEOUT_S: Final = 30.0
+PARAMETER_CHARS_MAX: Final = 4_096
 JSON: Final = "application/json"
 
 T = TypeVar("T")
@@ -82,17 +83,35 @@ def query(request: web.Request, *names: str) -> dict[str, str]:
     Raises:
         Refused: A parameter is unknown or there twice.
     """
-    found = dict.fromkeys(names, "")
-    faults = []
-    for name, value in request.query.items():
-        if name not in found:
-            faults.append(Fault(name, "There is no such parameter here."))
-        elif found[name]:
-            faults.append(Fault(name, "Give it once."))
-        else:
-            found[name] = value
+    given = request.query
+    faults = [
+        Fault(name, "There is no such parameter here.")
+        for name in dict.fromkeys(given)
+        if name not in names
+    ]
+    faults += [
+        Fault(name, "Give it once.")
+        for name in names
+        if len(given.getall(name, [])) > 1
+    ]
     if faults:
         raise Refused(Code.QUERY_INVALID, faults=tuple(faults))
+    return {name: given.get(name, "") for name in names}
+
+
+def page_query(request: web.Request, *names: str) -> dict[str, str]:
+    """Return what an app sent with a browser; what else it sends is its own business.
+
+    Raises:
+        Refused: Something is there twice, which RFC 6749 forbids, or is no plain text.
+    """
+    found = {}
+    for name in names:
+        values = request.query.getall(name, [])
+        value = found[name] = values[0] if values else ""
+        is_plain = len(value) <= PARAMETER_CHARS_MAX and value.isprintable()
+        if len(values) > 1 or not is_plain:
+            raise Refused(Code.REQUEST_MALFORMED)
     return found
 
 
@@ -105,5 +124,6 @@ async def _bytes(request: web.Request) -> bytes:
         raise Refused(Code.REQUEST_MALFORMED, detail) from None
     except web.HTTPRequestEntityTooLarge:
         raise Refused(Code.BODY_TOO_LARGE) from None
-    except (web.RequestPayloadError, ValueError):
+    except (web.RequestPayloadError, ConnectionError, ValueError):
+        # Nobody may be there any more to read this, and it is no fault of ours.
         raise Refused(Code.REQUEST_MALFORMED) from None

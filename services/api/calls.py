@@ -1,9 +1,10 @@
 """One request as a route sees it: who asks, what is said, and whom to ask."""
 
 import contextlib
-from collections.abc import AsyncIterator
+import datetime
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -73,6 +74,15 @@ class Parts:
 PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)
 
 
+class Caller(NamedTuple):
+    """The holder of a valid key."""
+
+    tenant_id: TenantId
+    key_id: ApiKeyId
+    scopes: tuple[str, ...]
+    expires_at: datetime.datetime | None
+
+
 class Act:
     """A configuration act under way; says which object it was once that is known."""
 
@@ -86,8 +96,14 @@ class Call:
 
     request: web.Request
     parts: Parts
-    tenant_id: TenantId
-    key_id: ApiKeyId
+    caller: Caller
+    query: Mapping[str, str]
+    """The parameters that the route takes; empty where not given."""
+
+    @property
+    def tenant_id(self) -> TenantId:
+        """Whose things it is about."""
+        return self.caller.tenant_id
 
     def id_in_path(self, id_type: IdType[Id], name: str) -> Id:
         """Return an identifier of the path.
@@ -114,7 +130,7 @@ class Call:
         """Return an entry that names the key, the request and where it came from."""
         return AuditEntry(
             tenant_id=self.tenant_id,
-            actor=self.key_id,
+            actor=self.caller.key_id,
             act=act,
             object_id=object_id,
             fields=fields,
@@ -158,6 +174,16 @@ class Call:
             except Unavailable as err:
                 # The act itself is not undone by this: its begin is on record.
                 log.warning("outcome_not_written", reason=type(err).__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """A request of a person's browser, without a key."""
+
+    request: web.Request
+    parts: Parts
+    query: Mapping[str, str]
+    """What the page takes of it; empty where not given."""
 
 
 def app_in_path(request: web.Request) -> AppId:

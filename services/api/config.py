@@ -3,7 +3,8 @@
 import ipaddress
 from urllib.parse import urlsplit
 
-from services.chassis.config import Settings
+from services.chassis import addresses
+from services.chassis.config import Count, Seconds, Settings
 from services.chassis.errors import BadConfiguration
 
 
@@ -12,49 +13,59 @@ class Config(Settings, frozen=True, kw_only=True):
 
     public_url: str = ""
     """Where people's browsers reach this service, without a path. Empty: the
-    address it listens on, which serves one machine."""
-    requests_per_minute_max: int = 600
+    address it listens on, if that is one of this machine alone."""
+    requests_per_minute_max: Count = 600
     """How many requests one API key, or one browser's address, may make."""
-    command_timeout_s: float = 10.0
+    command_timeout_s: Seconds = 10.0
     """How long another service may take to answer."""
-    app_timeout_s: float = 45.0
+    app_timeout_s: Seconds = 45.0
     """The same for commands that call an app."""
-    authorisations_open_max: int = 100
+    authorisations_open_max: Count = 100
     """How many authorisations of one tenant may wait for a person at one time."""
-    keys_max: int = 100
+    keys_max: Count = 100
     """How many API keys of one tenant may be valid at one time."""
+
+    def __post_init__(self) -> None:
+        """Refuse what can never work."""
+        if self.public_url and (faults := faults_of_url(self.public_url)):
+            raise BadConfiguration(faults)
 
 
 def base_url(settings: Config) -> str:
     """Return the address that browsers and vendors are given, without a last slash.
 
     Raises:
-        BadConfiguration: It cannot be known, or is not safe to use.
+        BadConfiguration: It is not given, and where we listen does not tell it.
     """
-    if not settings.public_url:
-        if settings.http_port == 0:
-            raise BadConfiguration(
-                ["API_PUBLIC_URL is not set, and API_HTTP_PORT does not fix a port"]
-            )
-        return f"http://{settings.http_host}:{settings.http_port}"
-    parts = urlsplit(settings.public_url)
-    if (
-        parts.path not in ("", "/")
-        or parts.query
-        or parts.fragment
-        or "@" in (parts.netloc)
-    ):
-        raise BadConfiguration(
-            ["API_PUBLIC_URL must be a scheme and a host, and a port if need be"]
+    if settings.public_url:
+        parts = urlsplit(settings.public_url)
+        return f"{parts.scheme}://{parts.netloc}"
+    host, port = settings.http_host, settings.http_port
+    faults = []
+    if port == 0:
+        faults.append(
+            "API_PUBLIC_URL is not set, and API_HTTP_PORT does not fix a port"
         )
-    is_safe = parts.scheme == "https" or (
-        parts.scheme == "http" and is_loopback(parts.hostname or "")
-    )
-    if not is_safe or not parts.hostname:
-        raise BadConfiguration(
-            ["API_PUBLIC_URL must be https; http is for addresses of this machine"]
+    if not is_loopback(host):
+        faults.append(
+            "API_PUBLIC_URL is not set, and API_HTTP_HOST is not of this machine alone:"
+            " give the https address under which browsers reach it"
         )
-    return f"{parts.scheme}://{parts.netloc}"
+    if faults:
+        raise BadConfiguration(faults)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def faults_of_url(url: str) -> list[str]:
+    """Return why an address cannot be the one that browsers are given."""
+    if not addresses.is_url(url):
+        return ["API_PUBLIC_URL must be an address such as https://tandem.example.org"]
+    parts = urlsplit(url)
+    if parts.path not in ("", "/") or parts.query:
+        return ["API_PUBLIC_URL must be a scheme and a host, and a port if need be"]
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        return ["API_PUBLIC_URL must be https; http is for addresses of this machine"]
+    return []
 
 
 def is_loopback(host: str) -> bool:

@@ -27,16 +27,18 @@ def is_well_formed(text: str) -> bool:
     """Tell whether a text can be a key at all."""
     body, checksum = text[:-_CHECKSUM_CHARS], text[-_CHECKSUM_CHARS:]
     return (
-        len(body) == len(PREFIX) + _SECRET_CHARS
+        text.isascii()
+        and len(body) == len(PREFIX) + _SECRET_CHARS
         and body.startswith(PREFIX)
-        and body.isascii()
         and secrets.compare_digest(checksum.encode(), _checksum(body).encode())
     )
 
 
 def digest(text: str) -> bytes:
     """Return what is stored of a key, or of another secret of full entropy."""
-    return hashlib.sha256(text.encode()).digest()
+    # Bytes that are no UTF-8 come as lone surrogates. No secret of ours has any, and
+    # looking such a text up finds nothing.
+    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
 
 
 def hint(text: str) -> str:

@@ -10,13 +10,15 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from proto import codec
-from services.api import bodies
+from services.api.calls import Call
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
 CURSOR_CHARS_MAX: Final = 500
+QUERY: Final = ("limit", "after")
+"""What every route takes that answers with pages."""
 _NUMBER: Final = re.compile("[0-9]{1,4}")
 
 
@@ -25,17 +27,15 @@ class Page(NamedTuple):
 
     after: str
     limit: int
-    filters: dict[str, str]
 
 
-def read(request: web.Request, *filters: str) -> Page:
+def read(call: Call) -> Page:
     """Return the page that a query asks for.
 
     Raises:
-        Refused: A parameter is unknown or out of range.
+        Refused: A parameter is out of range.
     """
-    given = bodies.query(request, "limit", "after", *filters)
-    limit, after = given.pop("limit"), given.pop("after")
+    limit, after = call.query["limit"], call.query["after"]
     faults = []
     if limit and not (_NUMBER.fullmatch(limit) and 1 <= int(limit) <= LIMIT_MAX):
         faults.append(Fault("limit", f"Give a number from 1 to {LIMIT_MAX}."))
@@ -43,17 +43,17 @@ def read(request: web.Request, *filters: str) -> Page:
         faults.append(Fault("after", "Give the `next` of the page before."))
     if faults:
         raise Refused(Code.QUERY_INVALID, faults=tuple(faults))
-    return Page(after, int(limit or LIMIT_DEFAULT), given)
+    return Page(after, int(limit or LIMIT_DEFAULT))
 
 
 def respond(
-    request: web.Request, items: Iterable[object], *, next_after: str | None
+    call: Call, items: Iterable[object], *, next_after: str | None
 ) -> web.Response:
     """Return a page; the Link header leads to the next one with the same filters."""
     body = codec.encode({"items": list(items), "next": next_after})
     response = web.Response(body=body, content_type="application/json")
     if next_after is not None:
-        target = request.rel_url.update_query(after=next_after)
+        target = call.request.rel_url.update_query(after=next_after)
         response.headers["Link"] = f'<{target}>; rel="next"'
     return response
 

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from services.api import access
-from services.api.calls import PARTS, Call, Parts
+from services.api import access, bodies
+from services.api.calls import PARTS, Call, Visit
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
-PageHandler = Callable[[web.Request, Parts], Awaitable[web.StreamResponse]]
+PageHandler = Callable[[Visit], Awaitable[web.StreamResponse]]
 
 
 class Route(NamedTuple):
@@ -18,6 +18,8 @@ class Route(NamedTuple):
     method: str
     path: str
     handler: Handler
+    query: tuple[str, ...] = ()
+    """The query parameters that it takes."""
 
     @property
     def scope(self) -> str:
@@ -30,6 +32,8 @@ class Page(NamedTuple):
 
     path: str
     handler: PageHandler
+    query: tuple[str, ...] = ()
+    """The query parameters that it takes."""
 
 
 def with_key(route: Route) -> web.RouteDef:
@@ -40,13 +44,10 @@ def with_key(route: Route) -> web.RouteDef:
         caller = await access.identify(request, parts)
         access.pace(parts, caller.key_id)
         access.require(caller, route.scope)
-        call = Call(
-            request=request,
-            parts=parts,
-            tenant_id=caller.tenant_id,
-            key_id=caller.key_id,
+        query = bodies.query(request, *route.query)
+        return await route.handler(
+            Call(request=request, parts=parts, caller=caller, query=query)
         )
-        return await route.handler(call)
 
     return web.route(route.method, route.path, handle)
 
@@ -57,7 +58,8 @@ def for_browser(page: Page) -> web.RouteDef:
     async def handle(request: web.Request) -> web.StreamResponse:
         parts = request.app[PARTS]
         access.pace(parts, f"from {request.remote}")
-        return await page.handler(request, parts)
+        query = bodies.page_query(request, *page.query)
+        return await page.handler(Visit(request=request, parts=parts, query=query))
 
     # Links are single use: asking for the head alone must not use one up.
     return web.get(page.path, handle, allow_head=False)

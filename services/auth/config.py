@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from services.chassis import addresses
-from services.chassis.config import Settings
+from services.chassis.config import Seconds, SecondsOrNone, Settings
 from services.chassis.errors import BadConfiguration
 
 
@@ -14,17 +14,17 @@ class Config(Settings, frozen=True, kw_only=True):
     """The keys that credentials are encrypted with; see ``vault``."""
     private_addresses: tuple[str, ...] = ()
     """Networks and host names that app clients may name although not public."""
-    authorisation_age_s_max: int = 600
+    authorisation_age_s_max: Seconds = 600.0
     """How long a person may take between the start and the callback."""
-    refresh_margin_s: int = 120
+    refresh_margin_s: SecondsOrNone = 120.0
     """How long before its expiry a token is renewed; half its life at most."""
-    refresh_timeout_s: float = 15.0
+    refresh_timeout_s: Seconds = 15.0
     """How long an app's token endpoint may take."""
-    refresh_lease_s: float = 30.0
+    refresh_lease_s: Seconds = 30.0
     """How long one replica alone may refresh a credential; more than the timeout."""
-    refresh_pause_s: float = 10.0
+    refresh_pause_s: Seconds = 10.0
     """How long nobody asks again when the app did not take a refresh."""
-    refusal_confirm_s: float = 60.0
+    refusal_confirm_s: Seconds = 60.0
     """A refused or unanswered refresh is tried once more, not before this time."""
 
     def __post_init__(self) -> None:
@@ -32,5 +32,7 @@ class Config(Settings, frozen=True, kw_only=True):
         faults = addresses.faults(
             self.private_addresses, variable="AUTH_PRIVATE_ADDRESSES"
         )
+        if self.refresh_lease_s <= self.refresh_timeout_s:
+            faults += ["AUTH_REFRESH_LEASE_S must be more than AUTH_REFRESH_TIMEOUT_S"]
         if faults:
             raise BadConfiguration(faults)

@@ -2,6 +2,8 @@
 
 import asyncio
 import functools
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 from proto.auth import (
     AddPasswordAccount,
@@ -21,6 +23,7 @@ from services.auth.config import Config
 from services.auth.proving import Prover
 from services.auth.store import AuthWork
 from services.auth.tokens import Tokens
+from services.auth.transport import TokenEndpoint
 from services.auth.vault import Vault
 from services.chassis import process
 from services.chassis.addresses import Guard
@@ -28,21 +31,22 @@ from services.chassis.errors import BadConfiguration
 from services.chassis.process import Runtime
 from services.chassis.store import Store
 
+OpenEndpoint = Callable[..., AbstractAsyncContextManager[TokenEndpoint]]
 
-async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
+
+async def serve(
+    runtime: Runtime[Config],
+    stopping: asyncio.Event,
+    *,
+    open_endpoint: OpenEndpoint = transport.open_endpoint,
+) -> None:
     """Answer commands until told to stop."""
     config = runtime.settings
-    if config.refresh_lease_s <= config.refresh_timeout_s:
-        raise BadConfiguration(
-            ["AUTH_REFRESH_LEASE_S must be more than AUTH_REFRESH_TIMEOUT_S"]
-        )
     store: Store[AuthWork] = runtime.store(AuthWork)
     safe = vault.load(config.key_ring_file)
     await _check_keys(safe, store, config=config)
     guard = Guard(config.private_addresses)
-    async with transport.open_endpoint(
-        config.refresh_timeout_s, guard=guard
-    ) as endpoint:
+    async with open_endpoint(config.refresh_timeout_s, guard=guard) as endpoint:
         catalogue = Catalogue(runtime.bus, runtime.clock)
         clients = Clients(store, vault=safe, catalogue=catalogue, guard=guard)
         tokens = Tokens(

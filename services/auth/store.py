@@ -56,6 +56,10 @@ class StoredCredential(Credential, frozen=True, kw_only=True):
     base_url: str
     rests_until: datetime.datetime | None
     """Nobody asks the app before; None while nothing rests or somebody asks."""
+    renewed_at: datetime.datetime | None
+    """When a refresh gave this version; None where a person did."""
+    refused_at: datetime.datetime | None
+    """Since when the app refuses what no refresh can mend."""
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +75,8 @@ class Rest(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime.datetime | None = None
     is_use: bool = False
     """The refresh token was refused, or may be used up."""
+    is_refusal: bool = False
+    """The app refuses what no refresh can mend."""
 
 
 class AuthWork(Work):
@@ -283,6 +289,8 @@ class AuthWork(Work):
             expires_at=row["expires_at"],
             renew_at=row["renew_at"],
             rests_until=row["lease_until"] if row["lease_id"] is None else None,
+            renewed_at=row["renewed_at"],
+            refused_at=row["refused_at"],
         )
 
     async def lease_credential(
@@ -316,6 +324,7 @@ class AuthWork(Work):
                 version=credential.version,
                 expires_at=credential.expires_at,
                 renew_at=credential.renew_at,
+                now=self.clock.now(),
                 **_columns(credential.secret),
             )
         )
@@ -333,9 +342,25 @@ class AuthWork(Work):
                     lease_id=lease_id,
                     rests_until=rest.until,
                     is_use=rest.is_use,
+                    is_refusal=rest.is_refusal,
+                    now=self.clock.now(),
                 )
             )
             > 0
+        )
+
+    async def forget_refusal(
+        self,
+        tenant_id: TenantId,
+        account_id: AccountId,
+        *,
+        accepted_at: datetime.datetime,
+    ) -> None:
+        """Let what the app refused before then count no more."""
+        await self.transaction.execute(
+            Q["forget_refusal"](
+                tenant_id=tenant_id, account_id=account_id, accepted_at=accepted_at
+            )
         )
 
 

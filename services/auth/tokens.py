@@ -1,8 +1,8 @@
 """Issues tokens and refreshes them: one refresh per account over all replicas.
 
 The lease is in Postgres and no transaction is open while the app is asked. A refresh
-token that was refused, or used without our hearing what came of it, gets one further
-try; an app that says it cannot serve has not used it (hazards 108 to 110, I13).
+token, or an account, that was refused gets one further try a while later, and so does
+a refresh whose outcome nobody heard of (hazards 108 to 110, I13).
 """
 
 import asyncio
@@ -61,6 +61,7 @@ class Tokens:
         self._endpoint = endpoint
         self._clock = clock
         self._config = config
+        self._confirm = datetime.timedelta(seconds=config.refusal_confirm_s)
         self._flights: dict[tuple[Key, int], asyncio.Task[StoredCredential]] = {}
 
     async def issue(self, command: IssueToken) -> Token:
@@ -72,6 +73,8 @@ class Tokens:
         """
         key = (command.tenant_id, command.account_id)
         credential = await self._load(key)
+        if command.accepted_at is not None and credential.refused_at is not None:
+            await self._forget_refusal(key, accepted_at=command.accepted_at)
         if self._is_due(credential, command.version_min):
             try:
                 credential = await self._renewed(key, command.version_min)
@@ -107,6 +110,8 @@ class Tokens:
             if not self._is_due(credential, version_min):
                 return credential
             if credential.rests_until and credential.rests_until > self._clock.now():
+                if credential.refused_at is not None:
+                    raise _refused()
                 raise _later("The app gave no new token; it is asked again later.")
             if await self._refresh(key, credential):
                 return await self._load(key)
@@ -135,6 +140,19 @@ class Tokens:
             raise _lost()
         return credential
 
+    def _is_in_vain(self, credential: StoredCredential, *, is_renewable: bool) -> bool:
+        """Say whether a refresh cannot help against the app's refusal.
+
+        A token that it has just given is refused like the one before; to ask for one
+        more at each call would only cost rotations.
+        """
+        now, renewed_at = self._clock.now(), credential.renewed_at
+        if credential.renew_at is not None and credential.renew_at <= now:
+            return False
+        return not is_renewable or (
+            renewed_at is not None and now - renewed_at < self._confirm
+        )
+
     async def _refresh(self, key: Key, credential: StoredCredential) -> bool:
         """Refresh if nobody else does; False if what is stored has to be read again."""
         secret = self._open(key, credential)
@@ -152,8 +170,10 @@ class Tokens:
             )
         if uses is None:
             return False
+        if self._is_in_vain(credential, is_renewable=registration is not None):
+            return await self._doubt(key, lease, refused_at=credential.refused_at)
         if registration is None:
-            # A password, or a token that cannot be renewed: the app's no is final.
+            # It is over, and cannot be renewed.
             return await self._lose(key, lease, reason="not renewable")
         if uses >= USES_MAX:
             return await self._lose(key, lease, reason="no outcome")
@@ -171,6 +191,25 @@ class Tokens:
         return await self._put_off(
             key, lease, app=credential.app, uses=uses, answer=answer
         )
+
+    async def _doubt(
+        self, key: Key, lease: Lease, *, refused_at: datetime.datetime | None
+    ) -> bool:
+        """Wait for the app to refuse the account again, or take it at its word.
+
+        Returns:
+            False: The lease was lost meanwhile, so there is something newer.
+        """
+        now = self._clock.now()
+        if refused_at is not None and now - refused_at >= self._confirm:
+            return await self._lose(key, lease, reason="refused again")
+        log.warning("token_refused", account_id=key[1])
+        rest = Rest(until=now + self._confirm, is_refusal=True)
+        if not await self._insist(
+            lambda work: work.end_lease(*key, lease_id=lease.lease_id, rest=rest)
+        ):
+            return False
+        raise _refused()
 
     async def _put_off(
         self, key: Key, lease: Lease, *, app: AppId, uses: int, answer: NoGrant
@@ -194,7 +233,7 @@ class Tokens:
             return False
         if answer.why is Why.CLIENT_REFUSED:
             raise CommandFailed(
-                ErrorCode.CLIENT_MISSING,
+                ErrorCode.CLIENT_REFUSED,
                 "The app does not accept the client id and secret stored for it"
                 f" ({answer.reason}). PUT /v1/apps/{app}/client stores others.",
                 retry=Retry.LATER,
@@ -282,6 +321,12 @@ class Tokens:
             await self._tell_lost(work, key, reason=reason)
         raise _lost()
 
+    async def _forget_refusal(
+        self, key: Key, *, accepted_at: datetime.datetime
+    ) -> None:
+        async with self._store.transaction() as work:
+            await work.forget_refusal(*key, accepted_at=accepted_at)
+
     async def _tell_lost(self, work: AuthWork, key: Key, *, reason: str) -> None:
         tenant_id, account_id = key
         if await work.lose_account(*key):
@@ -322,6 +367,14 @@ def _lost() -> CommandFailed:
         ErrorCode.ACCOUNT_LOST,
         "The app no longer accepts this account's authorisation. Authorise it again.",
         retry=Retry.AFTER_REAUTH,
+    )
+
+
+def _refused() -> CommandFailed:
+    return CommandFailed(
+        ErrorCode.CREDENTIALS_REFUSED,
+        "The app refuses this account for the moment. It is asked again later.",
+        retry=Retry.LATER,
     )
 
 

@@ -31,6 +31,7 @@ class Answerer:
         self._service = service
         self._free = asyncio.Semaphore(AT_ONCE_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._subscriptions: list[Any] = []
 
     async def answer(
         self, command_class: type[Command[Any]], handler: CommandHandler
@@ -45,17 +46,28 @@ class Answerer:
             task.add_done_callback(self._answered)
 
         with dialling.own_errors():
-            await self._client.subscribe(
+            subscription = await self._client.subscribe(
                 subjects.filter_subject(command_class),
                 queue=self._service,
                 cb=receive,
             )
+            self._subscriptions.append(subscription)
             await self._client.flush(timeout=SUBSCRIBE_TIMEOUT_S)
 
     async def settle(self, *, timeout_s: float) -> None:
-        """Let the commands in hand be answered."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
+        """Take no more commands, then answer those that have come; not for ever."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._leave()
+                while self._tasks:
+                    await asyncio.wait(self._tasks)
+
+    async def _leave(self) -> None:
+        """Leave the queue groups, and take in hand what was sent to us before."""
+        leaving, self._subscriptions = self._subscriptions, []
+        # With NATS away there is nobody to tell, and nothing more that comes.
+        with contextlib.suppress(BusUnavailable), dialling.own_errors():
+            await asyncio.gather(*(each.drain() for each in leaving))
 
     def _answered(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

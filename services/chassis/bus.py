@@ -76,9 +76,12 @@ def _name_in(headers: dict[str, str], name: str) -> str:
 class Bus:
     """One service's connection to NATS."""
 
-    def __init__(self, client: Client, *, service: str) -> None:
+    def __init__(
+        self, client: Client, *, service: str, public_replicas: int = 1
+    ) -> None:
         self._client = client
         self._service = service
+        self._public_replicas = public_replicas
         self._jetstream = client.jetstream(timeout=PUBLISH_TIMEOUT_S)
         self._consumers: dict[type[Message], Any] = {}
         self._fetching: set[asyncio.Task[list[Msg]]] = set()
@@ -136,14 +139,13 @@ class Bus:
             raise
 
     async def fetch(
-        self, message_class: type[Message], *, limit: int, wait_s: float
-    ) -> list[Delivery]:
-        """Return one waiting message of a class, or none when the wait is over.
+        self, message_class: type[Message], *, wait_s: float
+    ) -> Delivery | None:
+        """Return a waiting message of a class, or none when the wait is over.
 
         One at a time: a message is a batch of up to 500 records already, and the
         client waits for a larger number to be complete.
         """
-        assert limit >= 1
         subscription = self._consumers.get(message_class)
         try:
             if subscription is None:
@@ -153,10 +155,11 @@ class Bus:
                     )
                 self._consumers[message_class] = subscription
             with dialling.own_errors():
-                messages = await self._fetch_one(subscription, wait_s=wait_s)
-            return [NatsDelivery(message) for message in messages]
+                message = await self._fetch_one(subscription, wait_s=wait_s)
         except BusUnavailable as err:
-            return await self._after_failed_fetch(message_class, err)
+            await self._after_failed_fetch(message_class, err)
+            return None
+        return None if message is None else NatsDelivery(message)
 
     async def receive_receipts(self, take: Callable[[Receipt], None]) -> None:
         """Hand every receipt for this service's outbox to ``take``."""
@@ -184,9 +187,15 @@ class Bus:
             )
 
     async def ensure_streams(self) -> None:
-        """Make the streams this service owns, where they are missing."""
+        """Make the streams this service owns, or give them our settings.
+
+        Raises:
+            BusRefused: NATS cannot keep them like that.
+        """
         with dialling.own_errors():
-            await streams.ensure_streams(self._jetstream, self._service)
+            await streams.ensure_streams(
+                self._jetstream, self._service, public_replicas=self._public_replicas
+            )
 
     def forget_consumers(self) -> None:
         """Bind anew at the next fetch, because the broker may have lost them."""
@@ -198,9 +207,13 @@ class Bus:
         for task in self._fetching:
             task.cancel()
 
+    async def settle(self, *, timeout_s: float) -> None:
+        """Take no more commands and let those in hand be answered; stay connected."""
+        await self._answerer.settle(timeout_s=timeout_s)
+
     async def drain(self, *, timeout_s: float) -> None:
         """Let commands in hand be answered, then close."""
-        await self._answerer.settle(timeout_s=timeout_s)
+        await self.settle(timeout_s=timeout_s)
         with contextlib.suppress(BusUnavailable), dialling.own_errors():
             await asyncio.wait_for(self._client.close(), timeout=timeout_s)
 
@@ -213,25 +226,27 @@ class Bus:
             except nats.errors.NoRespondersError:
                 await asyncio.sleep(NOBODY_THERE_S)
 
-    async def _fetch_one(self, subscription: Any, *, wait_s: float) -> list[Msg]:
-        task = asyncio.ensure_future(subscription.fetch(1, timeout=wait_s))
+    async def _fetch_one(self, subscription: Any, *, wait_s: float) -> Msg | None:
+        task: asyncio.Task[list[Msg]] = asyncio.ensure_future(
+            subscription.fetch(1, timeout=wait_s)
+        )
         self._fetching.add(task)
         try:
             # Waiting does not cancel the task, so that an interrupt and a
             # cancellation of our own caller stay two things.
             await asyncio.wait((task,))
-            return [] if task.cancelled() else task.result()
+            return None if task.cancelled() else next(iter(task.result()), None)
         finally:
             self._fetching.discard(task)
             task.cancel()
 
     async def _after_failed_fetch(
         self, message_class: type[Message], err: BusUnavailable
-    ) -> list[Delivery]:
+    ) -> None:
         if isinstance(err.__cause__, nats.errors.TimeoutError) and self.is_connected:
             # Nothing came, or the consumer is gone with its server's memory.
             await self._check_consumer(message_class)
-            return []
+            return
         self._consumers.pop(message_class, None)
         raise err
 
@@ -255,6 +270,7 @@ async def connect(
     seed_file: Path | None,
     clock: Clock,
     timeout_s: float = 60.0,
+    public_replicas: int = 1,
     on_reconnected: Callable[[], Awaitable[None]] | None = None,
     on_denied: Callable[[], None] | None = None,
 ) -> AsyncIterator[Bus]:
@@ -262,6 +278,7 @@ async def connect(
 
     Raises:
         BusUnavailable: NATS did not answer in that time.
+        BusRefused: NATS cannot keep our streams as they should be kept.
         BadConfiguration: The server is too old, or refuses our key.
     """
     held: list[Bus] = []
@@ -290,7 +307,7 @@ async def connect(
     client = await dialling.dial(
         options, service=service, heard=heard, clock=clock, timeout_s=timeout_s
     )
-    bus = Bus(client, service=service)
+    bus = Bus(client, service=service, public_replicas=public_replicas)
     held.append(bus)
     try:
         dialling.refuse_old(client)

@@ -4,16 +4,26 @@ The only reader of the environment. Secrets come from files, so a setting that i
 secret is a path here.
 """
 
+import math
 import os
 import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from services.chassis.errors import BadConfiguration
+
+PORT_MAX: Final = 65_535
+_YEAR_S: Final = 366 * 86_400
+
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=_YEAR_S)]
+SecondsOrNone = Annotated[float, Meta(ge=0, le=_YEAR_S)]
+"""Seconds that may be none at all."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,20 +36,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_url: str
     nats_seed_file: Path | None = None
     """The service's nkey seed; without it the server must need no login."""
+    nats_public_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
+    """How many servers keep each public stream; 3 where NATS is a cluster."""
     http_host: str = "127.0.0.1"
-    http_port: int = 0
+    # Some event loops take a larger number and listen somewhere else.
+    http_port: Annotated[int, Meta(ge=0, le=PORT_MAX)] = 0
     """Health and metrics; 0 takes a free port."""
     log_level: str = "info"
-    database_connections_max: int = 10
-    start_timeout_s: float = 60.0
+    database_connections_max: Count = 10
+    start_timeout_s: Seconds = 60.0
     """How long to wait at start for Postgres and NATS."""
-    stop_timeout_s: float = 20.0
+    outbox_idle_s: Seconds = 1.0
+    """How often the outbox is searched for what is due to be sent again."""
+    stop_timeout_s: SecondsOrNone = 20.0
     """How long work in hand may take to end at SIGTERM."""
 
 
 S = TypeVar("S", bound=Settings)
-
-PORT_MAX: Final = 65_535
 
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("0", "false", "no", "off")
@@ -50,29 +63,38 @@ def load(
 ) -> S:
     """Return the settings of a service.
 
+    A number's bounds are those of its field's type.
+
     Raises:
         BadConfiguration: Lists every variable that is missing or wrong.
     """
     environment = os.environ if environment is None else environment
     values: dict[str, Any] = {}
     faults: list[str] = []
+    is_whole = True
     for field in msgspec.structs.fields(into):
         variable = f"{prefix}_{field.name.upper()}"
         text = environment.get(variable, "")
         if not text:
             if field.required:
                 faults.append(f"{variable} is not set")
+                is_whole = False
             continue
         try:
             values[field.name] = _parse(text, field.type)
         except ValueError as err:
             faults.append(f"{variable} {err}")
-    if not 0 <= values.get("http_port", 0) <= PORT_MAX:
-        # Some event loops take a larger number and listen somewhere else.
-        faults.append(f"{prefix}_HTTP_PORT must be from 0 to {PORT_MAX}")
-    if faults:
+    settings = None
+    if is_whole:
+        try:
+            # What is wrong counts as not given here, so that faults of settings
+            # among each other are told in the same breath.
+            settings = into(**values)
+        except BadConfiguration as err:
+            faults += err.faults
+    if faults or settings is None:
         raise BadConfiguration(faults)
-    return into(**values)
+    return settings
 
 
 def read_secret(path: Path) -> bytes:
@@ -94,6 +116,14 @@ def read_secret(path: Path) -> bytes:
 def _parse(text: str, kind: object) -> object:
     if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
         kind = next(k for k in typing.get_args(kind) if k is not type(None))
+    if typing.get_origin(kind) is Annotated:
+        kind, bounds = typing.get_args(kind)
+        value = _parse(text, kind)
+        try:
+            msgspec.convert(value, Annotated[kind, bounds])
+        except msgspec.ValidationError:
+            raise ValueError(f"must be {_spoken(bounds)}") from None
+        return value
     if kind is bool:
         if text.lower() not in _TRUE + _FALSE:
             raise ValueError("must be true or false")
@@ -104,7 +134,19 @@ def _parse(text: str, kind: object) -> object:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if kind in (int, float):
         try:
-            return int(text) if kind is int else float(text)
+            number = int(text) if kind is int else float(text)
         except ValueError:
             raise ValueError("must be a number") from None
+        if not math.isfinite(number):
+            raise ValueError("must be a number")
+        return number
     return text
+
+
+def _spoken(bounds: Meta) -> str:
+    """Return a number's bounds in words."""
+    if bounds.ge is not None:
+        high = f" to {bounds.le}" if bounds.le is not None else " on"
+        return f"from {bounds.ge}{high}"
+    high = f" and at most {bounds.le}" if bounds.le is not None else ""
+    return f"more than {bounds.gt}{high}"

@@ -147,9 +147,7 @@ class Database:
         Raises:
             DatabaseUnavailable: Also when it is not known whether it committed.
         """
-        with own_errors():
-            connection = await self._pool.acquire(timeout=CONNECT_TIMEOUT_S)
-        try:
+        async with self._connection() as connection:
             opened = connection.transaction()
             with own_errors():
                 await opened.start()
@@ -162,24 +160,28 @@ class Database:
                 raise
             with own_errors():
                 await opened.commit()
-        finally:
-            with contextlib.suppress(DatabaseUnavailable), own_errors():
-                await asyncio.shield(self._pool.release(connection))
         transaction.committed()
 
     async def fetch(self, query: Query) -> list[Row]:
         """Run one reading query on its own."""
-        QUERIES.inc()
-        with own_errors():
-            rows: list[Row] = await self._pool.fetch(query.text, *query.values)
-        return rows
+        async with self._connection() as connection:
+            return await Transaction(connection).fetch(query)
 
     async def fetch_row(self, query: Query) -> Row | None:
         """Run one reading query on its own and return its first row."""
-        QUERIES.inc()
+        async with self._connection() as connection:
+            return await Transaction(connection).fetch_row(query)
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        """Borrow a connection; a pool that has none for too long counts as away."""
         with own_errors():
-            row: Row | None = await self._pool.fetchrow(query.text, *query.values)
-        return row
+            connection = await self._pool.acquire(timeout=CONNECT_TIMEOUT_S)
+        try:
+            yield connection
+        finally:
+            with contextlib.suppress(DatabaseUnavailable), own_errors():
+                await asyncio.shield(self._pool.release(connection))
 
 
 async def _keep_session(_connection: Any) -> None:

@@ -18,7 +18,7 @@ from nats.aio.client import Client
 
 from services.chassis import config
 from services.chassis.clock import Clock
-from services.chassis.errors import BadConfiguration, BusUnavailable
+from services.chassis.errors import BadConfiguration, BusRefused, BusUnavailable
 
 log = structlog.get_logger()
 
@@ -26,6 +26,12 @@ SERVER_VERSION_MIN: Final = (2, 14)
 """Older servers silently ignore settings that we rely on, and have known holes."""
 TRY_S: Final = 5.0
 PAUSE_S: Final = 0.25
+
+_REFUSALS: Final = frozenset({10012, 10052, 10074})
+"""A consumer's or a stream's settings that cannot be, or not on so few servers.
+
+The server tells these as faults of its own, unlike what it calls a bad request.
+"""
 
 _AWAY = (
     nats.errors.Error,
@@ -41,6 +47,12 @@ def own_errors() -> Iterator[None]:
     """Turn the client's exceptions into the chassis's."""
     try:
         yield
+    except nats.js.errors.APIError as err:
+        if isinstance(err, nats.js.errors.BadRequestError) or (
+            err.err_code in _REFUSALS
+        ):
+            raise BusRefused(err.description or type(err).__name__) from err
+        raise BusUnavailable(type(err).__name__) from err
     except _AWAY as err:
         raise BusUnavailable(type(err).__name__) from err
 

@@ -27,6 +27,10 @@ class BusUnavailable(Unavailable):
     """NATS, or whoever should answer over it, cannot be reached."""
 
 
+class BusRefused(BusUnavailable):
+    """NATS answered, and will not do what it was asked until somebody changes it."""
+
+
 class AlreadyStored(ChassisError):
     """A unique constraint refused a row."""
 

@@ -1,10 +1,13 @@
 """``/livez``, ``/readyz`` and ``/metrics`` of a service.
 
-Live: the loop turns. Ready: Postgres and NATS answer and the schema is current.
+Live: the loop turns. Ready: Postgres answers in time, the connection to NATS stands,
+and nothing has failed that only an operator mends.
 """
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
 
 import prometheus_client
 import structlog
@@ -15,6 +18,9 @@ from services.chassis.errors import BadConfiguration
 
 log = structlog.get_logger()
 
+CHECK_TIMEOUT_S: Final = 2.0
+"""How long a check may take: who asks for readiness does not wait for long."""
+
 Check = Callable[[], Awaitable[str]]
 """Returns what is wrong in a word or two, or nothing."""
 
@@ -22,7 +28,8 @@ Check = Callable[[], Awaitable[str]]
 class Health:
     """The checks of one service, and the routes that show them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, timeout_s: float = CHECK_TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
         self._checks: dict[str, Check] = {}
         self._faults: set[str] = set()
 
@@ -36,11 +43,17 @@ class Health:
 
     async def faults(self) -> dict[str, str]:
         """Return what is wrong now, by check."""
-        found = dict.fromkeys(self._faults, "failed")
-        for name, check in self._checks.items():
-            if fault := await check():
-                found[name] = fault
-        return found
+        said = await asyncio.gather(*map(self._in_time, self._checks.values()))
+        found = zip(self._checks, said, strict=True)
+        failed = dict.fromkeys(self._faults, "failed")
+        return failed | {name: fault for name, fault in found if fault}
+
+    async def _in_time(self, check: Check) -> str:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await check()
+        except TimeoutError:
+            return "no answer"
 
     def routes(self) -> list[web.RouteDef]:
         """Return the three routes."""

@@ -29,7 +29,6 @@ from services.chassis.store import Store
 log = structlog.get_logger()
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
 
-FETCH_MAX: Final = 8
 FETCH_WAIT_S: Final = 5.0
 FAILURES_MAX: Final = 5
 """After so many failures of its handler a message is buried."""
@@ -62,9 +61,9 @@ class Source(Protocol):
     """The part of the bus that receivers use."""
 
     async def fetch(
-        self, message_class: type[Message], *, limit: int, wait_s: float
-    ) -> list[Delivery]:
-        """Return waiting messages of a class, or none when the wait is over."""
+        self, message_class: type[Message], *, wait_s: float
+    ) -> Delivery | None:
+        """Return a waiting message of a class, or none when the wait is over."""
 
     def interrupt(self) -> None:
         """End every fetch that is waiting."""
@@ -126,10 +125,8 @@ class Receiver:
         self, message_class: type[Message], stopping: asyncio.Event
     ) -> None:
         async def step() -> bool:
-            deliveries = await self._source.fetch(
-                message_class, limit=FETCH_MAX, wait_s=FETCH_WAIT_S
-            )
-            for delivery in deliveries:
+            delivery = await self._source.fetch(message_class, wait_s=FETCH_WAIT_S)
+            if delivery is not None:
                 await self.receive(message_class, delivery)
             return True
 

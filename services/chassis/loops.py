@@ -59,7 +59,9 @@ async def forever(
         except Unavailable as err:
             if failed_since is None:
                 failed_since = clock.monotonic()
-                log.warning("outage_started", kind=name, reason=type(err).__name__)
+                log.warning(
+                    "outage_started", kind=name, reason=f"{type(err).__name__}: {err}"
+                )
             found_work = False
         except Exception:
             failed_since = failed_since or clock.monotonic()

@@ -30,7 +30,6 @@ AGAIN_S: Final = 15.0
 AGAIN_S_MAX: Final = 600.0
 CLAIM_MAX: Final = 16
 """Messages in flight at once; each may carry half a megabyte."""
-IDLE_S: Final = 1.0
 RECEIPTS_MAX: Final = 10_000
 
 WAITING = Gauge("tandem_outbox_waiting", "Messages without a receipt yet")
@@ -89,12 +88,19 @@ class Relay:
     """Sends what is due and closes what is receipted, for one service's outbox."""
 
     def __init__(
-        self, database: Database, bus: Publisher, *, service: str, clock: Clock
+        self,
+        database: Database,
+        bus: Publisher,
+        *,
+        service: str,
+        clock: Clock,
+        idle_s: float,
     ) -> None:
         self._database = database
         self._bus = bus
         self._service = service
         self._clock = clock
+        self._idle_s = idle_s
         self._receipts: asyncio.Queue[Receipt] = asyncio.Queue(RECEIPTS_MAX)
         self.wake = Wake()
 
@@ -116,7 +122,7 @@ class Relay:
                         step,
                         clock=self._clock,
                         stopping=stopping,
-                        idle_s=IDLE_S if wake else 0.0,
+                        idle_s=self._idle_s if wake else 0.0,
                         wake=wake,
                     )
                 )
@@ -157,7 +163,7 @@ class Relay:
     async def close_receipted(self) -> bool:
         """Close the messages of the receipts that have come in."""
         try:
-            async with asyncio.timeout(IDLE_S):
+            async with asyncio.timeout(self._idle_s):
                 receipts = [await self._receipts.get()]
         except TimeoutError:
             await self._measure()

@@ -10,6 +10,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -35,6 +36,8 @@ from services.chassis.database import Database
 from services.chassis.errands import Errand
 from services.chassis.errors import (
     BadConfiguration,
+    BusRefused,
+    ChassisError,
     DatabaseUnavailable,
     NotMigrated,
     Unavailable,
@@ -49,6 +52,8 @@ log = structlog.get_logger()
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
 
 S = TypeVar("S", bound=Settings)
+
+Listening = Callable[..., AbstractAsyncContextManager[int]]
 
 HASTEN_AFTER_S: Final = 1.0
 """How long after a reconnection everything unreceipted is sent again."""
@@ -70,6 +75,8 @@ class Runtime(Generic[S]):
     bus: Bus
     relay: Relay
     health: Health
+    listening: Listening
+    """Serves the routes of health and metrics, and what a service adds to them."""
 
     def store(self, work: type[Any]) -> Store[Any]:
         """Return a store that opens the service's kind of unit of work."""
@@ -107,21 +114,28 @@ def run(
     try:
         settings = config.load(settings_class, service.upper())
         return _runner()(_work(service, settings, serve=serve, arguments=arguments))
-    except BadConfiguration as err:
-        for fault in err.faults:
+    except (BadConfiguration, NotMigrated, Unavailable) as err:
+        faults, code = explain(err, service)
+        for fault in faults:
             print(f"{service}: {fault}", file=sys.stderr)  # noqa: T201
-        return EXIT_CONFIGURATION
-    except NotMigrated as err:
-        message = f"{err}: run `python -m services.{service} migrate` first"
-        print(f"{service}: {message}", file=sys.stderr)  # noqa: T201
-        return EXIT_CONFIGURATION
-    except Unavailable as err:
-        is_database = isinstance(err, DatabaseUnavailable)
-        part, setting = ("Postgres", "DATABASE") if is_database else ("NATS", "NATS")
-        variable = f"{service.upper()}_{setting}_URL"
-        message = f"{part} cannot be reached ({err}): is it running, at {variable}?"
-        print(f"{service}: {message}", file=sys.stderr)  # noqa: T201
-        return EXIT_UNAVAILABLE
+        return code
+
+
+def explain(err: ChassisError, service: str) -> tuple[list[str], int]:
+    """Return what to tell an operator, a line for each fault, and the exit code."""
+    if isinstance(err, BadConfiguration):
+        return err.faults, EXIT_CONFIGURATION
+    if isinstance(err, NotMigrated):
+        remedy = f"run `python -m services.{service} migrate` first"
+        return [f"{err}: {remedy}"], EXIT_CONFIGURATION
+    if isinstance(err, BusRefused):
+        fault = f"NATS refuses to keep this service's streams ({err})"
+        return [f"{fault}: see services/chassis/README.md"], EXIT_CONFIGURATION
+    is_database = isinstance(err, DatabaseUnavailable)
+    part, setting = ("Postgres", "DATABASE") if is_database else ("NATS", "NATS")
+    variable = f"{service.upper()}_{setting}_URL"
+    fault = f"{part} cannot be reached ({err}): is it running, at {variable}?"
+    return [fault], EXIT_UNAVAILABLE
 
 
 @contextlib.asynccontextmanager
@@ -145,14 +159,6 @@ async def standing(
         await migrations.check(pool, service=service)
         await _check_role(pool, service)
 
-        async def hasten() -> None:
-            # Receivers first need a moment to make their consumers anew: a message
-            # that nobody is subscribed to is not kept.
-            await clock.sleep(HASTEN_AFTER_S)
-            for relay in relays:
-                with contextlib.suppress(DatabaseUnavailable):
-                    await relay.hasten()
-
         connected = await stack.enter_async_context(
             bus.connect(
                 settings.nats_url,
@@ -160,11 +166,18 @@ async def standing(
                 seed_file=settings.nats_seed_file,
                 clock=clock,
                 timeout_s=settings.start_timeout_s,
-                on_reconnected=hasten,
+                public_replicas=settings.nats_public_replicas,
+                on_reconnected=lambda: hasten(relays, clock=clock),
                 on_denied=lambda: checks.fail("bus_permissions"),
             )
         )
-        relay = Relay(pool, connected, service=service, clock=clock)
+        relay = Relay(
+            pool,
+            connected,
+            service=service,
+            clock=clock,
+            idle_s=settings.outbox_idle_s,
+        )
         relays.append(relay)
         await connected.receive_receipts(relay.take)
         _add_checks(checks, pool=pool, connected=connected)
@@ -177,6 +190,7 @@ async def standing(
             bus=connected,
             relay=relay,
             health=checks,
+            listening=health.listening,
         )
 
 
@@ -188,12 +202,13 @@ async def serve_until(
 ) -> None:
     """Run a service's parts, its relay and its routes until told to stop.
 
-    Parts in hand get ``stop_timeout_s`` to end by themselves.
+    What is in hand gets ``stop_timeout_s`` to end by itself: commands are answered
+    while what their handlers need is still open.
     """
     application = application or web.Application()
     application.add_routes(runtime.health.routes())
     settings = runtime.settings
-    async with health.listening(
+    async with runtime.listening(
         application, host=settings.http_host, port=settings.http_port
     ):
         log.info("started", port=settings.http_port)
@@ -206,6 +221,9 @@ async def serve_until(
         )
         log.info("stopping")
         stopping.set()
+        tasks.append(
+            asyncio.ensure_future(runtime.bus.settle(timeout_s=settings.stop_timeout_s))
+        )
         _done, late = await asyncio.wait(tasks, timeout=settings.stop_timeout_s)
         for task in late:
             task.cancel()
@@ -249,6 +267,16 @@ async def _migrate(service: str, settings: Settings) -> int:
     )
     log.info("migrated", count=len(names))
     return 0
+
+
+async def hasten(relays: Sequence[Relay], *, clock: Clock) -> None:
+    """Send everything without a receipt again, because the broker was away."""
+    # Receivers first need a moment to make their consumers anew: a message that
+    # nobody is subscribed to is not kept.
+    await clock.sleep(HASTEN_AFTER_S)
+    for relay in relays:
+        with contextlib.suppress(DatabaseUnavailable):
+            await relay.hasten()
 
 
 async def _check_role(pool: Database, service: str) -> None:

@@ -6,6 +6,7 @@ are acknowledged, and keep nothing longer than an hour. Public ones are on file.
 
 from typing import Final
 
+import structlog
 from nats.js import JetStreamContext
 from nats.js.api import (
     AckPolicy,
@@ -15,9 +16,12 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
+from nats.js.errors import BadRequestError
 
 from proto import subjects
 from proto.base import Command, Event, Message
+
+log = structlog.get_logger()
 
 INTERNAL_AGE_S_MAX: Final = 3_600
 INTERNAL_BYTES_MAX: Final = 96 * 1024 * 1024
@@ -25,6 +29,8 @@ PUBLIC_AGE_S_MAX: Final = 7 * 24 * 3_600
 PUBLIC_BYTES_MAX: Final = 256 * 1024 * 1024
 ACK_WAIT_S: Final = 30
 UNACKNOWLEDGED_MAX: Final = 64
+_KEPT_OTHERWISE: Final = 10058
+"""The server's code for a stream that exists with other settings."""
 
 
 def owned_by(service: str) -> dict[str, list[type[Message]]]:
@@ -38,7 +44,9 @@ def owned_by(service: str) -> dict[str, list[type[Message]]]:
     return found
 
 
-def stream_config(stream: str, classes: list[type[Message]]) -> StreamConfig:
+def stream_config(
+    stream: str, classes: list[type[Message]], *, public_replicas: int = 1
+) -> StreamConfig:
     """Return how a stream is kept."""
     is_public = any(issubclass(kind, Event) and kind.public for kind in classes)
     return StreamConfig(
@@ -51,19 +59,40 @@ def stream_config(stream: str, classes: list[type[Message]]) -> StreamConfig:
         # A full internal stream refuses: the sender's outbox keeps what waits. A
         # public one lets go of its oldest.
         discard=DiscardPolicy.OLD if is_public else DiscardPolicy.NEW,
+        num_replicas=public_replicas if is_public else 1,
     )
 
 
-async def ensure_streams(jetstream: JetStreamContext, service: str) -> None:
-    """Make the service's own streams, or leave them as they are."""
+async def ensure_streams(
+    jetstream: JetStreamContext, service: str, *, public_replicas: int = 1
+) -> None:
+    """Make the service's own streams; give those of another release our settings."""
     for stream, classes in owned_by(service).items():
-        await jetstream.add_stream(stream_config(stream, classes))
+        config = stream_config(stream, classes, public_replicas=public_replicas)
+        try:
+            await jetstream.add_stream(config)
+        except BadRequestError as err:
+            if err.err_code != _KEPT_OTHERWISE:
+                raise
+            await _change(jetstream, config)
+
+
+async def _change(jetstream: JetStreamContext, wanted: StreamConfig) -> None:
+    """Give a stream our settings, and leave it every subject that it has.
+
+    A replica of yesterday's release may still publish what ours no longer knows.
+    """
+    assert wanted.name is not None
+    found = (await jetstream.stream_info(wanted.name)).config
+    subjects_kept = sorted({*(wanted.subjects or ()), *(found.subjects or ())})
+    await jetstream.update_stream(wanted.evolve(subjects=subjects_kept))
+    log.info("stream_changed", stream=wanted.name)
 
 
 async def bind_consumer(
     jetstream: JetStreamContext, message_class: type[Message], *, receiver: str
 ) -> JetStreamContext.PullSubscription:
-    """Make the receiver's durable consumer if it is missing, and bind to it."""
+    """Bind to the receiver's durable consumer; make it, or give it our settings."""
     stream = subjects.stream_of(message_class)
     name = subjects.consumer_of(message_class, receiver)
     await jetstream.add_consumer(

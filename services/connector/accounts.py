@@ -28,6 +28,8 @@ BACK_OFF_S_MIN: Final = 5.0
 BACK_OFF_S_MAX: Final = 900.0
 WRITE_BACK_OFF_S_MIN: Final = 1.0
 WRITE_BACK_OFF_S_MAX: Final = 30.0
+ASKED_S_MAX: Final = 900.0
+"""A longer pause that an app asks for ends earlier, because it may be a mistake."""
 _DOUBLINGS_MAX: Final = 16
 
 
@@ -161,10 +163,15 @@ def next_interval_s(account: Account, *, interval_s: float, has_changed: bool) -
 def back_off_s(failures: int, *, retry_after_s: float | None) -> float:
     """Return how long to leave alone an account that failed so often in a row."""
     delay_s = BACK_OFF_S_MIN * 2.0 ** min(failures, _DOUBLINGS_MAX)
-    return min(max(delay_s, retry_after_s or 0.0), BACK_OFF_S_MAX)
+    return _heeding(min(delay_s, BACK_OFF_S_MAX), retry_after_s)
 
 
 def write_back_off_s(failures: int, *, retry_after_s: float | None) -> float:
     """Return how long to hold back an account's writes after so many put-offs."""
     delay_s = WRITE_BACK_OFF_S_MIN * 2.0 ** min(failures, _DOUBLINGS_MAX)
-    return min(max(delay_s, retry_after_s or 0.0), WRITE_BACK_OFF_S_MAX)
+    return _heeding(min(delay_s, WRITE_BACK_OFF_S_MAX), retry_after_s)
+
+
+def _heeding(delay_s: float, retry_after_s: float | None) -> float:
+    """Return what the app asked for, where that is longer than our own back-off."""
+    return max(delay_s, min(retry_after_s or 0.0, ASKED_S_MAX))

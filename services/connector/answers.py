@@ -23,7 +23,7 @@ class PutOff(NamedTuple):
 
 Outcome: TypeAlias = ContactWritten | PutOff
 
-_FINAL: Final = frozenset({Meaning.QUOTA_EXHAUSTED, Meaning.UNAUTHORISED})
+_FINAL: Final = frozenset({Meaning.QUOTA_EXHAUSTED, Meaning.LOST})
 """What does not pass soon enough to wait for it here."""
 _REFUSALS: Final = frozenset({Meaning.REFUSED, Meaning.FORBIDDEN})
 _UNCLEAR: Final = frozenset({Meaning.NO_ANSWER, Meaning.BROKEN})

@@ -21,6 +21,7 @@ from services.connector.errors import CallFailed, Meaning, UnknownApp
 from services.connector.lookups import Fresh, Lookups, Read
 from services.connector.pacing import Lane
 from services.connector.port import (
+    Call,
     CreateResult,
     Exists,
     Missing,
@@ -155,8 +156,10 @@ class Carrier:
     ) -> Outcome:
         sent_at: datetime.datetime | None = None
 
-        def begin() -> None:
+        def begin(call: Call) -> None:
             nonlocal sent_at
+            if not call.is_write:
+                return
             now = self._clock.now()
             if not self._is_ours() or now > item.write.not_after:
                 raise _NotBegun
@@ -165,7 +168,7 @@ class Carrier:
         async with self._places:
             try:
                 result = await self._transport.drive(
-                    self._opened, operation, lane=Lane.WRITE, before_write=begin
+                    self._opened, operation, lane=Lane.WRITE, before_call=begin
                 )
             except CallFailed as err:
                 return self._answers.failed(item, err, sent_at=sent_at)

@@ -4,6 +4,7 @@ Whoever needs one at the same moment waits for the same request.
 """
 
 import asyncio
+import datetime
 from collections import OrderedDict
 from typing import Final, NamedTuple, Protocol, TypeVar
 
@@ -22,9 +23,11 @@ TOKENS_MAX: Final = 10_000
 
 R = TypeVar("R", bound=Reply)
 
-_PERSON_NEEDED: Final = frozenset(
-    {ErrorCode.ACCOUNT_LOST, ErrorCode.CREDENTIALS_REFUSED, ErrorCode.NOT_FOUND}
-)
+_MEANINGS: Final = {
+    ErrorCode.ACCOUNT_LOST: Meaning.LOST,
+    ErrorCode.NOT_FOUND: Meaning.LOST,
+    ErrorCode.CREDENTIALS_REFUSED: Meaning.UNAUTHORISED,
+}
 
 
 class Requester(Protocol):
@@ -48,11 +51,21 @@ class Credentials:
         self._held: OrderedDict[AccountRef, _Held] = OrderedDict()
         self._asked: dict[tuple[AccountRef, int], asyncio.Task[Token]] = {}
 
-    async def get(self, ref: AccountRef, *, version_min: int = 0) -> Token:
+    async def get(
+        self,
+        ref: AccountRef,
+        *,
+        version_min: int = 0,
+        accepted_at: datetime.datetime | None = None,
+    ) -> Token:
         """Return a usable token, of at least a version.
 
+        Args:
+            version_min: One more than the version that the app has just refused.
+            accepted_at: When the app last accepted a call for the account.
+
         Raises:
-            CallFailed: The account is lost, or auth does not answer.
+            CallFailed: The account is lost or refused, or auth does not answer.
         """
         held = self._held.get(ref)
         if (
@@ -64,7 +77,9 @@ class Credentials:
         key = (ref, version_min)
         task = self._asked.get(key)
         if task is None:
-            task = self._asked[key] = asyncio.create_task(self._ask(ref, version_min))
+            task = self._asked[key] = asyncio.create_task(
+                self._ask(ref, version_min, accepted_at=accepted_at)
+            )
             task.add_done_callback(lambda _task: self._asked.pop(key, None))
         # One caller's end must not cancel what the others wait for.
         return await asyncio.shield(task)
@@ -73,13 +88,20 @@ class Credentials:
         """Ask anew at the next call, because the account was authorised again."""
         self._held.pop(ref, None)
 
-    async def _ask(self, ref: AccountRef, version_min: int) -> Token:
+    async def _ask(
+        self,
+        ref: AccountRef,
+        version_min: int,
+        *,
+        accepted_at: datetime.datetime | None,
+    ) -> Token:
         try:
             token = await self._bus.request(
                 IssueToken(
                     tenant_id=ref.tenant_id,
                     account_id=ref.account_id,
                     version_min=version_min,
+                    accepted_at=accepted_at,
                 ),
                 timeout_s=ISSUE_TIMEOUT_S,
             )
@@ -104,8 +126,8 @@ class Credentials:
 
 
 def _failure_of(err: CommandFailed) -> CallFailed:
-    if err.code in _PERSON_NEEDED:
-        return CallFailed(Meaning.UNAUTHORISED, f"auth issues no token: {err.code}")
+    if meaning := _MEANINGS.get(err.code):
+        return CallFailed(meaning, f"auth issues no token: {err.code}")
     if err.retry is Retry.LATER:
         failed = CallFailed(Meaning.UNREACHABLE, f"auth has no token now: {err.code}")
     else:

@@ -17,7 +17,9 @@ class Meaning(enum.Enum):
     RATE_LIMITED = enum.auto()
     QUOTA_EXHAUSTED = enum.auto()
     UNAUTHORISED = enum.auto()
-    """Our credentials are refused, also after a refresh."""
+    """Our credentials are refused, also after a refresh; it may pass."""
+    LOST = enum.auto()
+    """auth says that a person has to authorise the account again."""
     FORBIDDEN = enum.auto()
     """Authorised, but not for this."""
     CURSOR_EXPIRED = enum.auto()
@@ -36,7 +38,8 @@ _CODES = {
     Meaning.UNAVAILABLE: (ErrorCode.APP_UNREACHABLE, Retry.LATER),
     Meaning.RATE_LIMITED: (ErrorCode.RATE_LIMITED, Retry.LATER),
     Meaning.QUOTA_EXHAUSTED: (ErrorCode.QUOTA_EXHAUSTED, Retry.LATER),
-    Meaning.UNAUTHORISED: (ErrorCode.ACCOUNT_LOST, Retry.AFTER_REAUTH),
+    Meaning.UNAUTHORISED: (ErrorCode.CREDENTIALS_REFUSED, Retry.LATER),
+    Meaning.LOST: (ErrorCode.ACCOUNT_LOST, Retry.AFTER_REAUTH),
     Meaning.FORBIDDEN: (ErrorCode.APP_REFUSED, Retry.AFTER_REAUTH),
     Meaning.CURSOR_EXPIRED: (ErrorCode.APP_BROKEN, Retry.LATER),
     Meaning.REFUSED: (ErrorCode.APP_REFUSED, Retry.NEVER),

@@ -5,6 +5,8 @@ cut at a size, also after decompression. What fails says whether it had been sen
 """
 
 import contextlib
+import datetime
+import email.utils
 import re
 import zlib
 from collections.abc import AsyncIterator
@@ -146,6 +148,20 @@ async def exchange(
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as err:
         kind = NoAnswer if note.is_sent else NotSent
         raise kind(type(err).__name__) from err
+
+
+def retry_after_s(answer: Answer, *, now: datetime.datetime) -> float | None:
+    """Return the seconds a ``Retry-After`` header asks for, in either form."""
+    text = answer.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        until = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        return None
+    return max(0.0, (until - now).total_seconds())
 
 
 async def _note_sent(

@@ -144,8 +144,9 @@ async def verify_account(desk: Desk, command: VerifyAccount) -> VerifiedAccount:
             opened, opened.app.verify(), lane=Lane.WRITE
         )
     except CallFailed as err:
-        if err.meaning is Meaning.UNAUTHORISED:
-            err.code = ErrorCode.CREDENTIALS_REFUSED
+        if err.meaning in (Meaning.UNAUTHORISED, Meaning.LOST):
+            # A person has just given them, and waits for an answer.
+            err.code, err.retry = ErrorCode.CREDENTIALS_REFUSED, Retry.AFTER_REAUTH
         raise _told(err) from err
     except UnknownApp as err:
         raise _unknown_app(err) from err

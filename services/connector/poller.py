@@ -13,7 +13,6 @@ from typing import Final
 import msgspec
 import structlog
 
-from proto.errors import ErrorCode
 from proto.ids import RecordId, ScanId
 from proto.record import Record
 from services.chassis.clock import Clock
@@ -71,6 +70,7 @@ class Poller:
             is_writing=False,
             leases=leases,
             at_once_max=settings.accounts_at_once_max,
+            idle_s=settings.idle_s,
             clock=clock,
         )
 
@@ -313,7 +313,8 @@ class Poller:
     async def _note_failure(
         self, claim: Claim, err: CallFailed, *, account: Account
     ) -> None:
-        is_lost = err.meaning is Meaning.UNAUTHORISED
+        # Only auth can say so, because only then does everybody else hear of it.
+        is_lost = err.meaning is Meaning.LOST
         delay_s = accounts.back_off_s(account.failures, retry_after_s=err.retry_after_s)
         if not account.failures or account.error_code != err.code:
             # One line when it starts: the next tries would only repeat it.
@@ -323,7 +324,7 @@ class Poller:
         async with self._store.transaction() as work:
             await work.note_failure(
                 claim,
-                code=ErrorCode.ACCOUNT_LOST if is_lost else err.code,
+                code=err.code,
                 is_lost=is_lost,
                 failures_before=(
                     account.failures if isinstance(err, observing.EndlessListing) else 0

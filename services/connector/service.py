@@ -1,6 +1,10 @@
 """Builds the connector and wires its parts; the only module here that does."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import aiohttp
 
 from services.chassis import process
 from services.chassis.addresses import Guard
@@ -16,6 +20,8 @@ from services.connector.transport import Transport
 from services.connector.turns import Leases
 from services.connector.writer import Writer
 
+OpenSession = Callable[[Guard], AbstractAsyncContextManager[aiohttp.ClientSession]]
+
 
 async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
     """Run the connector with the apps of the catalogue until told to stop."""
@@ -23,12 +29,16 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
 
 
 async def serve_apps(
-    runtime: Runtime[Config], stopping: asyncio.Event, *, apps: Registry
+    runtime: Runtime[Config],
+    stopping: asyncio.Event,
+    *,
+    apps: Registry,
+    open_session: OpenSession = exchange.session,
 ) -> None:
     """Run the connector with these apps until told to stop."""
     settings, clock = runtime.settings, runtime.clock
     store = runtime.store(ConnectorWork)
-    async with exchange.session(Guard(settings.private_addresses)) as session:
+    async with open_session(Guard(settings.private_addresses)) as session:
         credentials = Credentials(runtime.bus, clock)
         transport = Transport(
             session, apps, credentials=credentials, settings=settings, clock=clock

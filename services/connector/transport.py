@@ -6,9 +6,7 @@ bytes mean is the app's business. A write is sent once, whatever happens to it.
 
 import asyncio
 import datetime
-import email.utils
 import random
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
@@ -20,11 +18,12 @@ from yarl import URL
 from proto.auth import Token
 from services.chassis.clock import Clock
 from services.chassis.errors import AddressRefused
-from services.connector import exchange, pacing
+from services.connector import accounts, exchange, pacing
 from services.connector.accounts import AccountRef
 from services.connector.config import Config
 from services.connector.credentials import Credentials
 from services.connector.errors import CallFailed, Meaning
+from services.connector.lines import Line, Lines
 from services.connector.manifest import Manifest
 from services.connector.pacing import Budget, Lane
 from services.connector.port import Answer, App, Call, Facts, Operation
@@ -38,9 +37,7 @@ PAUSE_S_MAX: Final = 60.0
 PAUSE_S: Final = 2.0
 """Waited where an app asks for a pause and does not say how long."""
 JITTER_S: Final = 0.5
-GATE_S_MAX: Final = 120.0
 OPERATION_CALLS_MAX: Final = 2_000
-LINES_MAX: Final = 10_000
 APP_AGE_S_MAX: Final = 300.0
 """How long an app may go by what it remembers of an account."""
 _BROKEN_STATUSES: Final = (500, 502, 504)
@@ -52,22 +49,11 @@ CALLS = Counter(
 SECONDS = Histogram("tandem_connector_call_seconds", "Time to an answer", ["app"])
 
 T = TypeVar("T")
-BeforeWrite: TypeAlias = Callable[[], None]
+BeforeCall: TypeAlias = Callable[[Call], None]
 
 
-def _ready() -> None:
+def _ready(_call: Call) -> None:
     """Hold nothing back."""
-
-
-class _Line:
-    """What this process keeps of an account it calls."""
-
-    def __init__(self, budget: Budget, *, calls_at_once: int) -> None:
-        self.budget = budget
-        self.places = asyncio.Semaphore(calls_at_once)
-        self.app: App | None = None
-        self.facts: Facts | None = None
-        self.app_until_s = 0.0
 
 
 class OpenAccount(NamedTuple):
@@ -97,7 +83,7 @@ class Transport:
         self._settings = settings
         self._clock = clock
         self._places = asyncio.Semaphore(settings.calls_at_once_max)
-        self._lines: OrderedDict[AccountRef, _Line] = OrderedDict()
+        self._lines = Lines(self._new_line)
 
     async def open(self, ref: AccountRef, *, is_fresh: bool = False) -> OpenAccount:
         """Return an account ready to be called.
@@ -110,10 +96,10 @@ class Transport:
             UnknownApp: Its app is not in the catalogue.
         """
         manifest, app_class = self._registry.entry(ref.app)
-        token = await self._credentials.get(ref)
+        line = self._lines.of(ref)
+        token = await self._credentials.get(ref, accepted_at=line.accepted_at)
         base_url = (token.base_url or manifest.base_url).rstrip("/")
         facts = Facts(base_url=base_url, username=token.username)
-        line = self._line(ref)
         now_s = self._clock.monotonic()
         if is_fresh or line.facts != facts or now_s >= line.app_until_s:
             line.app, line.facts = app_class(manifest, facts), facts
@@ -127,12 +113,12 @@ class Transport:
         operation: Operation[T],
         *,
         lane: Lane,
-        before_write: BeforeWrite = _ready,
+        before_call: BeforeCall = _ready,
     ) -> T:
         """Run an operation to its end and return its result.
 
-        ``before_write`` is called when a write's turn has come, right before it is
-        sent; by raising ``CallFailed`` it holds the write back.
+        ``before_call`` is called when a call's turn has come, right before it is
+        sent; by raising ``CallFailed`` it holds the call back.
 
         Raises:
             CallFailed: With NO_ANSWER where a write may have been applied.
@@ -147,7 +133,7 @@ class Transport:
                     call = operation.send(reply)  # type: ignore[arg-type]
                 try:
                     reply = await self._call(
-                        account, call, lane=lane, before_write=before_write
+                        account, call, lane=lane, before_call=before_call
                     )
                 except CallFailed as err:
                     reply = err
@@ -171,7 +157,7 @@ class Transport:
 
     def budget_of(self, ref: AccountRef) -> Budget:
         """Return the account's budget."""
-        return self._line(ref).budget
+        return self._lines.of(ref).budget
 
     def chunk_size(self, manifest: Manifest) -> int:
         """Return how many writes of an account to take in hand at once."""
@@ -189,12 +175,7 @@ class Transport:
 
     def unsaved_calls(self) -> list[tuple[AccountRef, datetime.date, int]]:
         """Return the calls that are not counted in the database yet."""
-        found = []
-        for ref, line in self._lines.items():
-            day, count = line.budget.take_unsaved()
-            if day is not None and count:
-                found.append((ref, day, count))
-        return found
+        return self._lines.unsaved_calls()
 
     async def _call(
         self,
@@ -202,7 +183,7 @@ class Transport:
         call: Call,
         *,
         lane: Lane,
-        before_write: BeforeWrite,
+        before_call: BeforeCall,
     ) -> Answer:
         """Make a call; again where that is harmless and can help."""
         tries = 0
@@ -216,7 +197,7 @@ class Transport:
                     call,
                     lane=lane,
                     version_min=version_min,
-                    before_write=before_write,
+                    before_call=before_call,
                 )
             except CallFailed as err:
                 if is_last or err.meaning not in (
@@ -228,18 +209,29 @@ class Transport:
                 continue
             if answer.status in call.accepts:
                 return answer
-            if answer.status == 401:
+            failed = self._failure_of(account, call, answer=answer)
+            if failed.meaning is Meaning.UNAUTHORISED:
                 if version_min:
-                    raise CallFailed(Meaning.UNAUTHORISED, "refused after a refresh")
+                    await self._tell_refused(account.ref, version)
+                    raise failed
                 # A refused call was not carried out, so that even a write may go
                 # again, once, with a newer token.
                 version_min = version + 1
                 continue
-            failed = self._failure_of(account, call, answer=answer)
             if is_last or not self._may_help(failed, answer):
                 raise failed
             if answer.status in _BROKEN_STATUSES:
                 await self._clock.sleep(JITTER_S * tries * random.uniform(0.5, 1))  # noqa: S311
+
+    async def _tell_refused(self, ref: AccountRef, version: int) -> None:
+        """Let auth know that even a token just given is refused.
+
+        Raises:
+            CallFailed: What auth makes of it: to wait, or that the account is lost.
+        """
+        await self._credentials.get(
+            ref, version_min=version + 1, accepted_at=self._lines.of(ref).accepted_at
+        )
 
     async def _try(
         self,
@@ -248,14 +240,16 @@ class Transport:
         *,
         lane: Lane,
         version_min: int,
-        before_write: BeforeWrite,
+        before_call: BeforeCall,
     ) -> tuple[Answer, int]:
         """Make a call once, when its turn has come."""
         url = exchange.url_of(call, base_url=account.base_url)
-        line = self._line(account.ref)
+        line = self._lines.of(account.ref)
         async with line.places:
-            await self._pass_gate(line.budget, lane)
-            token = await self._credentials.get(account.ref, version_min=version_min)
+            await line.take_turn(lane, clock=self._clock)
+            token = await self._credentials.get(
+                account.ref, version_min=version_min, accepted_at=line.accepted_at
+            )
             self._check_place(account, token)
             headers = {
                 "User-Agent": _USER_AGENT,
@@ -265,9 +259,10 @@ class Transport:
                 "Authorization": exchange.authorisation_of(token),
             }
             async with self._places:
-                if call.is_write:
-                    before_write()
+                before_call(call)
                 answer = await self._exchange(account, call, url=url, headers=headers)
+        if answer.status < 300:
+            line.accepted_at = self._clock.now()
         return answer, token.version
 
     async def _exchange(
@@ -318,11 +313,11 @@ class Transport:
         if failed.meaning in (Meaning.RATE_LIMITED, Meaning.UNAVAILABLE):
             pause_s = failed.retry_after_s
             if pause_s is None:
-                pause_s = _retry_after_s(answer, now=self._clock.now())
+                pause_s = exchange.retry_after_s(answer, now=self._clock.now())
             pause_s = PAUSE_S if pause_s is None else max(0.0, pause_s)
             failed.retry_after_s = pause_s
-            self._line(account.ref).budget.block(
-                until_s=self._clock.monotonic() + min(pause_s, PAUSE_S_MAX)
+            self._lines.of(account.ref).budget.block(
+                until_s=self._clock.monotonic() + min(pause_s, accounts.ASKED_S_MAX)
             )
         return failed
 
@@ -331,63 +326,15 @@ class Transport:
             return (failed.retry_after_s or 0.0) <= PAUSE_S_MAX
         return answer.status in _BROKEN_STATUSES
 
-    async def _pass_gate(self, budget: Budget, lane: Lane) -> None:
-        """Wait for the account's turn to make a call."""
-        give_up_s = self._clock.monotonic() + GATE_S_MAX
-        budget.enter(lane)
-        try:
-            while True:
-                now = self._clock.now()
-                if not budget.has_quota(lane, today=now.date()):
-                    raise CallFailed(
-                        Meaning.QUOTA_EXHAUSTED,
-                        "the day's calls are spent",
-                        retry_after_s=pacing.seconds_to_midnight(now),
-                    )
-                now_s = self._clock.monotonic()
-                delay_s = budget.take(lane, now_s=now_s)
-                if delay_s <= 0:
-                    return
-                if now_s + delay_s > give_up_s:
-                    raise CallFailed(
-                        Meaning.RATE_LIMITED, "no turn in time", retry_after_s=delay_s
-                    )
-                await self._clock.sleep(delay_s)
-        finally:
-            budget.leave(lane)
-
     def _check_place(self, account: OpenAccount, token: Token) -> None:
         """Refuse to take one address' credentials to another."""
         base_url = (token.base_url or account.manifest.base_url).rstrip("/")
         if base_url != account.base_url:
             raise CallFailed(Meaning.UNREACHABLE, "the account's address has changed")
 
-    def _line(self, ref: AccountRef) -> _Line:
-        line = self._lines.get(ref)
-        if line is None:
-            manifest = self._registry.entry(ref.app).manifest
-            line = _Line(
-                pacing.budget_of(
-                    manifest.limits,
-                    calls_per_second_max=self._settings.calls_per_second_max,
-                ),
-                calls_at_once=self.calls_at_once(manifest),
-            )
-            self._lines[ref] = line
-            if len(self._lines) > LINES_MAX:
-                self._lines.popitem(last=False)
-        return line
-
-
-def _retry_after_s(answer: Answer, *, now: datetime.datetime) -> float | None:
-    """Return the seconds a ``Retry-After`` header asks for, in either form."""
-    text = answer.headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        until = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if until.tzinfo is None:
-        return None
-    return max(0.0, (until - now).total_seconds())
+    def _new_line(self, ref: AccountRef) -> Line:
+        manifest = self._registry.entry(ref.app).manifest
+        budget = pacing.budget_of(
+            manifest.limits, calls_per_second_max=self._settings.calls_per_second_max
+        )
+        return Line(budget, calls_at_once=self.calls_at_once(manifest))

@@ -24,7 +24,6 @@ from services.connector.transport import Transport
 
 log = structlog.get_logger()
 
-IDLE_S: Final = 0.5
 AFTER_FAULT_S: Final = 5.0
 """How long an account rests whose turn ended in a fault of ours."""
 RENEWALS: Final = 3
@@ -176,6 +175,7 @@ class Turns:
         is_writing: bool,
         leases: Leases,
         at_once_max: int,
+        idle_s: float,
         clock: Clock,
     ) -> None:
         self.wake = Wake()
@@ -184,6 +184,7 @@ class Turns:
         self._is_writing = is_writing
         self._leases = leases
         self._at_once_max = at_once_max
+        self._idle_s = idle_s
         self._clock = clock
         self._under_way: dict[AccountRef, asyncio.Task[None]] = {}
 
@@ -195,7 +196,7 @@ class Turns:
                 self.start_due,
                 clock=self._clock,
                 stopping=stopping,
-                idle_s=IDLE_S,
+                idle_s=self._idle_s,
                 wake=self.wake,
             )
             await self.settle()

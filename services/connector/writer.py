@@ -61,6 +61,7 @@ class Writer:
             is_writing=True,
             leases=leases,
             at_once_max=settings.accounts_at_once_max,
+            idle_s=settings.idle_s,
             clock=clock,
         )
 

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import jsonschema
@@ -55,18 +56,23 @@ def check(
     method: str,
     path: str,
     status: int,
-    headers: dict[str, str],
+    headers: Mapping[str, str],
     body: Any,
 ) -> None:
     """Assert that an answer is one that the description promises."""
     template = template_of(method, path)
     if template is None:
         assert status in (404, 405), f"{method} {path} is not described"
+        assert ("Allow" in headers) == (status == 405)
         validate(body, {"$ref": "#/components/schemas/Problem"})
         return
     promised = operations()[method, template]["responses"]
     response = resolve(promised.get(str(status), promised.get("default")))
     assert response, f"{method} {template} does not promise {status}"
+    _check_headers(headers, response.get("headers", {}), place=(method, template))
+    if isinstance(body, dict) and "next" in body:
+        has_next = body["next"] is not None
+        assert ("Link" in headers) == has_next, "Link and next belong together"
     content = response.get("content", {})
     media_type = headers.get("Content-Type", "").partition(";")[0]
     if not content:
@@ -74,6 +80,23 @@ def check(
         return
     assert media_type in content, f"{method} {template} {status}: {media_type}"
     validate(body, content[media_type]["schema"])
+
+
+def _check_headers(
+    headers: Mapping[str, str],
+    promised: dict[str, Any],
+    *,
+    place: tuple[str, str],
+) -> None:
+    """Assert that the headers that mean something are those that are promised."""
+    for name in document()["components"]["headers"]:
+        assert name in promised or name not in headers, f"{place}: {name} is new"
+    for name, node in promised.items():
+        header = resolve(node)
+        if name in headers:
+            validate(headers[name], header["schema"])
+        else:
+            assert not header.get("required"), f"{place}: {name} is missing"
 
 
 def validate(value: Any, schema: dict[str, Any]) -> None:

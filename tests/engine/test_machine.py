@@ -63,7 +63,9 @@ def relabelled(kind: FieldKind, before: object, now: object) -> set[str]:
     was = {canon.item(kind, i): i.label for i in reversed(before or ())}
     return {
         key
-        for key, label in {canon.item(kind, i): i.label for i in now or ()}.items()
+        for key, label in {
+            canon.item(kind, i): i.label for i in reversed(now or ())
+        }.items()
         if key in was and was[key] != label
     }
 
@@ -92,7 +94,13 @@ class Life(RuleBasedStateMachine):
         self.edited: dict[tuple[Side, str], object] = {}
         self.added: dict[str, set[str]] = {name: set() for name in ITEMS}
         self.removed: dict[str, set[str]] = {name: set() for name in ITEMS}
+        self.rested = self.held()
         self.rest()
+
+    def held(self) -> dict[Side, Fields]:
+        return {
+            side: dict(r.fields) if r else {} for side, r in self.pair.records.items()
+        }
 
     def edit(self, side: Side, name: str, value: object) -> None:
         before = self.pair.records[side].fields[name]
@@ -104,6 +112,9 @@ class Life(RuleBasedStateMachine):
             canon.text(now) != canon.text(before)
         ):
             self.edited[side, name] = now
+        if now == self.rested[side].get(name):
+            # What was there when all was in step cannot be told from no edit at all.
+            self.edited.pop((side, name), None)
         for item_name, (kind, right_name) in ITEMS.items():
             if name in (item_name, right_name):
                 came = keys(kind, now) - keys(kind, before)
@@ -176,6 +187,7 @@ class Life(RuleBasedStateMachine):
         self.check_agreement()
         self.check_edits()
         self.edited.clear()
+        self.rested = self.held()
         for known in (self.added, self.removed):
             for found in known.values():
                 found.clear()

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import datetime
 import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -132,11 +133,15 @@ class World:
         account_id: AccountId,
         *,
         version_min: int = 0,
+        accepted_at: datetime.datetime | None = None,
         tenant_id: TenantId = TENANT,
     ) -> Token:
         """Ask for a token as the connector."""
         command = IssueToken(
-            tenant_id=tenant_id, account_id=account_id, version_min=version_min
+            tenant_id=tenant_id,
+            account_id=account_id,
+            version_min=version_min,
+            accepted_at=accepted_at,
         )
         token = await self.connector.bus.request(command, timeout_s=20)
         self.secrets.add(token.secret)

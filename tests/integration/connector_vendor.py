@@ -201,6 +201,7 @@ class FakeApp:
 
     def meaning_of(self, answer: Answer) -> CallFailed:
         meaning = {
+            401: Meaning.UNAUTHORISED,
             403: Meaning.FORBIDDEN,
             410: Meaning.CURSOR_EXPIRED,
             429: Meaning.RATE_LIMITED,

@@ -17,6 +17,7 @@ from proto.connector import (
     FollowAccount,
     WriteContacts,
 )
+from proto.errors import ErrorCode, Retry
 from proto.ids import AccountId, ConnectionId, MessageId, ScanId, TenantId
 from services.chassis import database as databases
 from services.chassis import migrations
@@ -55,12 +56,19 @@ class FakeAuth:
         self.version = 1
         self.asked: list[int] = []
         self.error: CommandFailed | None = None
+        self.version_max = 1_000
+        """Asked for a newer one, it answers with ``refusal``."""
+        self.refusal = CommandFailed(
+            ErrorCode.CREDENTIALS_REFUSED, "Refused.", retry=Retry.LATER
+        )
 
     async def request(self, command: Any, *, timeout_s: float = 10.0) -> Any:
         assert isinstance(command, IssueToken)
         self.asked.append(command.version_min)
         if self.error is not None:
             raise self.error
+        if command.version_min > self.version_max:
+            raise self.refusal
         self.version = max(self.version, command.version_min)
         return Token(
             kind=CredentialKind.BEARER,

@@ -1,10 +1,12 @@
 """Requests that nobody thought of: whatever comes, the answer is as described."""
 
+import asyncio
 import json
 import random
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from services.api import routes
 from services.api.routing import Route
@@ -45,6 +47,112 @@ def body(source: random.Random) -> bytes:
         place = source.randrange(len(data))
         data = data[:place] + source.randbytes(1) + data[place + 1 :]
     return data
+
+
+def raw(path: bytes, *headers: bytes, body: bytes = b"") -> bytes:
+    """Return a request as it goes over the wire, which a client would not send."""
+    lines = [
+        (b"POST " if body else b"GET ") + path + b" HTTP/1.1",
+        b"Host: x",
+        b"Connection: close",
+        b"Content-Length: %d" % len(body),
+        *headers,
+    ]
+    return b"\r\n".join((*lines, b"", body))
+
+
+async def answer_to(system: System, request: bytes) -> tuple[bytes, bytes]:
+    """Send bytes; return the answer's head and body."""
+    port = system.runtime.settings.http_port
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    async with asyncio.timeout(5):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    return head, body
+
+
+KEY = b"Authorization: Bearer %s"
+JSON = b"Content-Type: application/json"
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "headers", "body"),
+    [
+        (401, b"/v1/apps", (b"Authorization: Bearer \xff",), b""),
+        (
+            401,
+            b"/v1/apps",
+            (b"Authorization: Bearer tdm_" + b"0" * 43 + b"\xff" * 6,),
+            b"",
+        ),
+        (404, b"/v1/accounts/%ff%ed%a0%80", (KEY,), b""),
+        (404, b"/v1/%ff", (KEY,), b""),
+        (422, b"/v1/apps?%ff=%ff", (KEY,), b""),
+        (422, b"/v1/accounts?after=%ff", (KEY,), b""),
+        (422, b"/v1/accounts?limit=" + b"9" * 5_000, (KEY,), b""),
+        (200, b"/v1/apps", (KEY, b"X-Request-Id: \xff", b"If-Match: \xff"), b""),
+        (415, b"/v1/api-keys", (KEY, b"Content-Type: \xff\xfe"), b"{}"),
+        (422, b"/v1/api-keys", (KEY, JSON), b'{"name": "a", "name": 1}'),
+        (400, b"/v1/api-keys", (KEY, JSON), b'{"\\ud800": "\\ud800"}'),
+        (
+            422,
+            b"/v1/api-keys",
+            (KEY, JSON),
+            b'{"name": "a", "expires_at": "9999-12-31T23:59:59-23:59"}',
+        ),
+        (422, b"/v1/api-keys", (KEY, JSON), b'{"name": ' + b"9" * 9_999 + b"}"),
+        (400, b"/v1/api-keys", (KEY, JSON, b"Content-Encoding: gzip"), b"xxxx"),
+    ],
+)
+async def test_odd_bytes_are_answered_with_a_problem(
+    system: System, status: int, path: bytes, headers: tuple[bytes, ...], body: bytes
+) -> None:
+    """Bytes that are no UTF-8 in a key, and a time beyond the calendar, were 500."""
+    key = str((await system.client()).key).encode()
+    sent = [line.replace(b"%s", key) for line in headers]
+    head, text = await answer_to(system, raw(path, *sent, body=body))
+    assert head.split(b" ")[1] == b"%d" % status, text
+    if status != 200:
+        assert b"Content-Type: application/problem+json" in head
+        assert json.loads(text)["status"] == status
+
+
+async def test_odd_bytes_in_a_browser_are_answered_with_a_page(system: System) -> None:
+    client = await system.client()
+    begun = await client(
+        "POST", "/v1/accounts/authorisations", {"app": "constant_contact"}
+    )
+    link = begun.body["authorise_url"].removeprefix(system.url).encode()
+    number = begun.body["authorisation_id"][-12:].encode()
+    for path, status in (
+        (link, b"303"),
+        # Opened before, and the cookie is of somebody who has none.
+        (link, b"409"),
+        (b"/oauth/start/%ff%ed%a0%80", b"410"),
+        (b"/oauth/callback/constant_contact?state=%ff", b"410"),
+    ):
+        cookie = b"Cookie: tandem_authorisation_" + number + b"=\xff"
+        head, text = await answer_to(system, raw(path, cookie))
+        assert head.split(b" ")[1] == status, text
+
+
+async def test_whoever_leaves_while_sending_is_no_fault(system: System) -> None:
+    """Each upload that was broken off was logged as a fault, with a traceback."""
+    key = str((await system.client()).key).encode()
+    path, headers = b"/v1/api-keys", [KEY.replace(b"%s", key), JSON]
+    whole = raw(path, *headers, body=b'{"name": "left"}' + b" " * 60_000)
+    with structlog.testing.capture_logs() as logs:
+        _, writer = await asyncio.open_connection(
+            "127.0.0.1", system.runtime.settings.http_port
+        )
+        writer.write(whole[:-50_000])
+        await writer.drain()
+        writer.close()
+        while not (served := [e for e in logs if e["event"] == "request_served"]):
+            await asyncio.sleep(0.01)
+    assert [event["status"] for event in served] == [400]
+    assert "request_failed" not in {event["event"] for event in logs}
 
 
 @pytest.mark.parametrize("route", routes.ROUTES, ids=lambda r: f"{r.method} {r.path}")

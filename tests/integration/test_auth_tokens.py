@@ -25,7 +25,6 @@ from services.chassis.process import Runtime
 from tests.emulators.constant_contact.emulator import TOKEN_PATH
 from tests.emulators.core.faults import Fault
 from tests.integration.auth_world import (
-    PASSWORD,
     TENANT,
     TOKEN_ROUTE,
     World,
@@ -456,6 +455,7 @@ async def test_a_wrong_client_secret_loses_no_account(auth: Auth):
     await world.set_client(client_secret="wrong")
     for _ in range(3):
         failure = await refused(world.issue(account_id, version_min=2))
+        assert failure.code is ErrorCode.CLIENT_REFUSED
         assert failure.retry is Retry.LATER
         world.move(61)
     await world.set_client()
@@ -507,17 +507,6 @@ async def test_a_service_that_stops_answers_what_it_took(auth: Auth):
     versions = {token.version for token in await asyncio.gather(*asked)}
     assert versions == {2}
     assert world.token_calls() == 1
-
-
-async def test_a_password_that_is_refused_is_lost_at_once(world: World):
-    account_id = (await world.add_password()).account_id
-    assert (await world.issue(account_id)).secret == PASSWORD
-    failure = await refused(world.issue(account_id, version_min=2))
-    assert failure.code is ErrorCode.ACCOUNT_LOST
-    assert await state(world, account_id) is AccountState.LOST
-    assert await world.told("account_lost") == 1
-    await world.add_password(account_id=account_id)
-    assert (await world.issue(account_id, version_min=2)).version == 2
 
 
 async def test_a_token_without_a_refresh_token_serves_to_its_end(auth: Auth):

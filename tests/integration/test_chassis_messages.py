@@ -2,19 +2,15 @@
 
 import argparse
 import asyncio
-import contextlib
-import datetime
-from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.local import nats
 from proto import codec
 from proto.auth import Account, AccountState, GetAccount, RemoveAccount
 from proto.base import Done
 from proto.connector import ContactsObserved, ReadNow
 from proto.errors import ErrorCode
-from proto.ids import AccountId, MessageId, TenantId
+from proto.ids import AccountId, MessageId
 from services.chassis import dead_letters, migrations, process
 from services.chassis import outbox as outbox_module
 from services.chassis.clock import SystemClock
@@ -24,57 +20,17 @@ from services.chassis.errands import Desk
 from services.chassis.errors import BadConfiguration, BusUnavailable, CommandFailed
 from services.chassis.inbox import count_dead_letters
 from services.chassis.outbox import Envelope
-from services.chassis.process import Runtime
 from services.chassis.store import Work
-from tests.servers import Database
-
-TENANT = TenantId("tnt_1")
-ACCOUNT = AccountId("acct_1")
-EVENT = ContactsObserved(
-    tenant_id=TENANT,
-    account_id=ACCOUNT,
-    records=(),
-    read_at=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+from tests.integration.chassis_world import (
+    ACCOUNT,
+    EVENT,
+    TENANT,
+    is_empty,
+    relaying,
+    service,
+    until,
+    waiting,
 )
-
-
-@contextlib.asynccontextmanager
-async def service(
-    name: str, database: Database, broker: nats.Server
-) -> AsyncIterator[Runtime[Settings]]:
-    url = database.service_url(name)
-    await migrations.apply(
-        database.owner_url(name), service=name, role=migrations.role_of(url)
-    )
-    settings = Settings(
-        database_url=url, nats_url=broker.url, nats_seed_file=broker.seed_file(name)
-    )
-    async with process.standing(name, settings, clock=SystemClock()) as runtime:
-        yield runtime
-
-
-@contextlib.asynccontextmanager
-async def relaying(*runtimes: Runtime[Settings]) -> AsyncIterator[None]:
-    stopping = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
-        for runtime in runtimes:
-            group.create_task(runtime.relay.run(stopping))
-        yield
-        stopping.set()
-
-
-async def waiting(runtime: Runtime[Settings]) -> int:
-    row = await runtime.database.fetch_row(
-        outbox_module.Q["count_outbox"](now=runtime.clock.now())
-    )
-    assert row is not None
-    return row["waiting"]
-
-
-async def until(condition, *, seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -102,10 +58,6 @@ async def test_a_message_is_handled_once_and_its_outbox_row_closed(pair):
         await until(lambda: is_empty(connector))
         stopping.set()
     assert seen == [EVENT, EVENT]
-
-
-async def is_empty(runtime: Runtime[Settings]) -> bool:
-    return await waiting(runtime) == 0
 
 
 async def test_nothing_is_lost_with_the_brokers_directory(

@@ -237,6 +237,42 @@ async def test_a_refused_account_is_left_alone_until_it_is_connected_again(world
     assert ids(await world.take_observed()) == list(world.vendor.contacts)
 
 
+async def test_a_refused_account_is_lost_when_auth_says_so_and_not_before(world):
+    """Every new token is refused as well: nobody else heard of that, for ever."""
+    world.vendor.add(5)
+    replica = world.replica()
+    await world.follow(replica)
+    await replica.read()
+    await world.take_observed()
+
+    def refuses(_request):
+        return web.json_response({}, status=401)
+
+    world.vendor.faults.append(refuses)
+    world.auth.version_max = 2
+    for number in range(1, 4):
+        world.clock.move(1_000)
+        await replica.read()
+        account = await world.account()
+        assert not account.is_lost
+        assert account.failures == number
+        assert account.error_code == ErrorCode.CREDENTIALS_REFUSED
+    world.vendor.faults.clear()
+    world.vendor.put("r00002", name="Edited meanwhile")
+    world.clock.move(1_000)
+    await replica.read()
+    assert ids(await world.take_observed()) == ["r00002"]
+    assert (await world.account()).error_code is None
+
+    world.vendor.faults.append(refuses)
+    world.auth.refusal = CommandFailed(
+        ErrorCode.ACCOUNT_LOST, "Lost.", retry=Retry.AFTER_REAUTH
+    )
+    world.clock.move(1_000)
+    await replica.read()
+    assert (await world.account()).is_lost
+
+
 async def test_read_now_makes_an_account_due_also_during_its_turn(world):
     world.vendor.add(5)
     replica = world.replica()

@@ -65,7 +65,7 @@ async def add_account(call: Call) -> web.Response:
 
 async def list_accounts(call: Call) -> web.Response:
     """Show a page of accounts, oldest first."""
-    page = paging.read(call.request)
+    page = paging.read(call)
     if page.after and not identifiers.is_id(AccountId, page.after):
         raise paging.bad_cursor()
     found = await call.ask(
@@ -76,13 +76,12 @@ async def list_accounts(call: Call) -> web.Response:
         )
     )
     items = [views.show(account, AccountView) for account in found.accounts]
-    return paging.respond(call.request, items, next_after=found.next_after)
+    return paging.respond(call, items, next_after=found.next_after)
 
 
 async def get_account(call: Call) -> web.Response:
     """Show one account."""
     account_id = call.id_in_path(AccountId, "account_id")
-    bodies.query(call.request)
     account = await call.ask(
         GetAccount(tenant_id=call.tenant_id, account_id=account_id)
     )
@@ -92,7 +91,6 @@ async def get_account(call: Call) -> web.Response:
 async def describe_account(call: Call) -> web.Response:
     """Show an account's fields and containers, as the app describes them now."""
     account_id = call.id_in_path(AccountId, "account_id")
-    bodies.query(call.request)
     description = await call.ask(
         DescribeAccount(tenant_id=call.tenant_id, account_id=account_id),
         calls_app=True,
@@ -128,9 +126,18 @@ def account_in_body(text: str | None, pointer: str = "/account_id") -> AccountId
     return AccountId(text)
 
 
+def account_in_query(call: Call) -> AccountId | None:
+    """Return the account that a list is about, if it is about one."""
+    text = call.query["account_id"]
+    if text and not identifiers.is_id(AccountId, text):
+        fault = Fault("account_id", "Give the id of an account.")
+        raise Refused(Code.QUERY_INVALID, faults=(fault,))
+    return AccountId(text) if text else None
+
+
 ROUTES: Final = (
     Route("POST", "/v1/accounts", add_account),
-    Route("GET", "/v1/accounts", list_accounts),
+    Route("GET", "/v1/accounts", list_accounts, query=paging.QUERY),
     Route("GET", "/v1/accounts/{account_id}", get_account),
     Route("GET", "/v1/accounts/{account_id}/description", describe_account),
     Route("DELETE", "/v1/accounts/{account_id}", remove_account),

@@ -1,5 +1,6 @@
 """``/v1/api-keys``: the keys of the tenant; a key's text is shown once."""
 
+import datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -9,7 +10,7 @@ from msgspec import Meta
 from proto.base import Instant
 from proto.errors import ErrorCode
 from proto.ids import ApiKeyId
-from services.api import bodies, calls, issuing, paging, store, views
+from services.api import access, bodies, calls, issuing, paging, store, views
 from services.api.access import SCOPES
 from services.api.calls import Call
 from services.api.errors import Fault, Refused
@@ -32,17 +33,20 @@ class ApiKeyIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 async def create(call: Call) -> web.Response:
-    """Make a key and show its text, this once."""
+    """Make a key and show its text, this once.
+
+    It can do no more than the key that asks for it, and for no longer.
+    """
     given, fields = await call.body(ApiKeyIn)
     now = call.parts.clock.now()
-    if given.expires_at is not None and given.expires_at <= now:
-        fault = Fault("/expires_at", "Give a time that is still to come.")
-        raise Refused(Code.BODY_INVALID, faults=(fault,))
+    for scope in given.scopes:
+        access.require(call.caller, scope)
+    expires_at = _expiry(given.expires_at, now=now, until=call.caller.expires_at)
     issued = issuing.make(
         call.tenant_id,
         name=given.name,
         scopes=given.scopes,
-        expires_at=given.expires_at,
+        expires_at=expires_at,
         identifiers=call.parts.identifiers,
     )
     entry = call.audit_entry(
@@ -73,7 +77,7 @@ async def create(call: Call) -> web.Response:
 
 async def list_keys(call: Call) -> web.Response:
     """Show a page of keys, oldest first, revoked and expired ones too."""
-    page = paging.read(call.request)
+    page = paging.read(call)
     if page.after and not identifiers.is_id(ApiKeyId, page.after):
         raise paging.bad_cursor()
     found = await store.list_keys(
@@ -85,7 +89,7 @@ async def list_keys(call: Call) -> web.Response:
     )
     shown = found[: page.limit]
     return paging.respond(
-        call.request,
+        call,
         [views.show(key, ApiKeyView) for key in shown],
         next_after=shown[-1].key_id if len(found) > page.limit else None,
     )
@@ -107,8 +111,38 @@ async def revoke(call: Call) -> web.Response:
     return web.Response(status=204)
 
 
+def _expiry(
+    at: datetime.datetime | None,
+    *,
+    now: datetime.datetime,
+    until: datetime.datetime | None,
+) -> datetime.datetime | None:
+    """Return when a new key ends, in UTC.
+
+    Raises:
+        Refused: It is over already, after ``until``, or in no calendar of ours.
+    """
+    try:
+        ends_at = None if at is None else at.astimezone(datetime.UTC)
+    except OverflowError:
+        # The last day of the year 9999 is no day of it in every zone.
+        raise _bad_expiry("Give a time before the year 9999.") from None
+    if ends_at is not None and ends_at <= now:
+        raise _bad_expiry("Give a time that is still to come.")
+    if until is not None and (ends_at is None or ends_at > until):
+        raise _bad_expiry(
+            f"The key that asks ends at {until:%Y-%m-%dT%H:%M:%SZ}; give that time, or"
+            " one before it."
+        )
+    return ends_at
+
+
+def _bad_expiry(detail: str) -> Refused:
+    return Refused(Code.BODY_INVALID, faults=(Fault("/expires_at", detail),))
+
+
 ROUTES: Final = (
     Route("POST", "/v1/api-keys", create),
-    Route("GET", "/v1/api-keys", list_keys),
+    Route("GET", "/v1/api-keys", list_keys, query=paging.QUERY),
     Route("DELETE", "/v1/api-keys/{key_id}", revoke),
 )

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from proto.auth import SetAppClient
 from proto.connector import ListApps
-from services.api import bodies, calls, paging, views
+from services.api import calls, paging, views
 from services.api.calls import Call
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
@@ -32,13 +32,12 @@ class ClientIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 async def list_apps(call: Call) -> web.Response:
     """Show the catalogue; it is short, so it is one page."""
-    bodies.query(call.request)
     found = await call.ask(ListApps(tenant_id=call.tenant_id))
     items = [
         views.show_app(app, redirect_uri=call.parts.redirect_uri(app.app))
         for app in found.apps
     ]
-    return paging.respond(call.request, items, next_after=None)
+    return paging.respond(call, items, next_after=None)
 
 
 async def put_client(call: Call) -> web.Response:

@@ -12,7 +12,7 @@ from aiohttp import web
 from proto.auth import BeginAuthorisation
 from proto.errors import ErrorCode
 from proto.ids import AppId, AuthorisationId
-from services.api import bodies, calls, keys, seals, store
+from services.api import calls, keys, seals, store
 from services.api.calls import Call
 from services.api.errors import Refused
 from services.api.routes import accounts
@@ -80,7 +80,6 @@ async def begin(call: Call) -> web.Response:
 async def get(call: Call) -> web.Response:
     """Show how an authorisation stands."""
     authorisation_id = call.id_in_path(AuthorisationId, "authorisation_id")
-    bodies.query(call.request)
     found = await store.find_authorisation(
         call.parts.store.database, call.tenant_id, authorisation_id=authorisation_id
     )

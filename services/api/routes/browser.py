@@ -14,7 +14,7 @@ from proto.auth import Account, CompleteAuthorisation
 from proto.errors import ErrorCode
 from proto.ids import AccountId, AuthorisationId
 from services.api import calls, keys, pages, seals, store
-from services.api.calls import REQUEST_ID, Parts
+from services.api.calls import REQUEST_ID, Visit
 from services.api.errors import Refused
 from services.api.problems import Code
 from services.api.routing import Page
@@ -23,12 +23,12 @@ from services.chassis.errors import CommandFailed, Unavailable
 
 log = structlog.get_logger()
 
-PARAMETER_CHARS_MAX: Final = 4_096
 _NAME_CHARS: Final = 12
 
 
-async def start(request: web.Request, parts: Parts) -> web.StreamResponse:
+async def start(visit: Visit) -> web.StreamResponse:
     """Bind the browser to its authorisation and send it to the app."""
+    request, parts = visit.request, visit.parts
     link = request.match_info["link"]
     now = parts.clock.now()
     async with parts.store.transaction() as work:
@@ -56,10 +56,10 @@ async def start(request: web.Request, parts: Parts) -> web.StreamResponse:
     return response
 
 
-async def callback(request: web.Request, parts: Parts) -> web.StreamResponse:
+async def callback(visit: Visit) -> web.StreamResponse:
     """Finish an authorisation with what the app sent, and say how it went."""
-    app = calls.app_in_path(request)
-    state = _parameter(request, "state")
+    parts, state = visit.parts, visit.query["state"]
+    app = calls.app_in_path(visit.request)
     called = None
     if state:
         called = await store.find_authorisation_by_state(
@@ -70,10 +70,10 @@ async def callback(request: web.Request, parts: Parts) -> web.StreamResponse:
     if called.expires_at <= parts.clock.now():
         raise Refused(ErrorCode.AUTHORISATION_EXPIRED)
     name = cookie_name(called.authorisation_id, base_url=parts.base_url)
-    browser = request.cookies.get(name, "")
+    browser = visit.request.cookies.get(name, "")
     if not _is_bound(browser, called.browser_digest):
         raise Refused(Code.OTHER_BROWSER)
-    response = await _complete(request, parts, called=called, browser=browser)
+    response = await _complete(visit, called=called, browser=browser)
     response.del_cookie(name, path="/", secure=parts.base_url.startswith("https:"))
     return response
 
@@ -85,11 +85,7 @@ def cookie_name(authorisation_id: AuthorisationId, *, base_url: str) -> str:
 
 
 async def _complete(
-    request: web.Request,
-    parts: Parts,
-    *,
-    called: CalledAuthorisation,
-    browser: str,
+    visit: Visit, *, called: CalledAuthorisation, browser: str
 ) -> web.Response:
     """Ask auth to finish; whatever it answers ends the authorisation.
 
@@ -97,25 +93,23 @@ async def _complete(
     again: then nobody has used up its state.
     """
     try:
-        account = await parts.ask(
+        account = await visit.parts.ask(
             CompleteAuthorisation(
                 tenant_id=called.tenant_id,
-                state=_parameter(request, "state"),
+                state=visit.query["state"],
                 browser=browser,
-                code=_parameter(request, "code"),
-                issuer=_parameter(request, "iss"),
-                error=_parameter(request, "error"),
+                code=visit.query["code"],
+                issuer=visit.query["iss"],
+                error=visit.query["error"],
             ),
             calls_app=True,
         )
     except CommandFailed as err:
         if err.code is ErrorCode.SERVICE_UNAVAILABLE:
             raise
-        await _end(request, parts, called=called, outcome=err.code, account_id=None)
+        await _end(visit, called=called, outcome=err.code, account_id=None)
         return pages.failed(err.code, err.detail)
-    await _end(
-        request, parts, called=called, outcome="done", account_id=account.account_id
-    )
+    await _end(visit, called=called, outcome="done", account_id=account.account_id)
     return _connected(account)
 
 
@@ -126,13 +120,13 @@ def _connected(account: Account) -> web.Response:
 
 
 async def _end(
-    request: web.Request,
-    parts: Parts,
+    visit: Visit,
     *,
     called: CalledAuthorisation,
     outcome: str,
     account_id: AccountId | None,
 ) -> None:
+    request, parts = visit.request, visit.parts
     now = parts.clock.now()
     entry = AuditEntry(
         tenant_id=called.tenant_id,
@@ -162,17 +156,7 @@ def _is_bound(cookie: str, browser_digest: bytes) -> bool:
     return secrets.compare_digest(keys.digest(cookie), browser_digest)
 
 
-def _parameter(request: web.Request, name: str) -> str:
-    """Return what the app sent under a name, once; RFC 6749 forbids repeating it."""
-    values = request.query.getall(name, [])
-    value = values[0] if values else ""
-    is_plain = len(value) <= PARAMETER_CHARS_MAX and value.isprintable()
-    if len(values) > 1 or not is_plain:
-        raise Refused(Code.REQUEST_MALFORMED)
-    return value
-
-
 PAGES: Final = (
     Page("/oauth/start/{link}", start),
-    Page("/oauth/callback/{app}", callback),
+    Page("/oauth/callback/{app}", callback, query=("state", "code", "iss", "error")),
 )

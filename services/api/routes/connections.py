@@ -95,8 +95,8 @@ async def create(call: Call) -> web.Response:
 
 async def list_connections(call: Call) -> web.Response:
     """Show a page of connections; those that need attention come first."""
-    page = paging.read(call.request, "account_id")
-    account_id = accounts.account_in_body(page.filters["account_id"] or None, "")
+    page = paging.read(call)
+    account_id = accounts.account_in_query(call)
     found = await call.ask(
         ListConnections(
             tenant_id=call.tenant_id,
@@ -106,13 +106,12 @@ async def list_connections(call: Call) -> web.Response:
         )
     )
     items = [views.show_connection(connection) for connection in found.connections]
-    return paging.respond(call.request, items, next_after=found.next_after)
+    return paging.respond(call, items, next_after=found.next_after)
 
 
 async def get(call: Call) -> web.Response:
     """Show one connection; its ETag is its version."""
     connection_id = call.id_in_path(ConnectionId, "connection_id")
-    bodies.query(call.request)
     return _respond(await _read(call, connection_id))
 
 
@@ -162,7 +161,6 @@ def telling(act: ConnectionAct) -> Handler:
 async def get_status(call: Call) -> web.Response:
     """Show a connection's counts and progress."""
     connection_id = call.id_in_path(ConnectionId, "connection_id")
-    bodies.query(call.request)
     status = await call.ask(
         GetStatus(tenant_id=call.tenant_id, connection_id=connection_id)
     )
@@ -172,8 +170,8 @@ async def get_status(call: Call) -> web.Response:
 async def list_records(call: Call) -> web.Response:
     """Show a page of a connection's contacts: how each stands, and why."""
     connection_id = call.id_in_path(ConnectionId, "connection_id")
-    page = paging.read(call.request, "state", "email")
-    state, email = page.filters["state"], page.filters["email"]
+    page = paging.read(call)
+    state, email = call.query["state"], call.query["email"]
     faults = []
     if state and state not in RECORD_STATES:
         faults.append(Fault("state", f"Give one of {', '.join(RECORD_STATES)}."))
@@ -192,7 +190,7 @@ async def list_records(call: Call) -> web.Response:
         )
     )
     items = [views.show_record(record) for record in found.records]
-    return paging.respond(call.request, items, next_after=found.next_after)
+    return paging.respond(call, items, next_after=found.next_after)
 
 
 async def _read(call: Call, connection_id: ConnectionId) -> Connection:
@@ -286,7 +284,12 @@ _ONE: Final = "/v1/connections/{connection_id}"
 
 ROUTES: Final = (
     Route("POST", "/v1/connections", create),
-    Route("GET", "/v1/connections", list_connections),
+    Route(
+        "GET",
+        "/v1/connections",
+        list_connections,
+        query=(*paging.QUERY, "account_id"),
+    ),
     Route("GET", _ONE, get),
     Route("PATCH", _ONE, change),
     Route("DELETE", _ONE, delete),
@@ -295,5 +298,10 @@ ROUTES: Final = (
     Route("POST", f"{_ONE}/resume", telling(ConnectionAct.RESUME)),
     Route("POST", f"{_ONE}/sync", telling(ConnectionAct.SYNC_NOW)),
     Route("GET", f"{_ONE}/status", get_status),
-    Route("GET", f"{_ONE}/records", list_records),
+    Route(
+        "GET",
+        f"{_ONE}/records",
+        list_records,
+        query=(*paging.QUERY, "state", "email"),
+    ),
 )

@@ -160,7 +160,9 @@ SET
     renew_at = excluded.renew_at,
     lease_id = NULL,
     lease_until = NULL,
-    uses = 0;
+    uses = 0,
+    renewed_at = NULL,
+    refused_at = NULL;
 
 -- name: get_credential
 -- An account's credential with the state of the account and of its refresh.
@@ -169,6 +171,7 @@ SELECT
     credentials.key_id, credentials.wrapped_key, credentials.body,
     credentials.expires_at, credentials.renew_at,
     credentials.lease_id, credentials.lease_until,
+    credentials.renewed_at, credentials.refused_at,
     accounts.app, accounts.state, accounts.base_url
 FROM auth.credentials
 JOIN auth.accounts USING (tenant_id, account_id)
@@ -191,7 +194,8 @@ RETURNING uses;
 
 -- name: renew_credential
 -- Stores what a refresh gave, whoever holds the lease by now: a rotated token must
--- not be lost. No row only if a newer version is there already.
+-- not be lost. No row only if a newer version is there already. Whether the app takes
+-- what it gave is not known yet, so what it refused before still counts.
 UPDATE auth.credentials
 SET
     version = $version,
@@ -202,23 +206,36 @@ SET
     renew_at = $renew_at,
     lease_id = NULL,
     lease_until = NULL,
-    uses = 0
+    uses = 0,
+    renewed_at = $now
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id
     AND version < $version
 RETURNING version;
 
 -- name: end_lease
--- Gives a lease back after a refresh that brought nothing. Uses are counted until a
--- refresh succeeds.
+-- Gives a lease back after a refresh that brought nothing, or would have. Uses are
+-- counted until a refresh succeeds; the first refusal is remembered.
 UPDATE auth.credentials
 SET
     lease_id = NULL,
     lease_until = $rests_until,
-    uses = uses + $is_use::boolean::integer
+    uses = uses + $is_use::boolean::integer,
+    refused_at = CASE
+        WHEN $is_refusal::boolean THEN coalesce(refused_at, $now)
+        ELSE refused_at
+    END
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id
     AND lease_id = $lease_id;
+
+-- name: forget_refusal
+-- The app has accepted the account's calls since it refused them.
+UPDATE auth.credentials
+SET refused_at = NULL
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND refused_at < $accepted_at;
 
 -- name: count_sealed
 -- How many secrets each key of the ring wraps; authorisations that are over do not

@@ -64,6 +64,11 @@ CREATE TABLE auth.credentials (
     lease_until    timestamptz,
     -- How often the refresh token was refused, or used and nobody knows what came of it.
     uses           integer NOT NULL DEFAULT 0,
+    -- When a refresh gave this version; NULL where a person did.
+    renewed_at     timestamptz,
+    -- Since when the app refuses what no refresh can mend: a token just given, or a
+    -- password.
+    refused_at     timestamptz,
     PRIMARY KEY (tenant_id, account_id),
     FOREIGN KEY (tenant_id, account_id)
         REFERENCES auth.accounts (tenant_id, account_id) ON DELETE CASCADE

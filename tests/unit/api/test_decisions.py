@@ -57,6 +57,12 @@ def test_callers_remembered_are_bounded() -> None:
         ({"public_url": "https://t.example.org:8443"}, "https://t.example.org:8443"),
         ({"public_url": "http://localhost:9"}, "http://localhost:9"),
         ({"public_url": "http://[::1]:9"}, "http://[::1]:9"),
+        ({"http_port": 9, "http_host": "localhost"}, "http://localhost:9"),
+        ({"http_port": 9, "http_host": "::1"}, "http://[::1]:9"),
+        (
+            {"public_url": "https://t.example.org", "http_host": "0.0.0.0"},
+            "https://t.example.org",
+        ),
     ],
 )
 def test_the_public_address_is_known(changes: dict[str, object], url: str) -> None:
@@ -74,11 +80,25 @@ def test_the_public_address_is_known(changes: dict[str, object], url: str) -> No
         "https://u:p@t.example.org",
         "https://t.example.org?x=1",
         "t.example.org",
+        "https://[bad",
+        "https://t.example.org:99999",
+        "https://t.example.org:x",
+        "https://t.example.org\n",
     ],
 )
 def test_an_unsafe_public_address_is_refused(public_url: str) -> None:
     with pytest.raises(BadConfiguration):
         config.base_url(settings(public_url=public_url))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "tandem.internal"])
+def test_where_others_can_reach_it_the_public_address_must_be_given(host: str) -> None:
+    """Links and redirects once led to http://0.0.0.0, and codes over plain http."""
+    with pytest.raises(BadConfiguration) as refused:
+        config.base_url(settings(http_host=host, http_port=8080))
+    (fault,) = refused.value.faults
+    assert "API_HTTP_HOST" in fault
+    assert "https" in fault
 
 
 @pytest.mark.parametrize(

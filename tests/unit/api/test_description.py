@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from jsonschema import ValidationError
 from openapi_spec_validator import validate as validate_document
 
 from proto.reconciler import RecordState
@@ -45,6 +46,7 @@ SHOWN: dict[str, type[View]] = {
     "ApiKey": views.ApiKeyView,
     "NewApiKey": views.NewApiKeyView,
 }
+GOOD_HEADERS = {"Content-Type": "application/json", "X-Request-Id": "trace-0001"}
 LIMITS = ("minLength", "maxLength", "minItems", "maxItems", "pattern")
 
 
@@ -159,6 +161,22 @@ def test_every_parameter_in_a_path_is_described() -> None:
         assert given[: len(wanted)] == wanted
 
 
+def test_every_parameter_of_a_query_is_described_and_taken() -> None:
+    """A filter that the description lacked, or had alone, was seen by nobody."""
+    taken = {(r.method, r.path): set(r.query) for r in routes.ROUTES}
+    taken |= {("GET", page.path): set(page.query) for page in routes.PAGES}
+    taken |= {place: set() for place in OPERATORS}
+    described = {
+        place: {
+            parameter["name"]
+            for parameter in map(rest.resolve, operation.get("parameters", ()))
+            if parameter["in"] == "query"
+        }
+        for place, operation in rest.operations().items()
+    }
+    assert described == taken
+
+
 @pytest.mark.parametrize("name", {**BODIES, **SHOWN})
 def test_a_schema_is_what_the_code_takes_or_shows(name: str) -> None:
     struct = {**BODIES, **SHOWN}[name]
@@ -199,3 +217,30 @@ def test_a_difference_is_seen() -> None:
     ):
         described = {**good, **change}
         assert list(differences("EndIn", connections.EndIn, described)), change
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"status": 418}, "does not promise 418"),
+        ({"body": {"items": []}}, "is a required property"),
+        ({"headers": {"Content-Type": "application/json"}}, "X-Request-Id is missing"),
+        ({"headers": {**GOOD_HEADERS, "X-Request-Id": "é"}}, "does not match"),
+        ({"headers": {**GOOD_HEADERS, "ETag": '"1"'}}, "ETag is new"),
+        ({"body": {"items": [], "next": "x"}}, "Link"),
+    ],
+)
+def test_an_answer_that_is_not_as_described_is_seen(
+    changes: dict[str, Any], reason: str
+) -> None:
+    """Tests hold each answer against the description; the judge can say no."""
+    good = {
+        "method": "GET",
+        "path": "/v1/accounts",
+        "status": 200,
+        "headers": GOOD_HEADERS,
+        "body": {"items": [], "next": None},
+    }
+    rest.check(**good)
+    with pytest.raises((AssertionError, ValidationError), match=reason):
+        rest.check(**{**good, **changes})

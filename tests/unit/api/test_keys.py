@@ -26,10 +26,20 @@ def test_every_single_typo_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "tdm_", "x" * 53, "tdm_" + "é" * 49, "tdm_" + "0" * 48, "tdm_\0" * 11]
+    "text",
+    [
+        "",
+        "tdm_",
+        "x" * 53,
+        "tdm_" + "é" * 49,
+        "tdm_" + "0" * 48,
+        "tdm_\0" * 11,
+        "tdm_" + "0" * 43 + "\udcff" * 6,
+    ],
 )
 def test_what_is_no_key_is_refused_without_a_fault(text: str) -> None:
     assert not keys.is_well_formed(text)
+    assert keys.digest(text) != keys.digest(keys.generate())
 
 
 def test_swapped_neighbours_are_seen() -> None:

@@ -185,5 +185,8 @@ def test_a_failing_account_is_tried_more_and_more_rarely():
     assert delays[0] == accounts.BACK_OFF_S_MIN
     assert delays[-1] == accounts.BACK_OFF_S_MAX
     assert accounts.back_off_s(0, retry_after_s=60) == 60
+    assert accounts.write_back_off_s(9, retry_after_s=None) == 30
+    assert accounts.write_back_off_s(9, retry_after_s=600) == 600
+    assert accounts.write_back_off_s(9, retry_after_s=1e9) == accounts.ASKED_S_MAX
     assert accounts.back_off_s(0, retry_after_s=1e9) == accounts.BACK_OFF_S_MAX
     assert accounts.back_off_s(10**6, retry_after_s=None) == accounts.BACK_OFF_S_MAX

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from proto.ids import AppId
-from services.chassis.errors import BadConfiguration
 from services.connector import registry
-from services.connector.config import Config
 from services.connector.errors import UnknownApp
 
 GOOD = (registry.APPS / "constant_contact" / "manifest.toml").read_text()
@@ -39,12 +37,3 @@ def test_a_broken_app_is_left_out(tmp_path):
     assert found.entry(AppId("constant_contact")).manifest.name == "Constant Contact"
     with pytest.raises(UnknownApp):
         found.entry(AppId("no_code"))
-
-
-def test_every_fault_of_the_settings_is_told_at_once():
-    with pytest.raises(BadConfiguration) as refused:
-        Config(database_url="", nats_url="", lease_s=0, calls_per_second_max=-1.0)
-    assert refused.value.faults == [
-        "CONNECTOR_LEASE_S must be more than 0",
-        "CONNECTOR_CALLS_PER_SECOND_MAX must not be negative",
-    ]

@@ -17,7 +17,7 @@ from proto.errors import ErrorCode, Retry
 from proto.ids import AccountId, AppId, TenantId
 from services.chassis.addresses import Guard
 from services.chassis.errors import BusUnavailable, CommandFailed
-from services.connector import exchange, transport
+from services.connector import accounts, exchange, transport
 from services.connector.accounts import AccountRef
 from services.connector.config import Config
 from services.connector.credentials import Credentials
@@ -40,7 +40,10 @@ class App:
         self.facts = facts
 
     def meaning_of(self, answer: Answer) -> CallFailed:
+        if answer.headers.get("content-type", "").startswith("text/html"):
+            return CallFailed(Meaning.BROKEN, "a page of something in between")
         meaning = {
+            401: Meaning.UNAUTHORISED,
             429: Meaning.RATE_LIMITED,
             503: Meaning.UNAVAILABLE,
             404: Meaning.REFUSED,
@@ -54,11 +57,13 @@ class Auth:
             kind=CredentialKind.BEARER, secret="s-1", base_url=base_url, version=1
         )
         self.asked: list[int] = []
+        self.accepted_at: datetime.datetime | None = None
         self.error: Exception | None = None
 
     async def request(self, command: Any, *, timeout_s: float = 10.0) -> Any:
         assert isinstance(command, IssueToken)
         self.asked.append(command.version_min)
+        self.accepted_at = command.accepted_at
         if self.error is not None:
             raise self.error
         if command.version_min > self.token.version:
@@ -302,8 +307,47 @@ async def test_a_refused_token_is_refreshed_once(bench):
     bench.answers = [status(401)]
     failed = await bench.fails(WRITE)
     assert failed.meaning is Meaning.UNAUTHORISED
-    assert failed.code is ErrorCode.ACCOUNT_LOST
+    assert failed.code is ErrorCode.CREDENTIALS_REFUSED
+    assert failed.retry is Retry.LATER
     assert len(bench.requests) == 2
+    assert bench.auth.asked == [0, 2, 3, 4], "auth hears of the second refusal too"
+
+
+async def test_auth_says_what_a_refusal_after_a_refresh_means(bench):
+    """The account was once given up here, and nobody else was told."""
+    bench.answers = [ok]
+    await bench.drive(READ)
+    accepted_at = bench.clock.now()
+    bench.clock.move(30)
+    for code, retry, meaning in (
+        (ErrorCode.CREDENTIALS_REFUSED, Retry.LATER, Meaning.UNAUTHORISED),
+        (ErrorCode.ACCOUNT_LOST, Retry.AFTER_REAUTH, Meaning.LOST),
+    ):
+
+        def refused(_request, code=code, retry=retry):
+            bench.auth.error = CommandFailed(code, retry=retry)
+            return web.Response(status=401)
+
+        bench.auth.error = None
+        bench.answers = [status(401), refused]
+        failed = await bench.fails(READ)
+        assert (failed.meaning, failed.code, failed.retry) == (meaning, code, retry)
+        assert abs((bench.auth.accepted_at - accepted_at).total_seconds()) < 1
+
+
+async def test_a_401_of_something_in_between_says_nothing_about_the_account(bench):
+    """A portal's page once disconnected the account: nobody asked what it meant."""
+
+    def portal(_request: web.Request) -> web.Response:
+        return web.Response(status=401, text="<html>", content_type="text/html")
+
+    bench.answers = [portal]
+    assert (await bench.fails(READ)).meaning is Meaning.BROKEN
+    assert bench.auth.asked == [0]
+    bench.requests.clear()
+    assert (await bench.fails(WRITE)).meaning is Meaning.BROKEN
+    assert len(bench.requests) == 1
+    assert bench.auth.asked == [0]
 
 
 @pytest.mark.parametrize("number", [429, 503])
@@ -324,6 +368,25 @@ async def test_a_long_pause_ends_the_turn_instead_of_being_waited_for(bench):
     failed = await bench.fails(READ)
     assert 3_500 < failed.retry_after_s <= 3_600
     assert len(bench.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked_s", "heeded_s"), [(600, 600), (7_200, accounts.ASKED_S_MAX)]
+)
+async def test_no_call_is_made_while_the_app_wants_a_long_pause(
+    bench, asked_s, heeded_s
+):
+    """It was called again after a minute, whatever it had asked for."""
+    bench.answers = [status(429, Retry_After=str(asked_s)), ok]
+    await bench.fails(WRITE)
+    bench.clock.move(heeded_s - 130)
+    for call in (READ, WRITE):
+        failed = await bench.fails(call)
+        assert failed.meaning is Meaning.RATE_LIMITED
+        assert 129 < failed.retry_after_s <= 130
+    assert len(bench.requests) == 1
+    bench.clock.move(130)
+    await bench.drive(READ)
 
 
 @pytest.mark.parametrize("number", [429, 503])
@@ -393,8 +456,18 @@ async def test_an_operation_that_never_ends_is_ended(bench, monkeypatch):
     [
         (
             CommandFailed(ErrorCode.ACCOUNT_LOST, retry=Retry.AFTER_REAUTH),
-            Meaning.UNAUTHORISED,
+            Meaning.LOST,
             ErrorCode.ACCOUNT_LOST,
+        ),
+        (
+            CommandFailed(ErrorCode.NOT_FOUND),
+            Meaning.LOST,
+            ErrorCode.ACCOUNT_LOST,
+        ),
+        (
+            CommandFailed(ErrorCode.CREDENTIALS_REFUSED, retry=Retry.LATER),
+            Meaning.UNAUTHORISED,
+            ErrorCode.CREDENTIALS_REFUSED,
         ),
         (
             CommandFailed(ErrorCode.APP_UNREACHABLE, retry=Retry.LATER),

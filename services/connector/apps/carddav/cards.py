@@ -222,14 +222,16 @@ def fold(line: str) -> str:
 
 def _unfolded(text: str) -> list[str]:
     """Return each content line as it was written, its folds in it."""
-    found: list[str] = []
+    # Joined at the end: a photo has a hundred thousand folds, and to copy what is
+    # there already at each of them would stop everything else for seconds.
+    found: list[list[str]] = []
     # Not splitlines(): characters such as U+2028 are part of a value.
     for physical in _LINE_END.split(text):
         if physical[:1] in (" ", "\t") and found:
-            found[-1] += f"\r\n{physical}"
+            found[-1].append(physical)
         elif physical:
-            found.append(physical)
-    return found
+            found.append([physical])
+    return ["\r\n".join(pieces) for pieces in found]
 
 
 def _parse_line(source: str) -> Line:

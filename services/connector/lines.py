@@ -1,0 +1,89 @@
+"""Where the calls of an account wait for their turn, and what is known of it here.
+
+One line an account and process: its budget, its places, its app. What is called, and
+what comes of it, is the transport's business.
+"""
+
+import asyncio
+import datetime
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from services.chassis.clock import Clock
+from services.connector import pacing
+from services.connector.accounts import AccountRef
+from services.connector.errors import CallFailed, Meaning
+from services.connector.pacing import Budget, Lane
+from services.connector.port import App, Facts
+
+GATE_S_MAX: Final = 120.0
+LINES_MAX: Final = 10_000
+
+
+class Line:
+    """What this process keeps of an account it calls."""
+
+    def __init__(self, budget: Budget, *, calls_at_once: int) -> None:
+        self.budget = budget
+        self.places = asyncio.Semaphore(calls_at_once)
+        self.app: App | None = None
+        self.facts: Facts | None = None
+        self.app_until_s = 0.0
+        self.accepted_at: datetime.datetime | None = None
+        """When the app last accepted a call; auth weighs a refusal by it."""
+
+    async def take_turn(self, lane: Lane, *, clock: Clock) -> None:
+        """Wait for the account's turn to make a call.
+
+        Raises:
+            CallFailed: The day's calls are spent, or the turn is too far off.
+        """
+        give_up_s = clock.monotonic() + GATE_S_MAX
+        self.budget.enter(lane)
+        try:
+            while True:
+                now = clock.now()
+                if not self.budget.has_quota(lane, today=now.date()):
+                    raise CallFailed(
+                        Meaning.QUOTA_EXHAUSTED,
+                        "the day's calls are spent",
+                        retry_after_s=pacing.seconds_to_midnight(now),
+                    )
+                now_s = clock.monotonic()
+                delay_s = self.budget.take(lane, now_s=now_s)
+                if delay_s <= 0:
+                    return
+                if now_s + delay_s > give_up_s:
+                    raise CallFailed(
+                        Meaning.RATE_LIMITED, "no turn in time", retry_after_s=delay_s
+                    )
+                await clock.sleep(delay_s)
+        finally:
+            self.budget.leave(lane)
+
+
+class Lines:
+    """The lines of the accounts that this process calls for."""
+
+    def __init__(self, make: Callable[[AccountRef], Line]) -> None:
+        self._make = make
+        self._lines: OrderedDict[AccountRef, Line] = OrderedDict()
+
+    def of(self, ref: AccountRef) -> Line:
+        """Return the line of an account."""
+        line = self._lines.get(ref)
+        if line is None:
+            line = self._lines[ref] = self._make(ref)
+            if len(self._lines) > LINES_MAX:
+                self._lines.popitem(last=False)
+        return line
+
+    def unsaved_calls(self) -> list[tuple[AccountRef, datetime.date, int]]:
+        """Return the calls that are not counted in the database yet."""
+        found = []
+        for ref, line in self._lines.items():
+            day, count = line.budget.take_unsaved()
+            if day is not None and count:
+                found.append((ref, day, count))
+        return found

@@ -1,0 +1,223 @@
+"""auth's queries on app clients, authorisations and accounts."""
+
+import datetime
+
+from tests.fakes.database.sessions import KEY_SHARE, Session
+from tests.fakes.database.tables import Row, Where, only
+
+CLIENT = only(
+    "client_id",
+    "key_id",
+    "wrapped_key",
+    "body",
+    "authorise_url",
+    "token_url",
+    "api_url",
+)
+AUTHORISATION = only(
+    "app",
+    "account_id",
+    "browser_hash",
+    "redirect_uri",
+    "key_id",
+    "wrapped_key",
+    "body",
+    "expires_at",
+)
+ACCOUNT = only(
+    "account_id",
+    "app",
+    "state",
+    "vendor_account_id",
+    "display_name",
+    "base_url",
+    "scopes",
+    "created_at",
+)
+PENDING_FOR = datetime.timedelta(hours=1)
+
+
+async def put_app_client(
+    session: Session,
+    *,
+    tenant_id: str,
+    app: str,
+    now: datetime.datetime,
+    **client: object,
+) -> int:
+    row = {"tenant_id": tenant_id, "app": app, "updated_at": now, **client}
+    stored = await session.insert(
+        "app_clients", [row], otherwise=lambda _there, new: new
+    )
+    return len(stored)
+
+
+async def get_app_client(session: Session, *, tenant_id: str, app: str) -> list[Row]:
+    row = session.get("app_clients", tenant_id, app)
+    return [] if row is None else [CLIENT(row)]
+
+
+async def put_authorisation(session: Session, **authorisation: object) -> int:
+    return len(await session.insert("authorisations", [authorisation]))
+
+
+async def take_authorisation(
+    session: Session, *, tenant_id: str, state_hash: str
+) -> list[Row]:
+    wanted = [session.get("authorisations", tenant_id, state_hash)]
+    taken = await session.delete("authorisations", wanted)
+    return [AUTHORISATION(row) for row in taken]
+
+
+async def drop_stale(session: Session, *, now: datetime.datetime) -> int:
+    def is_over(row: Row) -> bool:
+        return row["state"] == "pending" and row["created_at"] < now - PENDING_FOR
+
+    authorisations = session.scan("authorisations")
+    dropped = await _delete_accounts(session, session.scan("accounts"), where=is_over)
+    await session.delete(
+        "authorisations", authorisations, where=lambda row: row["expires_at"] < now
+    )
+    return len(dropped)
+
+
+async def add_account(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    app: str,
+    base_url: str,
+    scopes: list[str],
+    now: datetime.datetime,
+) -> int:
+    account = {
+        "tenant_id": tenant_id,
+        "account_id": account_id,
+        "app": app,
+        "state": "pending",
+        "base_url": base_url,
+        "scopes": scopes,
+        "created_at": now,
+    }
+    return len(await session.insert("accounts", [account]))
+
+
+async def get_account(
+    session: Session, *, tenant_id: str, account_id: str
+) -> list[Row]:
+    row = session.get("accounts", tenant_id, account_id)
+    return [] if row is None else [ACCOUNT(row)]
+
+
+async def find_pinned_account(
+    session: Session, *, tenant_id: str, app: str, base_url: str, vendor_account_id: str
+) -> list[Row]:
+    def is_it(row: Row) -> bool:
+        pin = (row["app"], row["base_url"], row["vendor_account_id"])
+        is_tenants = row["tenant_id"] == tenant_id
+        return is_tenants and pin == (app, base_url, vendor_account_id)
+
+    key = (tenant_id, app, base_url, vendor_account_id)
+    found = session.find("accounts", "accounts_pinned", *key)
+    held = await session.lock("accounts", found, mode=KEY_SHARE, where=is_it)
+    return [ACCOUNT(row) for row in held]
+
+
+async def hold_account(
+    session: Session, *, tenant_id: str, account_id: str
+) -> list[Row]:
+    wanted = [session.get("accounts", tenant_id, account_id)]
+    held = await session.lock("accounts", wanted, mode=KEY_SHARE)
+    return [ACCOUNT(row) for row in held]
+
+
+async def list_accounts(
+    session: Session, *, tenant_id: str, after: str, limit: int
+) -> list[Row]:
+    found = session.scan(
+        "accounts",
+        lambda row: (
+            row["tenant_id"] == tenant_id
+            and row["state"] != "pending"
+            and row["account_id"] > after
+        ),
+    )
+    found.sort(key=lambda row: row["account_id"])
+    return [ACCOUNT(row) for row in found[:limit]]
+
+
+async def connect_account(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    vendor_account_id: str,
+    display_name: str,
+    base_url: str,
+    scopes: list[str],
+) -> int:
+    return len(
+        await session.update(
+            "accounts",
+            [session.get("accounts", tenant_id, account_id)],
+            lambda _: {
+                "state": "connected",
+                "vendor_account_id": vendor_account_id,
+                "display_name": display_name,
+                "base_url": base_url,
+                "scopes": scopes,
+            },
+        )
+    )
+
+
+async def put_scopes(
+    session: Session, *, tenant_id: str, account_id: str, scopes: list[str]
+) -> int:
+    return len(
+        await session.update(
+            "accounts",
+            [session.get("accounts", tenant_id, account_id)],
+            lambda _: {"scopes": scopes},
+            where=lambda row: row["scopes"] != scopes,
+        )
+    )
+
+
+async def lose_account(session: Session, *, tenant_id: str, account_id: str) -> int:
+    return len(
+        await session.update(
+            "accounts",
+            [session.get("accounts", tenant_id, account_id)],
+            lambda _: {"state": "lost"},
+            where=lambda row: row["state"] == "connected",
+        )
+    )
+
+
+async def drop_pending(session: Session, *, tenant_id: str, account_id: str) -> int:
+    wanted = [session.get("accounts", tenant_id, account_id)]
+    return len(
+        await _delete_accounts(
+            session, wanted, where=lambda row: row["state"] == "pending"
+        )
+    )
+
+
+async def remove_account(
+    session: Session, *, tenant_id: str, account_id: str
+) -> list[Row]:
+    wanted = [session.get("accounts", tenant_id, account_id)]
+    removed = await _delete_accounts(session, wanted)
+    return [{"account_id": row["account_id"]} for row in removed]
+
+
+async def _delete_accounts(
+    session: Session, accounts: list[Row | None], *, where: Where | None = None
+) -> list[Row]:
+    """Delete accounts, and with each, at the end of the statement, its credential."""
+    deleted = await session.delete("accounts", accounts, where=where)
+    keys = [(row["tenant_id"], row["account_id"]) for row in deleted]
+    await session.delete("credentials", session.get_all("credentials", keys))
+    return deleted

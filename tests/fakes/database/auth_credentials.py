@@ -1,0 +1,234 @@
+"""auth's queries on credentials, their refresh and the keys that seal them."""
+
+import datetime
+from collections import Counter
+from collections.abc import Callable
+
+from tests.fakes.database.sessions import KEY_SHARE, Session
+from tests.fakes.database.tables import Key, Row, only
+
+SEALED = only("tenant_id", "own_id", "version", "key_id", "wrapped_key")
+CREDENTIAL = only(
+    "kind",
+    "username",
+    "version",
+    "key_id",
+    "wrapped_key",
+    "body",
+    "expires_at",
+    "renew_at",
+    "lease_id",
+    "lease_until",
+    "renewed_at",
+    "refused_at",
+)
+FRESH = {"lease_id": None, "lease_until": None, "uses": 0}
+
+
+async def put_credential(session: Session, **credential: object) -> int:
+    stored = await session.insert(
+        "credentials",
+        [credential],
+        otherwise=lambda _there, _new: {
+            **credential,
+            **FRESH,
+            "renewed_at": None,
+            "refused_at": None,
+        },
+    )
+    # The foreign key: nobody can remove the account from now on.
+    key = (credential["tenant_id"], credential["account_id"])
+    held = await session.lock(
+        "accounts", [session.get("accounts", *key)], mode=KEY_SHARE
+    )
+    assert held, "a credential of no account"
+    return len(stored)
+
+
+async def get_credential(
+    session: Session, *, tenant_id: str, account_id: str
+) -> list[Row]:
+    row = session.get("credentials", tenant_id, account_id)
+    account = session.get("accounts", tenant_id, account_id)
+    if row is None or account is None:
+        return []
+    of_account = {name: account[name] for name in ("app", "state", "base_url")}
+    return [{**CREDENTIAL(row), **of_account}]
+
+
+async def lease_credential(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    version: int,
+    lease_id: str,
+    lease_until: datetime.datetime,
+    now: datetime.datetime,
+) -> list[Row]:
+    leased = await session.update(
+        "credentials",
+        [session.get("credentials", tenant_id, account_id)],
+        lambda row: {
+            "lease_id": lease_id,
+            "lease_until": lease_until,
+            "uses": row["uses"] + (row["lease_id"] is not None),
+        },
+        where=lambda row: (
+            row["version"] == version
+            and (row["lease_until"] is None or row["lease_until"] < now)
+        ),
+    )
+    return [{"uses": row["uses"]} for row in leased]
+
+
+async def renew_credential(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    version: int,
+    now: datetime.datetime,
+    **given: object,
+) -> list[Row]:
+    changed = {**given, **FRESH, "version": version, "renewed_at": now}
+    renewed = await session.update(
+        "credentials",
+        [session.get("credentials", tenant_id, account_id)],
+        lambda _: changed,
+        where=lambda row: row["version"] < version,
+    )
+    return [{"version": row["version"]} for row in renewed]
+
+
+async def end_lease(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    lease_id: str,
+    rests_until: datetime.datetime | None,
+    is_use: bool,
+    is_refusal: bool,
+    now: datetime.datetime,
+) -> int:
+    def end(row: Row) -> Row:
+        refused_at = row["refused_at"]
+        return {
+            "lease_id": None,
+            "lease_until": rests_until,
+            "uses": row["uses"] + is_use,
+            "refused_at": (refused_at or now) if is_refusal else refused_at,
+        }
+
+    return len(
+        await session.update(
+            "credentials",
+            [session.get("credentials", tenant_id, account_id)],
+            end,
+            where=lambda row: row["lease_id"] == lease_id,
+        )
+    )
+
+
+async def forget_refusal(
+    session: Session, *, tenant_id: str, account_id: str, accepted_at: datetime.datetime
+) -> int:
+    return len(
+        await session.update(
+            "credentials",
+            [session.get("credentials", tenant_id, account_id)],
+            lambda _: {"refused_at": None},
+            where=lambda row: (
+                row["refused_at"] is not None and row["refused_at"] < accepted_at
+            ),
+        )
+    )
+
+
+async def count_sealed(session: Session, *, now: datetime.datetime) -> list[Row]:
+    waiting = session.scan("authorisations", lambda row: row["expires_at"] >= now)
+    everything = session.scan("credentials") + session.scan("app_clients") + waiting
+    counts = Counter(row["key_id"] for row in everything)
+    return [{"key_id": key, "count": counts[key]} for key in sorted(counts)]
+
+
+async def page_old_credentials(session: Session, **page: object) -> list[Row]:
+    return _page_old(session, "credentials", _credential, **page)
+
+
+async def page_old_app_clients(session: Session, **page: object) -> list[Row]:
+    return _page_old(session, "app_clients", _app_client, **page)
+
+
+async def page_old_authorisations(session: Session, **page: object) -> list[Row]:
+    return _page_old(session, "authorisations", _authorisation, **page)
+
+
+async def rewrap_credentials(session: Session, **given: object) -> int:
+    return await _rewrap(session, "credentials", **given)
+
+
+async def rewrap_app_clients(session: Session, **given: object) -> int:
+    return await _rewrap(session, "app_clients", **given)
+
+
+async def rewrap_authorisations(session: Session, **given: object) -> int:
+    return await _rewrap(session, "authorisations", **given)
+
+
+def _credential(row: Row) -> Row:
+    return {"own_id": row["account_id"], "version": row["version"]}
+
+
+def _app_client(row: Row) -> Row:
+    return {"own_id": row["app"], "version": 0}
+
+
+def _authorisation(row: Row) -> Row:
+    return {"own_id": row["state_hash"], "version": 0}
+
+
+def _page_old(
+    session: Session,
+    table: str,
+    own: Callable[[Row], Row],
+    *,
+    active: str,
+    after_tenant_id: str,
+    after_own_id: str,
+    limit: int,
+) -> list[Row]:
+    old = [
+        {**row, **own(row)} for row in session.scan(table) if row["key_id"] != active
+    ]
+    after = (after_tenant_id, after_own_id)
+    rest = [row for row in old if (row["tenant_id"], row["own_id"]) > after]
+    rest.sort(key=lambda row: (row["tenant_id"], row["own_id"]))
+    return [SEALED(row) for row in rest[:limit]]
+
+
+async def _rewrap(
+    session: Session,
+    table: str,
+    *,
+    active: str,
+    tenant_ids: list[str],
+    own_ids: list[str],
+    old_key_ids: list[str],
+    old_wrapped_keys: list[bytes],
+    wrapped_keys: list[bytes],
+) -> int:
+    key_of: Callable[[Row], Key] = session.tables[table].key_of
+    given = zip(old_key_ids, old_wrapped_keys, wrapped_keys, strict=True)
+    new = dict(zip(zip(tenant_ids, own_ids, strict=True), given, strict=True))
+    return len(
+        await session.update(
+            table,
+            session.get_all(table, new),
+            lambda row: {"key_id": active, "wrapped_key": new[key_of(row)][2]},
+            where=lambda row: (
+                (row["key_id"], row["wrapped_key"]) == new[key_of(row)][:2]
+            ),
+        )
+    )

@@ -1,0 +1,256 @@
+"""The database of one simulation, and how a service reaches it.
+
+Statements are found by their name: what each does is in the modules of this folder
+that are named for the services. Results and errors are those of ``chassis.database``.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final
+
+from services.chassis.database import (
+    CONNECT_TIMEOUT_S,
+    IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    Database,
+    Transaction,
+)
+from services.chassis.errors import DatabaseUnavailable
+from services.chassis.queries import Query
+from tests.fakes.database import catalogue, schema
+from tests.fakes.database.faults import NO_FAULTS, DatabaseFaults
+from tests.fakes.database.sessions import Patience, Session
+from tests.fakes.database.tables import Key, Row, Table
+
+IDLE_S_MAX: Final = IDLE_IN_TRANSACTION_TIMEOUT_MS / 1000
+
+Watch = Callable[[str, str], None]
+"""Told the service and what it is about to do: the name of a query, ``open``,
+``commit`` or, once that is applied, ``committed``."""
+Witness = Callable[[str, Sequence[tuple[str, Key]]], None]
+"""Told the service of each commit with the rows that it wrote."""
+
+
+class MemoryDatabase:
+    """The tables of every service."""
+
+    def __init__(
+        self,
+        source: random.Random,
+        *,
+        faults: DatabaseFaults = NO_FAULTS,
+        patience: Patience | None = None,
+    ) -> None:
+        self.source = source
+        self.faults = faults
+        self.patience = patience or Patience()
+        self.watch: Watch | None = None
+        self.witness: Witness | None = None
+        self.is_away = False
+        self._schemas = {
+            service: {name: Table(name, shape) for name, shape in shapes.items()}
+            for service, shapes in schema.SERVICES.items()
+        }
+        self._users: list[MemoryUser] = []
+
+    def as_service(self, service: str, *, connections_max: int = 10) -> "MemoryUser":
+        """Return what one process of a service uses as its database."""
+        user = MemoryUser(
+            self,
+            service,
+            tables=self._schemas[service],
+            connections_max=connections_max,
+        )
+        self._users.append(user)
+        return user
+
+    def rows(self, table: str) -> list[Row]:
+        """Return what a table holds, such as ``reconciler.links``; change nothing."""
+        service, name = table.split(".")
+        return self._schemas[service][name].rows()
+
+    def tables(self) -> list[str]:
+        """Return the names of all tables."""
+        return [f"{s}.{name}" for s, tables in self._schemas.items() for name in tables]
+
+    def go_away(self) -> None:
+        """Break every connection and refuse new ones, until ``come_back``."""
+        self.is_away = True
+        for user in self._users:
+            user.break_connections()
+
+    def come_back(self) -> None:
+        """Accept connections again."""
+        self.is_away = False
+
+    def forget(self, user: "MemoryUser") -> None:
+        """Forget a process that is gone."""
+        self._users.remove(user)
+
+
+class MemoryUser(Database):
+    """The pool of one process."""
+
+    def __init__(
+        self,
+        database: MemoryDatabase,
+        service: str,
+        *,
+        tables: dict[str, Table],
+        connections_max: int,
+    ) -> None:
+        super().__init__(pool=None)
+        self.service = service
+        self._database = database
+        self._tables = tables
+        self._modelled = catalogue.of_service(service)
+        self._free = asyncio.Semaphore(connections_max)
+        self._open: dict[Session, None] = {}
+        self._is_dead = False
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """Open a transaction; it is committed when the block ends well."""
+        session = await self._begin()
+        transaction = MemoryTransaction(self, session)
+        try:
+            try:
+                yield transaction
+            except BaseException:
+                session.rollback()
+                raise
+            await self._commit(session)
+        finally:
+            self._end(session)
+        transaction.committed()
+
+    async def fetch(self, query: Query) -> list[Row]:
+        """Run one reading query on its own."""
+        session = await self._begin()
+        try:
+            rows = rows_of(await self.run(session, query))
+            assert not session.written(), f"{query.name} writes; open a transaction"
+            return rows
+        finally:
+            self._end(session)
+
+    async def fetch_row(self, query: Query) -> Row | None:
+        """Run one reading query on its own and return its first row."""
+        rows = await self.fetch(query)
+        return rows[0] if rows else None
+
+    async def run(self, session: Session, query: Query) -> list[Row] | int:
+        """Run one statement; whatever goes wrong ends the transaction, as it does."""
+        modelled = self._modelled.get(query.name) or catalogue.missing(
+            self.service, query.name
+        )
+        try:
+            await self._let_others_run(session, query.name)
+            return await modelled.run(session, query.values)
+        except BaseException as err:
+            session.fail(err)
+            raise
+
+    def break_connections(self) -> None:
+        """End every open transaction, as when the server goes."""
+        for session in self._open:
+            session.rollback()
+
+    def kill(self) -> None:
+        """End this process: nothing that it still tries reaches the database."""
+        self._is_dead = True
+        self.break_connections()
+        self._database.forget(self)
+
+    async def _begin(self) -> Session:
+        database = self._database
+        self._tell("open")
+        if self._is_dead or database.is_away or self._happens(database.faults.refusals):
+            await asyncio.sleep(0)
+            raise DatabaseUnavailable("ConnectionRefusedError")
+        if self._free.locked():
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    await self._free.acquire()
+            except TimeoutError as err:
+                raise DatabaseUnavailable("TimeoutError") from err
+        else:
+            await self._free.acquire()
+        session = Session(self._tables, database.patience)
+        session.used_at = asyncio.get_running_loop().time()
+        self._open[session] = None
+        return session
+
+    async def _commit(self, session: Session) -> None:
+        database, faults = self._database, self._database.faults
+        await self._let_others_run(session, "commit")
+        if self._happens(faults.lost_commits):
+            raise DatabaseUnavailable("ConnectionDoesNotExistError")
+        if database.witness is not None:
+            database.witness(self.service, session.written())
+        session.commit()
+        self._tell("committed")
+        if self._is_dead or self._happens(faults.unknown_commits):
+            await asyncio.sleep(0)
+            raise DatabaseUnavailable("ConnectionDoesNotExistError")
+        if self._happens(faults.yields):
+            await asyncio.sleep(0)
+
+    def _end(self, session: Session) -> None:
+        if not session.is_over:
+            session.rollback()
+        del self._open[session]
+        self._free.release()
+
+    async def _let_others_run(self, session: Session, what: str) -> None:
+        """Be somewhere that others may come in between, or everything may end."""
+        faults, source = self._database.faults, self._database.source
+        self._tell(what)
+        chance = source.random()
+        if chance < faults.delays:
+            await asyncio.sleep(source.uniform(0.0, faults.delay_s_max))
+        elif chance < faults.delays + faults.yields or self._is_dead:
+            await asyncio.sleep(0)
+        if self._happens(faults.failures):
+            session.rollback()
+        now = asyncio.get_running_loop().time()
+        session.check_sound()
+        if session.is_over or now - session.used_at > IDLE_S_MAX:
+            raise DatabaseUnavailable("ConnectionDoesNotExistError")
+        session.used_at = now
+
+    def _happens(self, chance: float) -> bool:
+        return chance > 0 and self._database.source.random() < chance
+
+    def _tell(self, what: str) -> None:
+        if self._database.watch is not None:
+            self._database.watch(self.service, what)
+
+
+class MemoryTransaction(Transaction):
+    """One open transaction."""
+
+    def __init__(self, user: MemoryUser, session: Session) -> None:
+        super().__init__(connection=session)
+        self._user = user
+        self._session = session
+
+    async def fetch(self, query: Query) -> list[Any]:
+        """Run a query and return its rows."""
+        return rows_of(await self._user.run(self._session, query))
+
+    async def fetch_row(self, query: Query) -> Any:
+        """Run a query and return its first row."""
+        rows = rows_of(await self._user.run(self._session, query))
+        return rows[0] if rows else None
+
+    async def execute(self, query: Query) -> int:
+        """Run a statement and return how many rows it touched."""
+        result = await self._user.run(self._session, query)
+        return result if isinstance(result, int) else len(result)
+
+
+def rows_of(result: list[Row] | int) -> list[Row]:
+    """Return a statement's rows; without RETURNING it has none, only a count."""
+    return [] if isinstance(result, int) else result

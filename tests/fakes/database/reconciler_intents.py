@@ -1,0 +1,182 @@
+"""The reconciler's queries on intents and losses."""
+
+import datetime
+
+from tests.fakes.database.reconciler_connections import is_kept, is_running
+from tests.fakes.database.sessions import Session, keep
+from tests.fakes.database.tables import Row, only
+
+OPEN = only("intent_id", "link_id", "body", "sent_at")
+
+
+async def count_open_intents(
+    session: Session, *, tenant_id: str, connection_id: str
+) -> list[Row]:
+    waiting = session.find("intents", "open", connection_id, tenant_id)
+    return [{"waiting": len(waiting)}]
+
+
+async def add_intents(
+    session: Session,
+    *,
+    tenant_id: str,
+    connection_id: str,
+    now: datetime.datetime,
+    look_at: datetime.datetime,
+    intent_ids: list[str],
+    link_ids: list[str],
+    account_ids: list[str],
+    sides: list[str],
+    kinds: list[str],
+    bodies: list[bytes],
+) -> int:
+    given = zip(intent_ids, link_ids, account_ids, sides, kinds, bodies, strict=True)
+    made = [
+        {
+            "tenant_id": tenant_id,
+            "connection_id": connection_id,
+            "intent_id": intent_id,
+            "link_id": link_id,
+            "account_id": account_id,
+            "side": side,
+            "kind": kind,
+            "state": "open",
+            "body": body,
+            "decided_at": now,
+            "look_at": look_at,
+        }
+        for intent_id, link_id, account_id, side, kind, body in given
+    ]
+    return len(await session.insert("intents", made))
+
+
+async def lock_open_intents(
+    session: Session, *, tenant_id: str, connection_id: str, intent_ids: list[str]
+) -> list[Row]:
+    keys = [(connection_id, intent_id, tenant_id) for intent_id in intent_ids]
+    held = await session.lock("intents", session.get_all("intents", keys))
+    return [OPEN(row) for row in held if row["state"] in ("open", "unknown")]
+
+
+async def save_intents(
+    session: Session,
+    *,
+    tenant_id: str,
+    connection_id: str,
+    now: datetime.datetime,
+    intent_ids: list[str],
+    link_ids: list[str],
+    account_ids: list[str],
+    sides: list[str],
+    kinds: list[str],
+    states: list[str],
+    bodies: list[bytes],
+    sent_at: list[datetime.datetime | None],
+    look_at: list[datetime.datetime | None],
+    outcomes: list[str],
+    reasons: list[str],
+) -> int:
+    first = zip(intent_ids, link_ids, account_ids, sides, kinds, states, strict=True)
+    second = zip(bodies, sent_at, look_at, outcomes, reasons, strict=True)
+    told = [
+        {
+            "tenant_id": tenant_id,
+            "connection_id": connection_id,
+            "intent_id": intent_id,
+            "link_id": link_id,
+            "account_id": account_id,
+            "side": side,
+            "kind": kind,
+            "state": state,
+            "body": body,
+            "decided_at": now,
+            "sent_at": sent,
+            "look_at": look,
+            "closed_at": now if state in ("done", "dead") else None,
+            "outcome": outcome,
+            "reason": reason,
+        }
+        for (intent_id, link_id, account_id, side, kind, state), (
+            body,
+            sent,
+            look,
+            outcome,
+            reason,
+        ) in zip(first, second, strict=True)
+    ]
+    return len(await session.insert("intents", told, otherwise=_told))
+
+
+def _told(there: Row, new: Row) -> Row:
+    changed = ("state", "body", "look_at", "closed_at", "outcome", "reason")
+    return {
+        **{name: new[name] for name in changed},
+        "sent_at": new["sent_at"] or there["sent_at"],
+    }
+
+
+async def add_losses(
+    session: Session,
+    *,
+    tenant_id: str,
+    connection_id: str,
+    now: datetime.datetime,
+    intent_ids: list[str],
+    mapping_ids: list[str],
+    sides: list[str],
+    fields: list[bytes],
+) -> int:
+    lost = [
+        {
+            "tenant_id": tenant_id,
+            "connection_id": connection_id,
+            "intent_id": intent_id,
+            "mapping_id": mapping_id,
+            "side": side,
+            "fields": values,
+            "lost_at": now,
+        }
+        for intent_id, mapping_id, side, values in zip(
+            intent_ids, mapping_ids, sides, fields, strict=True
+        )
+    ]
+    return len(await session.insert("losses", lost, otherwise=keep))
+
+
+async def claim_looks(
+    session: Session,
+    *,
+    now: datetime.datetime,
+    again_at: datetime.datetime,
+    limit: int,
+) -> list[Row]:
+    running = {
+        (row["connection_id"], row["tenant_id"]): row
+        for row in session.scan("connections")
+        if is_running(row) and is_kept(row)
+    }
+    due = [
+        row
+        for row in session.find("intents", "look")
+        if row["look_at"] <= now
+        and row["state"] in ("open", "unknown")
+        and (row["connection_id"], row["tenant_id"]) in running
+    ]
+    due.sort(key=lambda row: row["look_at"])
+    held = await session.lock("intents", due, skips=True, limit=limit)
+    claimed = await session.update("intents", held, lambda _: {"look_at": again_at})
+    found = []
+    for row in claimed:
+        connection = running[row["connection_id"], row["tenant_id"]]
+        found.append(
+            {
+                "tenant_id": row["tenant_id"],
+                "connection_id": row["connection_id"],
+                "account_id": row["account_id"],
+                "side": row["side"],
+                "body": row["body"],
+                "left_side": connection["left_side"],
+                "right_side": connection["right_side"],
+            }
+        )
+    return found

@@ -1,0 +1,372 @@
+"""One open transaction: what it sees, what it holds, what it waits for.
+
+As Postgres does it at READ COMMITTED. A statement sees what is committed when it
+begins, and its own writes before. What it changes it locks first, waiting for whoever
+holds it; a row that changed during the wait must still fit, in its newest version.
+The candidates of a statement are therefore chosen before its first wait.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from services.chassis.database import LOCK_TIMEOUT_MS
+from services.chassis.errors import AlreadyStored, DatabaseUnavailable
+from tests.fakes.database.tables import Key, Row, Slot, Table, Where
+
+KEY_SHARE: Final = 1
+SHARE: Final = 2
+NO_KEY_UPDATE: Final = 3
+UPDATE: Final = 4
+"""The modes of a row lock, weakest first."""
+
+_STRONGEST_BESIDE: Final = {
+    KEY_SHARE: NO_KEY_UPDATE,
+    SHARE: SHARE,
+    NO_KEY_UPDATE: KEY_SHARE,
+    UPDATE: 0,
+}
+"""The strongest mode that another session may hold beside each."""
+
+Change = Callable[[Row], Mapping[str, object]]
+"""Returns the columns of a row that get a new value."""
+Resolve = Callable[[Row, Row], Mapping[str, object] | None]
+"""DO UPDATE: given the row that is there and the new one; None leaves what is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a session waits."""
+
+    lock_s: float = LOCK_TIMEOUT_MS / 1000
+    deadlock_s: float = 1.0
+    """Until it looks whether those that it waits for wait for it."""
+
+
+class Session:
+    """A transaction of one service."""
+
+    def __init__(self, tables: Mapping[str, Table], patience: Patience) -> None:
+        self.tables = tables
+        self.is_over = False
+        self.used_at = 0.0
+        self._error: BaseException | None = None
+        self._patience = patience
+        self._written: dict[Slot, Table] = {}
+        self._held: list[Slot] = []
+        self._waiting: list[asyncio.Future[None]] = []
+        """Those who wait for the end of this session."""
+        self._waits_for: Session | None = None
+
+    # Reading.
+
+    def get(self, table: str, *key: Key) -> Row | None:
+        """Return the row with a primary key."""
+        slot = self.tables[table].slots.get(key if len(key) > 1 else key[0])
+        return None if slot is None else self._visible(slot)
+
+    def get_all(self, table: str, keys: Iterable[tuple[Key, ...]]) -> list[Row]:
+        """Return the rows with the given primary keys, each once."""
+        found = (self.get(table, *key) for key in dict.fromkeys(keys))
+        return [row for row in found if row is not None]
+
+    def scan(self, table: str, where: Where | None = None) -> list[Row]:
+        """Return all rows that fulfil a condition."""
+        rows = (self._visible(slot) for slot in self.tables[table].slots.values())
+        return [r for r in rows if r is not None and (where is None or where(r))]
+
+    def find(self, table: str, index: str, *values: Key) -> list[Row]:
+        """Return the rows that an index has under these values."""
+        found = self.tables[table].indexes[index]
+        key = values[0] if len(values) == 1 else values
+        rows = []
+        for slot in found.slots(key):
+            row = self._visible(slot)
+            # A slot that somebody drafts is found by both of its versions.
+            if row is not None and (slot.writer is None or found.key_of(row) == key):
+                rows.append(row)
+        return rows
+
+    # Locking and writing.
+
+    async def lock(
+        self,
+        table: str,
+        rows: Iterable[Row | None],
+        *,
+        mode: int = UPDATE,
+        where: Where | None = None,
+        skips: bool = False,
+        limit: int | None = None,
+    ) -> list[Row]:
+        """Hold rows until the end; returns their newest versions.
+
+        Args:
+            table: The table's name.
+            rows: The candidates, in the order in which they are locked.
+            mode: How strongly; see above.
+            where: What a row that changed meanwhile must fulfil.
+            skips: Leave out what others hold, as SKIP LOCKED does.
+            limit: How many at most.
+        """
+        held: list[Row] = []
+        for slot, row in self._places(table, rows, where=where):
+            if len(held) == limit:
+                break
+            if skips and self._rival(slot, mode) is not None:
+                continue
+            current = await self._hold(slot, mode)
+            if current is not None and _fits(current, row, where=where):
+                held.append(current)
+        return held
+
+    async def update(
+        self,
+        table: str,
+        rows: Iterable[Row | None],
+        change: Change,
+        *,
+        where: Where | None = None,
+        is_exact: bool = False,
+    ) -> list[Row]:
+        """Change rows; returns them as they are now.
+
+        With ``is_exact`` they are addressed by their place (``ctid``), so one that
+        changed since the statement began is left alone.
+        """
+        changed: list[Row] = []
+        place = self.tables[table]
+        for slot, row in self._places(table, rows, where=where):
+            current = await self._hold(slot, NO_KEY_UPDATE)
+            if current is not row and (
+                current is None or is_exact or not _fits(current, row, where=where)
+            ):
+                continue
+            changed.append({**current, **change(current)})
+            await self._write(place, slot, changed[-1])
+        return changed
+
+    async def delete(
+        self,
+        table: str,
+        rows: Iterable[Row | None],
+        *,
+        where: Where | None = None,
+        is_exact: bool = False,
+    ) -> list[Row]:
+        """Delete rows; returns them."""
+        deleted: list[Row] = []
+        place = self.tables[table]
+        for slot, row in self._places(table, rows, where=where):
+            current = await self._hold(slot, UPDATE)
+            if current is not row and (
+                current is None or is_exact or not _fits(current, row, where=where)
+            ):
+                continue
+            deleted.append(current)
+            await self._write(place, slot, None)
+        return deleted
+
+    async def insert(
+        self,
+        table: str,
+        rows: Iterable[Row],
+        *,
+        otherwise: Resolve | None = None,
+    ) -> list[Row]:
+        """Insert rows; returns those that were stored, changed ones included.
+
+        ``otherwise`` says what happens where the primary key is there already:
+        ``keep`` is DO NOTHING, any other function DO UPDATE. Without it the
+        statement fails.
+        """
+        stored: list[Row] = []
+        place = self.tables[table]
+        touched: set[Slot] = set()
+        for given in rows:
+            slot, row = await self._merged(place, given, otherwise=otherwise)
+            if row is None:
+                continue
+            assert slot not in touched, f"{table}: a row twice in one statement"
+            touched.add(slot)
+            stored.append(row)
+            await self._write(place, slot, row)
+        return stored
+
+    # The end.
+
+    def commit(self) -> None:
+        """Have everybody see what was written."""
+        for slot, table in self._written.items():
+            table.settle(slot, slot.draft)
+        self._end()
+
+    def rollback(self) -> None:
+        """Undo what was written; once more does no harm."""
+        for slot, table in self._written.items():
+            slot.is_reborn = False
+            table.settle(slot, slot.committed)
+        self._end()
+
+    def fail(self, error: BaseException) -> None:
+        """Undo everything, as the error of one statement does."""
+        self.rollback()
+        if not isinstance(error, DatabaseUnavailable):
+            self._error = error
+
+    def check_sound(self) -> None:
+        """Find code that goes on after an error: Postgres would refuse, or undo it."""
+        assert self._error is None, f"the transaction has failed: {self._error!r}"
+
+    def written(self) -> list[tuple[str, Key]]:
+        """Return the table and the key of each row that was written."""
+        return [(table.name, slot.key) for slot, table in self._written.items()]
+
+    def _end(self) -> None:
+        self.is_over = True
+        self._written = {}
+        for slot in self._held:
+            if slot.locks is not None:
+                slot.locks.pop(self, None)
+                slot.locks = slot.locks or None
+        self._held = []
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+        self._waiting = []
+
+    # What the above is made of.
+
+    def _visible(self, slot: Slot) -> Row | None:
+        return slot.draft if slot.writer is self else slot.committed
+
+    def _places(
+        self, table: str, rows: Iterable[Row | None], *, where: Where | None
+    ) -> list[tuple[Slot, Row]]:
+        """Return the candidates of a statement with their slots."""
+        place = self.tables[table]
+        found = []
+        for row in rows:
+            if row is None or (where is not None and not where(row)):
+                continue
+            slot = place.slots.get(place.key_of(row))
+            if slot is not None:
+                found.append((slot, row))
+        return found
+
+    async def _hold(self, slot: Slot, mode: int) -> Row | None:
+        """Lock a slot, waiting for whoever holds it; returns its newest version."""
+        while (rival := self._rival(slot, mode)) is not None:
+            await self._wait_for(rival)
+        if slot.locks is None:
+            slot.locks = {self: mode}
+            self._held.append(slot)
+        else:
+            if self not in slot.locks:
+                self._held.append(slot)
+            slot.locks[self] = max(slot.locks.get(self, 0), mode)
+        return self._visible(slot)
+
+    def _rival(self, slot: Slot, mode: int) -> "Session | None":
+        """Return a session that holds a slot too strongly for us to hold it."""
+        if slot.locks is not None:
+            for other, held in slot.locks.items():
+                if other is not self and held > _STRONGEST_BESIDE[mode]:
+                    return other  # type: ignore[no-any-return]
+        return None
+
+    async def _merged(
+        self, table: Table, given: Row, *, otherwise: Resolve | None
+    ) -> tuple[Slot, Row | None]:
+        """Return where a row goes, and what it is then; None if nothing changes."""
+        new = table.row(given)
+        while True:
+            slot, there = await self._claim(table, table.key_of(new))
+            if there is None:
+                return slot, new
+            if otherwise is None:
+                raise AlreadyStored(f"{table.name}_pkey")
+            if otherwise is keep:
+                return slot, None
+            there = await self._hold(slot, NO_KEY_UPDATE)
+            if there is not None:
+                change = otherwise(there, new)
+                return slot, None if change is None else {**there, **change}
+            # Deleted while we waited: the place is free by now.
+
+    async def _claim(self, table: Table, key: Key) -> tuple[Slot, Row | None]:
+        """Return the slot of a key, ours if it was free, and the row that is there.
+
+        Whether there is one is known only when nobody else is writing it.
+        """
+        slot = table.slots.get(key)
+        while slot is not None and slot.writer not in (None, self):
+            await self._wait_for(slot.writer)
+            slot = table.slots.get(key)
+        if slot is None:
+            slot = table.slots[key] = Slot(key)
+        there = self._visible(slot)
+        if there is None:
+            slot.is_reborn = slot.committed is not None
+            await self._hold(slot, UPDATE)
+        return slot, there
+
+    async def _write(self, table: Table, slot: Slot, row: Row | None) -> None:
+        """Draft a row that we hold, then make sure that no other has its values."""
+        before = self._visible(slot)
+        if slot.writer is not self:
+            slot.writer = self
+            slot.draft = slot.committed
+            self._written[slot] = table
+        table.draft(slot, row)
+        for index in table.unique_indexes:
+            key = index.key_of(row)
+            if key is None or key == index.key_of(before):
+                continue
+            rivals = [other for other in index.slots(key) if other is not slot]
+            for other in rivals:
+                while other.writer is not None and other.writer is not self:
+                    await self._wait_for(other.writer)
+                if index.key_of(self._visible(other)) == key:
+                    raise AlreadyStored(index.name)
+
+    async def _wait_for(self, other: object) -> None:
+        """Wait for the end of another session.
+
+        Raises:
+            DatabaseUnavailable: Each waits for the other, or it takes too long.
+        """
+        assert isinstance(other, Session)
+        future = asyncio.get_running_loop().create_future()
+        other._waiting.append(future)
+        self._waits_for = other
+        try:
+            for pause_s in (
+                self._patience.deadlock_s,
+                self._patience.lock_s - self._patience.deadlock_s,
+            ):
+                await asyncio.wait([future], timeout=pause_s)
+                if future.done():
+                    return
+                if self._is_in_circle():
+                    raise DatabaseUnavailable("DeadlockDetectedError")
+        finally:
+            self._waits_for = None
+        raise DatabaseUnavailable("LockNotAvailableError")
+
+    def _is_in_circle(self) -> bool:
+        other = self._waits_for
+        for _ in range(100):
+            if other is None or other is self:
+                return other is self
+            other = other._waits_for
+        return False
+
+
+def keep(_there: Row, _new: Row) -> None:
+    """DO NOTHING: what is there stays."""
+
+
+def _fits(current: Row, row: Row, *, where: Where | None) -> bool:
+    return current is row or where is None or where(current)

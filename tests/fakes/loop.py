@@ -1,0 +1,214 @@
+"""An event loop on virtual time: when nothing is ready, it jumps to the next timer.
+
+No threads, no sockets, no real waiting, so that an hour of a system's life takes
+milliseconds and is the same each time. Tasks belong to a ``Life``, as they would to a
+process: what a task starts belongs to the life of its starter.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import datetime
+import itertools
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+STEPS_MAX: Final = 5_000_000
+CALM_STEPS_MAX: Final = 50_000
+"""Turns of the loop in which no time passes; more is something that spins."""
+_TASKS_KEPT: Final = 64
+
+T = TypeVar("T")
+
+
+class Endless(AssertionError):
+    """The simulation does not come to an end by itself."""
+
+
+class Stuck(AssertionError):
+    """Everything waits for something that nobody will bring."""
+
+
+class Life:
+    """The tasks of one process of the simulation, so that it can be killed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_over = False
+        self.watch: Callable[[str], None] | None = None
+        """Is told of each place that a task of this life comes by, and may end it."""
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._prune_at = _TASKS_KEPT
+
+    def own(self, task: asyncio.Task[Any]) -> None:
+        """Take a task in; it ends with this life at the latest."""
+        if len(self._tasks) >= self._prune_at:
+            self._tasks = [one for one in self._tasks if not one.done()]
+            self._prune_at = 2 * len(self._tasks) + _TASKS_KEPT
+        self._tasks.append(task)
+        if self.is_over:
+            task.cancel()
+
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task that belongs to this life, whoever asks for it."""
+        context = contextvars.Context()
+        context.run(_life.set, self)
+        return asyncio.create_task(coroutine, context=context)
+
+    def pass_by(self, place: str) -> None:
+        """Come by a place where this life can end; nothing happens after its end."""
+        if self.watch is not None and not self.is_over:
+            self.watch(place)
+        if self.is_over:
+            raise asyncio.CancelledError
+
+    def end(self) -> None:
+        """Cancel every task where it stands, in the order they were started.
+
+        Their clean-up still runs: what it would reach has to be dead by then.
+        """
+        self.is_over = True
+        for task in self._tasks:
+            task.cancel()
+
+    async def ended(self) -> None:
+        """Wait until every task of it is gone."""
+        while left := [task for task in self._tasks if not task.done()]:
+            await asyncio.wait(left)
+
+
+_life: contextvars.ContextVar[Life | None] = contextvars.ContextVar(
+    "life", default=None
+)
+
+
+def present_life() -> Life | None:
+    """Return the life that the running task belongs to, if it belongs to one."""
+    return _life.get()
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """A loop on virtual time. It refuses whatever would need a thread or a socket."""
+
+    def __init__(self, *, start: datetime.datetime, steps_max: int = STEPS_MAX) -> None:
+        super().__init__()
+        self.start = start
+        self.steps = 0
+        """Turns of the loop so far."""
+        # Coarse enough to be more than nothing beside the seconds of a whole year.
+        self._clock_resolution = 1e-6
+        self._selector = self
+        self._now = 0.0
+        self._calm_steps = 0
+        self._steps_max = steps_max
+        self._numbers = itertools.count(1)
+        self.set_task_factory(self._new_task)
+
+    def time(self) -> float:
+        return self._now
+
+    def select(self, timeout: float | None) -> tuple[()]:
+        """Stand in for a selector: nothing ever comes, and waiting takes no time."""
+        self.steps += 1
+        if timeout is None:
+            raise Stuck(f"everything waits at {self._now:.3f} s, and no timer is set")
+        if timeout > 0:
+            # The timer's own time: a sum of waits would miss it by a hair.
+            self._now = self._scheduled[0].when()
+            self._calm_steps = 0
+        self._calm_steps += 1
+        if self._calm_steps > CALM_STEPS_MAX or self.steps > self._steps_max:
+            raise Endless(f"step {self.steps}, still at {self._now:.3f} s")
+        return ()
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        raise AssertionError("a thread in the simulation")
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, **more: Any) -> Any:
+        return self.call_soon(callback, *args, **more)
+
+    def _process_events(self, event_list: object) -> None:
+        """Nothing ever comes."""
+
+    def _new_task(
+        self,
+        _loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, T],
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Task[T]:
+        task = _Task(coroutine, loop=self, context=context, number=next(self._numbers))
+        life = _life.get() if context is None else context.get(_life)
+        if life is not None:
+            life.own(task)
+        return task
+
+
+class _Task(asyncio.Task[T]):
+    """A task that is its number where it is hashed.
+
+    asyncio keeps tasks in sets, and a set of objects goes by their addresses: in
+    another process it would cancel its members in another order.
+    """
+
+    def __init__(self, coroutine: Any, *, loop: Any, context: Any, number: int) -> None:
+        self._number = number
+        super().__init__(coroutine, loop=loop, context=context)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class VirtualClock:
+    """A service's clock on a virtual loop; it may be ahead of the true time."""
+
+    def __init__(self, loop: VirtualLoop, *, ahead_s: float = 0.0) -> None:
+        self.ahead_s = ahead_s
+        self._loop = loop
+
+    def now(self) -> datetime.datetime:
+        passed_s = self._loop.time() + self.ahead_s
+        return self._loop.start + datetime.timedelta(seconds=passed_s)
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def run(
+    coroutine: Coroutine[Any, Any, T],
+    *,
+    start: datetime.datetime,
+    steps_max: int = STEPS_MAX,
+) -> T:
+    """Run to the end on a fresh virtual loop and return the result.
+
+    Raises:
+        Stuck: Everything waits for something that nobody will bring.
+        Endless: It takes more steps than a simulation may, or spins.
+    """
+    loop = VirtualLoop(start=start, steps_max=steps_max)
+    try:
+        return loop.run_until_complete(coroutine)
+    finally:
+        # What failed is told by now; what is left only has to go.
+        with contextlib.suppress(Stuck, Endless):
+            _cancel_rest(loop)
+        loop.close()
+
+
+def running() -> VirtualLoop:
+    """Return the virtual loop that runs."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    return loop
+
+
+def _cancel_rest(loop: VirtualLoop) -> None:
+    loop.steps = 0
+    if rest := sorted(asyncio.all_tasks(loop), key=hash):
+        for task in rest:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())

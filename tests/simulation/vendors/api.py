@@ -1,0 +1,294 @@
+"""A vendor's API: one request in, one response out, at the instant it arrives.
+
+It keeps what the judge wants to know of the calls: what was read and searched when,
+and how fast they came.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import unquote
+
+import msgspec
+
+from proto.fields import Value
+from proto.ids import RecordId
+from proto.record import Consent
+from tests.simulation.ledger import Cause, Key, Ledger, Place, Who
+from tests.simulation.vendors import listing, wire
+from tests.simulation.vendors.book import Book, EmailTaken, Holder, address_key
+from tests.simulation.vendors.messages import Request, Response, answer
+from tests.simulation.vendors.oauth import OAuth
+from tests.simulation.vendors.ways import LISTS, Markers, Merges, Ways
+
+CONSENTS: Final = tuple(Consent)
+
+
+class Calls:
+    """What is remembered of the calls to one account."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.sent_at: list[float] = []
+        self.reads: dict[RecordId, list[float]] = defaultdict(list)
+        """When each record was shown fresh, by its id."""
+        self.finds: dict[str, list[float]] = defaultdict(list)
+        """When each address was searched for."""
+        self.shown: dict[tuple[RecordId, str], float] = {}
+        """When a record was first shown with an address, in any answer."""
+        self.paths: dict[str, int] = defaultdict(int)
+        self.limited = 0
+        self._window: deque[float] = deque()
+
+    def note(self, request: Request) -> None:
+        """Count a call."""
+        self.count += 1
+        self.sent_at.append(request.sent_at)
+        self.paths[f"{request.method} {request.path}"] += 1
+
+    def is_too_fast(self, now: float, *, limit: float) -> bool:
+        """Say whether a call is one more than the vendor takes in a second."""
+        window = self._window
+        while window and window[0] <= now - 1.0:
+            window.popleft()
+        if len(window) >= limit:
+            self.limited += 1
+            return True
+        window.append(now)
+        return False
+
+
+OnCall = Callable[[Place, Request], None]
+
+
+class Vendor:
+    """One vendor with all its accounts."""
+
+    def __init__(self, ways: Ways, *, ledger: Ledger, now: Callable[[], float]) -> None:
+        self.ways = ways
+        self.host = f"{ways.app.replace('_', '-')}.example"
+        self.oauth = OAuth(ways)
+        self.books: dict[str, Book] = {}
+        self.calls: dict[str, Calls] = {}
+        self.on_call: list[OnCall] = []
+        self.now = now
+        self._ledger = ledger
+
+    def open_book(self, account: str) -> Book:
+        """Make an account."""
+        place = Place(self.ways.app, account)
+        book = Book(place, self.ways, ledger=self._ledger, now=self.now)
+        self.books[account], self.calls[account] = book, Calls()
+        return book
+
+    def handle(self, request: Request) -> Response:
+        """Answer a request, here and now."""
+        if request.path == "/oauth/token":
+            return self.oauth.handle(request, now=self.now())
+        account = self.oauth.account_of(request, now=self.now())
+        if account is None:
+            return _problem(401, "token")
+        book, calls = self.books[account], self.calls[account]
+        for watcher in self.on_call:
+            watcher(book.place, request)
+        if calls.is_too_fast(self.now(), limit=self.ways.calls_per_second):
+            limited = _problem(429, "slow_down")
+            limited.headers["Retry-After"] = "1"
+            return limited
+        calls.note(request)
+        return _Turn(book, calls, request).answer()
+
+
+class _Turn:
+    """One call to one account."""
+
+    def __init__(self, book: Book, calls: Calls, request: Request) -> None:
+        self._book = book
+        self._ways = book.ways
+        self._calls = calls
+        self._request = request
+        self._now = book.now()
+
+    def answer(self) -> Response:
+        match (self._request.method, self._request.path.split("/")[2:]):
+            case ("GET", ["me"]):
+                account = self._book.place.account
+                return answer(200, wire.Account(id=account, name=account.title()))
+            case ("GET", ["lists"]):
+                return answer(200, self._lists())
+            case ("GET", ["people"]):
+                return answer(200, self._people())
+            case ("POST", ["people"]):
+                return self._create()
+            case ("GET", ["people", record_id]):
+                return self._get(RecordId(unquote(record_id)))
+            case (("PATCH" | "PUT") as method, ["people", record_id]):
+                return self._change(RecordId(unquote(record_id)), method == "PUT")
+            case ("DELETE", ["people", record_id]):
+                return self._delete(RecordId(unquote(record_id)))
+        return _problem(404, "no_such_path")
+
+    def _lists(self) -> wire.Lists:
+        lists = LISTS if self._ways.has_lists else ()
+        return wire.Lists(lists=tuple(wire.Listed(id=i, name=i) for i in lists))
+
+    def _people(self) -> wire.People:
+        query = self._request.query
+        if "email" in query:
+            for email in query["email"]:
+                self._calls.finds[address_key(email)].append(self._now)
+            return self._note_shown(listing.search(self._book, query["email"]))
+        if "marker" in query:
+            return self._marked(query["marker"])
+        if "ids" in query:
+            return self._by_ids(query["ids"][0].split(","))
+        return self._note_shown(listing.page(self._book, self._request))
+
+    def _marked(self, markers: list[str]) -> wire.People:
+        if self._ways.markers is Markers.IGNORED:
+            return wire.People(people=())
+        found = [h for h in self._book.holders.values() if h.marker in markers]
+        return wire.People(people=tuple(map(self._show, found)))
+
+    def _by_ids(self, ids: list[str]) -> wire.People:
+        assert len(ids) <= self._ways.get_batch
+        people, missing = [], []
+        for text in ids:
+            person = self._look_up(RecordId(text))
+            if person is None:
+                missing.append(text)
+            else:
+                people.append(person)
+        return wire.People(people=tuple(people), missing=tuple(missing))
+
+    def _get(self, record_id: RecordId) -> Response:
+        person = self._look_up(record_id)
+        return _problem(404, "no_such_person") if person is None else _shown(person)
+
+    def _look_up(self, record_id: RecordId) -> wire.Person | None:
+        """Return a record as it is now, or what stands in its place."""
+        holder = self._book.holders.get(record_id)
+        self._calls.reads[record_id].append(self._now)
+        if holder is None:
+            return None
+        state = holder.now
+        if not state.is_live:
+            if state.merged_into is None or self._ways.merges is Merges.SILENT:
+                return None
+            if self._ways.merges is Merges.REDIRECTS:
+                winner = self._book.holders[state.merged_into]
+                return self._show(winner) if winner.now.is_live else None
+        return self._show(holder)
+
+    def _show(self, holder: Holder) -> wire.Person:
+        person = listing.person_of(holder, holder.now, self._ways)
+        return self._note_shown(wire.People(people=(person,))).people[0]
+
+    def _note_shown(self, people: wire.People) -> wire.People:
+        name = self._ways.email_name
+        for person in people.people:
+            email = address_key(person.fields.get(name))
+            if email:
+                key = (RecordId(person.id), email)
+                self._calls.shown.setdefault(key, self._now)
+        return people
+
+    def _create(self) -> Response:
+        draft = self._draft()
+        if isinstance(draft, Response):
+            return draft
+        if self._ways.markers is Markers.UNIQUE and draft.marker:
+            for holder in self._book.holders.values():
+                if holder.marker == draft.marker and holder.now.is_live:
+                    return _problem(409, "exists", existing_id=holder.record_id)
+        consent = Consent(draft.consent) if draft.consent is not None else None
+        try:
+            record_id = self._book.create(
+                draft.fields,
+                lists=draft.lists,
+                tags=draft.tags,
+                consent=consent,
+                cause=self._cause(draft),
+            )
+        except EmailTaken as err:
+            return _problem(409, "exists", existing_id=err.record_id)
+        return _shown(self._show(self._book.holders[record_id]), status=201)
+
+    def _change(self, record_id: RecordId, is_whole: bool) -> Response:
+        holder = self._book.holders.get(record_id)
+        if holder is None or not holder.now.is_live:
+            return _problem(404, "no_such_person")
+        state = holder.now
+        if_match = self._request.headers.get("if-match")
+        if if_match is not None and if_match != str(state.version):
+            return _problem(412, "moved")
+        draft = self._draft()
+        if isinstance(draft, Response):
+            return draft
+        fields = draft.fields
+        if is_whole:
+            fields = {**dict.fromkeys(state.fields), **fields}
+        try:
+            self._book.edit(
+                record_id,
+                fields,
+                lists=_changed(state.lists, draft.lists_add, draft.lists_remove),
+                tags=_changed(state.tags, draft.tags_add, draft.tags_remove),
+                consent=Consent(draft.consent) if draft.consent else None,
+                cause=self._cause(draft, record_id),
+            )
+        except EmailTaken:
+            return _problem(409, "taken", field=self._ways.email_name)
+        return _shown(self._show(holder))
+
+    def _delete(self, record_id: RecordId) -> Response:
+        """Do what we never ask for; the judge would see it."""
+        self._book.delete(record_id, cause=self._cause(wire.Draft()))
+        return Response(status=204)
+
+    def _draft(self) -> wire.Draft | Response:
+        """Return what is to be written, or why the vendor will not have it."""
+        try:
+            draft = msgspec.json.decode(self._request.body, type=wire.Draft)
+        except msgspec.MsgspecError:
+            return _problem(400, "unreadable")
+        for name, value in draft.fields.items():
+            limit = self._ways.limit_of(self._ways.role_of(name))
+            is_known = name in self._ways.names
+            if not is_known or (
+                limit and isinstance(value, str) and len(value) > limit
+            ):
+                return _problem(422, "value", field=name)
+        return draft
+
+    def _cause(self, draft: wire.Draft, record_id: RecordId | None = None) -> Cause:
+        sent_at = self._request.sent_at
+        reads = self._calls.reads[record_id] if record_id else []
+        before = [moment for moment in reads if moment <= sent_at]
+        return Cause(
+            who=Who.TANDEM,
+            asked=draft.fields,
+            sent_at=sent_at,
+            read_at=before[-1] if before else None,
+            marker=draft.marker,
+            is_conditional="if-match" in self._request.headers,
+        )
+
+
+def key_of(book: Book, record_id: RecordId) -> Key:
+    """Return a record's key in the ledger."""
+    return book.place, record_id
+
+
+def _changed(
+    held: tuple[str, ...], more: tuple[str, ...], less: tuple[str, ...]
+) -> tuple[str, ...]:
+    return tuple(each for each in dict.fromkeys((*held, *more)) if each not in less)
+
+
+def _shown(person: wire.Person, *, status: int = 200) -> Response:
+    return answer(status, person)
+
+
+def _problem(status: int, code: str, **more: Value) -> Response:
+    return answer(status, wire.Problem(code=code, **more))

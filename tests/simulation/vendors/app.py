@@ -1,0 +1,309 @@
+"""The connector's side of the made-up vendors: operations without I/O.
+
+One class for all of them; ``catalogue`` binds it to each vendor's ways, as an app's
+author would know them from its documentation.
+"""
+
+import datetime
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
+
+import msgspec
+
+from proto import codec
+from proto.connector import Container
+from proto.errors import ErrorCode
+from proto.fields import Field, Fields
+from proto.ids import ContainerId, FieldId, RecordId
+from proto.record import Consent, Presence, Record
+from services.connector.errors import CallFailed, Meaning
+from services.connector.manifest import Manifest
+from services.connector.port import (
+    Answer,
+    Call,
+    CreateResult,
+    Exists,
+    Facts,
+    Identity,
+    Missing,
+    Moved,
+    NewRecord,
+    Operation,
+    Page,
+    Refused,
+    Snapshot,
+    UpdateResult,
+    Written,
+)
+from tests.simulation.vendors import wire
+from tests.simulation.vendors.ways import LAG_S_MAX, Markers, Paging, Ways
+
+OVERLAP_S: Final = LAG_S_MAX + 2.0
+"""Changes are read again from so long before: listings lag, and seconds are coarse."""
+OFFSET_OVERLAP: Final = 3
+"""Records of the page before that an offset page shows again: they move up."""
+
+_MEANINGS: Final = {
+    401: Meaning.UNAUTHORISED,
+    403: Meaning.FORBIDDEN,
+    429: Meaning.RATE_LIMITED,
+    503: Meaning.UNAVAILABLE,
+}
+_PRESENCES: Final = {
+    "live": Presence.LIVE,
+    "deleted": Presence.DELETED,
+    "merged": Presence.MERGED,
+}
+GONE: Final = getattr(Presence, "MISSING", Presence.DELETED)
+"""What an id amounts to that the vendor does not know."""
+
+
+class Cursor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How far a pass has come."""
+
+    since: float = 0.0
+    began: float = 0.0
+    after: str = ""
+    page: int = 0
+
+
+class SimApp:
+    """One account of a made-up vendor."""
+
+    ways: ClassVar[Ways]
+
+    def __init__(self, manifest: Manifest, facts: Facts) -> None:
+        self._manifest = manifest
+
+    def meaning_of(self, answer: Answer) -> CallFailed:
+        """Say what an answer with an unaccepted status means."""
+        default = Meaning.NO_ANSWER if answer.status >= 500 else Meaning.BROKEN
+        meaning = _MEANINGS.get(answer.status, default)
+        return CallFailed(meaning, f"status {answer.status}")
+
+    def verify(self) -> Operation[Identity]:
+        """Read whose account it is."""
+        answer = yield Call(method="GET", path="/me")
+        account = answer.decode(wire.Account)
+        return Identity(vendor_account_id=account.id, display_name=account.name)
+
+    def describe_fields(self) -> Operation[tuple[Field, ...]]:
+        """Tell the fields, which are the same in every account."""
+        yield from ()
+        return self.ways.fields()
+
+    def list_containers(self) -> Operation[tuple[Container, ...]]:
+        """Read the lists."""
+        answer = yield Call(method="GET", path="/lists")
+        return tuple(
+            Container(container_id=ContainerId(each.id), name=each.name)
+            for each in answer.decode(wire.Lists).lists
+        )
+
+    def scan(self, cursor: str | None) -> Operation[Page]:
+        """Read one page of everybody."""
+        return (yield from self._page(_decode(cursor) if cursor else Cursor()))
+
+    def changes(self, cursor: str) -> Operation[Page]:
+        """Read one page of what changed."""
+        return (yield from self._page(_decode(cursor)))
+
+    def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
+        """Read people by id, as many in a call as the vendor takes."""
+        if self.ways.get_batch > 1:
+            return (yield from self._get_many(record_ids))
+        found = []
+        for record_id in record_ids:
+            answer = yield Call(
+                method="GET", path=_path_of(record_id), accepts=(200, 404)
+            )
+            if answer.status == 404:
+                answer.decode(wire.Problem)
+                found.append(Snapshot(record=_gone(record_id)))
+            else:
+                person = answer.decode(wire.Person)
+                found.append(self._snapshot(person, asked=record_id))
+        return tuple(found)
+
+    def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
+        """Read the live people with these emails."""
+        if not self.ways.finds_by_email:
+            return ()
+        answer = yield Call(
+            method="GET",
+            path="/people",
+            query=tuple(("email", email) for email in emails),
+        )
+        return tuple(map(self._record, answer.decode(wire.People).people))
+
+    def find_by_markers(
+        self, markers: Sequence[str]
+    ) -> Operation[Mapping[str, Record]]:
+        """Read the people that carry our marks, deleted ones too."""
+        if self.ways.markers is Markers.IGNORED:
+            return {}
+        found: dict[str, Record] = {}
+        for marker in markers:
+            answer = yield Call(
+                method="GET", path="/people", query=(("marker", marker),)
+            )
+            for person in answer.decode(wire.People).people:
+                found.setdefault(marker, self._record(person))
+        return found
+
+    def create(self, new: NewRecord) -> Operation[CreateResult]:
+        """Create one person; whoever says nothing of consent may not be mailed."""
+        consent = None
+        if self.ways.has_consent:
+            consent = new.consent.value
+        draft = wire.Draft(
+            fields=dict(new.fields),
+            lists=tuple(map(str, new.containers)),
+            consent=consent,
+            marker=new.marker,
+        )
+        answer = yield Call(
+            method="POST",
+            path="/people",
+            body=codec.encode(draft),
+            accepts=(201, 409, 422),
+            is_write=True,
+        )
+        if answer.status == 409:
+            existing_id = answer.decode(wire.Problem).existing_id
+            if existing_id is None:
+                raise CallFailed(Meaning.BROKEN, "a conflict that names nobody")
+            return Exists(record_id=RecordId(existing_id))
+        if answer.status == 422:
+            return _refusal(answer, ErrorCode.VALUE_REFUSED)
+        return Written(record=self._record(answer.decode(wire.Person)))
+
+    def update(self, snapshot: Snapshot, fields: Fields) -> Operation[UpdateResult]:
+        """Set these fields of one person."""
+        method, written = "PATCH", dict(fields)
+        if self.ways.replaces_whole:
+            person = msgspec.json.decode(snapshot.raw, type=wire.Person)
+            method, written = "PUT", {**person.fields, **fields}
+        headers: tuple[tuple[str, str], ...] = ()
+        if self.ways.writes_conditionally:
+            headers = (("If-Match", snapshot.record.version),)
+        answer = yield Call(
+            method=method,
+            path=_path_of(snapshot.record.record_id),
+            headers=headers,
+            body=codec.encode(wire.Draft(fields=written)),
+            accepts=(200, 404, 409, 412, 422),
+            is_write=True,
+        )
+        if answer.status == 404:
+            answer.decode(wire.Problem)
+            return Missing()
+        if answer.status == 412:
+            return Moved()
+        if answer.status in (409, 422):
+            taken = answer.status == 409
+            code = ErrorCode.ALREADY_EXISTS if taken else ErrorCode.VALUE_REFUSED
+            return _refusal(answer, code)
+        return Written(record=self._record(answer.decode(wire.Person)))
+
+    def _page(self, cursor: Cursor) -> Operation[Page]:
+        size = self.ways.page_size
+        query = [("limit", str(size))]
+        if cursor.since:
+            query.append(("since", f"{cursor.since:.3f}"))
+        if cursor.after:
+            query.append(("after", cursor.after))
+        answer = yield Call(method="GET", path="/people", query=tuple(query))
+        page = answer.decode(wire.People)
+        began = cursor.began or page.now
+        records = tuple(map(self._record, page.people))
+        expected = None if cursor.since else page.count
+        if page.next is not None:
+            onward = Cursor(
+                since=cursor.since,
+                began=began,
+                after=self._onward(cursor, page.next),
+                page=cursor.page + 1,
+            )
+            return Page(
+                records=records,
+                next=codec.encode(onward).decode(),
+                expected_count=expected,
+            )
+        resume = Cursor(since=began - OVERLAP_S)
+        return Page(
+            records=records,
+            resume=codec.encode(resume).decode(),
+            expected_count=expected,
+        )
+
+    def _onward(self, cursor: Cursor, told: str) -> str:
+        if self.ways.paging is Paging.KEYSET:
+            return told
+        start = int(cursor.after or 0)
+        return str(start + self.ways.page_size - OFFSET_OVERLAP)
+
+    def _get_many(
+        self, record_ids: Sequence[RecordId]
+    ) -> Operation[tuple[Snapshot, ...]]:
+        answer = yield Call(
+            method="GET", path="/people", query=(("ids", ",".join(record_ids)),)
+        )
+        people = answer.decode(wire.People)
+        found = {
+            asked: self._snapshot(person, asked=asked)
+            for asked, person in zip(
+                (each for each in record_ids if each not in people.missing),
+                people.people,
+                strict=True,
+            )
+        }
+        gone = {RecordId(each): Snapshot(record=_gone(each)) for each in people.missing}
+        return tuple((found | gone).values())
+
+    def _snapshot(self, person: wire.Person, *, asked: RecordId) -> Snapshot:
+        if person.id != asked:
+            # The vendor shows the record that this one was merged into.
+            merged = Record(
+                record_id=asked,
+                presence=Presence.MERGED,
+                merged_into=RecordId(person.id),
+            )
+            return Snapshot(record=merged)
+        return Snapshot(record=self._record(person), raw=codec.encode(person))
+
+    def _record(self, person: wire.Person) -> Record:
+        presence = _PRESENCES.get(person.state, Presence.UNKNOWN)
+        into = person.merged_into
+        return Record(
+            record_id=RecordId(person.id),
+            version=str(person.version),
+            modified_at=datetime.datetime.fromtimestamp(person.changed, datetime.UTC),
+            presence=presence,
+            merged_into=RecordId(into) if into else None,
+            fields={FieldId(name): value for name, value in person.fields.items()},
+            containers=tuple(map(ContainerId, person.lists)),
+            tags=person.tags,
+            consent=Consent(person.consent or "unknown"),
+        )
+
+
+def _decode(cursor: str) -> Cursor:
+    try:
+        return codec.decode(cursor.encode(), Cursor)
+    except codec.Undecodable as err:
+        raise CallFailed(Meaning.CURSOR_EXPIRED, "unreadable cursor") from err
+
+
+def _gone(record_id: str) -> Record:
+    return Record(record_id=RecordId(record_id), presence=GONE)
+
+
+def _refusal(answer: Answer, code: ErrorCode) -> Refused:
+    field = answer.decode(wire.Problem).field
+    return Refused(code=code, field_id=FieldId(field) if field else None)
+
+
+def _path_of(record_id: RecordId) -> str:
+    return "/people/" + urllib.parse.quote(record_id, safe="")

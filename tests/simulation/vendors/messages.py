@@ -1,0 +1,42 @@
+"""A request on its way to a vendor, and the response to it."""
+
+import msgspec
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """One HTTP request as the vendor sees it."""
+
+    method: str
+    path: str
+    query: dict[str, list[str]] = {}
+    headers: dict[str, str] = {}
+    """Names in lower case."""
+    body: bytes = b""
+    form: dict[str, str] = {}
+    """The body of a form, where it is one."""
+    sent_at: float = 0.0
+    """The true time when it left; the vendor knows only when it arrived."""
+
+    def first(self, name: str, default: str = "") -> str:
+        """Return the first value of a parameter."""
+        return self.query.get(name, [default])[0]
+
+
+class Response(msgspec.Struct, kw_only=True):
+    """One HTTP response."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = {}
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def answer(status: int, value: object, **headers: str) -> Response:
+    """Return a response with a JSON body."""
+    return Response(
+        status=status,
+        body=_encoder.encode(value),
+        headers={"Content-Type": "application/json", **headers},
+    )
