@@ -1,6 +1,7 @@
 """What a person can make of a connection: create, change, start, pause, delete."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -9,16 +10,19 @@ from proto.errors import ErrorCode
 from proto.fields import Role
 from proto.ids import ConnectionId, TenantId
 from proto.reconciler import (
+    ApproveChanges,
     ChangeConnection,
     Connection,
     ConnectionAct,
     ConnectionState,
     CreateConnection,
+    LinkRecords,
     TellConnection,
+    UnlinkRecords,
 )
 from services.chassis.errors import CommandFailed
 from services.chassis.store import Store, Work
-from services.reconciler import describing, following, views
+from services.reconciler import binding, describing, following, guarding, views
 from services.reconciler.describing import Asking, Described
 from services.reconciler.store import connections
 from services.reconciler.store.connections import StoredConnection
@@ -32,6 +36,11 @@ ALLOWED = {
     ConnectionAct.DELETE: tuple(ConnectionState),
 }
 """In which states each act is possible."""
+
+
+_OnConnection: TypeAlias = (
+    ChangeConnection | TellConnection | ApproveChanges | LinkRecords | UnlinkRecords
+)
 
 
 class Acting:
@@ -115,6 +124,31 @@ class Acting:
                 connection_id=command.connection_id,
             )
 
+    async def approve(self, command: ApproveChanges) -> Connection:
+        """Let everything go ahead that the guard against mass changes holds."""
+        async with self._store.transaction() as work:
+            connection = await _lock(work, command)
+            await guarding.approve(work, connection)
+            return await _reload(
+                work,
+                tenant_id=command.tenant_id,
+                connection_id=command.connection_id,
+            )
+
+    async def link(self, command: LinkRecords) -> Connection:
+        """Bind two records for good."""
+        async with self._store.transaction() as work:
+            connection = await _lock(work, command)
+            await binding.link(work, connection, command=command)
+            return views.connection_view(connection)
+
+    async def unlink(self, command: UnlinkRecords) -> Connection:
+        """Take a link apart."""
+        async with self._store.transaction() as work:
+            connection = await _lock(work, command)
+            await binding.unlink(work, connection, command=command)
+            return views.connection_view(connection)
+
     async def _load(
         self, command: ChangeConnection | TellConnection
     ) -> StoredConnection:
@@ -182,9 +216,7 @@ def _emails(description: AccountDescription) -> Sequence[str]:
     return [f.field_id for f in description.fields if f.role is Role.EMAIL]
 
 
-async def _lock(
-    work: Work, command: ChangeConnection | TellConnection
-) -> StoredConnection:
+async def _lock(work: Work, command: _OnConnection) -> StoredConnection:
     found = await connections.lock(
         work.transaction,
         tenant_id=command.tenant_id,

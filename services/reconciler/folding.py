@@ -293,7 +293,7 @@ async def _observe(
                 )
     for answer in answers:
         read_at = answer.result.read_at
-        _note(shown, message.account_id, record=_tombstone(answer), read_at=read_at)
+        _note(shown, message.account_id, record=_missed(answer), read_at=read_at)
     marked: set[ConnectionId] = set()
     for account_id, seen in sorted(shown.items()):
         account = await connections.load_account(
@@ -309,13 +309,13 @@ async def _observe(
     return marked
 
 
-def _tombstone(answer: Answer) -> Record | None:
-    """Return what the app's word that a known record is gone amounts to."""
+def _missed(answer: Answer) -> Record | None:
+    """Return what the app's word that it does not know a record amounts to."""
     record_id = answer.intent.intent.record_id
     is_missing = answer.result.outcome is WriteOutcome.MISSING
     if not is_missing or record_id is None or answer.result.record is not None:
         return None
-    return Record(record_id=record_id, presence=Presence.DELETED)
+    return Record(record_id=record_id, presence=Presence.MISSING)
 
 
 def _note(

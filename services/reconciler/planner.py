@@ -18,9 +18,17 @@ from services.chassis.errors import AlreadyStored
 from services.chassis.identifiers import Identifiers
 from services.chassis.loops import Wake
 from services.chassis.store import Store, Work
-from services.reconciler import deciding, following, writing
+from services.reconciler import (
+    batches,
+    comparing,
+    deciding,
+    following,
+    guarding,
+    writing,
+)
+from services.reconciler.batches import Batch, Decisions, Key
 from services.reconciler.config import Config
-from services.reconciler.deciding import Batch, Decisions, Key
+from services.reconciler.engine.model import Link, Seen
 from services.reconciler.errors import Overtaken
 from services.reconciler.store import claims, intents, links, observations, queue
 from services.reconciler.store.connections import StoredConnection
@@ -28,6 +36,8 @@ from services.reconciler.store.observations import Place
 
 log = structlog.get_logger()
 
+URGENT_MAX: Final = 100
+"""Unsubscribes planned although as many writes are on their way as there may be."""
 OVERTAKEN_DELAY_S: Final = 0.2
 """How long a connection rests after a batch that came too late."""
 
@@ -104,8 +114,12 @@ class Planner:
             new_intent=lambda: self._identifiers.new(IntentId),
         )
 
+        tripped = await self._hold_excess(claimed, decisions)
         async with self._store.transaction() as work:
             await self._save(work, claimed, batch=batch, decisions=decisions)
+            for side in tripped:
+                await guarding.trip(work, claimed, side=side)
+        comparing.report(claimed, decisions.drifted)
         log.info(
             "batch_planned",
             record_count=len(batch.dirty),
@@ -113,6 +127,23 @@ class Planner:
             planned=len(decisions.intents),
         )
         return True
+
+    async def _hold_excess(
+        self, claimed: StoredConnection, decisions: Decisions
+    ) -> list[Side]:
+        """Hold what would undo too much at once; returns the sides concerned."""
+        tripped: list[Side] = []
+        for side in batches.SIDES:
+            undone = decisions.undone_on(side)
+            if not undone:
+                continue
+            room = await guarding.room_on(
+                self._store.database, claimed, side=side, now=self._clock.now()
+            )
+            if room is not None and max(undone, room.waiting) > room.left:
+                batches.hold_back(decisions, side)
+                tripped.append(side)
+        return tripped
 
     async def _load(self, claimed: StoredConnection) -> Batch | None:
         """Read a batch and all that matching needs, in a fixed number of queries."""
@@ -123,10 +154,9 @@ class Planner:
             connection_id=claimed.connection_id,
         )
         room = self._config.open_intents_max - open_count
-        limit = min(self._config.batch_records, room)
-        if limit <= 0:
-            return None
-        dirty = await queue.load(database, claimed, limit=limit)
+        is_full = room <= 0
+        limit = URGENT_MAX if is_full else min(self._config.batch_records, room)
+        dirty = await queue.load(database, claimed, limit=limit, only_urgent=is_full)
         if not dirty:
             return None
         found = await links.load_of_records(
@@ -135,28 +165,43 @@ class Planner:
             left_ids={d.record_id for d in dirty if d.side is Side.LEFT},
             right_ids={d.record_id for d in dirty if d.side is Side.RIGHT},
         )
-        alone = deciding.missing(dirty, links=found)
+        alone = batches.missing(dirty, links=found)
         sharers = await self._find_sharers(claimed, alone)
-        wanted = {(d.side, d.record_id) for d in dirty} | deciding.keys_of(found)
-        if sharers:
-            more = await links.load_of_records(
-                database,
-                claimed,
-                left_ids={record for side, record in sharers if side is Side.LEFT},
-                right_ids={record for side, record in sharers if side is Side.RIGHT},
-            )
-            known = {link.link_id for link in found}
-            found += [link for link in more if link.link_id not in known]
-            wanted |= sharers
-        places = {key: _place(claimed, key) for key in wanted}
+        keys = {(d.side, d.record_id) for d in dirty} | sharers
+        seen = await self._observed(claimed, keys | batches.keys_of(found))
+        # Few records carry a marker or were merged, so that this mostly asks nothing.
+        heirs = batches.heirs_of(seen)
+        if sharers or heirs:
+            found += await self._links_on(claimed, sharers | heirs, known=found)
+        marked = batches.markers_of(seen[key] for key in alone if key in seen)
+        marked -= {link.link_id for link in found}
+        if marked:
+            found += await links.load(database, claimed, link_ids=marked)
+        if marked or heirs:
+            missed = (batches.keys_of(found) | heirs) - seen.keys()
+            seen |= await self._observed(claimed, missed)
+        return Batch(dirty=tuple(dirty), links=tuple(found), seen=seen)
+
+    async def _observed(
+        self, claimed: StoredConnection, keys: set[Key]
+    ) -> dict[Key, Seen]:
+        places = {key: _place(claimed, key) for key in sorted(keys)}
         seen = await observations.load(
-            database, places.values(), tenant_id=claimed.tenant_id
+            self._store.database, places.values(), tenant_id=claimed.tenant_id
         )
-        return Batch(
-            dirty=tuple(dirty),
-            links=tuple(found),
-            seen={key: seen[at] for key, at in places.items() if at in seen},
+        return {key: seen[at] for key, at in places.items() if at in seen}
+
+    async def _links_on(
+        self, claimed: StoredConnection, keys: set[Key], *, known: list[Link]
+    ) -> list[Link]:
+        more = await links.load_of_records(
+            self._store.database,
+            claimed,
+            left_ids={record for side, record in keys if side is Side.LEFT},
+            right_ids={record for side, record in keys if side is Side.RIGHT},
         )
+        ids = {link.link_id for link in known}
+        return [link for link in more if link.link_id not in ids]
 
     async def _find_sharers(
         self, claimed: StoredConnection, alone: set[Key]
@@ -251,7 +296,9 @@ class Planner:
             connection_id=claimed.connection_id,
         )
         has_room = open_count < self._config.open_intents_max
-        more = has_room and bool(await queue.load(transaction, claimed, limit=1))
+        more = bool(
+            await queue.load(transaction, claimed, limit=1, only_urgent=not has_room)
+        )
         is_idle = not more and open_count == 0 and state is ConnectionState.SYNCING
         if is_idle:
             state = ConnectionState.LIVE

@@ -29,6 +29,7 @@ def connection_view(connection: StoredConnection) -> Connection:
         state=connection.state,
         attention=connection.attention,
         attention_side=connection.attention_side,
+        guarded=connection.guarded,
         mappings=mapping.views(
             left=connection.left, right=connection.right, settings=connection.settings
         ),
@@ -52,6 +53,7 @@ def counts_of(connection: StoredConnection, links: Links) -> Counts:
         held=count(RecordState.HELD),
         failed=count(RecordState.FAILED),
         deleted=count(RecordState.DELETED),
+        merged=count(RecordState.MERGED),
         linked=sum(linked for _, linked in links.values()),
         created_left=connection.created_left,
         created_right=connection.created_right,

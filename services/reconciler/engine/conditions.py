@@ -109,10 +109,10 @@ def _holds_of_field(condition: Condition, field: Field, *, value: Value) -> bool
             return any(form < wanted for form in forms)
         case Operator.AFTER:
             return any(form > wanted for form in forms)
-    return any(_is_beyond(condition.operator, form, wanted) for form in forms)
+    return any(_is_beyond(form, condition.operator, wanted=wanted) for form in forms)
 
 
-def _is_beyond(operator: Operator, form: str, wanted: str) -> bool:
+def _is_beyond(form: str, operator: Operator, *, wanted: str) -> bool:
     number, bound = decimal(form), decimal(wanted)
     if number is None or bound is None:
         return False

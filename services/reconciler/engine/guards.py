@@ -16,6 +16,14 @@ from services.reconciler.engine.rules import DELETION, Acting
 CLEARED_FIELDS_MAX: Final = 5
 """One write may empty this many fields; more looks like an accident."""
 
+DESTRUCTIVE_MIN: Final = 10
+DESTRUCTIVE_SHARE: Final = 20
+"""An hour may undo that many things, or one in so many contacts."""
+ABSENT_SHARE: Final = 5
+"""One scan may miss one in so many contacts."""
+DESTRUCTIVE_WINDOW_S: Final = 3600
+APPROVAL_S: Final = 3600
+
 OSCILLATION_S: Final = 24 * 3600
 RETURNS_MAX: Final = 3
 """How often one value may be written to a field within that time."""
@@ -51,8 +59,18 @@ def clears_too_much(fields: Fields, seen: Fields) -> bool:
     return len(cleared) > CLEARED_FIELDS_MAX
 
 
+def destructive_max(linked: int) -> int:
+    """Return how much may be undone on one side within an hour."""
+    return max(DESTRUCTIVE_MIN, linked // DESTRUCTIVE_SHARE)
+
+
+def misses_too_many(*, unseen: int, live: int) -> bool:
+    """Say whether a scan that shows so few of an account's records can be right."""
+    return unseen > DESTRUCTIVE_MIN and unseen * ABSENT_SHARE > live
+
+
 def is_destructive(
-    link: Link, acting: Acting | None, fields: Fields, *, seen: Fields
+    link: Link, acting: Acting | None, *, fields: Fields, seen: Fields
 ) -> bool:
     """Say whether a write counts for the guard against mass changes (hazard 71)."""
     if any(value is None and seen.get(i) for i, value in fields.items()):
@@ -63,7 +81,7 @@ def is_destructive(
 
 
 def oscillates(
-    link: Link, mapping_id: str, fields: Fields, *, side: Side, now: Instant
+    link: Link, mapping_id: str, *, fields: Fields, side: Side, now: Instant
 ) -> bool:
     """Say whether a write would bring back a value once too often (hazard 54)."""
     since, form = now - datetime.timedelta(seconds=OSCILLATION_S), form_of(fields)

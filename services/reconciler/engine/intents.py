@@ -71,7 +71,9 @@ def update(
         changes=tuple(changes),
         memberships=acting.memberships if acting else Memberships(),
         acts=acting.acts if acting else None,
-        is_destructive=guards.is_destructive(case.link, acting, fields, seen=before),
+        is_destructive=guards.is_destructive(
+            case.link, acting, fields=fields, seen=before
+        ),
         left_digest=case.left.digest if case.left else "",
         right_digest=case.right.digest if case.right else "",
         decided_at=case.now,

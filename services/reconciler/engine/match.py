@@ -158,6 +158,24 @@ def settle(link: Link, match: Match, *, side: Side) -> Link:
     )
 
 
+def rebind(link: Link, side: Side, *, record_id: RecordId) -> Link:
+    """Return a link with another record on a side, to be compared as a first match."""
+    is_left = side is Side.LEFT
+    return msgspec.structs.replace(
+        link,
+        left_id=record_id if is_left else link.left_id,
+        right_id=link.right_id if is_left else record_id,
+        left_born=None if is_left else link.left_born,
+        right_born=link.right_born if is_left else None,
+        state=RecordState.PENDING,
+        reason="",
+        left=None,
+        right=None,
+        held=(),
+        parked_id=None,
+    )
+
+
 def _sharing(
     candidate: Candidate, by_address: Mapping[str, Sequence[Candidate]]
 ) -> tuple[Candidate, ...]:

@@ -160,6 +160,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The last writes, oldest first."""
     left_born: Instant | None = None
     right_born: Instant | None = None
+    parked_id: RecordId | None = None
+    """A record with this link's marker, seen before its create was answered."""
     is_manual: bool = False
     """A person made it, or took it apart: it is not matched by email."""
     intent_id: IntentId | None = None

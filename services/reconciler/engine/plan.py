@@ -98,6 +98,11 @@ def plan(
     return creation.plan(case, source=Side.LEFT if left is not None else Side.RIGHT)
 
 
+def hold_back(case: Case) -> Plan:
+    """Leave a link as it is until a person approves what would be undone."""
+    return rest.plan(case, RecordState.HELD, reason=Reason.MASS_CHANGE)
+
+
 def _is_other_record(born: Instant | None, seen: Seen) -> bool:
     """Say whether an app has given a record's id to another one (hazard 11)."""
     created_at = seen.record.created_at
@@ -122,7 +127,7 @@ def _plan_gone(case: Case, side: Side) -> Plan:
     if acting.needs_write:
         intent = intents.update(case, side=target, acting=acting)
         return Plan(link=rest.waiting(case, intent), intent=intent)
-    case = case.changed(acts=_with_acts(case.link, target, acting))
+    case = case.changed(acts=_with_acts(case.link, target, acting=acting))
     return rest.plan(case, RecordState.DELETED, reason=reason)
 
 
@@ -250,7 +255,7 @@ def _without_oscillating(case: Case, weighed: Weighed) -> Weighed:
         for want in weighed.wants[side]:
             mapping_id = want.pair.mapping.mapping_id
             if guards.oscillates(
-                case.link, mapping_id, want.fields, side=side, now=case.now
+                case.link, mapping_id, fields=want.fields, side=side, now=case.now
             ):
                 holds.append(Hold(mapping_id=mapping_id, reason=Reason.OSCILLATES))
             else:
@@ -305,7 +310,7 @@ def _plan_update(case: Case, chosen: _Chosen, *, holds: tuple[Hold, ...]) -> Pla
     )
 
 
-def _with_acts(link: Link, side: Side, acting: Acting) -> tuple[Act, ...]:
+def _with_acts(link: Link, side: Side, *, acting: Acting) -> tuple[Act, ...]:
     kept = [act for act in link.acts if act.side is not side]
     return tuple(sorted((*kept, *acting.acts), key=_act_order))
 

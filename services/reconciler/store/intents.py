@@ -70,6 +70,7 @@ async def add(
             sides=[intent.side.value for intent in intents],
             kinds=[intent.kind.value for intent in intents],
             bodies=[codec.encode(intent) for intent in intents],
+            is_destructive=[intent.is_destructive for intent in intents],
         )
     )
 
