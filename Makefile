@@ -10,8 +10,13 @@ CODE := proto services deploy tests
 PARALLEL := -n 2 --dist loadfile -m "not e2e"
 ALONE := -m e2e
 
+# What `make sim` plays: a range of seeds unless one of the others is asked for.
+SIM := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
+    $(if $(SEED),--seed $(SEED)) $(if $(DETERMINISM),--determinism $(DETERMINISM)) \
+    $(if $(MUTANTS),--mutants)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up down fmt lint types bench clean
+.PHONY: help demo test check up down fmt lint types sim bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -42,6 +47,9 @@ lint: $(READY)  ## check style and the import contract
 
 types: $(READY)  ## check types
 	$(BIN)/mypy
+
+sim: $(READY)  ## simulate seeds; SEEDS= FROM= SEED= DETERMINISM= or MUTANTS=1
+	$(BIN)/python -m tests.simulation $(SIM)
 
 bench: $(READY)  ## measure a first sync of 10,000 + 10,000 contacts
 	$(BIN)/python -m tests.bench

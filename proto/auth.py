@@ -188,7 +188,7 @@ class AccountConnected(Event, frozen=True, kw_only=True):
 
 
 class AccountLost(Event, frozen=True, kw_only=True):
-    """The app refuses an account's credentials; nothing is read or written now."""
+    """The app refuses the credentials, or they are gone; nothing is read or written."""
 
     owner: ClassVar[str] = "auth"
     receivers: ClassVar[tuple[str, ...]] = ("connector", "reconciler")

@@ -122,7 +122,7 @@ class AccountReading(Reply, frozen=True, kw_only=True):
     calls_today: int = 0
     last_read_at: Instant | None = None
     error: ErrorCode | None = None
-    """Why the last attempt to read failed."""
+    """Why the last attempt to read failed, or every write does."""
 
 
 class ListApps(Command[Apps], frozen=True, kw_only=True):
@@ -139,6 +139,8 @@ class VerifyAccount(Command[VerifiedAccount], frozen=True, kw_only=True):
     owner: ClassVar[str] = "connector"
     senders: ClassVar[tuple[str, ...]] = ("auth",)
     reply: ClassVar[type[Reply]] = VerifiedAccount
+    answer_s_max: ClassVar[float] = 30.0
+    """The answer comes within this time; a silent app is one that cannot be reached."""
     account_id: AccountId
     app: AppId
 
@@ -149,6 +151,8 @@ class DescribeAccount(Command[AccountDescription], frozen=True, kw_only=True):
     owner: ClassVar[str] = "connector"
     senders: ClassVar[tuple[str, ...]] = ("api", "reconciler")
     reply: ClassVar[type[Reply]] = AccountDescription
+    answer_s_max: ClassVar[float] = 30.0
+    """As for ``VerifyAccount``."""
     account_id: AccountId
 
 
@@ -312,7 +316,8 @@ class WriteOutcome(enum.StrEnum):
     REFUSED = "refused"
     """The app said no to this record, for ``reason``."""
     STALE = "stale"
-    """Not begun in time, or the account could not be used (``reason``)."""
+    """Not begun in time, or the account could not be used, or the record not be read
+    (``reason``)."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:

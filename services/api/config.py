@@ -18,8 +18,9 @@ class Config(Settings, frozen=True, kw_only=True):
     """How many requests one API key, or one browser's address, may make."""
     command_timeout_s: Seconds = 10.0
     """How long another service may take to answer."""
-    app_timeout_s: Seconds = 45.0
-    """The same for commands that call an app."""
+    app_timeout_s: Seconds = 75.0
+    """The same for commands that call an app: longer than those who call it wait, who
+    say more about it than that nobody answered."""
     authorisations_open_max: Count = 100
     """How many authorisations of one tenant may wait for a person at one time."""
     keys_max: Count = 100

@@ -197,7 +197,7 @@ class Accounts:
                 account_id=self._identifiers.new(AccountId),
                 app=app.app,
                 state=AccountState.PENDING,
-                base_url=command.base_url.rstrip("/"),
+                base_url=checks.canonical(command.base_url),
                 created_at=self._clock.now(),
             ),
             given=GivenCredential(
@@ -226,7 +226,7 @@ def _after_use_of_state() -> Iterator[None]:
     """Turn "try again" into "begin again": the state is used up and serves no more."""
     begin_again = CommandFailed(
         ErrorCode.AUTHORISATION_EXPIRED,
-        "A part of the system was away just now. Nothing was stored. Begin again.",
+        "A part of the system was away just now. Begin again.",
     )
     try:
         yield

@@ -1,6 +1,9 @@
 """What auth asks of texts that come from outside."""
 
+import contextlib
+import ipaddress
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -10,6 +13,7 @@ from services.chassis.addresses import Guard
 from services.chassis.errors import AddressRefused, CommandFailed
 
 TEXT_LENGTH_MAX: Final = 2_048
+_USUAL_PORTS: Final = {"http": 80, "https": 443}
 
 
 def require(text: str, field: str) -> None:
@@ -38,6 +42,30 @@ def require_address(address: str, field: str) -> None:
             f"{field} must be an http or https address without a user name.",
             field=field,
         )
+
+
+def canonical(address: str) -> str:
+    """Return a checked address as it is stored: one way, however people spell it."""
+    parts = urlsplit(address)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{origin(address)}{parts.path.rstrip('/')}{query}"
+
+
+def origin(address: str) -> str:
+    """Return which server a checked address is at; empty for none."""
+    if not address:
+        return ""
+    parts = urlsplit(address)
+    host = (parts.hostname or "").removesuffix(".")
+    if ":" in host:
+        with contextlib.suppress(ValueError):
+            host = ipaddress.ip_address(host).compressed
+        host = f"[{host}]"
+    else:
+        with contextlib.suppress(UnicodeError):
+            host = host.encode("idna").decode()
+    is_usual = parts.port in (None, _USUAL_PORTS[parts.scheme])
+    return f"{parts.scheme}://{host}" + ("" if is_usual else f":{parts.port}")
 
 
 async def require_callable(address: str, field: str, *, guard: Guard) -> None:

@@ -58,7 +58,7 @@ class Clients:
             ),
             authorise_url=command.authorise_url,
             token_url=command.token_url,
-            api_url=command.api_url.rstrip("/"),
+            api_url=checks.canonical(command.api_url) if command.api_url else "",
         )
         async with self._store.transaction() as work:
             await work.put_client(command.tenant_id, command.app, client=client)

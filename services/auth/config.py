@@ -1,10 +1,16 @@
 """Settings of auth, read from ``AUTH_*``."""
 
 from pathlib import Path
+from typing import Annotated, Final
+
+from msgspec import Meta
 
 from services.chassis import addresses
 from services.chassis.config import Seconds, SecondsOrNone, Settings
 from services.chassis.errors import BadConfiguration
+
+TOKEN_TIMEOUT_S_MAX: Final = 20
+"""Nobody who waits for a token, or for a new account, waits for a slower app."""
 
 
 class Config(Settings, frozen=True, kw_only=True):
@@ -18,7 +24,7 @@ class Config(Settings, frozen=True, kw_only=True):
     """How long a person may take between the start and the callback."""
     refresh_margin_s: SecondsOrNone = 120.0
     """How long before its expiry a token is renewed; half its life at most."""
-    refresh_timeout_s: Seconds = 15.0
+    refresh_timeout_s: Annotated[float, Meta(gt=0, le=TOKEN_TIMEOUT_S_MAX)] = 15.0
     """How long an app's token endpoint may take."""
     refresh_lease_s: Seconds = 30.0
     """How long one replica alone may refresh a credential; more than the timeout."""

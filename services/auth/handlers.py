@@ -2,7 +2,14 @@
 
 from typing import Final
 
-from proto.auth import Account, Accounts, GetAccount, ListAccounts, RemoveAccount
+from proto.auth import (
+    Account,
+    AccountLost,
+    Accounts,
+    GetAccount,
+    ListAccounts,
+    RemoveAccount,
+)
 from proto.base import Done
 from proto.errors import ErrorCode
 from services.auth.store import AuthWork
@@ -34,10 +41,18 @@ async def list_accounts(command: ListAccounts, *, store: Store[AuthWork]) -> Acc
 
 
 async def remove_account(command: RemoveAccount, *, store: Store[AuthWork]) -> Done:
-    """Forget an account and its credentials."""
+    """Forget an account and its credentials, and tell whoever may use it."""
     async with store.transaction() as work:
         if not await work.remove_account(command.tenant_id, command.account_id):
             raise _no_account()
+        # A connection may have been made with it after the api saw that there is none.
+        await work.send(
+            AccountLost(
+                tenant_id=command.tenant_id,
+                account_id=command.account_id,
+                at=work.clock.now(),
+            )
+        )
     return Done()
 
 

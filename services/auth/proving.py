@@ -26,8 +26,9 @@ from services.chassis.store import Store
 
 log = structlog.get_logger()
 
-VERIFY_TIMEOUT_S: Final = 45.0
-"""How long the first call to an app may take."""
+VERIFY_TIMEOUT_S: Final = VerifyAccount.answer_s_max + 5.0
+"""How long the first call to an app may take; longer than the connector waits for it,
+or nobody would hear that it is the app that does not answer."""
 
 
 class Prover:
@@ -124,6 +125,8 @@ class Prover:
             else:
                 target = await work.held_account(tenant_id, instead_of)
                 _check_same(target, proved)
+                standing = await work.pinned_account(tenant_id, like=proved)
+                _check_alone(standing, instead_of)
             if target is not None:
                 await self._move_credential(
                     work, tenant_id, origin=proved.account_id, target=target.account_id
@@ -209,4 +212,15 @@ def _check_same(target: Account | None, proved: Account) -> None:
             ErrorCode.ACCOUNT_MISMATCH,
             "That is another account of the app than before. Nothing was changed."
             " Sign in at the app as the right account first.",
+        )
+
+
+def _check_alone(standing: Account | None, instead_of: AccountId) -> None:
+    """Refuse what would make two accounts of ours stand for one of the app."""
+    if standing is not None and standing.account_id != instead_of:
+        raise CommandFailed(
+            ErrorCode.ALREADY_EXISTS,
+            f"{standing.account_id} is this account of the app already. Nothing was"
+            " changed. Use that one, or remove one of the two.",
+            field="account_id",
         )

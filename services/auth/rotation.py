@@ -87,7 +87,9 @@ class Rotator:
         """Move every secret that an older key wraps."""
         async with self._store.transaction() as work:
             # What nobody comes back for needs no key.
-            await work.transaction.execute(Q["drop_stale"](now=work.clock.now()))
+            await work.transaction.execute(
+                Q["drop_stale"](now=work.clock.now(), limit=PAGE)
+            )
         tally = Tally()
         for drawer in DRAWERS:
             after = ("", "")

@@ -3,17 +3,22 @@
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from proto.auth import Account, AccountState, CredentialKind
 from proto.ids import AccountId, AppId, TenantId
+from services.auth import checks
 from services.auth.vault import Sealed
 from services.chassis import queries
 from services.chassis.database import Row
 from services.chassis.store import Work
 
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
+
+STALE_BATCH: Final = 100
+"""How many of each kind go at one time; each time that something is begun."""
 
 
 class AppClient(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,8 +155,10 @@ class AuthWork(Work):
         )
 
     async def drop_stale(self) -> None:
-        """Forget authorisations and accounts that were begun and never finished."""
-        await self.transaction.execute(Q["drop_stale"](now=self.clock.now()))
+        """Forget some of what was begun and never finished."""
+        await self.transaction.execute(
+            Q["drop_stale"](now=self.clock.now(), limit=STALE_BATCH)
+        )
 
     async def add_account(self, tenant_id: TenantId, *, account: Account) -> None:
         """Store a new account, not proved yet."""
@@ -161,6 +168,7 @@ class AuthWork(Work):
                 account_id=account.account_id,
                 app=account.app,
                 base_url=account.base_url,
+                origin=checks.origin(account.base_url),
                 scopes=list(account.scopes),
                 now=account.created_at,
             )
@@ -183,7 +191,7 @@ class AuthWork(Work):
             Q["find_pinned_account"](
                 tenant_id=tenant_id,
                 app=like.app,
-                base_url=like.base_url,
+                origin=checks.origin(like.base_url),
                 vendor_account_id=like.vendor_account_id,
             )
         )
@@ -216,6 +224,7 @@ class AuthWork(Work):
                 vendor_account_id=account.vendor_account_id,
                 display_name=account.display_name,
                 base_url=account.base_url,
+                origin=checks.origin(account.base_url),
                 scopes=list(account.scopes),
             )
         )

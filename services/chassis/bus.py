@@ -6,6 +6,7 @@ arrive goes through ``outbox`` and ``inbox``; this module alone gives no such pr
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -20,7 +21,7 @@ from nats.aio.msg import Msg
 from proto import codec, subjects
 from proto.base import Command, Message, Reply
 from proto.errors import ErrorReply
-from proto.ids import MessageId
+from proto.ids import MessageId, TenantId
 from services.chassis import dialling, streams
 from services.chassis.answering import Answerer, CommandHandler
 from services.chassis.clock import Clock
@@ -34,9 +35,12 @@ COMMAND_TIMEOUT_S: Final = 10.0
 PUBLISH_TIMEOUT_S: Final = 5.0
 NOBODY_THERE_S: Final = 0.2
 """How soon a command that nobody answers is asked again."""
+_TENANT_HEADER: Final = "Tandem-Tenant-Id"
 _ID_HEADER: Final = "Tandem-Message-Id"
 _SENDER_HEADER: Final = "Tandem-Sender"
+_TRIES_HEADER: Final = "Tandem-Tries"
 _NAME_LENGTH_MAX: Final = 128
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 R = TypeVar("R", bound=Reply)
 
@@ -48,12 +52,15 @@ class NatsDelivery:
         headers = message.headers or {}
         self._message = message
         self.envelope = Envelope(
+            tenant_id=TenantId(_name_in(headers, _TENANT_HEADER)),
             message_id=MessageId(_name_in(headers, _ID_HEADER)),
             sender=_name_in(headers, _SENDER_HEADER),
             subject=message.subject,
             stream="",
             payload=message.data,
+            tries=_number_in(headers, _TRIES_HEADER),
         )
+        self.is_repeated = self.envelope.tries > 1 or message.metadata.num_delivered > 1
 
     async def acknowledge(self) -> None:
         """Tell the broker that it can forget the message."""
@@ -71,6 +78,12 @@ def _name_in(headers: dict[str, str], name: str) -> str:
     text = headers.get(name, "")
     is_name = text.isascii() and text.isprintable() and len(text) <= _NAME_LENGTH_MAX
     return text if is_name else ""
+
+
+def _number_in(headers: dict[str, str], name: str) -> int:
+    """Return a header that can be a number; another one counts as 1."""
+    text = headers.get(name, "")
+    return int(text) if _NUMBER.fullmatch(text) else 1
 
 
 class Bus:
@@ -127,7 +140,12 @@ class Bus:
         Raises:
             BusUnavailable: It was not acknowledged.
         """
-        headers = {_ID_HEADER: envelope.message_id, _SENDER_HEADER: envelope.sender}
+        headers = {
+            _TENANT_HEADER: envelope.tenant_id,
+            _ID_HEADER: envelope.message_id,
+            _SENDER_HEADER: envelope.sender,
+            _TRIES_HEADER: str(envelope.tries),
+        }
         try:
             with dialling.own_errors():
                 await self._jetstream.publish(
@@ -214,6 +232,11 @@ class Bus:
     async def drain(self, *, timeout_s: float) -> None:
         """Let commands in hand be answered, then close."""
         await self.settle(timeout_s=timeout_s)
+        with contextlib.suppress(BusUnavailable), dialling.own_errors():
+            async with asyncio.timeout(timeout_s):
+                if self.is_connected:
+                    # What closes with answers unsent, or unread, may lose them.
+                    await self._client.flush()
         with contextlib.suppress(BusUnavailable), dialling.own_errors():
             await asyncio.wait_for(self._client.close(), timeout=timeout_s)
 

@@ -1,10 +1,12 @@
 """Messages that could not be handled: an operator sees them and replays them.
 
 ``python -m services.<name> dead-letters`` lists them without their content, which
-may be about people; with ``--replay`` the running service handles them again.
+may be about people; with ``--replay`` the running service handles them again. Those
+that nobody asks for are kept for a month.
 """
 
 import argparse
+import datetime
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ from proto import codec, subjects
 from proto.base import Message
 from services.chassis import queries
 from services.chassis.clock import Clock
+from services.chassis.database import Row
 from services.chassis.errands import Desk, Errand
 from services.chassis.errors import Unavailable
 from services.chassis.store import Store
@@ -23,8 +26,12 @@ from services.chassis.store import Store
 log = structlog.get_logger()
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
 
+KEPT: Final = datetime.timedelta(days=30)
+"""How long a message waits for an operator; it may hold contact values."""
+FORGET_BATCH: Final = 1_000
 LISTED_MAX: Final = 1_000
 ALL: Final = "all"
+CUT_OFF: Final = "replay was cut off"
 
 
 class Replayer:
@@ -39,33 +46,69 @@ class Replayer:
             for message_class, handler in handlers.items()
         }
         self._clock = clock
+        self._cut_off: Row | None = None
+        """What an outage cut off, to be asked for again when that is over."""
 
     async def step(self) -> bool:
         """Replay one message; False if none waits for it."""
-        message_id = ""
+        if self._cut_off is not None:
+            await self._keep(self._cut_off, reason=CUT_OFF, replay_at=self._clock.now())
+            self._cut_off = None
+        async with self._store.transaction() as work:
+            row = await work.transaction.fetch_row(
+                Q["take_dead_letter"](reason=CUT_OFF)
+            )
+        if row is None:
+            return False
         try:
-            async with self._store.transaction() as work:
-                row = await work.transaction.fetch_row(Q["take_dead_letter"]())
-                if row is None:
-                    return False
-                message_id = row["message_id"]
-                message_class, handler = self._handlers[_base(row["subject"])]
-                message = codec.decode(row["payload"], message_class)
-                if await work.is_first_sight(row["message_id"]):
-                    await handler(work, message)
+            await self._replay(row)
         except Unavailable:
+            self._cut_off = row
             raise
         except Exception as err:
             # What failed is rolled back, and the message stays with its new reason.
-            log.exception("replay_failed", message_id=message_id)
-            reason = f"replay failed: {type(err).__name__}"
-            async with self._store.transaction() as work:
-                await work.transaction.execute(
-                    Q["keep_dead_letter"](message_id=message_id, reason=reason)
-                )
+            log.exception("replay_failed", message_id=row["message_id"])
+            await self._keep(row, reason=f"replay failed: {type(err).__name__}")
         else:
-            log.info("message_replayed", message_id=message_id)
+            log.info("message_replayed", message_id=row["message_id"])
         return True
+
+    async def _replay(self, row: Row) -> None:
+        """Handle a message; what it leaves goes with its effect."""
+        message_class, handler = self._handlers[_base(row["subject"])]
+        message = codec.decode(row["payload"], message_class)
+        tenant_id, message_id = row["tenant_id"], row["message_id"]
+        async with self._store.transaction() as work:
+            if await work.is_first_sight(message_id, tenant_id=tenant_id):
+                await handler(work, message)
+            await work.transaction.execute(
+                Q["drop_dead_letter"](tenant_id=tenant_id, message_id=message_id)
+            )
+            await work.end_attempts(message_id, tenant_id=tenant_id)
+
+    async def _keep(
+        self, row: Row, *, reason: str, replay_at: datetime.datetime | None = None
+    ) -> None:
+        async with self._store.transaction() as work:
+            await work.transaction.execute(
+                Q["keep_dead_letter"](
+                    tenant_id=row["tenant_id"],
+                    message_id=row["message_id"],
+                    reason=reason,
+                    replay_at=replay_at,
+                )
+            )
+
+    async def forget_old(self) -> bool:
+        """Forget a batch of messages that no operator asked for in time."""
+        before = self._clock.now() - KEPT
+        async with self._store.transaction() as work:
+            count = await work.transaction.execute(
+                Q["forget_dead_letters"](before=before, limit=FORGET_BATCH)
+            )
+        if count:
+            log.warning("dead_letters_forgotten", count=count)
+        return bool(count == FORGET_BATCH)
 
 
 async def _list_or_replay(desk: Desk, arguments: argparse.Namespace) -> int:

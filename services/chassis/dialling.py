@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import nats
 import nats.errors
 import nats.js.errors
 import nkeys
@@ -24,6 +23,7 @@ log = structlog.get_logger()
 
 SERVER_VERSION_MIN: Final = (2, 14)
 """Older servers silently ignore settings that we rely on, and have known holes."""
+FLUSH_TIMEOUT_S: Final = 10
 TRY_S: Final = 5.0
 PAUSE_S: Final = 0.25
 
@@ -40,6 +40,19 @@ _AWAY = (
     TimeoutError,
     OSError,
 )
+
+
+class InOrder(Client):
+    """A client whose ``flush`` ends after the server took all that was sent before.
+
+    The library's own writes its PING to the socket at once, ahead of what is still
+    pending: a subscription could begin, or end, after the answer to it.
+    """
+
+    async def flush(self, timeout: int = FLUSH_TIMEOUT_S) -> None:  # noqa: ASYNC109
+        """Go to the server and back twice: nothing is pending the second time."""
+        await super().flush(timeout)
+        await super().flush(timeout)
 
 
 @contextlib.contextmanager
@@ -101,7 +114,9 @@ async def dial(
         limit_s = max(PAUSE_S, min(TRY_S, give_up_at - clock.monotonic()))
         try:
             with own_errors():
-                return await asyncio.wait_for(nats.connect(**options), timeout=limit_s)
+                client = InOrder()
+                await asyncio.wait_for(client.connect(**options), timeout=limit_s)
+                return client
         except BusUnavailable as err:
             if any("authorization violation" in str(one).lower() for one in heard):
                 variable = f"{service.upper()}_NATS_SEED_FILE"

@@ -1,43 +1,40 @@
 """Receive once: the effect of a message and the memory of it commit together.
 
 A message seen twice repeats its receipt and has no further effect. One that
-cannot be handled is buried where an operator finds it, and receipted too, unless
-nobody knows who sent it.
+cannot be handled, or ends whoever handles it, is buried where an operator finds it,
+and receipted too, unless nobody knows who sent it.
 """
 
 import asyncio
 import datetime
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import msgspec
 import structlog
 from prometheus_client import Counter
 
 from proto import codec, subjects
 from proto.base import Message
-from proto.ids import MessageId
 from services.chassis import loops, queries
+from services.chassis.attempts import ATTEMPTS_MAX, Attempts
 from services.chassis.clock import Clock
 from services.chassis.database import Database
 from services.chassis.dead_letters import Replayer
 from services.chassis.errors import Unavailable
-from services.chassis.outbox import Envelope, Receipt
+from services.chassis.outbox import NOBODY, Envelope, Receipt
 from services.chassis.store import Store
 
 log = structlog.get_logger()
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
 
 FETCH_WAIT_S: Final = 5.0
-FAILURES_MAX: Final = 5
-"""After so many failures of its handler a message is buried."""
 KEPT: Final = datetime.timedelta(days=3)
 """How long a message is remembered; its sender has long given up repeating."""
 FORGET_BATCH: Final = 5_000
 FORGET_EVERY_S: Final = 600.0
 REPLAY_EVERY_S: Final = 5.0
-_COUNTED_MAX: Final = 10_000
 
 RECEIVED = Counter("tandem_messages_received", "Messages handled", ["name", "result"])
 
@@ -49,6 +46,8 @@ class Delivery(Protocol):
     """A message from the broker, to be settled one way or the other."""
 
     envelope: Envelope
+    is_repeated: bool
+    """Whether it was delivered before, as far as broker and sender know."""
 
     async def acknowledge(self) -> None:
         """Tell the broker that it can forget the message."""
@@ -90,7 +89,7 @@ class Receiver:
         self._service = service
         self._clock = clock
         self._replayer = Replayer(store, handlers, clock=clock)
-        self._failures: OrderedDict[MessageId, int] = OrderedDict()
+        self._attempts = Attempts(store, clock=clock)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Receive every class of message until told to stop."""
@@ -98,24 +97,16 @@ class Receiver:
             group.create_task(self._interrupt_at(stopping))
             for message_class in self._handlers:
                 group.create_task(self._run_one(message_class, stopping))
-            group.create_task(
-                loops.forever(
-                    "inbox_pruning",
-                    self.forget_old,
-                    clock=self._clock,
-                    stopping=stopping,
-                    idle_s=FORGET_EVERY_S,
+            for name, step, idle_s in (
+                ("inbox_pruning", self.forget_old, FORGET_EVERY_S),
+                ("dead_letter_pruning", self._replayer.forget_old, FORGET_EVERY_S),
+                ("dead_letter_replay", self._replayer.step, REPLAY_EVERY_S),
+            ):
+                group.create_task(
+                    loops.forever(
+                        name, step, clock=self._clock, stopping=stopping, idle_s=idle_s
+                    )
                 )
-            )
-            group.create_task(
-                loops.forever(
-                    "dead_letter_replay",
-                    self._replayer.step,
-                    clock=self._clock,
-                    stopping=stopping,
-                    idle_s=REPLAY_EVERY_S,
-                )
-            )
 
     async def _interrupt_at(self, stopping: asyncio.Event) -> None:
         await stopping.wait()
@@ -125,6 +116,7 @@ class Receiver:
         self, message_class: type[Message], stopping: asyncio.Event
     ) -> None:
         async def step() -> bool:
+            await self._attempts.settle()
             delivery = await self._source.fetch(message_class, wait_s=FETCH_WAIT_S)
             if delivery is not None:
                 await self.receive(message_class, delivery)
@@ -143,7 +135,9 @@ class Receiver:
         envelope = delivery.envelope
         name = message_class.__name__
         if not _is_credible(envelope, message_class):
-            # No receipt: it would go to whoever the message pretends to be from.
+            # No receipt: it would go to whoever the message pretends to be from. Nor
+            # is it believed whose message it is.
+            envelope = msgspec.structs.replace(envelope, tenant_id=NOBODY)
             await self._bury(envelope, reason="no service that may send it is named")
             RECEIVED.labels(name, "buried").inc()
             await delivery.acknowledge()
@@ -154,57 +148,71 @@ class Receiver:
             await self._bury(envelope, reason=f"undecodable: {err.reason}")
             RECEIVED.labels(name, "buried").inc()
         else:
-            if not await self._handle(message, delivery):
+            # What is stored with a message is stored for the tenant that it names.
+            envelope = msgspec.structs.replace(envelope, tenant_id=message.tenant_id)
+            if not await self._handle(message, delivery, envelope=envelope):
                 RECEIVED.labels(name, "again").inc()
                 return
             RECEIVED.labels(name, "done").inc()
-        receipt = Receipt(receiver=self._service, message_ids=(envelope.message_id,))
+        receipt = Receipt(
+            receiver=self._service,
+            tenant_id=envelope.tenant_id,
+            message_ids=(envelope.message_id,),
+        )
         await self._source.send_receipt(envelope.sender, receipt)
         await delivery.acknowledge()
 
     async def forget_old(self) -> bool:
         """Forget a batch of messages that nobody repeats any more."""
         async with self._store.transaction() as work:
+            before = self._clock.now() - KEPT
             count = await work.transaction.execute(
-                Q["forget_messages"](
-                    before=self._clock.now() - KEPT, limit=FORGET_BATCH
-                )
+                Q["forget_messages"](before=before, limit=FORGET_BATCH)
             )
+            await work.transaction.execute(Q["forget_attempts"](before=before))
         return bool(count == FORGET_BATCH)
 
-    async def _handle(self, message: Message, delivery: Delivery) -> bool:
-        envelope = delivery.envelope
+    async def _handle(
+        self, message: Message, delivery: Delivery, *, envelope: Envelope
+    ) -> bool:
+        """Return True when the message is done with: it took effect or is buried."""
         with structlog.contextvars.bound_contextvars(
-            message_id=envelope.message_id, tenant_id=message.tenant_id
+            message_id=envelope.message_id, tenant_id=envelope.tenant_id
         ):
+            attempts = 0
+            if delivery.is_repeated:
+                attempts = await self._attempts.count(envelope)
+            if attempts > ATTEMPTS_MAX:
+                await self._bury(envelope, reason="no attempt came to an end")
+                return True
             try:
-                async with self._store.transaction() as work:
-                    if await work.is_first_sight(envelope.message_id):
-                        await self._handlers[type(message)](work, message)
+                await self._take(message, envelope, is_counted=attempts > 0)
             except Unavailable:
                 # Nothing is wrong with the message: the loop backs off, and the
                 # broker or the sender's outbox brings it again.
+                if attempts:
+                    self._attempts.spare(envelope)
                 raise
             except Exception as err:
                 log.exception("handler_failed", subject=envelope.subject)
-                return await self._count_failure(delivery, err)
-        self._failures.pop(envelope.message_id, None)
+                attempts = attempts or await self._attempts.count(envelope)
+                if attempts < ATTEMPTS_MAX:
+                    await delivery.refuse(delay_s=float(2**attempts))
+                    return False
+                reason = f"handler failed: {type(err).__name__}"
+                await self._bury(envelope, reason=reason)
         return True
 
-    async def _count_failure(self, delivery: Delivery, error: Exception) -> bool:
-        """Return True when the message is given up and buried."""
-        message_id = delivery.envelope.message_id
-        failures = self._failures.pop(message_id, 0) + 1
-        if failures >= FAILURES_MAX:
-            await self._bury(
-                delivery.envelope, reason=f"handler failed: {type(error).__name__}"
-            )
-            return True
-        self._failures[message_id] = failures
-        if len(self._failures) > _COUNTED_MAX:
-            self._failures.popitem(last=False)
-        await delivery.refuse(delay_s=float(2**failures))
-        return False
+    async def _take(
+        self, message: Message, envelope: Envelope, *, is_counted: bool
+    ) -> None:
+        """Let a message take its effect, if it has not yet."""
+        message_id, tenant_id = envelope.message_id, envelope.tenant_id
+        async with self._store.transaction() as work:
+            if await work.is_first_sight(message_id, tenant_id=tenant_id):
+                await self._handlers[type(message)](work, message)
+            if is_counted:
+                await work.end_attempts(message_id, tenant_id=tenant_id)
 
     async def _bury(self, envelope: Envelope, *, reason: str) -> None:
         async with self._store.transaction() as work:

@@ -39,6 +39,11 @@ class Wake:
                 await self._event.wait()
         self._event.clear()
 
+    async def ring_at(self, event: asyncio.Event) -> None:
+        """Ring once, when something has happened."""
+        await event.wait()
+        self.ring()
+
 
 async def forever(
     name: str,
@@ -51,6 +56,25 @@ async def forever(
 ) -> None:
     """Run ``step`` again and again; wait ``idle_s`` when it found nothing to do."""
     wake = wake or Wake()
+    # The stop rings the same bell, so that an idle wait is one wait and no tasks.
+    ringing = asyncio.create_task(wake.ring_at(stopping))
+    try:
+        await _repeat(
+            name, step, clock=clock, stopping=stopping, idle_s=idle_s, wake=wake
+        )
+    finally:
+        ringing.cancel()
+
+
+async def _repeat(
+    name: str,
+    step: Callable[[], Awaitable[bool]],
+    *,
+    clock: Clock,
+    stopping: asyncio.Event,
+    idle_s: float,
+    wake: Wake,
+) -> None:
     failed_since: float | None = None
     delay_s = BACK_OFF_S_MIN
     while not stopping.is_set():
@@ -77,18 +101,4 @@ async def forever(
             await clock.sleep(delay_s * random.uniform(0.5, 1.0))  # noqa: S311
             delay_s = min(delay_s * 2, BACK_OFF_S_MAX)
         elif not found_work:
-            await wait_any(wake, stopping, timeout_s=idle_s)
-
-
-async def wait_any(wake: Wake, stopping: asyncio.Event, *, timeout_s: float) -> None:
-    """Wait for the bell or the stop, at most so long."""
-    waits = {
-        asyncio.ensure_future(wake.wait(timeout_s=timeout_s)),
-        asyncio.ensure_future(stopping.wait()),
-    }
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+            await wake.wait(timeout_s=idle_s)

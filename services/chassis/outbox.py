@@ -7,7 +7,7 @@ when its receiver says that it has committed the effect (hazard 90).
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 import structlog
@@ -15,7 +15,7 @@ from prometheus_client import Gauge
 
 from proto import codec, subjects
 from proto.base import Message
-from proto.ids import MessageId
+from proto.ids import MessageId, TenantId
 from services.chassis import loops, queries
 from services.chassis.clock import Clock
 from services.chassis.database import Database, Transaction
@@ -36,20 +36,30 @@ WAITING = Gauge("tandem_outbox_waiting", "Messages without a receipt yet")
 OLDEST_S = Gauge("tandem_outbox_oldest_seconds", "Age of the oldest of them")
 
 
+Key: TypeAlias = tuple[TenantId, MessageId]
+
+NOBODY: Final = TenantId("")
+"""Stands for the tenant of a message that does not say whose it is."""
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """A message as it goes over the broker."""
 
+    tenant_id: TenantId
     message_id: MessageId
     sender: str
     subject: str
     stream: str
     payload: bytes
+    tries: int = 1
+    """How often its sender has sent it, with this time."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """A receiver's word that it has committed the effect of these messages."""
 
     receiver: str
+    tenant_id: TenantId
     message_ids: tuple[MessageId, ...]
 
 
@@ -138,11 +148,13 @@ class Relay:
             )
         envelopes = [
             Envelope(
+                tenant_id=row["tenant_id"],
                 message_id=row["message_id"],
                 sender=self._service,
                 subject=row["subject"],
                 stream=row["stream"],
                 payload=row["payload"],
+                tries=row["tries"],
             )
             for row in rows
         ]
@@ -155,7 +167,9 @@ class Relay:
                 # Every one was tried; those that failed are due again by themselves.
                 raise outcome
         # Where nobody's receipt is awaited, the broker's own word has to do.
-        unawaited = tuple(row["message_id"] for row in rows if not row["awaiting"])
+        unawaited = [
+            (row["tenant_id"], row["message_id"]) for row in rows if not row["awaiting"]
+        ]
         if unawaited:
             await self._close("", unawaited)
         return len(rows) == CLAIM_MAX
@@ -170,11 +184,12 @@ class Relay:
             return False
         while not self._receipts.empty():
             receipts.append(self._receipts.get_nowait())
-        by_receiver: dict[str, list[MessageId]] = {}
+        by_receiver: dict[str, list[Key]] = {}
         for receipt in receipts:
-            by_receiver.setdefault(receipt.receiver, []).extend(receipt.message_ids)
-        for receiver, message_ids in by_receiver.items():
-            await self._close(receiver, tuple(message_ids))
+            keys = [(receipt.tenant_id, each) for each in receipt.message_ids]
+            by_receiver.setdefault(receipt.receiver, []).extend(keys)
+        for receiver, keys in by_receiver.items():
+            await self._close(receiver, keys)
         return True
 
     async def hasten(self) -> None:
@@ -183,10 +198,14 @@ class Relay:
             await transaction.execute(Q["hasten_outbox"](now=self._clock.now()))
         self.wake.ring()
 
-    async def _close(self, receiver: str, message_ids: tuple[MessageId, ...]) -> None:
+    async def _close(self, receiver: str, keys: Sequence[Key]) -> None:
         async with self._database.transaction() as transaction:
             await transaction.execute(
-                Q["close_outbox"](receiver=receiver, message_ids=list(message_ids))
+                Q["close_outbox"](
+                    receiver=receiver,
+                    tenant_ids=[tenant_id for tenant_id, _ in keys],
+                    message_ids=[message_id for _, message_id in keys],
+                )
             )
 
     async def _measure(self) -> None:

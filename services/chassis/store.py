@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from proto.base import Message
-from proto.ids import MessageId
+from proto.ids import MessageId, TenantId
 from services.chassis import outbox, queries
 from services.chassis.clock import Clock
 from services.chassis.database import Database, Transaction
@@ -36,12 +36,22 @@ class Work:
         self.identifiers = identifiers
         self._relay_wake = relay_wake
 
-    async def is_first_sight(self, message_id: MessageId) -> bool:
+    async def is_first_sight(
+        self, message_id: MessageId, *, tenant_id: TenantId
+    ) -> bool:
         """Remember a message; False if it was handled before (hazard 91)."""
         row = await self.transaction.fetch_row(
-            Q["remember_message"](message_id=message_id, now=self.clock.now())
+            Q["remember_message"](
+                tenant_id=tenant_id, message_id=message_id, now=self.clock.now()
+            )
         )
         return row is not None
+
+    async def end_attempts(self, message_id: MessageId, *, tenant_id: TenantId) -> None:
+        """Forget how often a message was tried, because it took effect."""
+        await self.transaction.execute(
+            Q["end_attempts"](tenant_id=tenant_id, message_id=message_id)
+        )
 
     async def send(self, *messages: Message) -> None:
         """Tell these once the transaction has committed."""
@@ -58,7 +68,9 @@ class Work:
         """Keep a message that cannot be handled, for an operator."""
         await self.transaction.execute(
             Q["add_dead_letter"](
-                message_id=envelope.message_id,
+                tenant_id=envelope.tenant_id,
+                # Without one of its own it gets one: each of them is to be seen.
+                message_id=envelope.message_id or self.identifiers.new(MessageId),
                 subject=envelope.subject,
                 sender=envelope.sender,
                 payload=envelope.payload,

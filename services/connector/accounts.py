@@ -67,6 +67,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     last_read_at: datetime.datetime | None
     write_asks: int
     write_failures: int
+    write_error_code: str | None
+    """What stands in the way of every write, and does not pass by itself soon."""
     lease_version: int
     calls_day: datetime.date | None
     calls_today: int

@@ -9,7 +9,7 @@ from proto.ids import IntentId
 from services.chassis.clock import Clock
 from services.connector import batches
 from services.connector.accounts import OpenWrite
-from services.connector.errors import CallFailed, Meaning
+from services.connector.errors import MAYBE_OF_ONE, CallFailed, Meaning
 from services.connector.lookups import Fresh
 
 
@@ -18,15 +18,23 @@ class PutOff(NamedTuple):
 
     intent_id: IntentId
     reason: ErrorCode
-    retry_after_s: float
+    retry_after_s: float = 0.0
+    is_of_account: bool = True
+    """What stands in its way stands in the way of the account's other writes too."""
+
+
+class Unclear(NamedTuple):
+    """A call that failed and changed nothing; it may be about this record alone."""
+
+    item: OpenWrite
+    err: CallFailed
 
 
 Outcome: TypeAlias = ContactWritten | PutOff
 
 _FINAL: Final = frozenset({Meaning.QUOTA_EXHAUSTED, Meaning.LOST})
 """What does not pass soon enough to wait for it here."""
-_REFUSALS: Final = frozenset({Meaning.REFUSED, Meaning.FORBIDDEN})
-_UNCLEAR: Final = frozenset({Meaning.NO_ANSWER, Meaning.BROKEN})
+_UNKNOWN: Final = frozenset({Meaning.NO_ANSWER, Meaning.BROKEN})
 
 
 class Answers:
@@ -35,21 +43,33 @@ class Answers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
-    def failed(
-        self,
-        item: OpenWrite,
-        err: CallFailed,
-        *,
-        sent_at: datetime.datetime | None = None,
-    ) -> Outcome:
-        """Return what a failed call means for an intent; ``sent_at`` if it was its."""
-        if sent_at is not None and err.meaning in _UNCLEAR:
+    def sent(
+        self, item: OpenWrite, err: CallFailed, *, sent_at: datetime.datetime
+    ) -> Outcome | Unclear:
+        """Return what it means that the write itself failed."""
+        if err.meaning in _UNKNOWN:
             return self.answer(item, WriteOutcome.UNKNOWN, sent_at=sent_at)
-        if err.meaning in _REFUSALS:
+        if err.meaning is Meaning.REFUSED:
             return self.answer(
                 item, WriteOutcome.REFUSED, reason=err.code, sent_at=sent_at
             )
+        return Unclear(item, err)
+
+    def failed(self, unclear: Unclear, *, is_served: bool) -> Outcome:
+        """Return what a call means that failed before anything was written.
+
+        Args:
+            is_served: The account was served otherwise at the same time, so that this
+                is about the record, and nothing else needs to wait for it.
+        """
+        item, err = unclear
         if err.meaning in _FINAL:
+            return self.stale(item, err.code)
+        if err.meaning is Meaning.REFUSED or (
+            is_served and err.meaning is Meaning.FORBIDDEN
+        ):
+            return self.answer(item, WriteOutcome.REFUSED, reason=err.code)
+        if is_served and err.meaning in MAYBE_OF_ONE:
             return self.stale(item, err.code)
         return PutOff(item.intent_id, err.code, err.retry_after_s or 0.0)
 

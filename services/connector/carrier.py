@@ -6,19 +6,20 @@ what to write. Two phases, so that the journal can note in between what is sent.
 
 import asyncio
 import datetime
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
 from proto.connector import ContactWrite, ContactWritten, WriteKind, WriteOutcome
 from proto.errors import ErrorCode
 from proto.ids import RecordId
 from proto.record import Presence
 from services.chassis.clock import Clock
-from services.connector import batches, lookups
-from services.connector.accounts import AccountRef, OpenWrite
-from services.connector.answers import Answers, Outcome
-from services.connector.errors import CallFailed, Meaning, UnknownApp
-from services.connector.lookups import Fresh, Lookups, Read
+from services.connector import checking, lookups
+from services.connector.accounts import OpenWrite
+from services.connector.answers import Answers, Outcome, PutOff, Unclear
+from services.connector.checking import Checked, Checks
+from services.connector.errors import CallFailed, Meaning
+from services.connector.lookups import Fresh, Lookups
 from services.connector.pacing import Lane
 from services.connector.port import (
     Call,
@@ -35,16 +36,27 @@ from services.connector.port import (
 )
 from services.connector.transport import OpenAccount, Transport
 
-SOURCE_AGE_MAX: Final = datetime.timedelta(seconds=10)
-"""A create whose source was seen longer ago has it read again first."""
+READ_AGE_MAX: Final = datetime.timedelta(seconds=5)
+"""An update is not sent on the strength of an older read, unless the app checks."""
+CALLS_BETWEEN: Final = 2
+"""Calls that may go ahead of a write after its read, however slow their pace is."""
+
+Done: TypeAlias = Outcome | Unclear
 
 
 class _NotBegun(CallFailed):
-    """Waiting for its turn took so long that a write must not be sent any more."""
+    """The account is somebody else's by now."""
 
     def __init__(self) -> None:
         super().__init__(Meaning.UNREACHABLE, "its turn came too late")
         self.code = ErrorCode.SERVICE_UNAVAILABLE
+
+
+class _TooLate(CallFailed):
+    """A write waited so long for its turn that what it is built on may be over."""
+
+    def __init__(self) -> None:
+        super().__init__(Meaning.RATE_LIMITED, "its turn came too late")
 
 
 class Carrier:
@@ -62,24 +74,35 @@ class Carrier:
         self._opened = opened
         self._is_ours = is_ours
         self._clock = clock
-        self._capabilities = opened.manifest.capabilities
+        capabilities = opened.manifest.capabilities
+        self._is_conditional = capabilities.writes_conditionally
         at_once = transport.calls_at_once(opened.manifest)
-        batch = max(1, self._capabilities.get_batch)
+        spacing_s = transport.spacing_s(opened.manifest)
+        self._patience = datetime.timedelta(seconds=CALLS_BETWEEN * spacing_s)
+        batch = max(1, capabilities.get_batch)
         # Without conditional writes the time between reading a record and writing it
         # must stay short, so that no more is read ahead than is written at once.
-        self._group = (
-            batch if self._capabilities.writes_conditionally else min(batch, at_once)
-        )
-        self._groups = asyncio.Semaphore(max(1, at_once // self._group))
+        held = at_once
+        if not self._is_conditional and spacing_s:
+            held = int(READ_AGE_MAX.total_seconds() / (CALLS_BETWEEN * spacing_s))
+            held = max(1, min(at_once, held))
+        self._group = batch if self._is_conditional else min(batch, held)
+        self._groups = asyncio.Semaphore(max(1, held // self._group))
         self._places = asyncio.Semaphore(at_once)
         self._lookups = Lookups(transport, clock)
+        self._checks = Checks(transport, opened, clock=clock)
         self._answers = Answers(clock)
+        self._checked: Checked = {}
+        self._unclear: list[Unclear] = []
+        self._is_served = False
+        """The app has done something for the account, so that its faults are not all
+        of the account."""
         self.ready: list[OpenWrite] = []
 
     async def check(self, writes: Sequence[OpenWrite]) -> list[Outcome]:
         """Answer what needs no writing; leave the rest in ``ready``."""
         now = self._clock.now()
-        answers, looks, creates = list[Outcome](), list[OpenWrite](), list[OpenWrite]()
+        answers, looks, creates = list[Done](), list[OpenWrite](), list[OpenWrite]()
         for item in writes:
             write = item.write
             if now > write.not_after:
@@ -96,52 +119,69 @@ class Carrier:
                         item, WriteOutcome.REFUSED, reason=ErrorCode.MALFORMED
                     )
                 )
-        answers += await self._look(looks)
-        for step in (self._check_sources, self._check_emails):
-            found = await step(creates)
-            answered = {answer.intent_id for answer in found}
-            creates = [item for item in creates if item.intent_id not in answered]
-            answers += found
-        self.ready += creates
-        return answers
+        looked = await self._checks.look(looks)
+        found, self._checked = await self._checks.check_creates(creates)
+        self.ready += [item for item in creates if item.intent_id in self._checked]
+        self._is_served = any(
+            isinstance(one, ContactWritten) and one.record is not None
+            for one in (*looked, *found)
+        )
+        return self._clear([*answers, *looked, *found])
 
     async def send(self) -> list[Outcome]:
-        """Carry out what is ready."""
+        """Carry out what is ready, and answer what only its fellows can explain."""
         updates = [item for item in self.ready if item.write.kind is WriteKind.UPDATE]
         creates = [item for item in self.ready if item.write.kind is WriteKind.CREATE]
         groups = [
             updates[start : start + self._group]
             for start in range(0, len(updates), self._group)
         ]
-        found = await asyncio.gather(
-            *(self._update_group(group) for group in groups),
-            *(self._each([item], self._create) for item in creates),
-        )
-        return [answer for answers in found for answer in answers]
+        # One after the other: a create that waits for its place behind updates grows
+        # old, and so does what was read for an update.
+        done = list(await asyncio.gather(*(self._create(item) for item in creates)))
+        for group in await asyncio.gather(*(self._update_group(one) for one in groups)):
+            done += group
+        answers = self._clear(done)
+        return answers + [
+            self._answers.failed(one, is_served=self._is_served)
+            for one in self._unclear
+        ]
 
-    async def _update_group(self, group: Sequence[OpenWrite]) -> list[Outcome]:
+    def _clear(self, done: Sequence[Done]) -> list[Outcome]:
+        """Return what is answered; put aside what is not."""
+        self._unclear += [one for one in done if isinstance(one, Unclear)]
+        return [one for one in done if not isinstance(one, Unclear)]
+
+    async def _update_group(self, group: Sequence[OpenWrite]) -> list[Done]:
         async with self._groups:
             fresh = await self._lookups.read(
                 self._opened, [_record_id(item.write) for item in group]
             )
+            return list(
+                await asyncio.gather(
+                    *(
+                        self._update(item, fresh[_record_id(item.write)])
+                        for item in group
+                    )
+                )
+            )
 
-            async def update(item: OpenWrite) -> Outcome:
-                return await self._update(item, fresh[_record_id(item.write)])
-
-            return await self._each(group, update)
-
-    async def _update(self, item: OpenWrite, fresh: Fresh | CallFailed) -> Outcome:
+    async def _update(self, item: OpenWrite, fresh: Fresh | CallFailed) -> Done:
         if isinstance(fresh, CallFailed):
-            return self._answers.failed(item, fresh)
+            return Unclear(item, fresh)
+        self._is_served = True
         record = fresh.snapshot.record
         if record.presence is not Presence.LIVE:
             return self._answers.answer(item, WriteOutcome.MISSING, fresh=fresh)
         if lookups.has_moved(item.write.seen, record.fields):
             return self._answers.answer(item, WriteOutcome.CHANGED, fresh=fresh)
         operation = self._opened.app.update(fresh.snapshot, item.write.fields)
-        return await self._carry(item, operation)
+        until = item.write.not_after
+        if not self._is_conditional:
+            until = min(until, fresh.read_at + READ_AGE_MAX + self._patience)
+        return await self._carry(item, operation, until=until, read_at=fresh.read_at)
 
-    async def _create(self, item: OpenWrite) -> Outcome:
+    async def _create(self, item: OpenWrite) -> Done:
         write = item.write
         new = NewRecord(
             fields=write.fields,
@@ -149,20 +189,35 @@ class Carrier:
             consent=write.consent,
             marker=write.marker,
         )
-        return await self._carry(item, self._opened.app.create(new))
+        checked_at = self._checked[item.intent_id]
+        until = checked_at + checking.CHECK_AGE_MAX + self._patience
+        return await self._carry(
+            item,
+            self._opened.app.create(new),
+            until=min(write.not_after, until),
+            read_at=checked_at,
+        )
 
     async def _carry(
-        self, item: OpenWrite, operation: Operation[CreateResult | UpdateResult]
-    ) -> Outcome:
+        self,
+        item: OpenWrite,
+        operation: Operation[CreateResult | UpdateResult],
+        *,
+        until: datetime.datetime,
+        read_at: datetime.datetime,
+    ) -> Done:
+        """Drive a write, if its turn comes in time; it is asked again after a 401."""
         sent_at: datetime.datetime | None = None
 
         def begin(call: Call) -> None:
             nonlocal sent_at
             if not call.is_write:
                 return
-            now = self._clock.now()
-            if not self._is_ours() or now > item.write.not_after:
+            if not self._is_ours():
                 raise _NotBegun
+            now = self._clock.now()
+            if now > until:
+                raise _TooLate
             sent_at = now
 
         async with self._places:
@@ -170,9 +225,19 @@ class Carrier:
                 result = await self._transport.drive(
                     self._opened, operation, lane=Lane.WRITE, before_call=begin
                 )
+            except _TooLate as err:
+                return PutOff(item.intent_id, err.code, is_of_account=False)
             except CallFailed as err:
-                return self._answers.failed(item, err, sent_at=sent_at)
-            return await self._of_result(item, result, sent_at=sent_at)
+                if sent_at is None:
+                    return Unclear(item, err)
+                return self._answers.sent(item, err, sent_at=sent_at)
+            self._is_served = True
+            if sent_at is not None:
+                # The answer shows what is true once the write is applied. The time
+                # before the call would lose against a page read while it was under
+                # way, which may show the record as it was.
+                read_at = self._clock.now()
+            return await self._of_result(item, result, sent_at=sent_at, read_at=read_at)
 
     async def _of_result(
         self,
@@ -180,16 +245,14 @@ class Carrier:
         result: CreateResult | UpdateResult,
         *,
         sent_at: datetime.datetime | None,
-    ) -> Outcome:
+        read_at: datetime.datetime,
+    ) -> Done:
         match result:
             case Written(record=record):
-                # The answer shows what is true once the write is applied. The time
-                # before the call would lose against a page read while it was under
-                # way, which may show the record as it was.
                 return self._answers.answer(
                     item,
                     WriteOutcome.WRITTEN,
-                    fresh=Fresh(Snapshot(record=record), self._clock.now()),
+                    fresh=Fresh(Snapshot(record=record), read_at),
                     sent_at=sent_at,
                 )
             case Refused(code=code, field_id=field_id):
@@ -221,137 +284,17 @@ class Carrier:
         *,
         outcome: WriteOutcome,
         sent_at: datetime.datetime | None,
-    ) -> Outcome:
+    ) -> Done:
         """Answer with the record that stood in the way."""
         fresh = (await self._lookups.read(self._opened, [record_id]))[record_id]
         if isinstance(fresh, CallFailed):
             # Nothing was written, so that it may be tried again from the start.
-            return self._answers.failed(item, fresh)
+            return Unclear(item, fresh)
         if outcome is WriteOutcome.CHANGED and (
             fresh.snapshot.record.presence is not Presence.LIVE
         ):
             outcome = WriteOutcome.MISSING
         return self._answers.answer(item, outcome, fresh=fresh, sent_at=sent_at)
-
-    async def _look(self, looks: Sequence[OpenWrite]) -> list[Outcome]:
-        """Find out what became of earlier writes."""
-        known = [item for item in looks if item.write.record_id is not None]
-        fresh = await self._lookups.read(
-            self._opened, [_record_id(item.write) for item in known]
-        )
-        answers = [self._looked(item, fresh[_record_id(item.write)]) for item in known]
-        others = [item for item in looks if item.write.record_id is None]
-        return answers + await self._search(others)
-
-    async def _search(self, looks: Sequence[OpenWrite]) -> list[Outcome]:
-        """Look for records by our marker, and by email where none carries it."""
-        can_find = self._capabilities.can_find_by_email
-        found = await self._lookups.find_marked(
-            self._opened, {item.intent_id: item.write.marker for item in looks}
-        )
-        if can_find:
-            found |= await self._lookups.find_each(
-                self._opened,
-                {
-                    item.intent_id: item.write.emails
-                    for item in looks
-                    if item.intent_id not in found
-                },
-            )
-        answers: list[Outcome] = []
-        for item in looks:
-            fresh = found.get(item.intent_id)
-            if fresh is not None:
-                answers.append(self._looked(item, fresh))
-            elif item.write.marker or (item.write.emails and can_find):
-                answers.append(self._answers.answer(item, WriteOutcome.MISSING))
-            else:
-                # Nothing can be looked for, so that nothing can be said.
-                answers.append(self._answers.answer(item, WriteOutcome.UNKNOWN))
-        return answers
-
-    def _looked(self, item: OpenWrite, fresh: Fresh | CallFailed) -> Outcome:
-        if isinstance(fresh, CallFailed):
-            return self._answers.failed(item, fresh)
-        is_live = fresh.snapshot.record.presence is Presence.LIVE
-        outcome = WriteOutcome.EXISTS if is_live else WriteOutcome.MISSING
-        return self._answers.answer(item, outcome, fresh=fresh)
-
-    async def _check_sources(self, creates: Sequence[OpenWrite]) -> list[Outcome]:
-        """Answer creates whose source is no longer as seen."""
-        oldest = self._clock.now() - SOURCE_AGE_MAX
-        by_account: dict[AccountRef, list[OpenWrite]] = {}
-        for item in creates:
-            source = item.write.source
-            if source is not None and source.seen_at < oldest:
-                ref = AccountRef(
-                    self._opened.ref.tenant_id, source.account_id, source.app
-                )
-                by_account.setdefault(ref, []).append(item)
-        answers: list[Outcome] = []
-        for ref, items in by_account.items():
-            fresh = await self._read_sources(ref, items)
-            found = (self._of_source(item, fresh) for item in items)
-            answers += [answer for answer in found if answer is not None]
-        return answers
-
-    async def _read_sources(self, ref: AccountRef, items: Sequence[OpenWrite]) -> Read:
-        ids = [item.write.source.record_id for item in items if item.write.source]
-        try:
-            opened = await self._transport.open(ref)
-        except CallFailed as err:
-            return dict.fromkeys(ids, err)
-        except UnknownApp as err:
-            return dict.fromkeys(ids, CallFailed(Meaning.FORBIDDEN, str(err)))
-        return await self._lookups.read(opened, ids)
-
-    def _of_source(self, item: OpenWrite, found: Read) -> Outcome | None:
-        source = item.write.source
-        assert source is not None
-        fresh = found[source.record_id]
-        if isinstance(fresh, CallFailed):
-            return self._answers.failed(item, fresh)
-        record = fresh.snapshot.record
-        is_same = record.presence is Presence.LIVE and (
-            (source.version != "" and record.version == source.version)
-            or not lookups.has_moved(source.fields, record.fields)
-        )
-        if is_same:
-            return None
-        return ContactWritten(
-            intent_id=item.intent_id,
-            kind=item.write.kind,
-            outcome=WriteOutcome.SOURCE_CHANGED,
-            source_record=batches.fitting(record),
-            read_at=fresh.read_at,
-        )
-
-    async def _check_emails(self, creates: Sequence[OpenWrite]) -> list[Outcome]:
-        """Answer creates for emails that the app has, where it does not check."""
-        if (
-            self._capabilities.refuses_duplicate_emails
-            or not self._capabilities.can_find_by_email
-        ):
-            return []
-        asked = {item.intent_id: item.write.emails for item in creates}
-        found = await self._lookups.find_each(self._opened, asked)
-        answers: list[Outcome] = []
-        for item in creates:
-            fresh = found.get(item.intent_id)
-            if isinstance(fresh, CallFailed):
-                answers.append(self._answers.failed(item, fresh))
-            elif fresh is not None:
-                answers.append(
-                    self._answers.answer(item, WriteOutcome.EXISTS, fresh=fresh)
-                )
-        return answers
-
-    async def _each(
-        self,
-        items: Sequence[OpenWrite],
-        carry: Callable[[OpenWrite], Awaitable[Outcome]],
-    ) -> list[Outcome]:
-        return list(await asyncio.gather(*(carry(item) for item in items)))
 
 
 def _record_id(write: ContactWrite) -> RecordId:

@@ -1,6 +1,7 @@
 """The connector's exceptions: what a caller of an app cannot plan for."""
 
 import enum
+from typing import Final
 
 from proto.errors import ErrorCode, Retry
 
@@ -31,6 +32,11 @@ class Meaning(enum.Enum):
     NO_ANSWER = enum.auto()
     """Sent, and no usable answer came: a write may or may not have been applied."""
 
+
+MAYBE_OF_ONE: Final = frozenset(
+    {Meaning.FORBIDDEN, Meaning.REFUSED, Meaning.BROKEN, Meaning.NO_ANSWER}
+)
+"""Meanings that may concern the record called for alone, or the whole account."""
 
 _CODES = {
     Meaning.UNREACHABLE: (ErrorCode.APP_UNREACHABLE, Retry.LATER),

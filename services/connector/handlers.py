@@ -198,6 +198,7 @@ async def read_account_progress(
             "No connection that was started uses this account.",
             field="account_id",
         )
+    error = account.error_code or account.write_error_code
     is_today = account.calls_day == desk.clock.now().date()
     return AccountReading(
         account_id=account.account_id,
@@ -207,7 +208,7 @@ async def read_account_progress(
         expected_count=account.scan_expected_count,
         calls_today=account.calls_today if is_today else 0,
         last_read_at=account.last_read_at,
-        error=None if account.error_code is None else ErrorCode(account.error_code),
+        error=None if error is None else ErrorCode(error),
     )
 
 

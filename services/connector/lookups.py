@@ -9,17 +9,19 @@ from proto.fields import Fields
 from proto.ids import IntentId, RecordId
 from proto.record import Record
 from services.chassis.clock import Clock
-from services.connector.errors import CallFailed, Meaning
+from services.connector.errors import MAYBE_OF_ONE, CallFailed, Meaning
 from services.connector.pacing import Lane
-from services.connector.port import Snapshot
+from services.connector.port import Call, Snapshot
 from services.connector.transport import OpenAccount, Transport
 
 EMAILS_BATCH: Final = 50
 MARKERS_BATCH: Final = 50
+FAILURES_MAX: Final = 3
+"""Records of a batch that are tried one by one in vain before the rest is not."""
 
 
 class Fresh(NamedTuple):
-    """A record just read, and the instant before the call that showed it."""
+    """A record just read, and the instant when the call was sent that showed it."""
 
     snapshot: Snapshot
     read_at: datetime.datetime
@@ -39,13 +41,21 @@ class Lookups:
         self._transport = transport
         self._clock = clock
 
-    async def read(self, opened: OpenAccount, record_ids: Sequence[RecordId]) -> Read:
+    async def read(
+        self,
+        opened: OpenAccount,
+        record_ids: Sequence[RecordId],
+        *,
+        lane: Lane = Lane.WRITE,
+    ) -> Read:
         """Read records by id, in the batches that the app takes."""
         size = max(1, opened.manifest.capabilities.get_batch)
         unique = list(dict.fromkeys(record_ids))
         parts = [unique[start : start + size] for start in range(0, len(unique), size)]
         merged: Read = {}
-        for found in await asyncio.gather(*(self._get(opened, part) for part in parts)):
+        for found in await asyncio.gather(
+            *(self._get(opened, part, lane=lane) for part in parts)
+        ):
             merged |= found
         return merged
 
@@ -89,17 +99,43 @@ class Lookups:
             merged |= found
         return merged
 
-    async def _get(self, opened: OpenAccount, part: Sequence[RecordId]) -> Read:
+    async def _get(
+        self, opened: OpenAccount, part: Sequence[RecordId], *, lane: Lane
+    ) -> Read:
         read_at = self._clock.now()
+        first: Call | None = None
+
+        def note(call: Call) -> None:
+            nonlocal first, read_at
+            if first is None or call is first:
+                # It may have waited for its turn, and it may be the second try.
+                first, read_at = call, self._clock.now()
+
         try:
             snapshots = await self._transport.drive(
-                opened, opened.app.get(part), lane=Lane.WRITE
+                opened, opened.app.get(part), lane=lane, before_call=note
             )
         except CallFailed as err:
+            if len(part) > 1 and err.meaning in MAYBE_OF_ONE:
+                return await self._get_singly(opened, part, lane=lane)
             return dict.fromkeys(part, err)
         found: Read = {s.record.record_id: Fresh(s, read_at) for s in snapshots}
         left_out = CallFailed(Meaning.BROKEN, "a record was left out")
         return {record_id: found.get(record_id, left_out) for record_id in part}
+
+    async def _get_singly(
+        self, opened: OpenAccount, part: Sequence[RecordId], *, lane: Lane
+    ) -> Read:
+        """Read records one by one, because one of them may spoil it for all."""
+        found: Read = {}
+        failures = 0
+        for start, record_id in enumerate(part):
+            (one,) = (await self._get(opened, [record_id], lane=lane)).values()
+            found[record_id] = one
+            failures = failures + 1 if isinstance(one, CallFailed) else 0
+            if isinstance(one, CallFailed) and failures >= FAILURES_MAX:
+                return found | dict.fromkeys(part[start:], one)
+        return found
 
     async def _find_marked(
         self, opened: OpenAccount, markers: Mapping[IntentId, str]
@@ -128,6 +164,8 @@ class Lookups:
                 opened, [email for own in emails.values() for email in own]
             )
         except CallFailed as err:
+            if len(emails) > 1 and err.meaning in MAYBE_OF_ONE:
+                return await self._find_singly(opened, emails)
             return dict.fromkeys(emails, err)
         if len(emails) == 1:
             # Whatever came was asked for by these emails, in any spelling.
@@ -136,13 +174,13 @@ class Lookups:
                 return {}
             return dict.fromkeys(emails, Fresh(Snapshot(record=record), read_at))
         by_email = {email: record for record in records for email in emails_of(record)}
-        asked = {_key(email) for own in emails.values() for email in own}
+        asked = {key_of(email) for own in emails.values() for email in own}
         if any(not emails_of(record) & asked for record in records):
             # Found by a spelling that we do not recognise: ask for each by itself.
             return await self._find_singly(opened, emails)
         found: Found = {}
         for intent_id, own in emails.items():
-            keys = [_key(email) for email in own if _key(email) in by_email]
+            keys = [key_of(email) for email in own if key_of(email) in by_email]
             if keys:
                 snapshot = Snapshot(record=by_email[keys[0]])
                 found[intent_id] = Fresh(snapshot, read_at)
@@ -152,8 +190,16 @@ class Lookups:
         self, opened: OpenAccount, emails: Mapping[IntentId, Sequence[str]]
     ) -> Found:
         merged: Found = {}
+        failures = 0
+        left = dict(emails)
         for intent_id, own in emails.items():
-            merged |= await self._find_batch(opened, {intent_id: own})
+            found = await self._find_batch(opened, {intent_id: own})
+            one = found.get(intent_id)
+            failures = failures + 1 if isinstance(one, CallFailed) else 0
+            if isinstance(one, CallFailed) and failures >= FAILURES_MAX:
+                return merged | dict.fromkeys(left, one)
+            merged |= found
+            del left[intent_id]
         return merged
 
     async def _find(
@@ -176,10 +222,11 @@ def emails_of(record: Record) -> set[str]:
             texts.append(value)
         elif isinstance(value, tuple):
             texts += [item.value for item in value if isinstance(item.value, str)]
-    return {_key(text) for text in texts if "@" in text}
+    return {key_of(text) for text in texts if "@" in text}
 
 
-def _key(email: str) -> str:
+def key_of(email: str) -> str:
+    """Return an email in the form in which it is compared."""
     return email.strip().casefold()
 
 

@@ -129,13 +129,19 @@ def chunk_size(
     limits: Limits, *, calls_per_second_max: float | None, get_batch: int
 ) -> int:
     """Return how many writes to take in hand at once: about five seconds of calls."""
+    spacing = spacing_s(limits, calls_per_second_max=calls_per_second_max)
+    if not spacing:
+        return CHUNK_MAX
+    calls_each = 1 + 1 / max(1, get_batch)
+    return max(1, min(CHUNK_MAX, int(CHUNK_S / spacing / calls_each)))
+
+
+def spacing_s(limits: Limits, *, calls_per_second_max: float | None) -> float:
+    """Return how long one call keeps the next one waiting, on the average."""
     rate = limits.calls_per_second
     if calls_per_second_max is not None:
         rate = calls_per_second_max
-    if rate <= UNLIMITED:
-        return CHUNK_MAX
-    calls_each = 1 + 1 / max(1, get_batch)
-    return max(1, min(CHUNK_MAX, int(rate * CHUNK_S / calls_each)))
+    return 0.0 if rate <= UNLIMITED else 1.0 / rate
 
 
 def seconds_to_midnight(now: datetime.datetime) -> float:

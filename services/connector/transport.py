@@ -167,6 +167,12 @@ class Transport:
             get_batch=manifest.capabilities.get_batch,
         )
 
+    def spacing_s(self, manifest: Manifest) -> float:
+        """Return how long one call of an account keeps the next one waiting."""
+        return pacing.spacing_s(
+            manifest.limits, calls_per_second_max=self._settings.calls_per_second_max
+        )
+
     def calls_at_once(self, manifest: Manifest) -> int:
         """Return how many calls of one account may be under way."""
         return max(

@@ -7,6 +7,7 @@ higher version, which fences off whatever its last holder still wants to store.
 
 import asyncio
 import datetime
+import functools
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -218,6 +219,8 @@ class Turns:
         for claim in claims:
             task = asyncio.create_task(self._take(claim))
             self._under_way[claim.ref] = task
+            # Not in the task itself: one cancelled before its first step never runs.
+            task.add_done_callback(functools.partial(self._ended, claim.ref))
         return False
 
     async def settle(self) -> None:
@@ -228,14 +231,14 @@ class Turns:
     async def _take(self, claim: Claim) -> None:
         """Run one turn to its end, whatever it runs into."""
         ref = claim.ref
-        try:
-            with structlog.contextvars.bound_contextvars(
-                tenant_id=ref.tenant_id, account_id=ref.account_id, app=ref.app
-            ):
-                await self._guarded(claim)
-        finally:
-            self._under_way.pop(ref, None)
-            self.wake.ring()
+        with structlog.contextvars.bound_contextvars(
+            tenant_id=ref.tenant_id, account_id=ref.account_id, app=ref.app
+        ):
+            await self._guarded(claim)
+
+    def _ended(self, ref: AccountRef, _task: asyncio.Task[None]) -> None:
+        self._under_way.pop(ref, None)
+        self.wake.ring()
 
     async def _guarded(self, claim: Claim) -> None:
         try:

@@ -36,6 +36,10 @@ KEPT: Final = datetime.timedelta(days=1)
 """How long an answer is kept, to be told again if its intent is repeated."""
 PRUNE_BATCH: Final = 5_000
 PRUNE_EVERY_S: Final = 600.0
+PUT_OFF_S: Final = 5.0
+"""When to try again what others did not have to wait for."""
+PUT_OFF_MAX: Final = 500
+"""So much that has to be tried again ends a turn."""
 
 
 class Writer:
@@ -96,33 +100,57 @@ class Writer:
             raise Fenced(claim.ref.account_id)
         await self._recover(claim)
         put_off: list[PutOff] = []
-        while not put_off:
+        while len(put_off) < PUT_OFF_MAX:
             if self._stopping is not None and self._stopping.is_set():
                 # It stays due.
                 return
-            put_off_or_none = await self._write_chunk(claim, account)
-            if put_off_or_none is None:
+            found = await self._write_chunk(claim, account, put_off=put_off)
+            if found is None:
                 break
-            put_off = put_off_or_none
-        failures = account.write_failures + 1 if put_off else 0
-        write_at = None
-        if put_off:
-            retry_after_s = max(item.retry_after_s for item in put_off)
+            put_off += found
+            if any(item.is_of_account for item in found):
+                break
+        await self._finish(claim, account, put_off=put_off)
+
+    async def _finish(
+        self, claim: Claim, account: Account, *, put_off: Sequence[PutOff]
+    ) -> None:
+        """Store when to go on; only what concerns the whole account holds it up."""
+        of_account = [item for item in put_off if item.is_of_account]
+        failures, write_at, lasting = 0, None, None
+        if of_account:
+            failures = account.write_failures + 1
+            retry_after_s = max(item.retry_after_s for item in of_account)
             delay_s = accounts.write_back_off_s(failures, retry_after_s=retry_after_s)
-            write_at = self._clock.now() + datetime.timedelta(seconds=delay_s)
+            write_at = self._in(delay_s)
+            reasons = (item.reason for item in of_account)
+            lasting = next((one for one in reasons if one not in _PASSING), None)
+        elif put_off:
+            write_at = self._in(PUT_OFF_S)
         async with self._store.transaction() as work:
             await work.finish_writing(
                 claim,
                 write_asks=account.write_asks,
                 write_at=write_at,
                 failures=failures,
+                code=lasting,
             )
 
-    async def _write_chunk(self, claim: Claim, account: Account) -> list[PutOff] | None:
-        """Carry out the oldest intents; None when there were none."""
+    def _in(self, seconds: float) -> datetime.datetime:
+        return self._clock.now() + datetime.timedelta(seconds=seconds)
+
+    async def _write_chunk(
+        self, claim: Claim, account: Account, *, put_off: Sequence[PutOff]
+    ) -> list[PutOff] | None:
+        """Carry out the oldest intents but those put off; None when there are none."""
         size, carrier = await self._prepare(claim, account)
         async with self._store.transaction() as work:
-            writes = await work.open_writes(claim.ref, state="new", limit=size)
+            writes = await work.open_writes(
+                claim.ref,
+                state="new",
+                but=[item.intent_id for item in put_off],
+                limit=size,
+            )
         if not writes:
             return None
         if isinstance(carrier, ErrorCode):
@@ -132,12 +160,12 @@ class Writer:
             if ready := carrier.ready:
                 async with self._store.transaction() as work:
                     await work.mark_sent(claim, [write.intent_id for write in ready])
-                answers += await carrier.send()
+            answers += await carrier.send()
         results = [answer for answer in answers if isinstance(answer, ContactWritten)]
-        put_off = [answer for answer in answers if isinstance(answer, PutOff)]
-        await self._tell(claim, writes, results=results, put_off=put_off)
-        _log_chunk(results, put_off)
-        return put_off
+        later = [answer for answer in answers if isinstance(answer, PutOff)]
+        await self._tell(claim, writes, results=results, put_off=later)
+        _log_chunk(results, later)
+        return later
 
     async def _prepare(
         self, claim: Claim, account: Account
@@ -165,7 +193,7 @@ class Writer:
         """Answer intents of an account that cannot be used now."""
         now = self._clock.now()
         return [
-            PutOff(item.intent_id, code, 0.0)
+            PutOff(item.intent_id, code)
             if code in _PASSING and now <= item.write.not_after
             else ContactWritten(
                 intent_id=item.intent_id,
@@ -185,7 +213,7 @@ class Writer:
         while True:
             async with self._store.transaction() as work:
                 left = await work.open_writes(
-                    claim.ref, state="sent", limit=RECOVER_MAX
+                    claim.ref, state="sent", but=(), limit=RECOVER_MAX
                 )
             if not left:
                 return
@@ -229,6 +257,7 @@ _PASSING: Final = frozenset(
     {
         ErrorCode.ADDRESS_REFUSED,
         ErrorCode.APP_UNREACHABLE,
+        ErrorCode.CREDENTIALS_REFUSED,
         ErrorCode.RATE_LIMITED,
         ErrorCode.SERVICE_UNAVAILABLE,
     }

@@ -1,7 +1,7 @@
 """Checks settings against what both accounts are and offer, before they are stored."""
 
 import asyncio
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -11,6 +11,7 @@ from proto.connector import AccountDescription, DescribeAccount
 from proto.errors import ErrorCode, Retry
 from proto.ids import TenantId
 from proto.reconciler import Direction, End, Settings, Side
+from services.chassis.bus import COMMAND_TIMEOUT_S
 from services.chassis.errors import CommandFailed
 from services.reconciler.engine import mapping
 from services.reconciler.engine.model import SideConfig
@@ -18,6 +19,9 @@ from services.reconciler.engine.model import SideConfig
 R = TypeVar("R", bound=Reply)
 
 NAME_LENGTH_MAX = 200
+DESCRIBE_TIMEOUT_S: Final = DescribeAccount.answer_s_max + 5.0
+"""How long an account's description may take; longer than the connector waits for the
+app, and shorter than whoever makes a connection waits for us."""
 
 
 class Asking(Protocol):
@@ -114,6 +118,7 @@ async def _describe_end(
         bus,
         DescribeAccount(tenant_id=tenant_id, account_id=end.account_id),
         field=f"{name}.account_id",
+        timeout_s=DESCRIBE_TIMEOUT_S,
     )
     known = {container.container_id for container in description.containers}
     if end.container_id is not None and end.container_id not in known:
@@ -135,10 +140,16 @@ async def _get_account(
     )
 
 
-async def _ask(bus: Asking, command: Command[R], *, field: str) -> R:
+async def _ask(
+    bus: Asking,
+    command: Command[R],
+    *,
+    field: str,
+    timeout_s: float = COMMAND_TIMEOUT_S,
+) -> R:
     """Ask another service; its refusal is about one of our command's fields."""
     try:
-        return await bus.request(command)
+        return await bus.request(command, timeout_s=timeout_s)
     except CommandFailed as err:
         raise CommandFailed(err.code, err.detail, retry=err.retry, field=field) from err
 

@@ -100,7 +100,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._selector = self
         self._now = 0.0
         self._calm_steps = 0
-        self._steps_max = steps_max
+        self.steps_max = steps_max
         self._numbers = itertools.count(1)
         self.set_task_factory(self._new_task)
 
@@ -117,7 +117,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._now = self._scheduled[0].when()
             self._calm_steps = 0
         self._calm_steps += 1
-        if self._calm_steps > CALM_STEPS_MAX or self.steps > self._steps_max:
+        if self._calm_steps > CALM_STEPS_MAX or self.steps > self.steps_max:
             raise Endless(f"step {self.steps}, still at {self._now:.3f} s")
         return ()
 
@@ -206,7 +206,7 @@ def running() -> VirtualLoop:
 
 
 def _cancel_rest(loop: VirtualLoop) -> None:
-    loop.steps = 0
+    loop.steps_max += STEPS_MAX
     if rest := sorted(asyncio.all_tasks(loop), key=hash):
         for task in rest:
             task.cancel()

@@ -189,13 +189,17 @@ class World:
         return await self.ask(completion(back))
 
     async def add_password(
-        self, password: str = PASSWORD, *, account_id: AccountId | None = None
+        self,
+        password: str = PASSWORD,
+        *,
+        base_url: str = CARDS_URL,
+        account_id: AccountId | None = None,
     ) -> Account:
         return await self.ask(
             AddPasswordAccount(
                 tenant_id=TENANT,
                 app=CARDS,
-                base_url=CARDS_URL,
+                base_url=base_url,
                 username="ada",
                 password=password,
                 account_id=account_id,

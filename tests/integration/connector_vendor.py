@@ -236,14 +236,17 @@ class FakeApp:
         return _page(answer)
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
-        (record_id,) = record_ids
-        answer = yield Call(
-            method="GET", path=f"/contacts/{record_id}", accepts=(200, 404)
-        )
-        if answer.status == 404:
-            gone = Record(record_id=record_id, presence=Presence.DELETED)
-            return (Snapshot(record=gone),)
-        return (Snapshot(record=_record(answer.decode(Contact)), raw=answer.body),)
+        found = []
+        for record_id in record_ids:
+            answer = yield Call(
+                method="GET", path=f"/contacts/{record_id}", accepts=(200, 404)
+            )
+            if answer.status == 404:
+                record = Record(record_id=record_id, presence=Presence.DELETED)
+            else:
+                record = _record(answer.decode(Contact))
+            found.append(Snapshot(record=record, raw=answer.body))
+        return tuple(found)
 
     def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
         answer = yield Call(
@@ -271,6 +274,8 @@ class FakeApp:
 
     def update(self, snapshot: Snapshot, fields: Any) -> Operation[UpdateResult]:
         record = snapshot.record
+        if all(record.fields[name] == value for name, value in fields.items()):
+            return Written(record=record)
         answer = yield Call(
             method="PUT",
             path=f"/contacts/{record.record_id}",

@@ -4,7 +4,7 @@ Messages are read from the outbox; auth is a fake that issues tokens.
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from proto import codec
@@ -56,6 +56,9 @@ class FakeAuth:
         self.version = 1
         self.asked: list[int] = []
         self.error: CommandFailed | None = None
+        self.refresh_s = 0.0
+        """How long it takes to get a newer token."""
+        self.move: Callable[[float], None] = lambda _seconds: None
         self.version_max = 1_000
         """Asked for a newer one, it answers with ``refusal``."""
         self.refusal = CommandFailed(
@@ -69,6 +72,8 @@ class FakeAuth:
             raise self.error
         if command.version_min > self.version_max:
             raise self.refusal
+        if command.version_min > self.version:
+            self.move(self.refresh_s)
         self.version = max(self.version, command.version_min)
         return Token(
             kind=CredentialKind.BEARER,
@@ -147,6 +152,7 @@ class World:
         self.vendor = vendor
         self.auth = FakeAuth(vendor)
         self.clock = SkippingClock()
+        self.auth.move = self.clock.move
         self.identifiers = Identifiers(self.clock)
         self.manifest = manifest(**capabilities)
         self.settings = Config(
@@ -190,7 +196,8 @@ class World:
 
     async def receive(self, replica: Replica, message: Any) -> None:
         async with self.store.transaction() as work:
-            assert await work.is_first_sight(self.identifiers.new(MessageId))
+            message_id = self.identifiers.new(MessageId)
+            assert await work.is_first_sight(message_id, tenant_id=message.tenant_id)
             await replica.handlers[type(message)](work, message)
 
     async def follow(

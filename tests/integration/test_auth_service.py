@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -19,6 +20,7 @@ from proto.auth import (
 )
 from proto.errors import ErrorCode, Retry
 from proto.ids import AccountId, AppId
+from services.auth.store import STALE_BATCH
 from services.chassis.errors import BadConfiguration
 from tests.contract.emulator_caller import REDIRECT_URI
 from tests.emulators.constant_contact.settings import Settings as VendorSettings
@@ -145,6 +147,44 @@ async def test_authorisations_nobody_came_back_from_are_forgotten(world: World):
     world.clock.move(601)
     await world.begin()
     assert len(await world.rows("SELECT 1 FROM auth.authorisations")) == 1
+
+
+async def test_what_is_stale_is_dropped_some_at_a_time_and_past_others(world: World):
+    """Each beginning read all accounts, and waited for whoever held a stale row."""
+    await world.rows(
+        "INSERT INTO auth.authorisations SELECT 'state ' || n, 'tnt_1', 'x', NULL,"
+        " '', '', 'k1', '', '', now() - interval '1 day' FROM"
+        " generate_series(1, $1) AS n",
+        STALE_BATCH + 10,
+    )
+    await world.rows(
+        "INSERT INTO auth.accounts (tenant_id, account_id, app, state, created_at)"
+        " SELECT 'tnt_1', 'acct_' || n, 'x', 'pending', now() - interval '1 day'"
+        " FROM generate_series(1, $1) AS n",
+        STALE_BATCH + 10,
+    )
+    holder = await asyncpg.connect(world.database.admin_url)
+    try:
+        async with holder.transaction():
+            await holder.fetch("SELECT 1 FROM auth.authorisations LIMIT 5 FOR UPDATE")
+            await holder.fetch("SELECT 1 FROM auth.accounts LIMIT 5 FOR UPDATE")
+            await world.begin()
+            assert await stale(world) == (10, 10)
+            await world.begin()
+            assert await stale(world) == (5, 5)
+    finally:
+        await holder.close()
+    await world.begin()
+    assert await stale(world) == (0, 0)
+
+
+async def stale(world: World) -> tuple[int, int]:
+    """Return how many stale authorisations and accounts there are."""
+    (row,) = await world.rows(
+        "SELECT (SELECT count(*) FROM auth.authorisations WHERE app = 'x'),"
+        " (SELECT count(*) FROM auth.accounts WHERE app = 'x')"
+    )
+    return tuple(row.values())
 
 
 async def test_an_answer_of_another_issuer_is_refused(world: World):
@@ -352,6 +392,45 @@ async def test_a_password_of_another_account_is_refused(world: World):
     assert (await world.issue(account.account_id)).version == 1
 
 
+@pytest.mark.behaviour(1)
+async def test_one_account_is_one_however_its_address_is_spelled(world: World):
+    """Each spelling of a server's address once made an account of its own."""
+    world.identity = "127.0.0.1/ada/"
+    first = await world.add_password()
+    assert first.base_url == CARDS_URL
+    for base_url in (
+        "HTTP://127.0.0.1:1/dav/",
+        "http://127.0.0.1:1",
+        "http://127.0.0.1:1/dav/principals/ada/",
+    ):
+        again = await world.add_password(base_url=base_url)
+        assert again.account_id == first.account_id
+    other = await world.add_password(base_url="http://127.0.0.1:2/dav")
+    assert other.account_id != first.account_id
+    assert await stored_accounts(world) == 2
+
+
+async def test_an_account_that_another_stands_for_is_named(world: World):
+    """To authorise one of two again at the other's address was a fault of ours."""
+    world.identity = "127.0.0.1/ada/"
+    first = await world.add_password(base_url="http://127.0.0.1:1")
+    other = await world.add_password(base_url="http://127.0.0.1:2")
+    failure = await refused(
+        world.add_password(
+            base_url="http://127.0.0.1:2/dav", account_id=first.account_id
+        )
+    )
+    assert failure.code is ErrorCode.ALREADY_EXISTS
+    assert other.account_id in failure.detail
+    assert failure.field == "account_id"
+    assert await stored_accounts(world) == 2
+    assert (await world.issue(first.account_id)).base_url == "http://127.0.0.1:1"
+    moved = await world.add_password(
+        base_url="http://127.0.0.1:3", account_id=first.account_id
+    )
+    assert moved.account_id == first.account_id
+
+
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -396,6 +475,8 @@ async def test_a_removed_account_is_gone_with_its_credential(world: World):
     assert await world.rows("SELECT 1 FROM auth.credentials") == []
     failure = await refused(world.issue(account_id))
     assert failure.code is ErrorCode.NOT_FOUND
+    # A connection made with it a moment ago must not wait for ever.
+    assert await world.told("account_lost") == 1
 
 
 async def test_an_account_of_another_tenant_is_not_there(world: World):

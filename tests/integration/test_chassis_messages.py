@@ -1,8 +1,8 @@
 """Messages over a real broker and a real database: sent once, received once."""
 
-import argparse
 import asyncio
 
+import msgspec
 import pytest
 
 from proto import codec
@@ -11,12 +11,10 @@ from proto.base import Done
 from proto.connector import ContactsObserved, ReadNow
 from proto.errors import ErrorCode
 from proto.ids import AccountId, MessageId
-from services.chassis import dead_letters, migrations, process
+from services.chassis import migrations, process
 from services.chassis import outbox as outbox_module
 from services.chassis.clock import SystemClock
 from services.chassis.config import Settings
-from services.chassis.dead_letters import Replayer
-from services.chassis.errands import Desk
 from services.chassis.errors import BadConfiguration, BusUnavailable, CommandFailed
 from services.chassis.inbox import count_dead_letters
 from services.chassis.outbox import Envelope
@@ -115,9 +113,6 @@ async def test_an_undecodable_message_is_buried_and_receipted(pair):
                     now=connector.clock.now(),
                 )
             )
-            await work.transaction.execute(
-                outbox_module.Q["close_outbox"](receiver="reconciler", message_ids=[])
-            )
 
         async def no_op(work: Work, message: ContactsObserved) -> None:
             return None
@@ -149,6 +144,7 @@ async def test_a_message_of_a_stranger_is_buried(pair, message_id: str, sender: 
     stopping = asyncio.Event()
     receiver = reconciler.receiver(reconciler.store(Work), {ContactsObserved: handle})
     envelope = Envelope(
+        tenant_id=TENANT,
         message_id=MessageId(message_id),
         sender=sender,
         subject="evt.connector.contacts_observed.v1.acct_1",
@@ -168,6 +164,43 @@ async def test_a_message_of_a_stranger_is_buried(pair, message_id: str, sender: 
                 await asyncio.sleep(0.1)
         stopping.set()
     assert "bus_permissions" not in await reconciler.health.faults()
+
+
+async def test_one_id_of_two_tenants_is_two_messages(pair):
+    """The tenant is part of every key: one tenant's receipt closes nothing else."""
+    connector, reconciler = pair
+    seen: list[str] = []
+
+    async def handle(work: Work, message: ContactsObserved) -> None:
+        seen.append(message.tenant_id)
+        if seen.count("tnt_2") == 1 and message.tenant_id == "tnt_2":
+            raise ValueError
+
+    stopping = asyncio.Event()
+    receiver = reconciler.receiver(reconciler.store(Work), {ContactsObserved: handle})
+    events = [msgspec.structs.replace(EVENT, tenant_id=f"tnt_{n}") for n in (1, 2)]
+    async with relaying(connector), asyncio.TaskGroup() as group:
+        group.create_task(receiver.run(stopping))
+        async with connector.store(Work).transaction() as work:
+            await work.transaction.execute(
+                outbox_module.Q["add_to_outbox"](
+                    message_ids=["msg_1"] * 2,
+                    tenant_ids=[event.tenant_id for event in events],
+                    subjects=["evt.connector.contacts_observed.v1.acct_1"] * 2,
+                    streams=["CONNECTOR_INTERNAL"] * 2,
+                    payloads=[codec.encode(event) for event in events],
+                    awaiting=["reconciler"] * 2,
+                    now=connector.clock.now(),
+                )
+            )
+
+        async def is_one_left() -> bool:
+            return len(seen) >= 2 and await waiting(connector) == 1
+
+        await until(is_one_left)
+        await until(lambda: is_empty(connector))
+        stopping.set()
+    assert sorted(seen) == ["tnt_1", "tnt_2", "tnt_2"]
 
 
 async def test_a_failing_handler_is_tried_again_and_leaves_no_effect(pair):
@@ -229,59 +262,6 @@ async def test_a_service_may_not_send_what_is_not_its_own(database, nats_server)
         with pytest.raises(BusUnavailable):
             await connector.bus.request(command, timeout_s=0.5)
         assert "bus_permissions" in await connector.health.faults()
-
-
-async def test_a_buried_message_is_listed_without_content_and_replayed(pair, capsys):
-    _connector, reconciler = pair
-    store = reconciler.store(Work)
-    is_mended = False
-    seen: list[ContactsObserved] = []
-
-    async def handle(work: Work, message: ContactsObserved) -> None:
-        if not is_mended:
-            raise ValueError("somebody@example.com")
-        seen.append(message)
-
-    async with store.transaction() as work:
-        await work.bury(
-            Envelope(
-                message_id=MessageId("msg_1"),
-                sender="connector",
-                subject="evt.connector.contacts_observed.v1.acct_1",
-                stream="",
-                payload=codec.encode(EVENT),
-            ),
-            reason="handler failed: ValueError",
-        )
-    desk = Desk(
-        settings=reconciler.settings,
-        clock=reconciler.clock,
-        identifiers=reconciler.identifiers,
-        store=store,
-    )
-    asked = argparse.Namespace(replay="all")
-    replayer = Replayer(store, {ContactsObserved: handle}, clock=reconciler.clock)
-
-    assert not await replayer.step()
-    assert await dead_letters.ERRAND.do(desk, asked) == 0
-    assert await replayer.step()
-    assert await count_dead_letters(reconciler.database) == 1
-
-    capsys.readouterr()
-    assert await dead_letters.ERRAND.do(desk, argparse.Namespace(replay=None)) == 0
-    listed = capsys.readouterr().out
-    assert "msg_1" in listed
-    assert "replay failed: ValueError" in listed
-    assert "read_at" not in listed
-    assert "somebody" not in listed
-
-    is_mended = True
-    assert await dead_letters.ERRAND.do(desk, asked) == 0
-    assert await replayer.step()
-    assert seen == [EVENT]
-    assert await count_dead_letters(reconciler.database) == 0
-    unknown = argparse.Namespace(replay="msg_2")
-    assert await dead_letters.ERRAND.do(desk, unknown) == 1
 
 
 @pytest.mark.parametrize(("role", "what"), [("", "everything"), ("_owner", "owns")])

@@ -166,6 +166,7 @@ async def test_a_message_of_no_stream_makes_the_streams_anew(server):
     async with connected(server) as connector, jetstream(server) as js:
         await js.delete_stream(INTERNAL)
         envelope = Envelope(
+            tenant_id="tnt_1",
             message_id="msg_1",
             sender="connector",
             subject=subjects.filter_subject(WriteContacts).replace("*", "acct_1"),

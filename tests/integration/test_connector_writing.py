@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from proto.connector import ContactWrite, SourceSeen, WriteKind, WriteOutcome
+from proto.connector import SourceSeen, WriteKind, WriteOutcome
 from proto.errors import ErrorCode, Retry
 from proto.ids import AccountId, IntentId, RecordId
 from services.chassis.errors import CommandFailed
@@ -15,52 +15,20 @@ from services.chassis.queries import Query
 from services.connector import writer as writer_module
 from tests.integration.connector_vendor import APP, EMAIL, NAME, Vendor
 from tests.integration.connector_world import ACCOUNT, World
+from tests.integration.connector_writes import (
+    carried_out,
+    create,
+    look,
+    states,
+    update,
+    write,
+)
 
 
 @pytest.fixture
 async def world(database):
     async with Vendor().listening() as vendor, World(database, vendor).standing() as w:
         yield w
-
-
-def write(world, number: int, kind: WriteKind, **values) -> ContactWrite:
-    values.setdefault("not_after", world.clock.now() + datetime.timedelta(minutes=2))
-    return ContactWrite(intent_id=IntentId(f"int_{number}"), kind=kind, **values)
-
-
-def create(world, number: int, **values) -> ContactWrite:
-    email = values.pop("email", f"new{number}@example.org")
-    values.setdefault("fields", {EMAIL: email, NAME: f"New {number}"})
-    values.setdefault("emails", (email,))
-    return write(world, number, WriteKind.CREATE, **values)
-
-
-def update(world, number: int, *, seen: str, name: str, **values) -> ContactWrite:
-    return write(
-        world,
-        number,
-        WriteKind.UPDATE,
-        record_id=RecordId(f"r{number:05}"),
-        seen={NAME: seen},
-        fields={NAME: name},
-        **values,
-    )
-
-
-def look(world, number: int, **values) -> ContactWrite:
-    return write(world, number, WriteKind.LOOK, **values)
-
-
-async def carried_out(world, *writes):
-    replica = world.replica()
-    await world.ask_to_write(replica, *writes)
-    await replica.write()
-    return {result.intent_id: result for result in await world.take_results()}
-
-
-async def states(world) -> dict[str, int]:
-    query = Query("s", "SELECT state, count(*) AS n FROM writes GROUP BY state", ())
-    return {row["state"]: row["n"] for row in await world.pool.fetch(query)}
 
 
 async def test_creates_and_updates_are_written_and_told(world):

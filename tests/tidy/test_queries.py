@@ -48,7 +48,7 @@ def _chassis_tables() -> set[str]:
 
 def test_every_table_carries_its_schema() -> None:
     chassis = _chassis_tables()
-    assert chassis == {"outbox", "inbox", "dead_letters"}
+    assert chassis == {"outbox", "inbox", "attempts", "dead_letters"}
     found = [
         fault
         for source in sources("services", suffix=".sql")

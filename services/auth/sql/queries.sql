@@ -44,21 +44,37 @@ RETURNING
     app, account_id, browser_hash, redirect_uri, key_id, wrapped_key, body, expires_at;
 
 -- name: drop_stale
--- Authorisations nobody came back from, and accounts that no call ever proved.
+-- Authorisations nobody came back from, and accounts that no call ever proved: the
+-- oldest, and none that somebody else is at.
 WITH stale AS (
     DELETE FROM auth.authorisations
-    WHERE expires_at < $now::timestamptz
+    WHERE ctid = ANY (ARRAY(
+        SELECT old.ctid
+        FROM auth.authorisations AS old
+        WHERE old.expires_at < $now::timestamptz
+        ORDER BY old.expires_at
+        LIMIT $limit::bigint
+        FOR UPDATE SKIP LOCKED
+    ))
 )
 DELETE FROM auth.accounts
-WHERE state = 'pending' AND created_at < $now::timestamptz - interval '1 hour';
+WHERE ctid = ANY (ARRAY(
+    SELECT old.ctid
+    FROM auth.accounts AS old
+    WHERE old.state = 'pending'
+        AND old.created_at < $now::timestamptz - interval '1 hour'
+    ORDER BY old.created_at
+    LIMIT $limit::bigint
+    FOR UPDATE SKIP LOCKED
+));
 
 -- name: add_account
 -- A new account, not proved yet.
 INSERT INTO auth.accounts (
-    tenant_id, account_id, app, state, base_url, scopes, created_at
+    tenant_id, account_id, app, state, base_url, origin, scopes, created_at
 )
 VALUES (
-    $tenant_id, $account_id, $app, 'pending', $base_url, $scopes, $now
+    $tenant_id, $account_id, $app, 'pending', $base_url, $origin, $scopes, $now
 );
 
 -- name: get_account
@@ -78,7 +94,7 @@ SELECT
 FROM auth.accounts
 WHERE tenant_id = $tenant_id
     AND app = $app
-    AND base_url = $base_url
+    AND origin = $origin
     AND vendor_account_id = $vendor_account_id
     AND vendor_account_id <> ''
 FOR KEY SHARE;
@@ -112,6 +128,7 @@ SET
     vendor_account_id = $vendor_account_id,
     display_name = $display_name,
     base_url = $base_url,
+    origin = $origin,
     scopes = $scopes
 WHERE tenant_id = $tenant_id AND account_id = $account_id;
 

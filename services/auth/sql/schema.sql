@@ -38,6 +38,8 @@ CREATE TABLE auth.accounts (
     vendor_account_id  text NOT NULL DEFAULT '',
     display_name       text NOT NULL DEFAULT '',
     base_url           text NOT NULL DEFAULT '',
+    -- The server of base_url: another path on it is no other account.
+    origin             text NOT NULL DEFAULT '',
     scopes             text[] NOT NULL DEFAULT '{}',
     created_at         timestamptz NOT NULL,
     PRIMARY KEY (tenant_id, account_id)
@@ -45,8 +47,12 @@ CREATE TABLE auth.accounts (
 
 -- One account of ours per account of the app: it is reused, not doubled.
 CREATE UNIQUE INDEX accounts_pinned
-ON auth.accounts (tenant_id, app, base_url, vendor_account_id)
+ON auth.accounts (tenant_id, app, origin, vendor_account_id)
 WHERE vendor_account_id <> '';
+
+-- Nearly all accounts are proved; those that never were are looked for often.
+CREATE INDEX accounts_pending ON auth.accounts (created_at)
+WHERE state = 'pending';
 
 CREATE TABLE auth.credentials (
     tenant_id      text NOT NULL,

@@ -14,40 +14,52 @@ FROM unnest(
 -- name: claim_outbox
 -- Messages that are due, oldest first; each is due again later unless a receipt
 -- closes it before. Locked rows are another replica's work: skip them.
-UPDATE outbox
-SET
-    tries = tries + 1,
-    next_at = $now::timestamptz
-        + least($again_s * power(2, least(tries, 16)), $again_s_max)
-        * interval '1 second'
-WHERE message_id = ANY (ARRAY(
-    SELECT message_id
+WITH due AS (
+    SELECT tenant_id, message_id
     FROM outbox
     WHERE next_at <= $now::timestamptz
     ORDER BY next_at
     LIMIT $limit::bigint
     FOR UPDATE SKIP LOCKED
-))
-RETURNING message_id, subject, stream, payload, awaiting;
+)
+UPDATE outbox
+SET
+    tries = outbox.tries + 1,
+    next_at = $now::timestamptz
+        + least($again_s * power(2, least(outbox.tries, 16)), $again_s_max)
+        * interval '1 second'
+FROM due
+WHERE outbox.tenant_id = due.tenant_id
+    AND outbox.message_id = due.message_id
+RETURNING
+    outbox.tenant_id, outbox.message_id, outbox.subject, outbox.stream,
+    outbox.payload, outbox.awaiting, outbox.tries;
 
 -- name: close_outbox
 -- Receipts of one receiver: a message that nobody else is awaited for is done.
 WITH receipted AS (
-    SELECT message_id, array_remove(awaiting, $receiver) AS awaiting
+    SELECT
+        outbox.tenant_id, outbox.message_id,
+        array_remove(outbox.awaiting, $receiver) AS awaiting
     FROM outbox
-    WHERE message_id = ANY ($message_ids::text[])
-    ORDER BY message_id
-    FOR UPDATE
+    JOIN unnest($tenant_ids::text[], $message_ids::text[])
+        AS receipt (tenant_id, message_id)
+        ON outbox.tenant_id = receipt.tenant_id
+        AND outbox.message_id = receipt.message_id
+    ORDER BY outbox.tenant_id, outbox.message_id
+    FOR UPDATE OF outbox
 ), done AS (
     DELETE FROM outbox
     USING receipted
-    WHERE outbox.message_id = receipted.message_id
+    WHERE outbox.tenant_id = receipted.tenant_id
+        AND outbox.message_id = receipted.message_id
         AND cardinality(receipted.awaiting) = 0
 )
 UPDATE outbox
 SET awaiting = receipted.awaiting
 FROM receipted
-WHERE outbox.message_id = receipted.message_id
+WHERE outbox.tenant_id = receipted.tenant_id
+    AND outbox.message_id = receipted.message_id
     AND cardinality(receipted.awaiting) > 0;
 
 -- name: hasten_outbox
@@ -68,28 +80,75 @@ FROM outbox;
 
 -- name: remember_message
 -- One row the first time a message is seen, none after that.
-INSERT INTO inbox (message_id, received_at)
-VALUES ($message_id, $now)
-ON CONFLICT (message_id) DO NOTHING
+INSERT INTO inbox (tenant_id, message_id, received_at)
+VALUES ($tenant_id, $message_id, $now)
+ON CONFLICT (tenant_id, message_id) DO NOTHING
 RETURNING message_id;
 
 -- name: forget_messages
 -- The inbox keeps what could still be repeated; older rows go, a batch at a time.
-DELETE FROM inbox
-WHERE message_id = ANY (ARRAY(
-    SELECT message_id
+WITH old AS (
+    SELECT tenant_id, message_id
     FROM inbox
     WHERE received_at < $before
     LIMIT $limit::bigint
-));
+)
+DELETE FROM inbox
+USING old
+WHERE inbox.tenant_id = old.tenant_id
+    AND inbox.message_id = old.message_id;
+
+-- name: count_attempt
+-- One more attempt at a message, and how many there were with it.
+INSERT INTO attempts (tenant_id, message_id, begun, last_at)
+VALUES ($tenant_id, $message_id, 1, $now)
+ON CONFLICT (tenant_id, message_id) DO UPDATE
+SET
+    begun = attempts.begun + 1,
+    last_at = excluded.last_at
+RETURNING begun;
+
+-- name: spare_attempts
+-- Takes back attempts that an outage ended.
+UPDATE attempts
+SET begun = greatest(attempts.begun - spared.count, 0)
+FROM unnest($tenant_ids::text[], $message_ids::text[], $counts::integer[])
+    AS spared (tenant_id, message_id, count)
+WHERE attempts.tenant_id = spared.tenant_id
+    AND attempts.message_id = spared.message_id;
+
+-- name: end_attempts
+-- A message that took effect needs no count any more.
+DELETE FROM attempts
+WHERE tenant_id = $tenant_id AND message_id = $message_id;
+
+-- name: forget_attempts
+-- Counts of messages that nobody repeats any more; there are never many.
+DELETE FROM attempts
+WHERE last_at < $before;
 
 -- name: add_dead_letter
 -- A message that cannot be handled, kept for an operator to see and to replay.
 INSERT INTO dead_letters (
-    message_id, subject, sender, payload, reason, received_at
+    tenant_id, message_id, subject, sender, payload, reason, received_at
 )
-VALUES ($message_id, $subject, $sender, $payload, $reason, $now)
-ON CONFLICT (message_id) DO NOTHING;
+VALUES ($tenant_id, $message_id, $subject, $sender, $payload, $reason, $now)
+ON CONFLICT (tenant_id, message_id) DO NOTHING;
+
+-- name: forget_dead_letters
+-- What no operator asked for in all that time goes, a batch at a time: it may hold
+-- contact values.
+WITH old AS (
+    SELECT tenant_id, message_id
+    FROM dead_letters
+    WHERE received_at < $before AND replay_at IS NULL
+    ORDER BY received_at
+    LIMIT $limit::bigint
+)
+DELETE FROM dead_letters
+USING old
+WHERE dead_letters.tenant_id = old.tenant_id
+    AND dead_letters.message_id = old.message_id;
 
 -- name: check_database
 -- Proves that the database answers.
@@ -112,7 +171,7 @@ FROM dead_letters;
 
 -- name: list_dead_letters
 -- What waits for an operator, oldest first, without its content.
-SELECT message_id, subject, sender, reason, received_at, replay_at
+SELECT tenant_id, message_id, subject, sender, reason, received_at, replay_at
 FROM dead_letters
 ORDER BY received_at, message_id
 LIMIT $limit::bigint;
@@ -124,25 +183,35 @@ SET replay_at = $now
 WHERE message_id = coalesce($chosen::text, message_id);
 
 -- name: take_dead_letter
--- One message to be handled again, gone with the transaction that handles it.
-DELETE FROM dead_letters
-WHERE message_id = (
-    SELECT message_id
+-- One message to be handled again, once for each time that it is asked for: one that
+-- ends whoever handles it must not do so for ever.
+UPDATE dead_letters
+SET
+    reason = $reason,
+    replay_at = NULL
+WHERE (tenant_id, message_id) = (
+    SELECT tenant_id, message_id
     FROM dead_letters
     WHERE replay_at IS NOT NULL
     ORDER BY replay_at, message_id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 )
-RETURNING message_id, subject, payload;
+RETURNING tenant_id, message_id, subject, payload;
+
+-- name: drop_dead_letter
+-- A message that took effect after all.
+DELETE FROM dead_letters
+WHERE tenant_id = $tenant_id AND message_id = $message_id;
 
 -- name: keep_dead_letter
--- A message whose replay failed waits for the operator again.
+-- A message whose replay failed waits for the operator; one that was cut off by an
+-- outage has a time to be replayed at.
 UPDATE dead_letters
 SET
     reason = $reason,
-    replay_at = NULL
-WHERE message_id = $message_id;
+    replay_at = $replay_at
+WHERE tenant_id = $tenant_id AND message_id = $message_id;
 
 -- name: check_role
 -- Whether the role that we log in as could read past row-level security or change

@@ -58,12 +58,17 @@ WHERE wanted_reads.tenant_id = $tenant_id
     AND wanted_reads.asked_at = read.asked_at;
 
 -- name: set_authorised
--- Whether auth has usable credentials; the newest word wins.
+-- Whether auth has usable credentials; the newest word wins. What was held back is
+-- tried, or answered, at once.
 UPDATE connector.accounts
 SET
     is_lost = $is_lost,
     authorised_at = $at,
     failures = 0,
+    write_failures = 0,
+    write_error_code = NULL,
+    write_at = CASE WHEN write_at > $now THEN $now ELSE write_at END,
+    write_asks = write_asks + 1,
     error_code = CASE WHEN $is_lost THEN $error_code ELSE NULL END,
     error_since = CASE WHEN $is_lost THEN $at::timestamptz ELSE NULL END,
     due_at = $now,
@@ -78,7 +83,8 @@ SELECT
     tenant_id, account_id, app, is_wanted, is_lost, wanted_scan_id, done_scan_id,
     scan_id, scan_cursor, scan_part, scan_page_count, scan_record_count,
     scan_expected_count, changes_cursor, read_asks, interval_s, failures, error_code,
-    last_read_at, write_asks, write_failures, lease_version, calls_day, calls_today,
+    last_read_at, write_asks, write_failures, write_error_code, lease_version,
+    calls_day, calls_today,
     write_at IS NOT NULL AS has_open_writes,
     EXISTS (
         SELECT wanted.record_id
@@ -310,14 +316,19 @@ WHERE writes.tenant_id = $tenant_id
     AND writes.state = 'done';
 
 -- name: make_writing_due
--- The account has writes to be carried out; unknown accounts get a row for it.
+-- The account has writes to be carried out; unknown accounts get a row for it. Where
+-- writes have to wait, these wait along.
 INSERT INTO connector.accounts (
     tenant_id, account_id, app, due_at, write_at, write_asks
 )
 VALUES ($tenant_id, $account_id, $app, $now, $now, 1)
 ON CONFLICT (tenant_id, account_id) DO UPDATE
 SET
-    write_at = least(accounts.write_at, EXCLUDED.write_at),
+    write_at = CASE
+        WHEN accounts.write_failures > 0
+        THEN coalesce(accounts.write_at, EXCLUDED.write_at)
+        ELSE least(accounts.write_at, EXCLUDED.write_at)
+    END,
     write_asks = accounts.write_asks + 1;
 
 -- name: done_results
@@ -331,13 +342,14 @@ WHERE tenant_id = $tenant_id
     AND state = 'done';
 
 -- name: open_writes
--- Intents in one state, oldest first.
+-- Intents in one state but for some, oldest first.
 SELECT connection_id, payload, sent_at, reason
 FROM connector.writes
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id
     AND done_at IS NULL
     AND state = $state
+    AND intent_id <> ALL ($but::text[])
 ORDER BY created_at, intent_id
 LIMIT $limit::bigint;
 
@@ -351,9 +363,10 @@ WHERE tenant_id = $tenant_id
     AND state = 'new';
 
 -- name: put_off
--- These were not carried out for sure, and may be tried again.
+-- These were not carried out for sure, and may be tried again, when those have had
+-- their turn that wait behind them.
 UPDATE connector.writes
-SET state = 'new', sent_at = NULL, reason = off.reason
+SET state = 'new', sent_at = NULL, reason = off.reason, created_at = $now
 FROM unnest($intent_ids::text[], $reasons::text[]) AS off (intent_id, reason)
 WHERE writes.tenant_id = $tenant_id
     AND writes.intent_id = off.intent_id
@@ -374,11 +387,16 @@ WHERE writes.tenant_id = $tenant_id
 RETURNING writes.intent_id;
 
 -- name: finish_writing
--- When to look at the account's writes again; at once if more came during the turn.
+-- When to look at the account's writes again; at once if more came during the turn,
+-- unless all have to wait.
 UPDATE connector.accounts
 SET
-    write_at = CASE WHEN write_asks = $write_asks THEN $write_at ELSE write_at END,
-    write_failures = $write_failures
+    write_at = CASE
+        WHEN write_asks = $write_asks OR $write_failures::integer > 0 THEN $write_at
+        ELSE write_at
+    END,
+    write_failures = $write_failures::integer,
+    write_error_code = $write_error_code
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id
     AND lease_version = $lease_version;

@@ -69,15 +69,18 @@ async def take_authorisation(
     return [AUTHORISATION(row) for row in taken]
 
 
-async def drop_stale(session: Session, *, now: datetime.datetime) -> int:
-    def is_over(row: Row) -> bool:
-        return row["state"] == "pending" and row["created_at"] < now - PENDING_FOR
-
-    authorisations = session.scan("authorisations")
-    dropped = await _delete_accounts(session, session.scan("accounts"), where=is_over)
-    await session.delete(
-        "authorisations", authorisations, where=lambda row: row["expires_at"] < now
+async def drop_stale(session: Session, *, now: datetime.datetime, limit: int) -> int:
+    accounts = session.scan(
+        "accounts",
+        lambda row: row["state"] == "pending" and row["created_at"] < now - PENDING_FOR,
     )
+    accounts.sort(key=lambda row: row["created_at"])
+    authorisations = session.scan("authorisations", lambda row: row["expires_at"] < now)
+    authorisations.sort(key=lambda row: row["expires_at"])
+    held = await session.lock("accounts", accounts, skips=True, limit=limit)
+    dropped = await _delete_accounts(session, held)
+    over = await session.lock("authorisations", authorisations, skips=True, limit=limit)
+    await session.delete("authorisations", over)
     return len(dropped)
 
 
@@ -88,6 +91,7 @@ async def add_account(
     account_id: str,
     app: str,
     base_url: str,
+    origin: str,
     scopes: list[str],
     now: datetime.datetime,
 ) -> int:
@@ -97,6 +101,7 @@ async def add_account(
         "app": app,
         "state": "pending",
         "base_url": base_url,
+        "origin": origin,
         "scopes": scopes,
         "created_at": now,
     }
@@ -111,14 +116,14 @@ async def get_account(
 
 
 async def find_pinned_account(
-    session: Session, *, tenant_id: str, app: str, base_url: str, vendor_account_id: str
+    session: Session, *, tenant_id: str, app: str, origin: str, vendor_account_id: str
 ) -> list[Row]:
     def is_it(row: Row) -> bool:
-        pin = (row["app"], row["base_url"], row["vendor_account_id"])
+        pin = (row["app"], row["origin"], row["vendor_account_id"])
         is_tenants = row["tenant_id"] == tenant_id
-        return is_tenants and pin == (app, base_url, vendor_account_id)
+        return is_tenants and pin == (app, origin, vendor_account_id)
 
-    key = (tenant_id, app, base_url, vendor_account_id)
+    key = (tenant_id, app, origin, vendor_account_id)
     found = session.find("accounts", "accounts_pinned", *key)
     held = await session.lock("accounts", found, mode=KEY_SHARE, where=is_it)
     return [ACCOUNT(row) for row in held]
@@ -155,6 +160,7 @@ async def connect_account(
     vendor_account_id: str,
     display_name: str,
     base_url: str,
+    origin: str,
     scopes: list[str],
 ) -> int:
     return len(
@@ -166,6 +172,7 @@ async def connect_account(
                 "vendor_account_id": vendor_account_id,
                 "display_name": display_name,
                 "base_url": base_url,
+                "origin": origin,
                 "scopes": scopes,
             },
         )

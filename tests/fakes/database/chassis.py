@@ -6,9 +6,13 @@ from itertools import islice
 from tests.fakes.database.sessions import Session, keep
 from tests.fakes.database.tables import Row, only
 
-CLAIMED = only("message_id", "subject", "stream", "payload", "awaiting")
-LISTED = only("message_id", "subject", "sender", "reason", "received_at", "replay_at")
-TAKEN = only("message_id", "subject", "payload")
+CLAIMED = only(
+    "tenant_id", "message_id", "subject", "stream", "payload", "awaiting", "tries"
+)
+LISTED = only(
+    "tenant_id", "message_id", "subject", "sender", "reason", "received_at", "replay_at"
+)
+TAKEN = only("tenant_id", "message_id", "subject", "payload")
 
 
 async def add_to_outbox(
@@ -63,23 +67,25 @@ async def claim_outbox(
 
 
 async def close_outbox(
-    session: Session, *, receiver: str, message_ids: list[str]
+    session: Session, *, receiver: str, tenant_ids: list[str], message_ids: list[str]
 ) -> int:
-    there = session.get_all("outbox", [(each,) for each in sorted(message_ids)])
-    held = await session.lock("outbox", there)
+    keys = sorted(zip(tenant_ids, message_ids, strict=True))
+    held = await session.lock("outbox", session.get_all("outbox", keys))
     left = {
-        row["message_id"]: [each for each in row["awaiting"] if each != receiver]
+        _key(row): [each for each in row["awaiting"] if each != receiver]
         for row in held
     }
-    done = [row for row in held if not left[row["message_id"]]]
-    await session.delete("outbox", done)
-    return len(
-        await session.update(
-            "outbox",
-            [row for row in held if left[row["message_id"]]],
-            lambda row: {"awaiting": left[row["message_id"]]},
-        )
+    awaited = await session.update(
+        "outbox",
+        [row for row in held if left[_key(row)]],
+        lambda row: {"awaiting": left[_key(row)]},
     )
+    await session.delete("outbox", [row for row in held if not left[_key(row)]])
+    return len(awaited)
+
+
+def _key(row: Row) -> tuple[str, str]:
+    return row["tenant_id"], row["message_id"]
 
 
 async def hasten_outbox(session: Session, *, now: datetime.datetime) -> int:
@@ -100,9 +106,9 @@ async def count_outbox(session: Session, *, now: datetime.datetime) -> list[Row]
 
 
 async def remember_message(
-    session: Session, *, message_id: str, now: datetime.datetime
+    session: Session, *, tenant_id: str, message_id: str, now: datetime.datetime
 ) -> list[Row]:
-    message = {"message_id": message_id, "received_at": now}
+    message = {"tenant_id": tenant_id, "message_id": message_id, "received_at": now}
     stored = await session.insert("inbox", [message], otherwise=keep)
     return [{"message_id": message_id} for _ in stored]
 
@@ -114,9 +120,59 @@ async def forget_messages(
     return len(await session.delete("inbox", islice(old, limit)))
 
 
+async def count_attempt(
+    session: Session, *, tenant_id: str, message_id: str, now: datetime.datetime
+) -> list[Row]:
+    def count(there: Row, _new: Row) -> Row:
+        return {"begun": there["begun"] + 1, "last_at": now}
+
+    attempt = {
+        "tenant_id": tenant_id,
+        "message_id": message_id,
+        "begun": 1,
+        "last_at": now,
+    }
+    counted = await session.insert("attempts", [attempt], otherwise=count)
+    return [{"begun": row["begun"]} for row in counted]
+
+
+async def spare_attempts(
+    session: Session,
+    *,
+    tenant_ids: list[str],
+    message_ids: list[str],
+    counts: list[int],
+) -> int:
+    keys = zip(tenant_ids, message_ids, strict=True)
+    spared = dict(zip(keys, counts, strict=True))
+    return len(
+        await session.update(
+            "attempts",
+            session.get_all("attempts", spared),
+            lambda row: {"begun": max(row["begun"] - spared[_key(row)], 0)},
+        )
+    )
+
+
+async def end_attempts(session: Session, *, tenant_id: str, message_id: str) -> int:
+    ended = [session.get("attempts", tenant_id, message_id)]
+    return len(await session.delete("attempts", ended))
+
+
+async def forget_attempts(session: Session, *, before: datetime.datetime) -> int:
+    return len(
+        await session.delete(
+            "attempts",
+            session.scan("attempts"),
+            where=lambda row: row["last_at"] < before,
+        )
+    )
+
+
 async def add_dead_letter(
     session: Session,
     *,
+    tenant_id: str,
     message_id: str,
     subject: str,
     sender: str,
@@ -125,6 +181,7 @@ async def add_dead_letter(
     now: datetime.datetime,
 ) -> int:
     letter = {
+        "tenant_id": tenant_id,
         "message_id": message_id,
         "subject": subject,
         "sender": sender,
@@ -133,6 +190,18 @@ async def add_dead_letter(
         "received_at": now,
     }
     return len(await session.insert("dead_letters", [letter], otherwise=keep))
+
+
+async def forget_dead_letters(
+    session: Session, *, before: datetime.datetime, limit: int
+) -> int:
+    old = [
+        row
+        for row in session.scan("dead_letters")
+        if row["received_at"] < before and row["replay_at"] is None
+    ]
+    old.sort(key=lambda row: row["received_at"])
+    return len(await session.delete("dead_letters", old[:limit]))
 
 
 async def check_database(_session: Session) -> list[Row]:
@@ -162,18 +231,33 @@ async def replay_dead_letters(
     )
 
 
-async def take_dead_letter(session: Session) -> list[Row]:
+async def take_dead_letter(session: Session, *, reason: str) -> list[Row]:
     asked = session.scan("dead_letters", lambda row: row["replay_at"] is not None)
     asked.sort(key=lambda row: (row["replay_at"], row["message_id"]))
     held = await session.lock("dead_letters", asked, skips=True, limit=1)
-    return [TAKEN(row) for row in await session.delete("dead_letters", held)]
+    taken = await session.update(
+        "dead_letters", held, lambda _: {"reason": reason, "replay_at": None}
+    )
+    return [TAKEN(row) for row in taken]
 
 
-async def keep_dead_letter(session: Session, *, message_id: str, reason: str) -> int:
+async def drop_dead_letter(session: Session, *, tenant_id: str, message_id: str) -> int:
+    dropped = [session.get("dead_letters", tenant_id, message_id)]
+    return len(await session.delete("dead_letters", dropped))
+
+
+async def keep_dead_letter(
+    session: Session,
+    *,
+    tenant_id: str,
+    message_id: str,
+    reason: str,
+    replay_at: datetime.datetime | None,
+) -> int:
     return len(
         await session.update(
             "dead_letters",
-            [session.get("dead_letters", message_id)],
-            lambda _: {"reason": reason, "replay_at": None},
+            [session.get("dead_letters", tenant_id, message_id)],
+            lambda _: {"reason": reason, "replay_at": replay_at},
         )
     )

@@ -27,6 +27,7 @@ ACCOUNT = only(
     "last_read_at",
     "write_asks",
     "write_failures",
+    "write_error_code",
     "lease_version",
     "calls_day",
     "calls_today",
@@ -157,6 +158,10 @@ async def set_authorised(
                 "is_lost": is_lost,
                 "authorised_at": at,
                 "failures": 0,
+                "write_failures": 0,
+                "write_error_code": None,
+                "write_at": _soonest(row["write_at"], now),
+                "write_asks": row["write_asks"] + 1,
                 "error_code": error_code if is_lost else None,
                 "error_since": at if is_lost else None,
                 "due_at": now,
@@ -167,6 +172,12 @@ async def set_authorised(
             ),
         )
     )
+
+
+def _soonest(
+    at: datetime.datetime | None, now: datetime.datetime
+) -> datetime.datetime | None:
+    return None if at is None else min(at, now)
 
 
 async def get_account(
@@ -268,12 +279,14 @@ async def finish_writing(
     write_asks: int,
     write_at: datetime.datetime | None,
     write_failures: int,
+    write_error_code: str | None,
 ) -> int:
     def finish(row: Row) -> Row:
-        is_as_was = row["write_asks"] == write_asks
+        must_wait = row["write_asks"] == write_asks or write_failures > 0
         return {
-            "write_at": write_at if is_as_was else row["write_at"],
+            "write_at": write_at if must_wait else row["write_at"],
             "write_failures": write_failures,
+            "write_error_code": write_error_code,
         }
 
     return await _change(session, (account_id, tenant_id), lease_version, finish)

@@ -85,9 +85,9 @@ async def make_writing_due(
     now: datetime.datetime,
 ) -> int:
     def ask(there: Row, _new: Row) -> Row:
-        at = there["write_at"]
+        at = there["write_at"] or now
         return {
-            "write_at": now if at is None else min(at, now),
+            "write_at": at if there["write_failures"] > 0 else min(at, now),
             "write_asks": there["write_asks"] + 1,
         }
 
@@ -121,12 +121,18 @@ async def done_results(
 
 
 async def open_writes(
-    session: Session, *, tenant_id: str, account_id: str, state: str, limit: int
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    state: str,
+    but: list[str],
+    limit: int,
 ) -> list[Row]:
     waiting = [
         row
         for row in session.find("writes", "open", account_id, tenant_id)
-        if row["state"] == state
+        if row["state"] == state and row["intent_id"] not in but
     ]
     waiting.sort(key=lambda row: (row["created_at"], row["intent_id"]))
     return [OPEN(row) for row in waiting[:limit]]
@@ -157,6 +163,7 @@ async def put_off(
     account_id: str,
     intent_ids: list[str],
     reasons: list[str],
+    now: datetime.datetime,
 ) -> int:
     why = dict(zip(intent_ids, reasons, strict=True))
     return len(
@@ -167,6 +174,7 @@ async def put_off(
                 "state": "new",
                 "sent_at": None,
                 "reason": why[row["intent_id"]],
+                "created_at": now,
             },
             where=lambda row: _is_open(row, account_id),
         )

@@ -109,6 +109,11 @@ class MemoryUser(Database):
         self._open: dict[Session, None] = {}
         self._is_dead = False
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a statement waits for a lock that somebody else holds."""
+        return any(session.is_waiting for session in self._open)
+
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """Open a transaction; it is committed when the block ends well."""

@@ -47,18 +47,25 @@ OF_CONNECTION: Final = IndexShape(columns=("connection_id", "tenant_id"))
 CHASSIS: Final = {
     "outbox": Shape(
         columns=_columns(
-            "message_id tenant_id subject stream payload awaiting tries created_at"
+            "tenant_id message_id subject stream payload awaiting tries created_at"
             " next_at"
         ),
-        key=("message_id",),
+        key=("tenant_id", "message_id"),
         defaults={"tries": 0},
     ),
-    "inbox": Shape(columns=("message_id", "received_at"), key=("message_id",)),
+    "inbox": Shape(
+        columns=("tenant_id", "message_id", "received_at"),
+        key=("tenant_id", "message_id"),
+    ),
+    "attempts": Shape(
+        columns=("tenant_id", "message_id", "begun", "last_at"),
+        key=("tenant_id", "message_id"),
+    ),
     "dead_letters": Shape(
         columns=_columns(
-            "message_id subject sender payload reason received_at replay_at"
+            "tenant_id message_id subject sender payload reason received_at replay_at"
         ),
-        key=("message_id",),
+        key=("tenant_id", "message_id"),
     ),
 }
 
@@ -80,13 +87,18 @@ AUTH: Final = {
     "accounts": Shape(
         columns=_columns(
             "tenant_id account_id app state vendor_account_id display_name base_url"
-            " scopes created_at"
+            " origin scopes created_at"
         ),
         key=("tenant_id", "account_id"),
-        defaults={"vendor_account_id": "", "display_name": "", "base_url": ""},
+        defaults={
+            "vendor_account_id": "",
+            "display_name": "",
+            "base_url": "",
+            "origin": "",
+        },
         indexes={
             "accounts_pinned": IndexShape(
-                columns=("tenant_id", "app", "base_url", "vendor_account_id"),
+                columns=("tenant_id", "app", "origin", "vendor_account_id"),
                 where=_is_pinned,
                 is_unique=True,
             )
@@ -109,8 +121,8 @@ CONNECTOR: Final = {
             " wanted_scan_id done_scan_id scan_id scan_cursor scan_part"
             " scan_page_count scan_record_count scan_expected_count changes_cursor"
             " due_at read_asks interval_s failures error_code error_since"
-            " last_read_at write_at write_asks write_failures lease_owner"
-            " lease_until lease_version calls_day calls_today"
+            " last_read_at write_at write_asks write_failures write_error_code"
+            " lease_owner lease_until lease_version calls_day calls_today"
         ),
         key=("account_id", "tenant_id"),
         defaults={

@@ -59,6 +59,12 @@ class Session:
         """Those who wait for the end of this session."""
         self._waits_for: Session | None = None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether another session has to end first."""
+        other = self._waits_for
+        return other is not None and not other.is_over
+
     # Reading.
 
     def get(self, table: str, *key: Key) -> Row | None:
@@ -347,6 +353,8 @@ class Session:
                 self._patience.lock_s - self._patience.deadlock_s,
             ):
                 await asyncio.wait([future], timeout=pause_s)
+                if self.is_over:
+                    raise DatabaseUnavailable("ConnectionDoesNotExistError")
                 if future.done():
                     return
                 if self._is_in_circle():

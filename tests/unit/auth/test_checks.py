@@ -65,3 +65,27 @@ def test_a_user_name_with_a_colon_is_refused():
         checks.require_username("ana:b", "username")
     assert failure.value.code is ErrorCode.INVALID
     assert failure.value.field == "username"
+
+
+@pytest.mark.parametrize(
+    ("address", "stored", "origin"),
+    [
+        ("HTTPS://DAV.Example:443/Ada/", "https://dav.example/Ada", ""),
+        ("https://dav.example./", "https://dav.example", ""),
+        ("http://dav.example:80", "http://dav.example", ""),
+        ("http://dav.example:443/a?b=C", "http://dav.example:443/a?b=C", ":443"),
+        ("https://[0:0:0:0:0:0:0:1]:8443/", "https://[::1]:8443", ":8443"),
+        ("https://büro.example", "https://xn--bro-hoa.example", ""),
+    ],
+)
+def test_an_address_is_stored_in_one_spelling(address: str, stored: str, origin: str):
+    """Two spellings of one server were two accounts, each written to by itself."""
+    assert checks.canonical(address) == stored
+    assert checks.canonical(stored) == stored
+    assert checks.origin(address) == checks.origin(stored)
+    assert stored.startswith(checks.origin(address))
+    assert checks.origin(address).endswith(origin)
+
+
+def test_no_address_has_no_origin():
+    assert checks.origin("") == ""

@@ -39,6 +39,7 @@ ACCOUNT = Account(
     last_read_at=None,
     write_asks=0,
     write_failures=0,
+    write_error_code=None,
     lease_version=1,
     calls_day=None,
     calls_today=0,

@@ -31,6 +31,7 @@ CREATE TABLE connector.accounts (
     write_at             timestamptz,
     write_asks           bigint NOT NULL DEFAULT 0,
     write_failures       integer NOT NULL DEFAULT 0,
+    write_error_code     text,
     lease_owner          text NOT NULL DEFAULT '',
     lease_until          timestamptz,
     lease_version        bigint NOT NULL DEFAULT 0,

@@ -1,0 +1,271 @@
+"""What a user of the reconciler's tables can do with records and what waits."""
+
+from proto.connector import ScanPart
+from proto.ids import AccountId, ConnectionId, IntentId, LinkId, RecordId, TenantId
+from proto.record import Presence, Record
+from services.chassis.store import Work
+from services.reconciler.engine.model import Intent, Link, Seen
+from services.reconciler.store import connections, observations, queue
+from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.queue import Dirty
+from tests.contract.stores.chassis import ChassisPlayer
+from tests.contract.stores.program import act
+from tests.contract.stores.reconciler_words import (
+    ACCOUNTS,
+    CONNECTIONS,
+    EMAILS,
+    ENDS,
+    INTENTS,
+    LINKS,
+    RECORDS,
+    SCANS,
+    SIDES,
+    TENANT,
+    description_of,
+    intent_of,
+    settings_of,
+    side_of,
+)
+
+
+class RecordsPlayer(ChassisPlayer):
+    """A replica that takes observations and marks what follows from them."""
+
+    receivers = ("api", "connector")
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.known: dict[tuple[TenantId, ConnectionId], StoredConnection] = {}
+        self.links: dict[LinkId, Link] = {}
+        self.intents: dict[IntentId, Intent] = {
+            each: intent_of(each, LINKS[0], side=SIDES[0], now=self.clock.now())
+            for each in INTENTS[:2]
+        }
+        self.dirty: list[Dirty] = []
+        self.scan: observations.ScanState | None = None
+
+    async def prepare(self) -> None:
+        """Have three connections that are synced, and know them."""
+        async with self.store.transaction() as work:
+            if self.number == 0:
+                await self._store_connections(work)
+            for tenant_id, connection_id in CONNECTIONS:
+                found = await connections.load(
+                    work.transaction, tenant_id=tenant_id, connection_id=connection_id
+                )
+                assert found is not None
+                self.known[tenant_id, connection_id] = found
+
+    async def _store_connections(self, work: Work) -> None:
+        for tenant_id, connection_id in CONNECTIONS:
+            # Each at a time of its own: what is due first must be plain.
+            self.clock.passed_s -= 1
+            for account_id in ENDS:
+                await connections.describe_account(
+                    work.transaction,
+                    tenant_id=tenant_id,
+                    description=description_of(account_id),
+                )
+            await connections.add(
+                work.transaction,
+                tenant_id=tenant_id,
+                connection_id=connection_id,
+                settings=settings_of("one", *ENDS),
+                sides=(side_of(ENDS[0]), side_of(ENDS[1])),
+                now=self.clock.now(),
+            )
+            made = await connections.load(
+                work.transaction, tenant_id=tenant_id, connection_id=connection_id
+            )
+            await connections.await_scans(
+                work.transaction,
+                made,
+                left_scan=SCANS[0],
+                right_scan=SCANS[1],
+                now=self.clock.now(),
+            )
+            await connections.begin_syncing(
+                work.transaction,
+                tenant_id=tenant_id,
+                connection_ids=[connection_id],
+                now=self.clock.now(),
+            )
+
+    def tenant(self) -> TenantId:
+        """Draw a tenant."""
+        return self.place()[0]
+
+    def place(self) -> tuple[TenantId, ConnectionId]:
+        """Draw a connection, one more often than the others."""
+        return self.one([*CONNECTIONS, CONNECTIONS[0], CONNECTIONS[0]])
+
+    def connection(self) -> StoredConnection:
+        """Draw a connection as it was when we saw it last."""
+        return self.known[self.place()]
+
+    def account(self) -> AccountId:
+        """Draw an account, mostly one that is in use."""
+        return self.one([*ENDS, *ENDS, ACCOUNTS[2]])
+
+    def seen(self, record_id: RecordId) -> Seen:
+        """Return a record as it may be seen now."""
+        record = Record(
+            record_id=record_id,
+            modified_at=self.maybe(self.time()),
+            presence=self.one([Presence.LIVE, Presence.LIVE, Presence.DELETED]),
+        )
+        digest = self.one(["same", "other", f"own {self.source.random()}"])
+        return Seen(record=record, read_at=self.time(), digest=digest)
+
+    # Observations.
+
+    @act(weight=6, is_narrow=True)
+    async def save_observations(self, work: Work) -> object:
+        return await observations.save(
+            work.transaction,
+            [self.seen(record_id) for record_id in self.some(RECORDS)],
+            tenant_id=TENANT,
+            account_id=self.account(),
+            scan_id=self.maybe(self.one(SCANS)),
+        )
+
+    @act(weight=3)
+    async def save_sightings(self, work: Work) -> None:
+        await observations.save_sightings(
+            work.transaction,
+            self.some(RECORDS, most=2),
+            tenant_id=TENANT,
+            account_id=self.account(),
+            scan_id=self.one(SCANS),
+        )
+
+    @act(weight=4)
+    async def save_emails(self, work: Work) -> object:
+        emails = {
+            record_id: tuple(self.some(EMAILS)) if self.source.random() < 0.7 else ()
+            for record_id in self.some(RECORDS, most=2)
+        }
+        return await observations.save_emails(
+            work.transaction, emails, tenant_id=TENANT, account_id=self.account()
+        )
+
+    @act(weight=1)
+    async def forget_digests(self, work: Work) -> None:
+        await connections.forget_digests(
+            work.transaction, tenant_id=TENANT, account_id=self.account()
+        )
+
+    @act(weight=1, is_narrow=True)
+    async def add_scans(self, work: Work) -> None:
+        await observations.add_scans(
+            work.transaction,
+            {self.account(): self.one(SCANS)},
+            tenant_id=TENANT,
+            now=self.clock.now(),
+        )
+
+    @act(weight=4, is_narrow=True)
+    async def count_scan_part(self, work: Work) -> object:
+        part = self.source.randint(0, 3)
+        scan = ScanPart(
+            scan_id=self.one(SCANS), part=part, part_count=4 if part == 3 else None
+        )
+        counted = await observations.count_scan_part(
+            work.transaction,
+            scan,
+            tenant_id=TENANT,
+            account_id=self.account(),
+            read_at=self.time(),
+        )
+        self.scan = counted or self.scan
+        return counted
+
+    @act()
+    async def complete_scan(self, work: Work) -> object:
+        at = {
+            "tenant_id": TENANT,
+            "account_id": self.account(),
+            "scan_id": self.one(SCANS),
+        }
+        await observations.complete_scan(
+            work.transaction,
+            **at,
+            begun_at=self.scan.begun_at if self.scan else self.time(),
+            now=self.clock.now(),
+        )
+        return await observations.find_unseen(
+            work.transaction, **at, first_read_at=self.time(), limit=2
+        )
+
+    @act(weight=3, is_narrow=True)
+    async def load_observed(self, work: Work) -> object:
+        places = [(self.account(), record_id) for record_id in self.some(RECORDS)]
+        return await observations.load(work.transaction, places, tenant_id=TENANT)
+
+    @act(is_narrow=True)
+    async def find_sharers(self, work: Work) -> object:
+        places = [(self.account(), record_id) for record_id in self.some(RECORDS)]
+        return await observations.find_sharers(
+            work.transaction, places, tenant_id=TENANT, account_ids=ENDS
+        )
+
+    # What waits to be planned.
+
+    @act(weight=5, is_narrow=True)
+    async def mark_changed(self, work: Work) -> object:
+        return await queue.mark_changed(
+            work.transaction,
+            self.some(RECORDS),
+            tenant_id=self.tenant(),
+            account_id=self.account(),
+            scan_id=self.maybe(self.one(SCANS)),
+        )
+
+    @act(is_narrow=True)
+    async def mark_sharers(self, work: Work) -> object:
+        return await queue.mark_sharers(
+            work.transaction,
+            self.some(EMAILS),
+            tenant_id=TENANT,
+            account_id=self.account(),
+        )
+
+    @act(weight=3, is_narrow=True)
+    async def mark_records(self, work: Work) -> None:
+        connection = self.connection()
+        await queue.mark_records(
+            work.transaction,
+            [(self.one(SIDES), record_id) for record_id in self.some(RECORDS)],
+            tenant_id=connection.tenant_id,
+            connection_id=connection.connection_id,
+        )
+
+    @act(weight=1, is_narrow=True)
+    async def mark_all(self, work: Work) -> None:
+        await queue.mark_all(
+            work.transaction,
+            tenant_id=TENANT,
+            connection_id=CONNECTIONS[0][1],
+            side=self.one(SIDES),
+            account_id=self.account(),
+        )
+
+    @act(weight=4, is_narrow=True)
+    async def load_dirty(self, work: Work) -> object:
+        self.dirty = await queue.load(
+            work.transaction, self.connection(), limit=self.one([1, 9])
+        )
+        return self.dirty
+
+    @act(weight=3)
+    async def clear_dirty(self, work: Work) -> None:
+        await queue.clear(work.transaction, self.connection(), planned=self.dirty)
+
+    @act(is_narrow=True)
+    async def count_dirty(self, work: Work) -> object:
+        connection = self.connection()
+        return await queue.count(
+            work.transaction,
+            tenant_id=connection.tenant_id,
+            connection_id=connection.connection_id,
+        )

@@ -1,0 +1,152 @@
+"""The simulation: `python -m tests.simulation`, or `make sim`.
+
+Plays seeds, checks the invariants, and prints each seed in which one was violated; a
+seed played again goes the same way. Figures are printed last.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final
+
+from tests.simulation import running
+from tests.simulation.running import Played, Wanted
+
+LINES_SHOWN: Final = 60
+"""The end of the trace that is printed of a seed that failed."""
+HASH_SEEDS: Final = ("0", "4242")
+REPORT_EVERY_S: Final = 10.0
+
+
+def main() -> int:
+    """Do what was asked for; returns 0 if nothing was violated."""
+    arguments = _arguments()
+    if arguments.digests:
+        return _print_digests(_seeds(arguments))
+    if arguments.determinism:
+        return _compare(first=arguments.first, count=arguments.determinism)
+    if arguments.seed is not None:
+        return _replay(arguments.seed, is_traced=arguments.trace)
+    return _play(_seeds(arguments), workers=arguments.workers)
+
+
+def _play(seeds: range, *, workers: int) -> int:
+    """Play many seeds and tell what came of them."""
+    started_s = reported_s = time.monotonic()
+    situations: Counter[str] = Counter()
+    failed: list[int] = []
+    sums: Counter[str] = Counter()
+    for count, played in enumerate(running.many(seeds, workers=workers), start=1):
+        situations.update(set(played.situations))
+        sums.update(
+            steps=played.step_count,
+            virtual_s=int(played.virtual_s),
+            writes=played.write_count,
+            crashes=played.crash_count,
+        )
+        if played.violations:
+            failed.append(played.seed)
+            _show_failure(played)
+        now_s = time.monotonic()
+        if now_s - reported_s > REPORT_EVERY_S:
+            reported_s = now_s
+            print(f"{count} of {len(seeds)} seeds, {len(failed)} failed", flush=True)
+    _show_situations(situations, count=len(seeds))
+    took_s = time.monotonic() - started_s
+    each = ", ".join(f"{total / len(seeds):.0f} {n}" for n, total in sums.items())
+    print(f"a seed has {each}")
+    print(
+        f"{len(seeds)} seeds from {seeds.start} in {took_s:.0f} s:"
+        f" {len(seeds) / took_s:.1f} seeds/s, {len(failed)} with violations"
+    )
+    return 1 if failed else 0
+
+
+def _replay(seed: int, *, is_traced: bool) -> int:
+    """Play one seed again and tell everything about it."""
+    running.prepare()
+    played = running.play(seed, wanted=Wanted(digest=True, lines=True))
+    lines = played.lines
+    if is_traced or played.violations:
+        print("\n".join(lines if is_traced else lines[-LINES_SHOWN:]))
+    if played.violations:
+        _show_failure(played)
+    print(
+        f"seed {seed}: {len(played.violations)} violations,"
+        f" {played.write_count} writes, {played.step_count} steps,"
+        f" {played.virtual_s:.0f} virtual s, trace {played.digest}"
+    )
+    return 1 if played.violations else 0
+
+
+def _print_digests(seeds: Iterable[int]) -> int:
+    for played in running.many(seeds, workers=1, wanted=Wanted(digest=True)):
+        print(played.seed, played.digest)
+    return 0
+
+
+def _compare(*, first: int, count: int) -> int:
+    """Play seeds in processes that hash differently, twice in each."""
+    command = [sys.executable, "-m", "tests.simulation", "--digests"]
+    command += ["--from", str(first), "--seeds", str(count)]
+    processes = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for hash_seed in HASH_SEEDS
+        for _ in range(2)
+    ]
+    found = [process.communicate()[0].splitlines() for process in processes]
+    is_complete = all(len(lines) == count for lines in found)
+    different = [lines for lines in zip(*found, strict=False) if len(set(lines)) > 1]
+    for lines in different:
+        print(f"differs: {lines}")
+    print(f"{count} seeds in {len(found)} processes: {len(different)} differ")
+    return 0 if is_complete and not different else 1
+
+
+def _show_failure(played: Played) -> None:
+    print(f"\nseed {played.seed} failed; again: make sim SEED={played.seed}")
+    for violation in played.violations:
+        print(f"  {violation}")
+
+
+def _show_situations(situations: Counter[str], *, count: int) -> None:
+    for name, times in sorted(situations.items()):
+        print(f"{100 * times / count:6.1f} %  {name}")
+
+
+def _seeds(arguments: argparse.Namespace) -> range:
+    return range(arguments.first, arguments.first + arguments.seeds)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.simulation", description=__doc__
+    )
+    add = parser.add_argument
+    add("--seeds", type=int, default=200, help="how many (%(default)s)")
+    add("--from", type=int, default=1, dest="first", help="the first (%(default)s)")
+    add("--seed", type=int, help="play this one alone and show how it went")
+    add("--trace", action="store_true", help="with --seed: show everything")
+    add("--workers", type=int, default=2, help="processes at once (%(default)s)")
+    add(
+        "--determinism",
+        type=int,
+        default=0,
+        metavar="SEEDS",
+        help="play so many in different processes and compare their traces",
+    )
+    add("--digests", action="store_true", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

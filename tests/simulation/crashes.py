@@ -1,0 +1,74 @@
+"""Crashes: a process ends at a place that one of its tasks comes by, and starts again.
+
+Places are where a task reaches out of its process: a statement, a commit, a message,
+a call. Between two of them nothing happens that anybody else could see.
+"""
+
+import random
+from collections import Counter
+from typing import Final, NamedTuple
+
+from tests.simulation.world import World
+
+AWAY_S: Final = (0.2, 15.0)
+"""How long it takes until the process runs again."""
+
+
+class Point(NamedTuple):
+    """The so-many-th time that processes of a service come by a place."""
+
+    service: str
+    place: str
+    number: int = 1
+
+
+class Crashes:
+    """Ends processes now and then, or exactly at one point."""
+
+    def __init__(self, world: World, source: random.Random) -> None:
+        self._world = world
+        self._source = source
+        self._places_mean = 0.0
+        self._left = 0
+        self._point: Point | None = None
+        self.count = 0
+        self.passed: Counter[tuple[str, str]] = Counter()
+        """How often each place was come by, where somebody wants to know."""
+        self.is_counting = False
+        world.watch = self._come_by
+
+    def happen(self, *, places_mean: float) -> None:
+        """Let one happen every so many places, on average."""
+        self._places_mean = places_mean
+        self._draw()
+
+    def happen_at(self, point: Point) -> None:
+        """Let one happen at a point, and none elsewhere."""
+        self._point = point
+        self.is_counting = True
+
+    def stop(self) -> None:
+        """Let no more happen."""
+        self._left = 0
+        self._point = None
+
+    def _draw(self) -> None:
+        self._left = 1 + int(self._source.expovariate(1.0 / self._places_mean))
+
+    def _come_by(self, service: str, replica: int, place: str) -> None:
+        if self.is_counting:
+            self.passed[service, place] += 1
+            if self._point == (service, place, self.passed[service, place]):
+                self._crash(service, replica, place)
+        elif self._left > 0:
+            self._left -= 1
+            if self._left == 0:
+                self._crash(service, replica, place)
+                self._draw()
+
+    def _crash(self, service: str, replica: int, place: str) -> None:
+        self.count += 1
+        self._world.note("crash", service, replica, place)
+        self._world.kill(service, replica)
+        away_s = self._source.uniform(*AWAY_S)
+        self._world.start(service, replica, after_s=away_s)

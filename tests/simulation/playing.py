@@ -1,0 +1,240 @@
+"""Plays a scenario to its end: people act, things go wrong, then there is peace.
+
+Users act while everything goes wrong. At T0 they stop and all faults end; from then
+on the system has to come to rest, and to stay so for ten more rounds.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol
+
+from proto.ids import AppId
+from tests.fakes import loop
+from tests.fakes.broker import BusFaults
+from tests.fakes.database.faults import DatabaseFaults
+from tests.simulation.crashes import Crashes
+from tests.simulation.customers import Customers
+from tests.simulation.ledger import Ledger, Place
+from tests.simulation.people import People
+from tests.simulation.scenario import Scenario
+from tests.simulation.users import Users
+from tests.simulation.vendors.api import Vendor
+from tests.simulation.vendors.book import Book
+from tests.simulation.vendors.line import Line
+from tests.simulation.vendors.session import Outside
+from tests.simulation.vendors.weather import CALM
+from tests.simulation.world import SERVICES, Pace, World
+
+OUTAGE_S: Final = (2.0, 60.0)
+LOOK_S: Final = 10.0
+"""How often it is asked whether everything is at rest."""
+REST_S_MAX: Final = 3_600.0
+"""The longest that coming to rest may take."""
+COMPLAINTS_MAX: Final = 100
+"""More errors in the log than this, and waiting will not help."""
+ROUNDS: Final = 10
+"""Full rounds of reading in which nothing may be written any more."""
+
+
+class Play:
+    """One simulation, from the vendors to the end."""
+
+    def __init__(self, scenario: Scenario, judges: Iterable["Judge"] = ()) -> None:
+        self.scenario = scenario
+        self.ledger = Ledger()
+        self.pace = Pace(skew_s_max=scenario.troubles.skew_s_max)
+        clock = loop.VirtualClock(loop.running())
+        self.vendors = {
+            ways.app: Vendor(
+                ways, ledger=self.ledger, now=lambda: clock.now().timestamp()
+            )
+            for ways in scenario.vendors
+        }
+        self.lines = [
+            Line(vendor, source=scenario.source(f"line to {app}"))
+            for app, vendor in self.vendors.items()
+        ]
+        self.outside = Outside(self.lines)
+        self.books = _open_books(scenario, self.vendors)
+        self.world = World(str(scenario.seed), self.outside, pace=self.pace)
+        self.crashes = Crashes(self.world, scenario.source("crashes"))
+        self.people = People(scenario.source("people"))
+        self.users = Users(scenario, self.people, self.books, later=self._later)
+        self.customers = Customers(
+            self.world, self.vendors, source=scenario.source("customers")
+        )
+        self.peace_at: float | None = None
+        """T0, by the true time."""
+        self.rest_at: float | None = None
+        self.judges = tuple(judges)
+        self.ledger.watchers.append(lambda entry: self.world.note("vendor", entry))
+        self.ledger.watchers.append(
+            lambda entry: self.people.note(entry, self.vendors[entry.place.app].ways)
+        )
+        for judge in self.judges:
+            judge.begin(self)
+
+    async def run(self) -> None:
+        """Play it all."""
+        self.users.populate()
+        for service in SERVICES:
+            for number in range(self.scenario.troubles.replicas.get(service, 1)):
+                self.world.start(service, number + 1)
+        for plan in self.scenario.connections:
+            await self.customers.connect(plan)
+        await self._time_of_troubles()
+        self._make_peace()
+        await self._come_to_rest()
+        for judge in self.judges:
+            judge.look_at_rest(self)
+        await asyncio.sleep(ROUNDS * self.pace.poll_interval_s)
+        for judge in self.judges:
+            judge.look_at_end(self)
+
+    # The time before T0
+
+    async def _time_of_troubles(self) -> None:
+        scenario, world = self.scenario, self.world
+        world.broker.faults = scenario.troubles.bus
+        world.database.faults = scenario.troubles.database
+        for line, weather in zip(self.lines, scenario.weathers, strict=True):
+            line.weather = weather
+        if scenario.troubles.crash_places_mean:
+            self.crashes.happen(places_mean=scenario.troubles.crash_places_mean)
+        mood, source = scenario.mood, scenario.source("times")
+        span_s = mood.act_count * mood.gap_s_mean
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._act(source))
+            for _ in range(mood.errand_count):
+                after_s = source.uniform(0.0, span_s)
+                group.create_task(self._do_errand(after_s=after_s))
+            for go_away, come_back, count in (
+                (self._lose_bus, self._find_bus, scenario.troubles.bus_outages),
+                (
+                    world.database.go_away,
+                    world.database.come_back,
+                    scenario.troubles.database_outages,
+                ),
+            ):
+                for _ in range(count):
+                    group.create_task(
+                        _be_away(
+                            go_away,
+                            come_back,
+                            after_s=source.uniform(0.0, span_s),
+                            for_s=source.uniform(*OUTAGE_S),
+                        )
+                    )
+
+    async def _act(self, source: random.Random) -> None:
+        mood = self.scenario.mood
+        for _ in range(mood.act_count):
+            await asyncio.sleep(source.expovariate(1.0 / mood.gap_s_mean))
+            self.world.note("user", self.users.act())
+
+    async def _do_errand(self, *, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await self.customers.do_errand()
+
+    def _lose_bus(self) -> None:
+        self.world.broker.go_away()
+
+    def _find_bus(self) -> None:
+        is_wiped = self.scenario.source("wiping").random() < 0.5
+        self.world.broker.come_back(is_wiped=is_wiped)
+
+    def _later(self, delay_s: float, act: Callable[[], None]) -> object:
+        return self.world.loop.call_later(delay_s, act)
+
+    # T0 and after
+
+    def _make_peace(self) -> None:
+        self.world.note("peace")
+        self.peace_at = self.world.loop.time()
+        self.crashes.stop()
+        self.world.broker.faults = BusFaults()
+        self.world.database.faults = DatabaseFaults()
+        for line in self.lines:
+            line.weather = CALM
+
+    async def _come_to_rest(self) -> None:
+        """Wait until nothing is left to do, and two rounds of reading have passed."""
+        assert self.peace_at is not None
+        until = self.peace_at + REST_S_MAX
+        await asyncio.sleep(2 * self.pace.poll_interval_s)
+        while unrest := self.unrest():
+            is_hopeless = len(self.world.complaints) > COMPLAINTS_MAX
+            if is_hopeless or self.world.loop.time() > until:
+                raise Restless(unrest)
+            await self.customers.heal()
+            await asyncio.sleep(LOOK_S)
+        self.rest_at = self.world.loop.time()
+        self.world.note("rest")
+
+    def unrest(self) -> list[str]:
+        """Return what is still to be done anywhere."""
+        rows = self.world.database.rows
+        found = [f"{s} outbox" for s in SERVICES if rows(f"{s}.outbox")]
+        found += [
+            f"{table} {row[name]}"
+            for table, name, states in _OPEN
+            for row in rows(table)
+            if not states or row["state"] in states
+        ]
+        return found
+
+
+_OPEN: Final = (
+    ("auth.accounts", "account_id", ("lost", "pending")),
+    ("connector.writes", "intent_id", ("new", "sent")),
+    ("connector.wanted_reads", "record_id", ()),
+    ("reconciler.connections", "connection_id", ("scanning", "syncing")),
+    ("reconciler.intents", "intent_id", ("open", "unknown")),
+    ("reconciler.dirty", "record_id", ()),
+)
+"""Tables, what their rows are called, and the states in which a row is work."""
+
+
+class Restless(AssertionError):
+    """The system does not come to rest."""
+
+    def __init__(self, unrest: list[str]) -> None:
+        super().__init__(f"still to be done: {', '.join(unrest[:10])}")
+
+
+class Judge(Protocol):
+    """Watches a play, and says what must not have been."""
+
+    violations: list[str]
+
+    def begin(self, play: Play) -> None:
+        """See the play before anything has happened."""
+
+    def look_at_rest(self, play: Play) -> None:
+        """See it when everything is done."""
+
+    def look_at_end(self, play: Play) -> None:
+        """See it after ten rounds of nothing."""
+
+
+def _open_books(
+    scenario: Scenario, vendors: Mapping[AppId, Vendor]
+) -> dict[Place, Book]:
+    """Make the accounts that connections are going to have."""
+    ends = [end for plan in scenario.connections for end in (plan.left, plan.right)]
+    places = dict.fromkeys(Place(end.app, end.account) for end in ends)
+    return {place: vendors[place.app].open_book(place.account) for place in places}
+
+
+async def _be_away(
+    go_away: Callable[[], None],
+    come_back: Callable[[], None],
+    *,
+    after_s: float,
+    for_s: float,
+) -> None:
+    await asyncio.sleep(after_s)
+    go_away()
+    await asyncio.sleep(for_s)
+    come_back()

@@ -1,0 +1,316 @@
+"""All of Tandem but its api, in one process: the real services on parts in memory.
+
+One seed decides everything. A service runs as replicas that can be stopped, killed
+and started; who uses them, and what their vendors are, is the scenario's business.
+"""
+
+import base64
+import contextlib
+import functools
+import random
+import tempfile
+from asyncio import Event
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from proto.base import Command
+from services.auth import service as auth_service
+from services.auth.config import Config as AuthConfig
+from services.auth.transport import TokenEndpoint
+from services.chassis import process
+from services.chassis.addresses import Guard
+from services.chassis.config import Settings
+from services.chassis.errors import Unavailable
+from services.chassis.health import Health
+from services.chassis.identifiers import Identifiers
+from services.chassis.outbox import Relay
+from services.chassis.process import Runtime
+from services.connector import service as connector_service
+from services.connector.config import Config as ConnectorConfig
+from services.connector.registry import Registry
+from services.reconciler import service as reconciler_service
+from services.reconciler.config import Config as ReconcilerConfig
+from tests.fakes import loop
+from tests.fakes.broker import MemoryBroker
+from tests.fakes.bus import MemoryBus
+from tests.fakes.database.database import MemoryDatabase, MemoryUser
+from tests.fakes.loop import Life, VirtualClock
+from tests.simulation import complaints
+from tests.simulation.trace import Trace
+
+SERVICES: Final = ("auth", "connector", "reconciler")
+RESTART_S: Final = 1.0
+"""How soon a process is started again that gave up at its start."""
+
+_SECRETIVE: Final = ("auth",)
+"""Services whose keys of rows may be secrets, and are different each time."""
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast things go: settings of the services.
+
+    Waits are longer than in production where nothing happens in them, because each
+    look at nothing costs time, and shorter where a simulation would wait for them.
+    """
+
+    poll_interval_s: float = 60.0
+    idle_s: float = 10.0
+    sweep_s: float = 15.0
+    settle_s: float = 5.0
+    write_age_s: float = 300.0
+    answer_s: float = 400.0
+    connector_lease_s: float = 30.0
+    reconciler_lease_s: float = 10.0
+    refusal_confirm_s: float = 60.0
+    skew_s_max: float = 0.0
+    """How far the clock of a replica may be from the true time."""
+
+
+class Outside(Protocol):
+    """The vendors, as far as services reach them."""
+
+    apps: Registry
+
+    def open_session(self, guard: Guard) -> AbstractAsyncContextManager[Any]:
+        """Open what the connector makes its calls with."""
+
+    def open_endpoint(
+        self, timeout_s: float, *, guard: Guard
+    ) -> AbstractAsyncContextManager[TokenEndpoint]:
+        """Open what auth calls token endpoints with."""
+
+
+class Replica:
+    """One process of a service, from its start to its end."""
+
+    def __init__(self, service: str, number: int) -> None:
+        self.service = service
+        self.number = number
+        self.life = Life(f"{service}-{number}")
+        self.stopping = Event()
+        self.database: MemoryUser | None = None
+
+
+class World:
+    """The services of one simulation and everything that they stand on."""
+
+    def __init__(
+        self, seed: str, outside: Outside, *, pace: Pace | None = None
+    ) -> None:
+        self.seed = seed
+        self.pace = pace or Pace()
+        self.loop = loop.running()
+        self.clock = VirtualClock(self.loop)
+        self.trace = Trace(self.loop)
+        self.note = self.trace.note
+        self.complaints: list[str] = []
+        """What services logged as errors."""
+        self.watch: Callable[[str, int, str], None] | None = None
+        """Told the service, the replica and the place that one of its tasks is at."""
+        self.broker = MemoryBroker(self.source("broker"), note=self.note)
+        self.database = MemoryDatabase(self.source("database"))
+        self.database.watch = _pass_by
+        self.database.witness = self._note_commit
+        self.api = MemoryBus(self.broker, service="api", life=Life("api"))
+        self._outside = outside
+        self._replicas: dict[tuple[str, int], Replica] = {}
+        self._skews_s: dict[tuple[str, int], float] = {}
+        self._starts = 0
+        # Back-off and jitter in the services draw from the module itself.
+        random.seed(f"{seed} services")
+        complaints.listen(self._complain)
+
+    def source(self, name: str) -> random.Random:
+        """Return a randomness of its own for one purpose."""
+        return random.Random(f"{self.seed} {name}")
+
+    async def ask(self, command: Command[Any]) -> Any:
+        """Send a command as the api does."""
+        return await self.api.request(command)
+
+    @property
+    def running(self) -> list[tuple[str, int]]:
+        """Return the replicas that run or are about to."""
+        return list(self._replicas)
+
+    def start(self, service: str, number: int = 1, *, after_s: float = 0.0) -> None:
+        """Start a replica, now or later; it goes on until it is stopped or killed."""
+        assert (service, number) not in self._replicas
+        replica = self._replicas[service, number] = Replica(service, number)
+        replica.life.watch = functools.partial(self._come_by, replica)
+        self._starts += 1
+        source = self.source(f"identifiers {self._starts}")
+        replica.life.start(self._keep_running(replica, after_s=after_s, source=source))
+
+    def kill(self, service: str, number: int = 1) -> None:
+        """End a replica where it stands.
+
+        Its transactions roll back, its connections are gone, and what it asked
+        vendors is on its way to them all the same.
+        """
+        replica = self._replicas.pop((service, number))
+        self.note("kill", service, number)
+        self._end(replica)
+
+    async def stop(self, service: str, number: int = 1) -> None:
+        """End a replica in order, as SIGTERM does."""
+        replica = self._replicas[service, number]
+        replica.stopping.set()
+        await replica.life.ended()
+        if self._replicas.get((service, number)) is replica:
+            del self._replicas[service, number]
+            self._end(replica)
+
+    async def _keep_running(
+        self, replica: Replica, *, after_s: float, source: random.Random
+    ) -> None:
+        """Be a replica, and the supervisor that starts it again if it gives up."""
+        if after_s:
+            await self.clock.sleep(after_s)
+        self.note("start", replica.service, replica.number)
+        clock = VirtualClock(self.loop, ahead_s=self._skew_s(replica))
+        identifiers = Identifiers(clock, source)
+        try:
+            runtime = await self._stand(replica, identifiers, clock)
+            await self._serve(runtime, replica.stopping)
+        except Unavailable as err:
+            self.note("gave up", replica.service, replica.number, err)
+            if not replica.stopping.is_set():
+                self.kill(replica.service, replica.number)
+                self.start(replica.service, replica.number, after_s=RESTART_S)
+        except Exception as err:
+            self._complain("service_ended", repr(err))
+            raise
+
+    def _end(self, replica: Replica) -> None:
+        replica.life.end()
+        if replica.database is not None:
+            replica.database.kill()
+
+    async def _stand(
+        self, replica: Replica, identifiers: Identifiers, clock: VirtualClock
+    ) -> Runtime[Any]:
+        """Open what a service stands on, as ``chassis.process.standing`` does."""
+        service, settings = replica.service, self._settings(replica.service)
+        user = replica.database = self.database.as_service(service)
+        relays: list[Relay] = []
+        bus: Any = MemoryBus(
+            self.broker,
+            service=service,
+            life=replica.life,
+            on_reconnected=lambda: process.hasten(relays, clock=clock),
+        )
+        await bus.ensure_streams()
+        relay = Relay(
+            user, bus, service=service, clock=clock, idle_s=settings.outbox_idle_s
+        )
+        relays.append(relay)
+        await bus.receive_receipts(relay.take)
+        return Runtime(
+            service=service,
+            settings=settings,
+            clock=clock,
+            identifiers=identifiers,
+            database=user,
+            bus=bus,
+            relay=relay,
+            health=Health(),
+            listening=_listening,
+        )
+
+    def _serve(self, runtime: Runtime[Any], stopping: Event) -> Awaitable[None]:
+        if runtime.service == "auth":
+            return auth_service.serve(
+                runtime, stopping, open_endpoint=self._outside.open_endpoint
+            )
+        if runtime.service == "connector":
+            return connector_service.serve_apps(
+                runtime,
+                stopping,
+                apps=self._outside.apps,
+                open_session=self._outside.open_session,
+            )
+        return reconciler_service.serve(runtime, stopping)
+
+    def _settings(self, service: str) -> Settings:
+        pace = self.pace
+        parts = {
+            "database_url": "memory",
+            "nats_url": "memory",
+            "outbox_idle_s": pace.idle_s,
+        }
+        if service == "auth":
+            return AuthConfig(
+                key_ring_file=_key_ring(),
+                refusal_confirm_s=pace.refusal_confirm_s,
+                **parts,
+            )
+        if service == "connector":
+            return ConnectorConfig(
+                poll_interval_s=pace.poll_interval_s,
+                idle_s=pace.idle_s,
+                lease_s=pace.connector_lease_s,
+                **parts,
+            )
+        return ReconcilerConfig(
+            idle_s=pace.idle_s,
+            sweep_s=pace.sweep_s,
+            settle_s=pace.settle_s,
+            write_age_s=pace.write_age_s,
+            answer_s=pace.answer_s,
+            lease_s=pace.reconciler_lease_s,
+            **parts,
+        )
+
+    def _skew_s(self, replica: Replica) -> float:
+        key = replica.service, replica.number
+        if key not in self._skews_s:
+            most = self.pace.skew_s_max
+            source = self.source(f"clock of {replica.life.name}")
+            self._skews_s[key] = source.uniform(-most, most)
+        return self._skews_s[key]
+
+    def _come_by(self, replica: Replica, place: str) -> None:
+        if self.watch is not None:
+            self.watch(replica.service, replica.number, place)
+
+    def _note_commit(self, service: str, rows: Any) -> None:
+        if service in _SECRETIVE:
+            rows = [table for table, _key in rows]
+        self.note("commit", service, *rows)
+
+    def _complain(self, event: str, rest: str) -> None:
+        self.note("complaint", event)
+        self.complaints.append(f"{event} {rest}")
+
+
+def _pass_by(service: str, what: str) -> None:
+    """Let the task that runs come by a place of the database."""
+    life = loop.present_life()
+    if life is not None:
+        life.pass_by(f"database {what}")
+
+
+@contextlib.asynccontextmanager
+async def _listening(_application: object, **_where: object) -> AsyncIterator[int]:
+    """Listen to nobody: nobody asks for health or metrics."""
+    yield 0
+
+
+@functools.cache
+def _key_ring() -> Path:
+    """Return the file of a key that all simulations of this process share."""
+    folder = tempfile.TemporaryDirectory(prefix="tandem-simulation-")
+    _folders.append(folder)
+    path = Path(folder.name) / "keys.json"
+    key = base64.b64encode(bytes(range(32))).decode()
+    path.write_bytes(msgspec.json.encode({"active": "k1", "keys": {"k1": key}}))
+    return path
+
+
+_folders: Final[list[tempfile.TemporaryDirectory[str]]] = []
+"""Kept until the process ends."""
