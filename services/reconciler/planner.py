@@ -24,15 +24,14 @@ from services.reconciler import (
     deciding,
     following,
     guarding,
+    loading,
     writing,
 )
-from services.reconciler.batches import Batch, Decisions, Key
+from services.reconciler.batches import Batch, Decisions
 from services.reconciler.config import Config
-from services.reconciler.engine.model import Link, Seen
 from services.reconciler.errors import Overtaken
-from services.reconciler.store import claims, intents, links, observations, queue
+from services.reconciler.store import claims, intents, links, queue
 from services.reconciler.store.connections import StoredConnection
-from services.reconciler.store.observations import Place
 
 log = structlog.get_logger()
 
@@ -146,7 +145,7 @@ class Planner:
         return tripped
 
     async def _load(self, claimed: StoredConnection) -> Batch | None:
-        """Read a batch and all that matching needs, in a fixed number of queries."""
+        """Read the next batch, as large as writes on their way leave room for."""
         database = self._store.database
         open_count = await claims.count_open(
             database,
@@ -156,74 +155,7 @@ class Planner:
         room = self._config.open_intents_max - open_count
         is_full = room <= 0
         limit = URGENT_MAX if is_full else min(self._config.batch_records, room)
-        dirty = await queue.load(database, claimed, limit=limit, only_urgent=is_full)
-        if not dirty:
-            return None
-        found = await links.load_of_records(
-            database,
-            claimed,
-            left_ids={d.record_id for d in dirty if d.side is Side.LEFT},
-            right_ids={d.record_id for d in dirty if d.side is Side.RIGHT},
-        )
-        alone = batches.missing(dirty, links=found)
-        sharers = await self._find_sharers(claimed, alone)
-        keys = {(d.side, d.record_id) for d in dirty} | sharers
-        seen = await self._observed(claimed, keys | batches.keys_of(found))
-        # Few records carry a marker or were merged, so that this mostly asks nothing.
-        heirs = batches.heirs_of(seen)
-        if sharers or heirs:
-            found += await self._links_on(claimed, sharers | heirs, known=found)
-        marked = batches.markers_of(seen[key] for key in alone if key in seen)
-        marked -= {link.link_id for link in found}
-        if marked:
-            found += await links.load(database, claimed, link_ids=marked)
-        if marked or heirs:
-            missed = (batches.keys_of(found) | heirs) - seen.keys()
-            seen |= await self._observed(claimed, missed)
-        return Batch(dirty=tuple(dirty), links=tuple(found), seen=seen)
-
-    async def _observed(
-        self, claimed: StoredConnection, keys: set[Key]
-    ) -> dict[Key, Seen]:
-        places = {key: _place(claimed, key) for key in sorted(keys)}
-        seen = await observations.load(
-            self._store.database, places.values(), tenant_id=claimed.tenant_id
-        )
-        return {key: seen[at] for key, at in places.items() if at in seen}
-
-    async def _links_on(
-        self, claimed: StoredConnection, keys: set[Key], *, known: list[Link]
-    ) -> list[Link]:
-        more = await links.load_of_records(
-            self._store.database,
-            claimed,
-            left_ids={record for side, record in keys if side is Side.LEFT},
-            right_ids={record for side, record in keys if side is Side.RIGHT},
-        )
-        ids = {link.link_id for link in known}
-        return [link for link in more if link.link_id not in ids]
-
-    async def _find_sharers(
-        self, claimed: StoredConnection, alone: set[Key]
-    ) -> set[Key]:
-        if not alone:
-            return set()
-        found = await observations.find_sharers(
-            self._store.database,
-            [_place(claimed, key) for key in alone],
-            tenant_id=claimed.tenant_id,
-            account_ids=claimed.account_ids,
-        )
-        ends = (
-            (Side.LEFT, claimed.left.account_id),
-            (Side.RIGHT, claimed.right.account_id),
-        )
-        return {
-            (side, record_id)
-            for account_id, record_id in found
-            for side, end in ends
-            if end == account_id
-        }
+        return await loading.load(database, claimed, limit=limit, only_urgent=is_full)
 
     async def _save(
         self,
@@ -317,8 +249,3 @@ class Planner:
 
 def _seconds(count: float) -> datetime.timedelta:
     return datetime.timedelta(seconds=count)
-
-
-def _place(connection: StoredConnection, key: Key) -> Place:
-    side, record_id = key
-    return connection.config.side(side).account_id, record_id
