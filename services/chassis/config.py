@@ -48,6 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long to wait at start for Postgres and NATS."""
     outbox_idle_s: Seconds = 1.0
     """How often the outbox is searched for what is due to be sent again."""
+    replay_idle_s: Seconds = 5.0
+    """How soon a dead letter is handled again that an operator asks for."""
     stop_timeout_s: SecondsOrNone = 20.0
     """How long work in hand may take to end at SIGTERM."""
 

@@ -34,7 +34,6 @@ KEPT: Final = datetime.timedelta(days=3)
 """How long a message is remembered; its sender has long given up repeating."""
 FORGET_BATCH: Final = 5_000
 FORGET_EVERY_S: Final = 600.0
-REPLAY_EVERY_S: Final = 5.0
 
 RECEIVED = Counter("tandem_messages_received", "Messages handled", ["name", "result"])
 
@@ -82,12 +81,14 @@ class Receiver:
         handlers: Mapping[type[Message], Handler],
         service: str,
         clock: Clock,
+        replay_idle_s: float,
     ) -> None:
         self._source = source
         self._store = store
         self._handlers = handlers
         self._service = service
         self._clock = clock
+        self._replay_idle_s = replay_idle_s
         self._replayer = Replayer(store, handlers, clock=clock)
         self._attempts = Attempts(store, clock=clock)
 
@@ -100,7 +101,7 @@ class Receiver:
             for name, step, idle_s in (
                 ("inbox_pruning", self.forget_old, FORGET_EVERY_S),
                 ("dead_letter_pruning", self._replayer.forget_old, FORGET_EVERY_S),
-                ("dead_letter_replay", self._replayer.step, REPLAY_EVERY_S),
+                ("dead_letter_replay", self._replayer.step, self._replay_idle_s),
             ):
                 group.create_task(
                     loops.forever(

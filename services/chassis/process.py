@@ -96,6 +96,7 @@ class Runtime(Generic[S]):
             handlers=handlers,
             service=self.service,
             clock=self.clock,
+            replay_idle_s=self.settings.replay_idle_s,
         )
 
 

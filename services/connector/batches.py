@@ -8,7 +8,7 @@ import msgspec
 from proto import codec
 from proto.base import BATCH_BYTES_MAX, BATCH_RECORDS_MAX
 from proto.fields import Fields
-from proto.record import Record
+from proto.record import Presence, Record
 
 _ENVELOPE_BYTES: Final = 2 * 1024
 """What a message needs besides its records."""
@@ -36,10 +36,11 @@ def fitting(record: Record) -> Record:
     """Return a record that one message can carry.
 
     The longest fields of a monstrous one are left out: absent means not known, so
-    nobody concludes anything from that.
+    nobody concludes anything from that. Where that is not enough, it is the tags or
+    containers. Without tags the record stays where it is. Without its containers it
+    would seem to have left them, so that not even its presence is told then.
     """
-    room = BATCH_BYTES_MAX - _ENVELOPE_BYTES
-    excess = len(codec.encode(record)) - room
+    excess = _excess(record)
     if excess <= 0:
         return record
     sizes = {name: len(codec.encode(value)) for name, value in record.fields.items()}
@@ -49,4 +50,13 @@ def fitting(record: Record) -> Record:
             break
         excess -= sizes[name]
         del kept[name]
-    return msgspec.structs.replace(record, fields=kept)
+    cut = msgspec.structs.replace(record, fields=kept)
+    if _excess(cut) > 0:
+        cut = msgspec.structs.replace(record, fields={}, tags=())
+    if _excess(cut) > 0:
+        cut = Record(record_id=record.record_id, presence=Presence.UNKNOWN)
+    return cut
+
+
+def _excess(record: Record) -> int:
+    return len(codec.encode(record)) + _ENVELOPE_BYTES - BATCH_BYTES_MAX

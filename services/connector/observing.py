@@ -21,11 +21,30 @@ SCAN_RECORDS_FACTOR: Final = 3
 """A scan that shows more than so many times what was expected is endless."""
 
 
-class EndlessListing(CallFailed):
+SCAN_MISSING_SPARE: Final = 10
+SCAN_MISSING_PART: Final = 0.1
+"""More than these missing were not deleted while the scan went on."""
+
+
+class BadListing(CallFailed):
+    """A listing that cannot be believed, and has to begin anew."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Meaning.BROKEN, detail)
+
+
+class EndlessListing(BadListing):
     """A listing goes in circles, or shows far more than there can be."""
 
     def __init__(self) -> None:
-        super().__init__(Meaning.BROKEN, "the listing does not end")
+        super().__init__("the listing does not end")
+
+
+class ShortListing(BadListing):
+    """A listing ends when it has shown far less than it said there is."""
+
+    def __init__(self) -> None:
+        super().__init__("the listing ends too early")
 
 
 def progress_of(account: Account, *, own_scan_id: ScanId) -> ScanProgress:
@@ -64,7 +83,7 @@ def after_page(
         scan_part=progress.scan_part + message_count,
         scan_page_count=progress.scan_page_count + 1,
         scan_record_count=progress.scan_record_count + len(page.records),
-        scan_expected_count=page.expected_count or progress.scan_expected_count,
+        scan_expected_count=_expected_count(progress, page),
     )
     if page.next is not None:
         return after
@@ -78,13 +97,16 @@ def after_page(
 
 
 def check_scan(progress: ScanProgress, page: Page, *, seen: set[str]) -> None:
-    """Refuse a listing that goes in circles or never ends."""
+    """Refuse a listing that goes in circles, never ends, or ends too early."""
     if progress.scan_cursor is not None:
         seen.add(progress.scan_cursor)
-    if page.next is None:
-        return
-    expected = page.expected_count or progress.scan_expected_count
+    expected = _expected_count(progress, page)
     record_count = progress.scan_record_count + len(page.records)
+    if page.next is None:
+        missing = 0 if expected is None else expected - record_count
+        if missing > SCAN_MISSING_SPARE + SCAN_MISSING_PART * (expected or 0):
+            raise ShortListing
+        return
     if (
         page.next in seen
         or progress.scan_page_count >= SCAN_PAGES_MAX
@@ -96,6 +118,11 @@ def check_scan(progress: ScanProgress, page: Page, *, seen: set[str]) -> None:
         raise EndlessListing
 
 
+def _expected_count(progress: ScanProgress, page: Page) -> int | None:
+    expected = page.expected_count or progress.scan_expected_count
+    return None if expected is None else max(0, expected - page.left_out_count)
+
+
 def scan_messages(
     ref: AccountRef,
     page: Page,
@@ -103,10 +130,13 @@ def scan_messages(
     progress: ScanProgress,
     read_at: datetime.datetime,
 ) -> list[Message]:
-    """Return what to tell of a page of a scan; its end is always told."""
+    """Return what to tell of a page of a scan; its end is always told.
+
+    Its records fit into messages already.
+    """
     is_last = page.next is None
     assert progress.scan_id is not None
-    found = list(batches.split([batches.fitting(record) for record in page.records]))
+    found = list(batches.split(page.records))
     if is_last and not found:
         # The end has to be told, also where it comes with nothing.
         found = [()]
@@ -130,7 +160,7 @@ def scan_messages(
 def messages(
     ref: AccountRef, records: Sequence[Record], *, read_at: datetime.datetime
 ) -> list[Message]:
-    """Return what to tell of records that no scan showed."""
+    """Return what to tell of fitting records that no scan showed."""
     return [
         ContactsObserved(
             tenant_id=ref.tenant_id,
@@ -138,5 +168,5 @@ def messages(
             records=batch,
             read_at=read_at,
         )
-        for batch in batches.split([batches.fitting(record) for record in records])
+        for batch in batches.split(records)
     ]

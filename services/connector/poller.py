@@ -7,30 +7,28 @@ so that a crash repeats a page at most. What a record means is nobody's business
 import asyncio
 import datetime
 import random
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 import structlog
 
-from proto.ids import RecordId, ScanId
-from proto.record import Record
+from proto.ids import ScanId
 from services.chassis.clock import Clock
 from services.chassis.identifiers import Identifiers
 from services.chassis.store import Store
-from services.connector import accounts, observing
+from services.connector import accounts, observing, trimming
 from services.connector.accounts import (
     Account,
     AccountRef,
     Claim,
     ScanProgress,
     Step,
-    WantedRead,
 )
 from services.connector.config import Config
 from services.connector.errors import CallFailed, Fenced, Meaning, UnknownApp
 from services.connector.pacing import Lane
 from services.connector.port import Page
+from services.connector.rereading import Rereader
 from services.connector.store import ConnectorWork
 from services.connector.transport import OpenAccount, Transport
 from services.connector.turns import Leases, Turns
@@ -38,7 +36,6 @@ from services.connector.turns import Leases, Turns
 log = structlog.get_logger()
 
 CHANGE_PAGES_MAX: Final = 10_000
-READS_BATCH: Final = 500
 PRESSURE_S: Final = 0.1
 PRESSURE_TRIES_MAX: Final = 300
 """How often to look whether receipts have come before the turn ends."""
@@ -64,6 +61,7 @@ class Poller:
         self._clock = clock
         self._identifiers = identifiers
         self._stopping: asyncio.Event | None = None
+        self._rereader = Rereader(store, transport, clock=clock)
         self.turns = Turns(
             "poller",
             self.read,
@@ -121,13 +119,16 @@ class Poller:
         if step is Step.SCAN:
             is_done = await self._scan(claim, account, opened=opened)
             return True if is_done else None
-        read_count = 0
-        if account.has_wanted_reads:
-            read_count = await self._read_wanted(claim, opened)
         change_count = await self._changes(claim, account, opened=opened)
         if change_count is None:
             return None
-        return bool(read_count or change_count)
+        read_count: int | None = 0
+        if account.has_wanted_reads:
+            # Behind the changes, which say more, and do not fail with one record.
+            read_count = await self._rereader.read(
+                claim, opened, may_go_on=lambda: self._may_go_on(claim.ref)
+            )
+        return None if read_count is None else bool(read_count or change_count)
 
     async def _scan(
         self, claim: Claim, account: Account, *, opened: OpenAccount
@@ -146,9 +147,10 @@ class Poller:
                     opened, opened.app.scan(progress.scan_cursor), lane=Lane.SCAN
                 )
                 observing.check_scan(progress, page, seen=seen)
+                page = _fitting(page)
             except CallFailed as err:
                 if err.meaning is Meaning.CURSOR_EXPIRED or isinstance(
-                    err, observing.EndlessListing
+                    err, observing.BadListing
                 ):
                     await self._restart_scan(claim, progress, account=account)
                 raise
@@ -236,6 +238,7 @@ class Poller:
             ):
                 raise CallFailed(Meaning.BROKEN, "the changes do not end")
             cursor = page.next or page.resume or cursor
+            page = _fitting(page)
             messages = observing.messages(claim.ref, page.records, read_at=read_at)
             async with self._store.transaction() as work:
                 await work.save_changes(claim, cursor=cursor, read_at=read_at)
@@ -253,41 +256,6 @@ class Poller:
                 cursor=None,
                 read_at=account.last_read_at or self._clock.now(),
             )
-
-    async def _read_wanted(self, claim: Claim, opened: OpenAccount) -> int:
-        """Read the records that were asked for by id; return how many."""
-        count = 0
-        while await self._may_go_on(claim.ref):
-            async with self._store.transaction() as work:
-                reads = await work.wanted_reads(claim.ref, limit=READS_BATCH)
-            if not reads:
-                break
-            count += len(reads)
-            await self._read_by_id(claim, reads, opened=opened)
-        return count
-
-    async def _read_by_id(
-        self, claim: Claim, reads: Sequence[WantedRead], *, opened: OpenAccount
-    ) -> None:
-        read_at = self._clock.now()
-        ids = [read.record_id for read in reads]
-        size = max(1, opened.manifest.capabilities.get_batch)
-        records: list[Record] = []
-        for start in range(0, len(ids), size):
-            records += await self._get(opened, ids[start : start + size])
-        messages = observing.messages(claim.ref, records, read_at=read_at)
-        async with self._store.transaction() as work:
-            await work.hold(claim)
-            await work.forget_wanted_reads(claim.ref, reads)
-            await work.send(*messages)
-
-    async def _get(
-        self, opened: OpenAccount, record_ids: Sequence[RecordId]
-    ) -> list[Record]:
-        snapshots = await self._transport.drive(
-            opened, opened.app.get(record_ids), lane=Lane.POLL
-        )
-        return [snapshot.record for snapshot in snapshots]
 
     async def _may_go_on(self, ref: AccountRef) -> bool:
         """Wait while too much of the account is told and not receipted."""
@@ -327,7 +295,7 @@ class Poller:
                 code=err.code,
                 is_lost=is_lost,
                 failures_before=(
-                    account.failures if isinstance(err, observing.EndlessListing) else 0
+                    account.failures if isinstance(err, observing.BadListing) else 0
                 ),
                 read_asks=account.read_asks,
                 due_at=self._in(delay_s * random.uniform(0.8, 1.0)),  # noqa: S311
@@ -335,3 +303,7 @@ class Poller:
 
     def _in(self, seconds: float) -> datetime.datetime:
         return self._clock.now() + datetime.timedelta(seconds=seconds)
+
+
+def _fitting(page: Page) -> Page:
+    return msgspec.structs.replace(page, records=trimming.fitting(page.records))

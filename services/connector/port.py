@@ -91,7 +91,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     resume: str | None = None
     """On the last page: the cursor from which ``changes`` goes on."""
     expected_count: int | None = None
-    """Records in all, where the app tells at the start of a scan."""
+    """Records in all, where the app tells at the start of a scan. A scan that ends
+    with far fewer is not believed."""
+    left_out_count: int = 0
+    """What is in that number and on this page, and is no record for us."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,9 +79,11 @@ class ConnectorWork(JournalWork):
             )
         )
 
-    async def wanted_reads(self, ref: AccountRef, *, limit: int) -> list[WantedRead]:
+    async def wanted_reads(
+        self, ref: AccountRef, *, before: datetime.datetime, limit: int
+    ) -> list[WantedRead]:
         """Return records that wait to be read by id."""
-        query = Q["wanted_reads"](**fencing.key(ref), limit=limit)
+        query = Q["wanted_reads"](**fencing.key(ref), before=before, limit=limit)
         rows = await self.transaction.fetch(query)
         return [WantedRead(row["record_id"], row["asked_at"]) for row in rows]
 
@@ -94,6 +96,19 @@ class ConnectorWork(JournalWork):
                 **fencing.key(ref),
                 record_ids=[read.record_id for read in reads],
                 asked_at=[read.asked_at for read in reads],
+            )
+        )
+
+    async def put_back_reads(
+        self, ref: AccountRef, reads: Sequence[WantedRead], *, until: datetime.datetime
+    ) -> None:
+        """Let requests wait that could not be answered."""
+        await self.transaction.execute(
+            Q["put_back_reads"](
+                **fencing.key(ref),
+                record_ids=[read.record_id for read in reads],
+                asked_at=[read.asked_at for read in reads],
+                until=until,
             )
         )
 

@@ -266,6 +266,17 @@ async def test_cards_are_read_in_batches_and_missing_ones_are_told(account):
 # What is no contact
 
 
+async def test_groups_do_not_make_a_book_look_cut_short(account):
+    """They are in the listing, and its length is what a scan is held against."""
+    for number in range(3):
+        group = card(f"g{number}", "FN:x", "X-ADDRESSBOOKSERVER-KIND:group")
+        await account.put(f"{account.book}g{number}.vcf", group)
+    await create(account, NGOZI)
+    page = await account.run(account.app.scan(None))
+    assert page.expected_count == 4
+    assert (len(page.records), page.left_out_count) == (1, 3)
+
+
 async def test_groups_are_never_shown_and_never_written(account):
     path = f"{account.book}choir.vcf"
     await account.put(path, (FOLDER / "fixtures" / "group_apple.vcf").read_text())

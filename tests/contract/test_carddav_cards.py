@@ -490,3 +490,12 @@ def test_groups_are_told_from_people():
     assert fields.is_group(cards.parse((FIXTURES / "group_apple.vcf").read_text()))
     assert fields.is_group(card_of("KIND:group", "FN:x", version="4.0"))
     assert not fields.is_group(card_of("KIND:individual", version="4.0"))
+
+
+def test_a_card_has_as_many_tags_as_people_use():
+    """With a megabyte of them the card could not be told to anyone."""
+    many = ",".join(f"tag {number}" for number in range(5_000))
+    card = card_of("FN:Ada", f"CATEGORIES:{'x' * 5_000},friend", f"CATEGORIES:{many}")
+    record = fields.record("/book/a.vcf", etag="1", card=card)
+    assert len(record.tags) == fields.TAGS_MAX
+    assert record.tags[:2] == ("friend", "tag 0")

@@ -1,14 +1,14 @@
 """An installation for one test: started, filled, connected; both vendors to look at.
 
 The people come from the demo, in smaller numbers; what is compared in the end is what
-the two servers hold, never Tandem's database.
+the two servers hold, never Tandem's database. Tandem calls both through gates.
 """
 
 import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import msgspec
 from deploy.demo import people, setting
 from deploy.demo.agreement import Agreement, compare
 from deploy.demo.browser import Browser
+from deploy.demo.people import Crowd, Person
 from deploy.demo.rest import Tandem
 from deploy.demo.story import Story
 from deploy.demo.vendors import CardDav, ConstantContact
@@ -26,6 +27,7 @@ from deploy.local import keys, programs
 from deploy.local.access import create_key
 from deploy.local.layout import Layout
 from deploy.local.supervisor import Supervisor
+from tests.e2e.gate import Call, Gate, gate
 
 SYNC_TIMEOUT_S = 240.0
 LOOK_S = 0.2
@@ -61,6 +63,8 @@ class Installation:
     story: Story
     key: str
     """The API key of the tenant that owns everything here."""
+    gates: Mapping[str, Gate]
+    """What Tandem calls, by app."""
 
     @property
     def tandem(self) -> Tandem:
@@ -176,6 +180,21 @@ class Installation:
         """Ask both servers and compare."""
         return await compare(self.left, self.right)
 
+    async def assert_whole(self) -> None:
+        """Check that everybody with an email is there once, the same on each side."""
+        agreement = await self.agreement()
+        assert agreement.is_whole, agreement
+        crowd = self.story.crowd
+        with_email = {p.number for p in (*crowd.left, *crowd.right) if p.emails}
+        assert agreement.people == len(with_email)
+        only_left, only_right = (
+            sum(1 for person in side[crowd.shared_count :] if person.emails)
+            for side in (crowd.left, crowd.right)
+        )
+        contacts = [c for c in await self.left.contacts() if not c.get("deleted_at")]
+        assert len(contacts) == len(crowd.left) + only_right
+        assert len(await self.right.paths()) == len(crowd.right) + only_left
+
     async def emulator(self, method: str, path: str, body: object = None) -> Any:
         """Call the emulator's administration."""
         url = self.system.url("constant_contact") + "/_emulator" + path
@@ -190,6 +209,10 @@ class Installation:
         journal = await self.emulator("GET", f"/accounts/{account_id}/journal")
         return [line for line in journal if line["who"] == "api"]
 
+    def writes_to_right(self) -> list[Call]:
+        """Return every call of Tandem that was to change a card, oldest first."""
+        return self.gates["carddav"].writes
+
 
 @contextlib.asynccontextmanager
 async def installation(
@@ -197,11 +220,16 @@ async def installation(
     left_count: int = 60,
     right_count: int = 40,
     shared_count: int = 20,
+    unsynced: tuple[int, int] = (0, 0),
     environment: Mapping[str, Mapping[str, str]] = QUICK,
     replicas: Mapping[str, int] | None = None,
     is_connected: bool = True,
 ) -> AsyncIterator[Installation]:
-    """Run an installation in a folder of its own; leave nothing behind."""
+    """Run an installation in a folder of its own; leave nothing behind.
+
+    On either side there can be people besides who have no email: they are read like
+    all others, and nothing is written for them.
+    """
     with tempfile.TemporaryDirectory(prefix="tandem-e2e-") as folder:
         layout = Layout(Path(folder))
         options = msgspec.structs.replace(
@@ -213,18 +241,41 @@ async def installation(
         async with (
             Supervisor(layout, options) as system,
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session,
+            gate(system.url("constant_contact")) as left_gate,
+            gate(system.url("radicale")) as right_gate,
         ):
             key = await create_key(layout, system, tenant="test")
-            story = _story(layout, system, session, key=key)
-            story.crowd = people.crowd(
+            made = Installation(
+                system=system,
+                session=session,
+                story=_story(layout, system, session, key=key),
+                key=key,
+                gates={"constant_contact": left_gate, "carddav": right_gate},
+            )
+            made.story.client["api_url"] = f"{left_gate.url}/v3"
+            made.story.card_login["base_url"] = right_gate.url
+            crowd = people.crowd(
                 left_count=left_count,
                 right_count=right_count,
                 shared_count=shared_count,
             )
-            await story.fill()
+            made.story.crowd = _joined_by(crowd, unsynced)
+            await made.story.fill()
             if is_connected:
-                await story.connect()
-            yield Installation(system=system, session=session, story=story, key=key)
+                await made.story.connect()
+            yield made
+
+
+def _joined_by(crowd: Crowd, counts: tuple[int, int]) -> Crowd:
+    """Add people without email to each side."""
+    left, right = (
+        tuple(
+            Person(number=first + n, given=f"Nobody {n}", family="Reachable")
+            for n in range(count)
+        )
+        for first, count in zip((100_000, 200_000), counts, strict=True)
+    )
+    return replace(crowd, left=(*crowd.left, *left), right=(*crowd.right, *right))
 
 
 def _story(

@@ -11,8 +11,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.e2e import looks
-from tests.e2e.looks import ITEMS, LEFT_LENGTHS, MAPPING_IDS, SCALARS, Look, same
+from deploy.demo import looks
+from deploy.demo.looks import ITEMS, MAPPING_IDS, SCALARS, Look, same
 from tests.e2e.walk import LEFT, RIGHT, Act, Key, Walk
 
 RACE_S = 8
@@ -378,29 +378,15 @@ class Judge:
         right: Look,
     ) -> bool:
         """Say whether a field is listed as held, and really cannot go across."""
-        return MAPPING_IDS[name] in held and self._cannot(name, left, right)
+        return MAPPING_IDS[name] in held and looks.cannot_cross(
+            name, left=left, right=right
+        )
 
     def _strange(self, left: Look, right: Look) -> bool:
-        return any(self._cannot(n, left, right) for n in (*SCALARS, *ITEMS))
-
-    def _cannot(self, name: str, left: Look, right: Look) -> bool:
-        if name in ITEMS:
-            if name == "phones":
-                return any(
-                    len(number) > looks.LEFT_PHONE_LENGTH
-                    for _, number in right.items[name].values()
-                )
-            return any(
-                len(parts[0]) > looks.LEFT_STREET_LENGTH
-                or any(len(part) > looks.LEFT_PARTS_LENGTH for part in parts[1:])
-                for _, parts in right.items[name].values()
-            )
-        value = right.values[name]
-        if name == "birthday":
-            return left.values[name] == "02-29" and len(value) == 10
-        if name == "anniversary":
-            return bool(value) and len(value) == 5
-        return len(value) > LEFT_LENGTHS[name]
+        return any(
+            looks.cannot_cross(name, left=left, right=right)
+            for name in (*SCALARS, *ITEMS)
+        )
 
     def _raced(self, pair: Pair, name: str, journal: list[dict[str, Any]]) -> bool:
         """Say whether our write overtook a left edit in the exempt window."""

@@ -182,7 +182,7 @@ async def _a_changed_password_is_told_and_healed(
 
     system.story.right = CardDav(
         system.session,
-        login["base_url"],
+        radicale.url,
         user=login["username"],
         password=login["password"],
     )

@@ -31,7 +31,7 @@ async def test_a_first_sync_through_faults_converges_without_duplicates():
         assert all(fired.values()), fired
         await system.no_faults()
         await system.settle()
-        await _is_whole(system)
+        await system.assert_whole()
         plain.assert_logs_are_clean(system)
 
 
@@ -48,7 +48,7 @@ async def test_an_app_that_throttles_is_given_time():
         await system.until_live(timeout_s=90)
         refused_count = await _refused_calls(system)
         assert 0 < refused_count <= CALLS_REFUSED_MAX, refused_count
-        await _is_whole(system)
+        await system.assert_whole()
 
         await _the_day_is_spent(system)
         plain.assert_logs_are_clean(system)
@@ -86,7 +86,7 @@ async def _the_day_is_spent(system: Installation) -> None:
     await system.right.put(path, card.replace("END:VCARD", "TITLE:Goes\r\nEND:VCARD"))
     await system.settle()
     assert len(await system.writes_to_left()) == len(before) + 1
-    await _is_whole(system)
+    await system.assert_whole()
 
 
 async def _card_of_somebody(system: Installation) -> tuple[str, str]:
@@ -110,18 +110,3 @@ async def _faults(system: Installation) -> list[dict[str, object]]:
 def _is_settled(status: dict) -> bool:
     counts = status["counts"]
     return status["state"] == "live" and not counts["pending"] and not counts["failed"]
-
-
-async def _is_whole(system: Installation) -> None:
-    """Compare both vendors: everybody with an email is there once, on each side."""
-    agreement = await system.agreement()
-    assert agreement.is_whole, agreement
-    crowd = system.story.crowd
-    with_email = {p.number for p in (*crowd.left, *crowd.right) if p.emails}
-    assert agreement.people == len(with_email)
-    only_right = crowd.right[crowd.shared_count :]
-    contacts = [c for c in await system.left.contacts() if not c.get("deleted_at")]
-    assert len(contacts) == len(crowd.left) + sum(1 for p in only_right if p.emails)
-    only_left = crowd.left[crowd.shared_count :]
-    cards = await system.right.cards()
-    assert len(cards) == len(crowd.right) + sum(1 for p in only_left if p.emails)

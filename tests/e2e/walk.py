@@ -12,9 +12,9 @@ from typing import Any
 
 import aiohttp
 
-from tests.e2e import looks
+from deploy.demo import looks
+from deploy.demo.looks import Look, escape, parsed
 from tests.e2e.installation import Installation
-from tests.e2e.looks import Look, escape, parsed
 
 LEFT, RIGHT = "left", "right"
 Key = tuple[str, str]
@@ -58,10 +58,6 @@ PHONES = (
     "+47 22 {0:06d}",
     "0{0:06d}",
 )
-LEFT_LABELS = {
-    "phones": ("home", "work", "mobile", "other"),
-    "addresses": ("home", "work", "other"),
-}
 TYPES = {
     "mobile": "CELL",
     "work": "WORK",
@@ -237,7 +233,7 @@ class Walk:
         draw = self.random.random()
         done: list[tuple[str, str, Any]] = []
         labels = (
-            LEFT_LABELS[name]
+            looks.LEFT_LABELS[name]
             if key[0] == LEFT or self.random.random() < 0.8
             else ("", "fax", "other")
         )
@@ -471,7 +467,7 @@ class Walk:
         """Return where the cards are, and the header that lets us in."""
         known = self.system.story.card_login
         login = aiohttp.encode_basic_auth(known["username"], known["password"])
-        return known["base_url"].rstrip("/"), {"Authorization": login}
+        return self.system.system.url("radicale"), {"Authorization": login}
 
     def _email(self) -> str:
         return f"walker.{self._next()}@example.org"

@@ -69,6 +69,7 @@ class World:
             handlers={ContactsObserved: self.handle},
             service="reconciler",
             clock=self.clock,
+            replay_idle_s=5.0,
         )
 
     async def handle(self, work: Work, message: ContactsObserved) -> None:

@@ -318,6 +318,104 @@ async def test_records_are_read_by_id_when_asked_for(world):
     assert await world.take_observed() == []
 
 
+@pytest.mark.parametrize("get_batch", [1, 50])
+async def test_a_record_that_cannot_be_read_by_id_stops_nothing_else(
+    database, get_batch
+):
+    """Changes were not read any more, and what was read beside it not stored."""
+    async with (
+        Vendor().listening() as vendor,
+        World(database, vendor, get_batch=get_batch).standing() as world,
+    ):
+        vendor.add(30)
+        replica = world.replica()
+        await world.follow(replica)
+        await replica.read()
+        await world.take_observed()
+        bad = "/api/contacts/r00003"
+        vendor.faults.append(
+            lambda r: web.json_response({}, status=500) if r.path == bad else None
+        )
+        wanted = tuple(RecordId(f"r{number:05}") for number in range(1, 21))
+        await world.receive(
+            replica,
+            ReadRecords(tenant_id=TENANT, account_id=ACCOUNT, record_ids=wanted),
+        )
+        vendor.put("r00030", name="Edited")
+        await replica.read()
+        told = ids(await world.take_observed())
+        assert told[0] == "r00030"
+        assert set(told[1:]) == set(wanted) - {"r00003"}
+        assert (await world.account()).failures == 0
+        vendor.faults.clear()
+        vendor.calls.clear()
+        for _ in range(3):
+            world.clock.move(301)
+            await replica.read()
+        assert ids(await world.take_observed()) == ["r00003"]
+        assert len(vendor.made("GET", bad)) == 1
+
+
+async def test_what_was_read_by_id_is_stored_before_the_account_fails(world):
+    world.vendor.add(20)
+    replica = world.replica()
+    await world.follow(replica)
+    await replica.read()
+    await world.take_observed()
+
+    def busy(request):
+        if len(world.vendor.made("GET", "/api/contacts/")) > 10:
+            return web.json_response({}, status=429, headers={"Retry-After": "100"})
+        return None
+
+    wanted = tuple(RecordId(f"r{number:05}") for number in range(1, 21))
+    world.vendor.calls.clear()
+    world.vendor.faults.append(busy)
+    await world.receive(
+        replica, ReadRecords(tenant_id=TENANT, account_id=ACCOUNT, record_ids=wanted)
+    )
+    await replica.read()
+    first = ids(await world.take_observed())
+    assert len(first) == 10
+    assert (await world.account()).failures == 1
+    world.vendor.faults.clear()
+    world.clock.move(101)
+    await replica.read()
+    assert {*first, *ids(await world.take_observed())} == set(wanted)
+    assert len(world.vendor.made("GET", "/api/contacts/")) <= 24
+
+
+async def test_a_scan_that_ends_too_early_begins_anew(world):
+    """It counted as complete, and two thirds of the account as gone."""
+    world.vendor.add(60)
+
+    def cut(request):
+        if request.query.get("after") == "20":
+            return web.json_response({"contacts": [], "resume": "60", "count": 60})
+        return None
+
+    world.vendor.faults.append(cut)
+    replica = world.replica()
+    await world.follow(replica)
+    for number in range(1, 4):
+        await replica.read()
+        account = await world.account()
+        assert (account.failures, account.error_code) == (number, ErrorCode.APP_BROKEN)
+        assert account.done_scan_id is None
+        assert account.scan_cursor is None
+        await replica.read()
+        assert (await world.account()).failures == number, "it rests"
+        world.clock.move(1_000)
+    world.vendor.faults.clear()
+    await replica.read()
+    told = await world.take_observed()
+    assert set(ids(told)) == set(world.vendor.contacts)
+    assert [m.scan.part for m in told] == list(range(len(told)))
+    account = await world.account()
+    assert account.done_scan_id == "scan_1"
+    assert account.error_code is None
+
+
 async def test_an_account_nobody_wants_is_not_read(world):
     world.vendor.add(5)
     replica = world.replica()

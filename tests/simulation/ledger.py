@@ -82,6 +82,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     read_at: float | None = None
     """When the record was last read by us before the write was sent."""
     marker: str = ""
+    person: int = 0
+    """Whom a user enters who makes a record; 0: nobody says."""
     is_conditional: bool = False
 
 

@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from proto.ids import AppId
+from services.chassis.errors import CommandFailed
 from tests.fakes import loop
 from tests.fakes.broker import BusFaults
 from tests.fakes.database.faults import DatabaseFaults
 from tests.simulation.crashes import Crashes
 from tests.simulation.customers import Customers
+from tests.simulation.errands import Errands
 from tests.simulation.ledger import Ledger, Place
 from tests.simulation.people import People
 from tests.simulation.scenario import Scenario
@@ -63,6 +65,9 @@ class Play:
         self.users = Users(scenario, self.people, self.books, later=self._later)
         self.customers = Customers(
             self.world, self.vendors, source=scenario.source("customers")
+        )
+        self.errands = Errands(
+            self.customers, self.vendors, source=scenario.source("errands")
         )
         self.peace_at: float | None = None
         """T0, by the true time."""
@@ -135,7 +140,16 @@ class Play:
 
     async def _do_errand(self, *, after_s: float) -> None:
         await asyncio.sleep(after_s)
-        await self.customers.do_errand()
+        source = self.scenario.source(f"errand after {after_s}")
+        try:
+            if source.random() < 0.5:
+                await self.customers.do_errand()
+            else:
+                made = source.choice(self.customers.connections)
+                self.world.note("errand", await self.errands.do(made))
+        except CommandFailed as err:
+            # Tandem says no, as it may to anybody.
+            self.world.note("errand", "refused", err.code)
 
     def _lose_bus(self) -> None:
         self.world.broker.go_away()

@@ -16,7 +16,8 @@ import msgspec
 
 from tests.fakes import loop
 from tests.simulation import complaints, scenario
-from tests.simulation.playing import Judge, Play, Restless
+from tests.simulation.invariants.judge import Judge
+from tests.simulation.playing import Play, Restless
 
 START: Final = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 COLLECT_EVERY: Final = 20
@@ -84,8 +85,8 @@ def play(seed: int, *, wanted: Wanted = Wanted()) -> Played:  # noqa: B008
 
 
 def judges() -> list[Judge]:
-    """Return new judges for one play."""
-    return []
+    """Return whoever watches one play."""
+    return [Judge()]
 
 
 def prepare() -> None:

@@ -43,6 +43,8 @@ from tests.simulation import complaints
 from tests.simulation.trace import Trace
 
 SERVICES: Final = ("auth", "connector", "reconciler")
+REPLAY_IDLE_S: Final = 3_600.0
+"""No operator is there to ask for a replay."""
 RESTART_S: Final = 1.0
 """How soon a process is started again that gave up at its start."""
 
@@ -57,9 +59,9 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     look at nothing costs time, and shorter where a simulation would wait for them.
     """
 
-    poll_interval_s: float = 60.0
-    idle_s: float = 10.0
-    sweep_s: float = 15.0
+    poll_interval_s: float = 30.0
+    idle_s: float = 30.0
+    sweep_s: float = 30.0
     settle_s: float = 5.0
     write_age_s: float = 300.0
     answer_s: float = 400.0
@@ -242,6 +244,7 @@ class World:
             "database_url": "memory",
             "nats_url": "memory",
             "outbox_idle_s": pace.idle_s,
+            "replay_idle_s": REPLAY_IDLE_S,
         }
         if service == "auth":
             return AuthConfig(

@@ -39,10 +39,12 @@ ON CONFLICT (tenant_id, account_id, record_id) DO UPDATE
 SET asked_at = EXCLUDED.asked_at;
 
 -- name: wanted_reads
--- The records that were asked for longest ago.
+-- The records that were asked for longest ago, but for those put back.
 SELECT record_id, asked_at
 FROM connector.wanted_reads
-WHERE tenant_id = $tenant_id AND account_id = $account_id
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND asked_at <= $before
 ORDER BY asked_at, record_id
 LIMIT $limit::bigint;
 
@@ -56,6 +58,18 @@ WHERE wanted_reads.tenant_id = $tenant_id
     AND wanted_reads.account_id = $account_id
     AND wanted_reads.record_id = read.record_id
     AND wanted_reads.asked_at = read.asked_at;
+
+-- name: put_back_reads
+-- These could not be read and wait; one that was asked for again since does not.
+UPDATE connector.wanted_reads
+SET asked_at = $until
+FROM unnest($record_ids::text[], $asked_at::timestamptz[]) AS left_over (
+    record_id, asked_at
+)
+WHERE wanted_reads.tenant_id = $tenant_id
+    AND wanted_reads.account_id = $account_id
+    AND wanted_reads.record_id = left_over.record_id
+    AND wanted_reads.asked_at = left_over.asked_at;
 
 -- name: set_authorised
 -- Whether auth has usable credentials; the newest word wins. What was held back is

@@ -118,12 +118,18 @@ class ConnectorPlayer(ChassisPlayer):
 
     @act(is_narrow=True)
     async def wanted_reads(self, work: ConnectorWork) -> object:
-        self.reads = tuple(await work.wanted_reads(self.one(REFS), limit=2))
-        return self.reads
+        found = await work.wanted_reads(self.one(REFS), before=self.time(), limit=2)
+        self.reads = tuple(found)
+        return found
 
     @act()
     async def forget_wanted_reads(self, work: ConnectorWork) -> None:
         await work.forget_wanted_reads(self.one(REFS), self.reads)
+
+    @act()
+    async def put_back_reads(self, work: ConnectorWork) -> None:
+        until = self.clock.now() + datetime.timedelta(seconds=20)
+        await work.put_back_reads(self.one(REFS), self.reads, until=until)
 
     @act(is_narrow=True)
     async def set_authorised(self, work: ConnectorWork) -> None:

@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
+import asyncpg
 import msgspec
 
 from services.chassis.clock import SystemClock
@@ -31,7 +32,12 @@ STEP_S: Final = 7.0
 """How much time passes from one step to the next."""
 ACTS_PART: Final = 3
 """A program is made of this part of all that can be done."""
-EXPECTED: Final = (AlreadyStored, DatabaseUnavailable, Fenced)
+EXPECTED: Final = (
+    AlreadyStored,
+    DatabaseUnavailable,
+    Fenced,
+    asyncpg.ForeignKeyViolationError,
+)
 
 Trace = list[object]
 
@@ -171,7 +177,8 @@ class Player:
             raise error
         if not isinstance(error, Fenced):
             await self._leave(error)
-        return answers, f"{type(error).__name__}: {error}"
+        told = "" if isinstance(error, asyncpg.PostgresError) else str(error)
+        return answers, f"{type(error).__name__}: {told}"
 
     async def prepare(self) -> None:
         """Store what both users go by from the start."""
@@ -240,16 +247,9 @@ async def play(
         # database, so the other does nothing now that depends on it.
         player.start(must_end=wide and player.is_inside)
         await _settle(stage, players, trace, step=step)
-    for player in players:
-        while player.is_inside or player.is_waiting:
-            if not player.is_waiting:
-                player.start_end()
-            other = players[1 - player.number]
-            if player.is_waiting and other.is_inside and not other.is_waiting:
-                await _settle(stage, players, trace, step=steps)
-                if player.is_waiting:
-                    other.start_end()
-            await _settle(stage, players, trace, step=steps)
+    while inside := [p for p in players if p.is_inside and not p.is_waiting]:
+        inside[0].start_end()
+        await _settle(stage, players, trace, step=steps)
     contents = await stage.contents()
     trace.extend((name, _sorted(plain(rows))) for name, rows in contents.items())
     return trace

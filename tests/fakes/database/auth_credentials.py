@@ -4,6 +4,8 @@ import datetime
 from collections import Counter
 from collections.abc import Callable
 
+import asyncpg
+
 from tests.fakes.database.sessions import KEY_SHARE, Session
 from tests.fakes.database.tables import Key, Row, only
 
@@ -26,22 +28,19 @@ FRESH = {"lease_id": None, "lease_until": None, "uses": 0}
 
 
 async def put_credential(session: Session, **credential: object) -> int:
-    stored = await session.insert(
-        "credentials",
-        [credential],
-        otherwise=lambda _there, _new: {
-            **credential,
-            **FRESH,
-            "renewed_at": None,
-            "refused_at": None,
-        },
-    )
-    # The foreign key: nobody can remove the account from now on.
-    key = (credential["tenant_id"], credential["account_id"])
-    held = await session.lock(
-        "accounts", [session.get("accounts", *key)], mode=KEY_SHARE
-    )
-    assert held, "a credential of no account"
+    replaced = []
+
+    def replace(there: Row, _new: Row) -> Row:
+        replaced.append(there)
+        return {**credential, **FRESH, "renewed_at": None, "refused_at": None}
+
+    stored = await session.insert("credentials", [credential], otherwise=replace)
+    if not replaced:
+        # The foreign key: nobody can remove the account from now on.
+        key = (credential["tenant_id"], credential["account_id"])
+        account = session.get("accounts", *key)
+        if not await session.lock("accounts", [account], mode=KEY_SHARE):
+            raise asyncpg.ForeignKeyViolationError("a credential of no account")
     return len(stored)
 
 

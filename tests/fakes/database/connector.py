@@ -112,9 +112,18 @@ async def want_reads(
 
 
 async def wanted_reads(
-    session: Session, *, tenant_id: str, account_id: str, limit: int
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    before: datetime.datetime,
+    limit: int,
 ) -> list[Row]:
-    wanted = session.find("wanted_reads", "account", account_id, tenant_id)
+    wanted = [
+        row
+        for row in session.find("wanted_reads", "account", account_id, tenant_id)
+        if row["asked_at"] <= before
+    ]
     wanted.sort(key=lambda row: (row["asked_at"], row["record_id"]))
     return [
         {"record_id": row["record_id"], "asked_at": row["asked_at"]}
@@ -136,6 +145,27 @@ async def forget_wanted_reads(
             "wanted_reads",
             session.get_all("wanted_reads", [(account_id, r, tenant_id) for r in read]),
             where=lambda row: row["asked_at"] == read[row["record_id"]],
+        )
+    )
+
+
+async def put_back_reads(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    record_ids: list[str],
+    asked_at: list[datetime.datetime],
+    until: datetime.datetime,
+) -> int:
+    left_over = dict(zip(record_ids, asked_at, strict=True))
+    keys = [(account_id, record_id, tenant_id) for record_id in left_over]
+    return len(
+        await session.update(
+            "wanted_reads",
+            session.get_all("wanted_reads", keys),
+            lambda _: {"asked_at": until},
+            where=lambda row: row["asked_at"] == left_over[row["record_id"]],
         )
     )
 

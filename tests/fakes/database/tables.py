@@ -36,13 +36,15 @@ class Shape:
 class Slot:
     """The place of one row."""
 
-    __slots__ = ("committed", "draft", "is_reborn", "key", "locks", "writer")
+    __slots__ = ("committed", "draft", "is_reborn", "key", "locks", "past", "writer")
 
     def __init__(self, key: Key) -> None:
         self.key = key
         self.committed: Row | None = None
         self.draft: Row | None = None
         """What ``writer`` made of the row; None where it deleted it."""
+        self.past: list[Row] = []
+        """Drafts that gave way to later ones: what they hold is taken until the end."""
         self.writer: object | None = None
         self.locks: dict[Any, int] | None = None
         """The sessions that hold the row, with the mode of each."""
@@ -79,11 +81,12 @@ class Index:
             bucket[slot] = None
 
     def discard(self, key: Key, slot: Slot) -> None:
-        """Have a slot found no more by ``key``."""
-        bucket = self._buckets[key]
-        bucket.pop(slot, None)
-        if not bucket:
-            del self._buckets[key]
+        """Have a slot found no more by ``key``; again does no harm."""
+        bucket = self._buckets.get(key)
+        if bucket is not None:
+            bucket.pop(slot, None)
+            if not bucket:
+                del self._buckets[key]
 
 
 class Table:
@@ -118,22 +121,23 @@ class Table:
 
     def draft(self, slot: Slot, row: Row | None) -> None:
         """Note what a slot's writer makes of its row."""
-        before, slot.draft = slot.draft, row
+        if slot.draft is not None and slot.draft is not slot.committed:
+            slot.past.append(slot.draft)
+        slot.draft = row
         for index in self._all_indexes:
-            kept, new = index.key_of(slot.committed), index.key_of(row)
-            if new is not None and new != kept:
+            new = index.key_of(row)
+            if new is not None and new != index.key_of(slot.committed):
                 index.add(new, slot)
-            old = index.key_of(before)
-            if old is not None and old not in (kept, new):
-                index.discard(old, slot)
 
     def settle(self, slot: Slot, row: Row | None) -> None:
         """End a draft: ``row``, one of the slot's two versions, is what stays."""
-        gone = slot.committed if row is slot.draft else slot.draft
+        gone = [slot.committed if row is slot.draft else slot.draft, *slot.past]
         for index in self._all_indexes:
-            old = index.key_of(gone)
-            if old is not None and old != index.key_of(row):
-                index.discard(old, slot)
+            kept = index.key_of(row)
+            for old in map(index.key_of, gone):
+                if old is not None and old != kept:
+                    index.discard(old, slot)
+        slot.past = []
         slot.committed, slot.draft, slot.writer = row, None, None
         if row is None:
             del self.slots[slot.key]

@@ -74,7 +74,7 @@ def agree(role: Role, left: Held, right: Held) -> bool:
 
 
 def _phone(value: str, *, is_grouped: bool) -> str:
-    digits = _NOT_DIGIT.sub("", value)
+    digits = _NOT_DIGIT.sub("", value).removeprefix("00")
     if not digits:
         return value
     if not is_grouped:

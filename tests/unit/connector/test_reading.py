@@ -9,11 +9,19 @@ from hypothesis import strategies as st
 
 from proto import codec
 from proto.base import BATCH_BYTES_MAX, BATCH_RECORDS_MAX
-from proto.ids import AccountId, AppId, FieldId, RecordId, ScanId, TenantId
-from proto.record import Record
+from proto.ids import (
+    AccountId,
+    AppId,
+    ContainerId,
+    FieldId,
+    RecordId,
+    ScanId,
+    TenantId,
+)
+from proto.record import Presence, Record
 from services.connector import accounts, batches, observing
 from services.connector.accounts import Account, Step
-from services.connector.observing import EndlessListing
+from services.connector.observing import EndlessListing, ShortListing
 from services.connector.port import Page
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -145,6 +153,51 @@ def test_a_cursor_that_comes_back_is_noticed():
         observing.check_scan(progress, Page(records=(), next="a"), seen=seen)
 
 
+@pytest.mark.parametrize(
+    ("expected", "shown", "left_out", "is_short"),
+    [
+        (100, 100, 0, False),
+        (100, 80, 0, False),
+        (100, 79, 0, True),
+        (30, 10, 0, True),
+        (12, 0, 0, True),
+        (10, 0, 0, False),
+        (100, 40, 50, False),
+        (100, 20, 50, True),
+        (None, 0, 0, False),
+        (100, 5_000, 0, False),
+    ],
+)
+def test_a_listing_that_ends_too_early_is_noticed(expected, shown, left_out, is_short):
+    """It counted as complete; some are deleted meanwhile, but not a fifth of them."""
+    running = account(scan_id="scan_2", scan_cursor="c", scan_expected_count=expected)
+    progress = observing.progress_of(running, own_scan_id=OWN)
+    page = Page(records=records(shown), left_out_count=left_out)
+    if is_short:
+        with pytest.raises(ShortListing):
+            observing.check_scan(progress, page, seen=set())
+    else:
+        observing.check_scan(progress, page, seen=set())
+    onward = msgspec.structs.replace(page, next="d")
+    observing.check_scan(progress, onward, seen=set())
+
+
+def test_what_is_left_out_on_any_page_is_not_expected():
+    state = ACCOUNT
+    for number in range(4):
+        page = Page(
+            records=records(5),
+            next=f"c{number}" if number < 3 else None,
+            expected_count=200 if number == 0 else None,
+            left_out_count=45,
+        )
+        progress = observing.progress_of(state, own_scan_id=OWN)
+        observing.check_scan(progress, page, seen=set())
+        after = observing.after_page(state, progress, page=page, message_count=1)
+        state = msgspec.structs.replace(state, **msgspec.structs.asdict(after))
+    assert state.scan_record_count == state.scan_expected_count == 20
+
+
 @given(
     sizes=st.lists(st.integers(min_value=0, max_value=400_000), max_size=12),
 )
@@ -164,6 +217,31 @@ def test_a_monstrous_record_loses_its_longest_fields_only():
     fitting = batches.fitting(record)
     assert fitting.fields == {"b": "y" * 100, "c": None}
     assert batches.fitting(fitting) is fitting
+
+
+@pytest.mark.parametrize("place", ["tags", "containers"])
+def test_a_record_with_monstrous_tags_or_containers_can_be_told(place):
+    """It exceeded what the bus carries, and the scan that it was in never ended.
+
+    To tell it without its containers would say that it has left them all.
+    """
+    many = tuple(f"{number:06}" + "x" * 200 for number in range(6_000))
+    record = Record(
+        record_id=RecordId("r"),
+        version="7",
+        fields={FieldId("a"): "y" * 100},
+        **{"containers": (ContainerId("book"),), place: many},
+    )
+    fitting = batches.fitting(record)
+    (batch,) = batches.split([fitting])
+    assert len(codec.encode(batch)) <= BATCH_BYTES_MAX
+    assert fitting.record_id == "r"
+    assert fitting.fields == {}
+    if place == "tags":
+        assert fitting.presence is Presence.LIVE
+        assert fitting.containers == ("book",)
+    else:
+        assert fitting.presence is Presence.UNKNOWN
 
 
 def test_a_quiet_account_is_read_more_and_more_rarely():

@@ -14,6 +14,9 @@ from services.connector.apps.carddav.cards import Card, Line
 
 PRODUCT = "-//Tandem//CardDAV//EN"
 VALUE_CHARACTERS_MAX = 100_000
+TAGS_MAX = 200
+TAG_CHARACTERS_MAX = 1_000
+"""What is more, or longer, is not a tag that anyone uses."""
 
 _NAMES = {FieldId(f"{part}_name"): part for part in names.PARTS}
 EMAILS: Final = FieldId("emails")
@@ -269,7 +272,8 @@ def _tags(card: Card) -> tuple[str, ...]:
         for _, line in card.all("CATEGORIES")
         for raw in cards.split(line.value, ",")
     )
-    return tuple(dict.fromkeys(tag for tag in found if tag))
+    unique = dict.fromkeys(tag for tag in found if 0 < len(tag) <= TAG_CHARACTERS_MAX)
+    return tuple(unique)[:TAGS_MAX]
 
 
 def _checked(field: FieldId, value: Value) -> Value:

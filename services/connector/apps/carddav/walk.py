@@ -112,7 +112,8 @@ def read_page(cursor: Cursor, *, facts: Facts) -> Operation[Page]:
     found = yield from calls.fetch_all(book, paths, facts=facts)
     cursor = msgspec.structs.replace(cursor, window=cursor.window[1:])
     records = tuple(records_of(found))
-    return _page(cursor, records=records, expected=expected)
+    page = _page(cursor, records=records, expected=expected)
+    return msgspec.structs.replace(page, left_out_count=len(found) - len(records))
 
 
 def records_of(found: Iterable[Fetched]) -> Iterable[Record]:

@@ -1,6 +1,7 @@
-"""What both vendors hold, read side by side: the mapping table of the random walk.
+"""What both vendors hold, read side by side: the mapping table, written once more.
 
-Written down here apart from the apps' own code, so that a fault of theirs shows.
+Apart from the apps' own code, so that a fault of theirs shows. Used by the demo's
+comparison and by the random walk of the tests.
 """
 
 import re
@@ -21,6 +22,10 @@ LEFT_NAMES = {
 LEFT_LENGTHS = {"given": 50, "family": 50, "job": 50, "company": 50}
 LEFT_PHONE_LENGTH, LEFT_PARTS_LENGTH, LEFT_STREET_LENGTH = 25, 50, 255
 LEFT_ITEMS = 3
+LEFT_LABELS = {
+    "phones": ("home", "work", "mobile", "other"),
+    "addresses": ("home", "work", "other"),
+}
 MAPPING_IDS = {
     "given": "name.given",
     "family": "name.family",
@@ -154,11 +159,67 @@ def place_key(parts: tuple[str, ...]) -> str:
     return "|".join(" ".join(part.split()).casefold() for part in parts)
 
 
-def same(name: str, left: str, right: str) -> bool:
-    """Say whether the two sides' values of a field come to the same."""
+def same(name: str, *values: str) -> bool:
+    """Say whether values of a field, from either side, come to the same."""
     if name == "birthday":
-        return left[-5:] == right[-5:]
-    return left == right
+        values = tuple(value[-5:] for value in values)
+    return len(set(values)) == 1
+
+
+def cannot_cross(name: str, *, left: Look, right: Look) -> bool:
+    """Say whether the left has no room for what the right has in a field."""
+    if name == "phones":
+        return any(
+            len(number) > LEFT_PHONE_LENGTH for _, number in right.items[name].values()
+        )
+    if name == "addresses":
+        return any(
+            len(parts[0]) > LEFT_STREET_LENGTH
+            or any(len(part) > LEFT_PARTS_LENGTH for part in parts[1:])
+            for _, parts in right.items[name].values()
+        )
+    value = right.values[name]
+    if name == "birthday":
+        return left.values[name] == "02-29" and len(value) == 10
+    if name == "anniversary":
+        return bool(value) and len(value) == 5
+    return len(value) > LEFT_LENGTHS[name]
+
+
+def differences(left: Look, right: Look) -> list[str]:
+    """Return the fields in which two records differ that could be the same."""
+    found = [
+        name
+        for name in SCALARS
+        if not same(name, left.values[name], right.values[name])
+    ]
+    found += [name for name in ITEMS if not _same_items(name, left=left, right=right)]
+    theirs = [email.lower() for email in right.emails]
+    found += ["email" for email in left.emails if email.lower() not in theirs]
+    return [
+        name
+        for name in found
+        if name == "email" or not cannot_cross(name, left=left, right=right)
+    ]
+
+
+def left_label(name: str, label: str) -> str:
+    """Return what the left calls an item that the right has under a label."""
+    return label if label in LEFT_LABELS[name] else "other"
+
+
+def _same_items(name: str, *, left: Look, right: Look) -> bool:
+    """Compare items both ways; what does not fit into a full left is no difference."""
+    mine, theirs = left.items[name], right.items[name]
+    is_full = len(mine) >= LEFT_ITEMS
+    return (
+        mine.keys() <= theirs.keys()
+        and (is_full or theirs.keys() <= mine.keys())
+        and all(
+            mine[key][0] == left_label(name, theirs[key][0])
+            for key in mine.keys() & theirs.keys()
+        )
+    )
 
 
 def unescape(text: str) -> str:

@@ -1,0 +1,156 @@
+"""What people do at Tandem now and then, beside pausing it: changes and mistakes.
+
+Each errand is done to one connection through ``customers``, as the api would send it.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from proto.auth import BeginAuthorisation, CompleteAuthorisation
+from proto.base import Command
+from proto.ids import AccountId, AppId, ConnectionId, TenantId
+from proto.reconciler import (
+    ChangeConnection,
+    Connection,
+    GetConnection,
+    Side,
+)
+from services.chassis.errors import BusUnavailable, CommandFailed
+from tests.simulation.ledger import Place
+from tests.simulation.scenario import ConnectionPlan
+from tests.simulation.vendors.api import Vendor
+from tests.simulation.vendors.oauth import REDIRECT_URI
+
+WRONG: Final = "another"
+"""An account at each vendor that nobody ever means to connect."""
+AWAY_S: Final = (1.0, 240.0)
+BROWSER: Final = "another cookie"
+
+
+class Made(Protocol):
+    """A connection that somebody made."""
+
+    plan: ConnectionPlan
+    connection_id: ConnectionId
+
+    @property
+    def tenant_id(self) -> TenantId:
+        """Return whose it is."""
+
+
+class Asking(Protocol):
+    """Whoever owns connections and can ask Tandem."""
+
+    accounts: Mapping[tuple[str, Place], AccountId]
+
+    async def ask(self, command: Command[Any]) -> Any:
+        """Send a command, again and again while that can help."""
+
+    async def heal(self) -> None:
+        """Authorise again what was lost."""
+
+
+class Errands:
+    """Draws errands and does them."""
+
+    def __init__(
+        self,
+        customers: Asking,
+        vendors: Mapping[AppId, Vendor],
+        *,
+        source: random.Random,
+    ) -> None:
+        self._customers = customers
+        self._vendors = vendors
+        self._source = source
+        self._all: tuple[Callable[[Made], Awaitable[None]], ...] = (
+            self._change_winner,
+            self._switch_mapping,
+            self._switch_mapping,
+            self._take_permission_back,
+            self._authorise_wrongly,
+        )
+
+    async def do(self, made: Made) -> str:
+        """Do one errand, drawn at random; returns which."""
+        errand = self._source.choice(self._all)
+        await errand(made)
+        return errand.__name__.lstrip("_")
+
+    async def _change_winner(self, made: Made) -> None:
+        connection = await self._look(made)
+        is_left = connection.settings.winner is Side.LEFT
+        await self._change(
+            made, connection, winner=Side.RIGHT if is_left else Side.LEFT
+        )
+
+    async def _switch_mapping(self, made: Made) -> None:
+        """Switch a mapping off, or on again."""
+        connection = await self._look(made)
+        off = list(connection.settings.mappings_off)
+        ids = [each.mapping_id for each in connection.mappings]
+        ids = [each for each in ids if each != "email"]
+        if not ids:
+            return
+        mapping_id = self._source.choice(off or ids)
+        if mapping_id in off:
+            off.remove(mapping_id)
+        else:
+            off.append(mapping_id)
+        await self._change(made, connection, mappings_off=tuple(off))
+
+    async def _take_permission_back(self, made: Made) -> None:
+        """Take back at the vendor what was allowed, and allow it again later."""
+        end = made.plan.end(self._source.choice((Side.LEFT, Side.RIGHT)))
+        self._vendors[end.app].oauth.revoke(end.account)
+        await asyncio.sleep(self._source.uniform(*AWAY_S))
+        await self._customers.heal()
+
+    async def _authorise_wrongly(self, made: Made) -> None:
+        """Sign in at a vendor as somebody else, for an account that is connected."""
+        end = made.plan.end(self._source.choice((Side.LEFT, Side.RIGHT)))
+        vendor = self._vendors[end.app]
+        if WRONG not in vendor.books:
+            vendor.open_book(WRONG)
+        place = Place(end.app, end.account)
+        begun = await self._customers.ask(
+            BeginAuthorisation(
+                tenant_id=made.tenant_id,
+                app=end.app,
+                redirect_uri=REDIRECT_URI,
+                browser=BROWSER,
+                account_id=self._customers.accounts[made.plan.tenant, place],
+            )
+        )
+        state, code = vendor.oauth.authorise(
+            begun.authorise_url, WRONG, now=vendor.now()
+        )
+        try:
+            await self._customers.ask(
+                CompleteAuthorisation(
+                    tenant_id=made.tenant_id, state=state, browser=BROWSER, code=code
+                )
+            )
+        except (CommandFailed, BusUnavailable):
+            return
+        raise AssertionError("another account of the app took an account's place")
+
+    async def _look(self, made: Made) -> Connection:
+        found: Connection = await self._customers.ask(
+            GetConnection(tenant_id=made.tenant_id, connection_id=made.connection_id)
+        )
+        return found
+
+    async def _change(self, made: Made, connection: Connection, **changes: Any) -> None:
+        settings = msgspec.structs.replace(connection.settings, **changes)
+        await self._customers.ask(
+            ChangeConnection(
+                tenant_id=made.tenant_id,
+                connection_id=made.connection_id,
+                settings=settings,
+            )
+        )

@@ -1,0 +1,173 @@
+"""What Tandem holds once everything is at rest, read from its tables at once."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from proto.fields import Fields
+from proto.ids import ConnectionId, IntentId
+from proto.reconciler import Settings, Side
+from services.reconciler.engine import mapping
+from services.reconciler.engine.model import Intent, Link, SideConfig
+from tests.simulation.invariants.truth import LinkRow, Owned, Version
+from tests.simulation.ledger import Place
+
+Row = dict[str, Any]
+Rows = Callable[[str], Iterable[Any]]
+"""Gives the rows of a table, such as ``reconciler.links``."""
+
+OPEN: tuple[str, ...] = ("open", "unknown")
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that gave way in a conflict."""
+
+    connection_id: ConnectionId
+    intent_id: IntentId
+    mapping_id: str
+    side: Side
+    fields: Fields
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """An intent with what became of it."""
+
+    connection_id: ConnectionId
+    intent: Intent
+    state: str
+    decided_at: float
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether its outcome is still to come."""
+        return self.state in OPEN
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """A link with what is held of it."""
+
+    row: LinkRow
+    held: tuple[tuple[str, str], ...] = ()
+    """Mappings that wait, and why."""
+
+
+class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
+    """The tables of Tandem, as far as invariants look at them."""
+
+    links: tuple[Held, ...] = ()
+    losses: tuple[Loss, ...] = ()
+    intents: tuple[Planned, ...] = ()
+    outbox: int = 0
+    """Messages that nobody has receipted."""
+    dirty: int = 0
+    """Records that wait to be planned."""
+    now: float = 0.0
+
+
+def links_of(rows: Rows) -> list[LinkRow]:
+    """Return the links, briefly."""
+    return [
+        LinkRow(
+            connection_id=row["connection_id"],
+            link_id=row["link_id"],
+            left_id=row["left_record_id"],
+            right_id=row["right_record_id"],
+            state=row["state"],
+            reason=row["reason"],
+        )
+        for row in rows("reconciler.links")
+    ]
+
+
+def collect(rows: Rows, *, now: float) -> Aftermath:
+    """Return what is in the tables."""
+    held = {
+        row["link_id"]: msgspec.json.decode(row["body"], type=Link).held
+        for row in rows("reconciler.links")
+    }
+    return Aftermath(
+        links=tuple(
+            Held(
+                row=row,
+                held=tuple((h.mapping_id, h.reason) for h in held[row.link_id]),
+            )
+            for row in links_of(rows)
+        ),
+        losses=tuple(
+            Loss(
+                connection_id=row["connection_id"],
+                intent_id=row["intent_id"],
+                mapping_id=row["mapping_id"],
+                side=Side(row["side"]),
+                fields=msgspec.json.decode(row["fields"], type=Fields),
+            )
+            for row in rows("reconciler.losses")
+        ),
+        intents=tuple(
+            Planned(
+                connection_id=row["connection_id"],
+                intent=msgspec.json.decode(row["body"], type=Intent),
+                state=row["state"],
+                decided_at=row["decided_at"].timestamp(),
+            )
+            for row in rows("reconciler.intents")
+        ),
+        outbox=sum(
+            len(list(rows(f"{service}.outbox")))
+            for service in ("auth", "connector", "reconciler")
+        ),
+        dirty=len(list(rows("reconciler.dirty"))),
+        now=now,
+    )
+
+
+class Register:
+    """The connections, read from the tables whenever one of them has changed."""
+
+    def __init__(self, rows: Rows, now: Callable[[], float]) -> None:
+        self._rows = rows
+        self._now = now
+        self._owned: dict[ConnectionId, Owned] = {}
+        self._seen: dict[ConnectionId, int] = {}
+
+    def read(self) -> Sequence[Owned]:
+        """Return every connection that was ever started."""
+        for row in self._rows("reconciler.connections"):
+            connection_id, version = row["connection_id"], row["version"]
+            if row["started_at"] is None:
+                continue
+            if self._seen.get(connection_id) != version:
+                self._seen[connection_id] = version
+                self._note(row)
+        return list(self._owned.values())
+
+    def _note(self, row: Row) -> None:
+        settings = msgspec.json.decode(row["settings"], type=Settings)
+        sides = [
+            msgspec.json.decode(row[name], type=SideConfig)
+            for name in ("left_side", "right_side")
+        ]
+        views = mapping.views(left=sides[0], right=sides[1], settings=settings)
+        version = Version(
+            at=self._now(),
+            settings=settings,
+            mappings=tuple(view for view in views if view.is_on),
+        )
+        owned = self._owned.get(row["connection_id"])
+        if owned is None:
+            places = self._places()
+            owned = self._owned[row["connection_id"]] = Owned(
+                tenant=row["tenant_id"],
+                connection_id=row["connection_id"],
+                left=places[row["left_account"]],
+                right=places[row["right_account"]],
+                versions=[],
+            )
+        owned.versions.append(version)
+
+    def _places(self) -> dict[str, Place]:
+        return {
+            row["account_id"]: Place(row["app"], row["vendor_account_id"])
+            for row in self._rows("auth.accounts")
+        }

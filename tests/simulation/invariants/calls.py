@@ -1,0 +1,110 @@
+"""What no call of ours may ever do: tenants, tokens, other accounts, the pace."""
+
+import bisect
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from tests.simulation import taint
+from tests.simulation.errands import WRONG
+from tests.simulation.invariants.truth import Truth, Wrong
+from tests.simulation.ledger import Place
+from tests.simulation.vendors.messages import Request
+from tests.simulation.vendors.oauth import OAuth
+from tests.simulation.vendors.session import TokenCall
+
+USES_MAX: Final = 2
+"""A refresh token is used once, and once more if that came to nothing (4.8)."""
+WINDOW_S: Final = 1.0
+IDENTITY_PATH: Final = "/api/me"
+SECRETS: Final = (b"at-sim_", b"rt-sim_")
+
+
+def stays_with_its_tenant(
+    place: Place, request: Request, truth: Truth
+) -> Iterator[Wrong]:
+    """I11: nothing of one tenant's people is in a call for another's account."""
+    tenants = {owned.tenant for owned, _ in truth.ends_at(place)}
+    told = (request.path.encode(), request.body, *_parts(request.query))
+    for data in told:
+        for person in sorted(taint.persons_in(data)):
+            tenant = truth.people.tenant_of.get(person)
+            if tenant not in tenants:
+                yield Wrong("I11", f"person {person} of {tenant} in a call for {place}")
+
+
+def stays_with_its_account(
+    place: Place, request: Request, truth: Truth
+) -> Iterator[Wrong]:
+    """I15: an account that nobody meant to connect is asked who it is, and no more."""
+    del truth
+    if place.account == WRONG and request.path != IDENTITY_PATH:
+        yield Wrong("I15", f"{request.method} {request.path} at {place}")
+
+
+def keeps_tokens_to_itself(
+    place: Place, request: Request, truth: Truth
+) -> Iterator[Wrong]:
+    """I13: a token is in a header of its own, and nowhere else."""
+    del truth
+    for data in (request.path.encode(), request.body, *_parts(request.query)):
+        if any(secret in data for secret in SECRETS):
+            yield Wrong("I13", f"a token in a call to {place}")
+
+
+def check(place: Place, request: Request, truth: Truth) -> Iterator[Wrong]:
+    """Yield what is wrong with a call to an account."""
+    yield from stays_with_its_tenant(place, request, truth)
+    yield from stays_with_its_account(place, request, truth)
+    yield from keeps_tokens_to_itself(place, request, truth)
+
+
+def tokens_used_once(oauth: OAuth, *, rotates: bool) -> Iterator[Wrong]:
+    """I13: a refresh token that is replaced at each use is used once."""
+    if not rotates:
+        return
+    counts: dict[str, int] = {}
+    for each in oauth.presented:
+        counts[each.token] = counts.get(each.token, 0) + 1
+    for token, count in counts.items():
+        if count > USES_MAX:
+            yield Wrong("I13", f"{token} was presented {count} times")
+
+
+def one_refresh_at_a_time(calls: Iterable[TokenCall]) -> Iterator[Wrong]:
+    """I13: nobody refreshes while somebody waits for the same refresh."""
+    last: dict[str, TokenCall] = {}
+    for call in calls:
+        if not call.refresh_token:
+            continue
+        before = last.get(call.refresh_token)
+        if before is not None and (
+            before.ended_at is None or call.sent_at < before.ended_at
+        ):
+            yield Wrong("I13", f"{call.refresh_token} is used twice at once")
+        last[call.refresh_token] = call
+
+
+def keeps_the_pace(sent_at: list[float], *, limit: float) -> Iterator[Wrong]:
+    """I10: no second holds more calls than the vendor allows."""
+    times = sorted(sent_at)
+    for number, moment in enumerate(times):
+        count = bisect.bisect_left(times, moment + WINDOW_S) - number
+        if count > limit:
+            yield Wrong("I10", f"{count} calls in a second at {moment:.3f}")
+            return
+
+
+def rows_of_others(tenant: str, data: Iterable[bytes], truth: Truth) -> Iterator[Wrong]:
+    """I11: nothing of one tenant's people is in what is stored for another."""
+    for each in data:
+        for person in sorted(taint.persons_in(each)):
+            owner = truth.people.tenant_of.get(person)
+            if owner != tenant:
+                yield Wrong("I11", f"person {person} of {owner} in a row of {tenant}")
+
+
+def _parts(query: dict[str, list[str]]) -> Iterator[bytes]:
+    for name, values in query.items():
+        yield name.encode()
+        for value in values:
+            yield value.encode()

@@ -1,0 +1,285 @@
+"""I1: in the end both sides say the same, or it is said why they do not.
+
+A reason counts only where the records themselves bear it out.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from proto.fields import Role
+from proto.reconciler import Direction, MappingView, RecordState, Side
+from tests.simulation.invariants.aftermath import Aftermath, Held
+from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
+from tests.simulation.ledger import Key, State, Who
+from tests.simulation.vendors import forms
+from tests.simulation.vendors.book import Holder, address_key, value_of
+from tests.simulation.vendors.forms import NAMES
+from tests.simulation.vendors.ways import Markers
+
+SIDES: Final = (Side.LEFT, Side.RIGHT)
+UNSURE: Final = "outcome_unknown"
+
+
+class Pair(NamedTuple):
+    """A link with the records that it is about."""
+
+    owned: Owned
+    link: Held
+    left: Key | None
+    right: Key | None
+
+    def key(self, side: Side) -> Key | None:
+        """Return the record on one side."""
+        return self.left if side is Side.LEFT else self.right
+
+    def __str__(self) -> str:
+        keys = " and ".join(tell(key) for key in (self.left, self.right) if key)
+        row = self.link.row
+        held = f" {dict(self.link.held)}" if self.link.held else ""
+        return f"{keys}, {row.state} {row.reason}{held}"
+
+
+def check(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
+    """Yield whoever is not in step, and not told with a good reason."""
+    for owned in truth.owned:
+        pairs = list(pairs_of(owned, after))
+        yield from _everybody_is_listed(owned, pairs, truth)
+        for pair in pairs:
+            left, right = _live(pair.left, truth), _live(pair.right, truth)
+            if left is not None and right is not None:
+                yield from _both_live(pair, truth)
+            elif left is not None or right is not None:
+                yield from _one_live(pair, truth)
+
+
+def pairs_of(owned: Owned, after: Aftermath) -> Iterator[Pair]:
+    """Yield a connection's links."""
+    for link in after.links:
+        row = link.row
+        if row.connection_id == owned.connection_id:
+            keys = [
+                (owned.place(side), record_id) if record_id is not None else None
+                for side in SIDES
+                for record_id in [row.record_id(side)]
+            ]
+            yield Pair(owned, link, *keys)
+
+
+def is_in_scope(owned: Owned, side: Side, state: State) -> bool:
+    """Say whether a record is in the part of the account that is connected."""
+    container = owned.container(side)
+    return container is None or container in state.lists
+
+
+def disagreements(pair: Pair, truth: Truth) -> Iterator[tuple[str, str]]:
+    """Yield the mappings in which the two records differ, and how."""
+    for view in pair.owned.now.mappings:
+        text = _difference(pair, view, truth)
+        if text and not _is_only_read(pair, view, truth):
+            yield view.mapping_id, text
+
+
+def _everybody_is_listed(
+    owned: Owned, pairs: list[Pair], truth: Truth
+) -> Iterator[Wrong]:
+    listed = {key for pair in pairs for key in (pair.left, pair.right)}
+    for side in SIDES:
+        place = owned.place(side)
+        for holder in truth.book(place).live():
+            key = (place, holder.record_id)
+            if key not in listed and is_in_scope(owned, side, holder.now):
+                yield Wrong("I1", f"{tell(key)} is neither linked nor named")
+
+
+def _both_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
+    makers = [truth.holder(key).maker for key in (pair.left, pair.right) if key]
+    if makers == [Who.TANDEM, Who.TANDEM] and len(truth.owned) == 1:
+        yield Wrong("I5", f"both sides are ours: {pair}")
+    state, reason = pair.link.row.state, pair.link.row.reason
+    is_out = not all(
+        is_in_scope(pair.owned, side, truth.holder(key).now)
+        for side in SIDES
+        if (key := pair.key(side)) is not None
+    )
+    if state == RecordState.EXCLUDED:
+        if not is_out:
+            yield Wrong("I1", f"excluded without a reason: {pair}")
+        return
+    if is_out:
+        yield Wrong("I1", f"out of scope and not excluded: {pair}")
+        return
+    if reason == "email_removed":
+        if all(_email(key, truth) for key in (pair.left, pair.right) if key):
+            yield Wrong("I1", f"both have an address: {pair}")
+        return
+    if state == RecordState.HELD and reason == UNSURE:
+        if not _can_be_unsure(pair, truth):
+            yield Wrong("I14", f"unsure for ever: {pair}")
+        return
+    if state not in (RecordState.IN_SYNC, RecordState.HELD, RecordState.FAILED):
+        yield Wrong("I1", f"both are live: {pair}")
+        return
+    held = dict(pair.link.held)
+    is_excused = False
+    for mapping_id, text in disagreements(pair, truth):
+        if _is_borne_out(pair, mapping_id, held.get(mapping_id, reason), truth):
+            is_excused = True
+        else:
+            yield Wrong("I1", f"{text}: {pair}")
+    if state != RecordState.IN_SYNC and not is_excused:
+        yield Wrong("I1", f"in step, and said not to be: {pair}")
+
+
+def _one_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
+    side = Side.LEFT if _live(pair.left, truth) is not None else Side.RIGHT
+    key, other = pair.key(side), pair.key(_other(side))
+    assert key is not None
+    state, reason = pair.link.row.state, pair.link.row.reason
+    if other is not None:
+        if state not in (RecordState.DELETED, "merged"):
+            yield Wrong("I1", f"{tell(other)} is gone, and nobody says so: {pair}")
+        return
+    checks = {
+        "no_email": not _email(key, truth),
+        "out_of_container": not is_in_scope(pair.owned, side, truth.holder(key).now),
+        "one_way": _is_one_way_to(side, pair.owned),
+        "duplicate_email": _has_rival(pair, key, side, truth),
+        "matches_several": _has_rival(pair, key, side, truth),
+        "match_is_linked": _has_rival(pair, key, side, truth),
+        "exists_outside_container": _has_rival(pair, key, side, truth),
+        UNSURE: _can_be_unsure(pair, truth),
+    }
+    if reason in checks:
+        if not checks[reason]:
+            yield Wrong("I1", f"not so by now: {pair}")
+        return
+    email_held = dict(pair.link.held).get("email")
+    if state == RecordState.HELD and email_held is not None:
+        return
+    if state == RecordState.DELETED:
+        # Its counterpart came and went before the two were bound.
+        return
+    yield Wrong("I1", f"half a link: {pair}")
+
+
+def _difference(pair: Pair, view: MappingView, truth: Truth) -> str:
+    """Return how two records differ in a mapping; nothing if they do not."""
+    left, right = pair.left, pair.right
+    assert left is not None
+    assert right is not None
+    if len(view.left) != 1 or len(view.right) != 1:
+        return _name_difference(pair, view, truth)
+    role = truth.ways(left[0]).role_of(view.left[0])
+    mine, theirs = truth.says(left, view.left[0]), truth.says(right, view.right[0])
+    if forms.agree(role, mine, theirs):
+        return ""
+    return f"{view.mapping_id} is {mine.value!r} and {theirs.value!r}"
+
+
+def _name_difference(pair: Pair, view: MappingView, truth: Truth) -> str:
+    """Compare a full name with its parts, word by word."""
+    words = []
+    for side, names in ((Side.LEFT, view.left), (Side.RIGHT, view.right)):
+        key = pair.key(side)
+        assert key is not None
+        other = pair.key(_other(side))
+        assert other is not None
+        theirs = truth.ways(other[0]).forms
+        texts = [truth.says(key, name) for name in names]
+        joined = " ".join(text.value for text in texts if text.value)
+        role = NAMES[0]
+        words.append((theirs.of(role, joined) or "").casefold().split())
+    if sorted(words[0]) == sorted(words[1]):
+        return ""
+    return f"{view.mapping_id} is {words[0]} and {words[1]}"
+
+
+def _is_only_read(pair: Pair, view: MappingView, truth: Truth) -> bool:
+    """Say whether a one-way mapping differs because its target was edited."""
+    if view.direction is Direction.BOTH:
+        return False
+    to_left = view.direction is Direction.TO_LEFT
+    key = pair.left if to_left else pair.right
+    names = view.left if to_left else view.right
+    assert key is not None
+    return any(
+        entry.who is Who.USER and set(names) & set(entry.changed)
+        for entry in truth.ledger.of(key)
+    )
+
+
+def _is_borne_out(pair: Pair, mapping_id: str, reason: str, truth: Truth) -> bool:
+    """Say whether the records show why a mapping is not in step."""
+    if reason in ("too_long", "value_refused"):
+        return any(_is_too_long(pair, side, truth) for side in SIDES)
+    if reason == "already_exists":
+        return mapping_id == "email" and any(
+            _is_taken(pair, side, truth) for side in SIDES
+        )
+    return False
+
+
+def _is_too_long(pair: Pair, side: Side, truth: Truth) -> bool:
+    key, other = pair.key(side), pair.key(_other(side))
+    assert key is not None
+    assert other is not None
+    mine, theirs = truth.ways(key[0]), truth.ways(other[0])
+    if not theirs.length_max:
+        return False
+    state = truth.holder(key).now
+    return any(
+        len(value_of(state, mine, role) or "") > theirs.length_max for role in NAMES
+    )
+
+
+def _is_taken(pair: Pair, side: Side, truth: Truth) -> bool:
+    """Say whether a side's address belongs to somebody else on the other side."""
+    key, other = pair.key(side), pair.key(_other(side))
+    assert key is not None
+    assert other is not None
+    book = truth.book(other[0])
+    if not book.ways.unique_emails:
+        return False
+    return book.owner_of(_email(key, truth), but=other[1]) is not None
+
+
+def _has_rival(pair: Pair, key: Key, side: Side, truth: Truth) -> bool:
+    """Say whether anybody else, on either side, has a record's address."""
+    email = _email(key, truth)
+    return any(
+        email
+        and (place, holder.record_id) != key
+        and _email((place, holder.record_id), truth) == email
+        for place in (pair.owned.place(side), pair.owned.place(_other(side)))
+        for holder in truth.book(place).live()
+    )
+
+
+def _can_be_unsure(pair: Pair, truth: Truth) -> bool:
+    """Say whether an app offers nothing to look for a lost record by."""
+    return any(
+        ways.markers is Markers.IGNORED and not ways.finds_by_email
+        for side in SIDES
+        for ways in [truth.ways(pair.owned.place(side))]
+    )
+
+
+def _is_one_way_to(side: Side, owned: Owned) -> bool:
+    direction = owned.now.settings.direction
+    return direction is not Direction.BOTH and direction == f"to_{side.value}"
+
+
+def _email(key: Key, truth: Truth) -> str:
+    ways = truth.ways(key[0])
+    return address_key(truth.holder(key).now.fields.get(ways.name_of(Role.EMAIL)))
+
+
+def _live(key: Key | None, truth: Truth) -> Holder | None:
+    if key is None:
+        return None
+    holder = truth.holder(key)
+    return holder if holder.now.is_live else None
+
+
+def _other(side: Side) -> Side:
+    return Side.RIGHT if side is Side.LEFT else Side.LEFT

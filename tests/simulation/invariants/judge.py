@@ -1,0 +1,101 @@
+"""Watches one simulation from its beginning, and looks at everything in its end."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Protocol
+
+from proto.ids import AppId
+from tests.simulation.features import PRESENT
+from tests.simulation.invariants import (
+    aftermath,
+    calls,
+    convergence,
+    losses,
+    rest,
+    safety,
+)
+from tests.simulation.invariants.aftermath import Register, Rows
+from tests.simulation.invariants.truth import Truth, Wrong
+from tests.simulation.ledger import Entry, Ledger, Place
+from tests.simulation.people import People
+from tests.simulation.vendors.api import Vendor
+from tests.simulation.vendors.messages import Request
+from tests.simulation.vendors.session import Outside
+
+WRONGS_MAX: Final = 50
+"""After so many nobody reads on."""
+
+
+class Played(Protocol):
+    """What is looked at of a simulation."""
+
+    ledger: Ledger
+    people: People
+    vendors: Mapping[AppId, Vendor]
+    outside: Outside
+    world: Any
+
+
+class Judge:
+    """Holds the truth against what Tandem does."""
+
+    def __init__(self) -> None:
+        self.violations: list[str] = []
+        self.wrongs: list[Wrong] = []
+        self.truth: Truth
+        self._note: Callable[..., None]
+        self._rows: Rows
+        self._now: Callable[[], float]
+        self._written = 0
+
+    def begin(self, play: Played) -> None:
+        """Watch a simulation from now on."""
+        world = play.world
+        self._note, self._rows = world.note, world.database.rows
+        self._now = lambda: world.clock.now().timestamp()
+        register = Register(self._rows, self._now)
+        self.truth = Truth(
+            play.people,
+            play.ledger,
+            play.vendors,
+            owned=register.read,
+            links=lambda: aftermath.links_of(self._rows),
+            features=PRESENT,
+        )
+        play.ledger.watchers.append(self._watch)
+        for vendor in play.vendors.values():
+            vendor.on_call.append(self._hear)
+
+    def look_at_rest(self, play: Played) -> None:
+        """Check what must be so once everything is at rest."""
+        after = aftermath.collect(self._rows, now=self._now())
+        self.add(rest.is_at_rest(after))
+        self.add(convergence.check(after, self.truth))
+        self.add(losses.check(after, self.truth))
+        self.add(rest.can_be_explained(after, self.truth))
+        self._written = len(play.ledger.ours())
+
+    def look_at_end(self, play: Played) -> None:
+        """Check that nothing was written while nobody did anything, and the calls."""
+        self.add(rest.stays_at_rest(play.ledger.ours()[self._written :]))
+        self.add(calls.one_refresh_at_a_time(play.outside.token_calls))
+        for vendor in play.vendors.values():
+            ways = vendor.ways
+            self.add(calls.tokens_used_once(vendor.oauth, rotates=ways.rotates_tokens))
+            for known in vendor.calls.values():
+                limit = ways.calls_per_second
+                self.add(calls.keeps_the_pace(known.sent_at, limit=limit))
+
+    def add(self, found: Iterable[Wrong]) -> None:
+        """Keep what is wrong."""
+        for wrong in found:
+            if len(self.wrongs) < WRONGS_MAX:
+                self.wrongs.append(wrong)
+                self.violations.append(str(wrong))
+                self._note("wrong", wrong)
+
+    def _watch(self, entry: Entry) -> None:
+        self.truth.look()
+        self.add(safety.check(entry, self.truth))
+
+    def _hear(self, place: Place, request: Request) -> None:
+        self.add(calls.check(place, request, self.truth))

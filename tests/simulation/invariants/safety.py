@@ -1,0 +1,294 @@
+"""What no write of ours may ever do: checked after each one, against the truth.
+
+Each checker looks at one entry of the ledger and yields what is wrong with it.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from proto.fields import Role
+from proto.record import Consent
+from tests.simulation import taint
+from tests.simulation.invariants.truth import Truth, Wrong, same, serials, tell
+from tests.simulation.ledger import Act, Entry, Key, Who
+from tests.simulation.vendors.book import CONSENTS, address_key
+from tests.simulation.vendors.forms import NAMES
+
+Checker = Callable[[Entry, Truth], Iterator[Wrong]]
+
+TRASH: Final = "PieSync Trash"
+FIND_S_MAX: Final = 600.0
+"""A search for an address counts for a create that is sent so much later."""
+SHOWN_S: Final = 900.0
+"""What was shown to us so long ago is known to every part of us."""
+BELIEF_S: Final = 300.0
+"""A deletion that was taken back so recently may still be acted on."""
+TAGS_AN_HOUR: Final = 10
+TAGS_SHARE: Final = 0.05
+
+
+def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
+    """I3b: what we write was entered by a user, for this person and this field."""
+    ways = truth.ways(entry.place)
+    person = truth.people.person_of.get(entry.key)
+    for name in entry.changed:
+        role, value = ways.role_of(name), entry.cause.asked.get(name)
+        if role is Role.UNKNOWN or not isinstance(value, str):
+            continue
+        where = f"{tell(entry.key)} {name} {value!r}"
+        origins = taint.origins(value)
+        if not origins:
+            yield Wrong("I3b", f"nobody entered {where}")
+        for origin in origins:
+            known = truth.people.authored.get(origin.serial)
+            if known is None or known.origin.person != origin.person:
+                yield Wrong("I3b", f"nobody entered {where}")
+            elif person is None or not truth.people.are_one(person, origin.person):
+                yield Wrong("I3b", f"entered for somebody else: {where}")
+            elif not _is_of(role, known.role):
+                yield Wrong("I3b", f"entered in another field: {where}")
+        if not _was_there(entry.key, role, value, truth=truth):
+            yield Wrong("I3b", f"the other side never had {where}")
+
+
+def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
+    """I3b: a field never goes back to an entry older than one we wrote before."""
+    person = truth.people.person_of.get(entry.key)
+    if person is None or not truth.people.is_plain(person):
+        return
+    history = truth.ledger.of(entry.key)
+    partners = (each for key in truth.others_of(entry.key) for each in _of(truth, key))
+    if any(e.act in (Act.RESTORE, Act.MERGE) for e in (*history, *partners)):
+        # What comes back is compared as if it had never been seen.
+        return
+    for name in entry.changed:
+        now = _by_role(entry.after.fields.get(name), truth)
+        for earlier in history:
+            if earlier is entry or earlier.who is not Who.TANDEM:
+                continue
+            if name not in earlier.changed:
+                continue
+            was = _by_role(earlier.after.fields.get(name), truth)
+            for role in now.keys() & was.keys():
+                if now[role] < was[role]:
+                    text = f"{tell(entry.key)} {name} from {was[role]} to {now[role]}"
+                    yield Wrong("I3b", f"an older entry came back: {text}")
+
+
+def no_doubles(entry: Entry, truth: Truth) -> Iterator[Wrong]:
+    """I4: one record of ours for each source, none where the address was there."""
+    if entry.act is not Act.CREATE:
+        return
+    person = truth.people.person_of.get(entry.key)
+    is_plain = person is not None and truth.people.is_plain(person)
+    email = address_key(entry.after.fields.get(truth.ways(entry.place).email_name))
+    for holder in truth.book(entry.place).holders.values():
+        other = (entry.place, holder.record_id)
+        if holder.record_id == entry.record_id or not holder.now.is_live:
+            continue
+        made = truth.ledger.of(other)[0]
+        is_ours = made.who is Who.TANDEM
+        if is_ours and made.cause.marker == entry.cause.marker != "":
+            yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, of one link")
+        elif is_ours and is_plain and truth.people.person_of.get(other) == person:
+            yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, of {person}")
+        elif email and _was_to_be_seen(entry, other, email, truth=truth):
+            yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, by {email}")
+
+
+def no_resurrection(entry: Entry, truth: Truth) -> Iterator[Wrong]:
+    """I5: what a user deleted is not made again from its counterpart."""
+    if entry.act is not Act.CREATE:
+        return
+    source = truth.source_of(entry)
+    if source is None:
+        return
+    for partner in truth.partners(source):
+        if partner[0] != entry.place or truth.holder(partner).now.is_live:
+            continue
+        ended = truth.ledger.of(partner)[-1]
+        yield Wrong("I5", f"{tell(entry.key)} comes after {tell(partner)}: {ended.act}")
+
+
+def no_destruction(entry: Entry, truth: Truth) -> Iterator[Wrong]:
+    """I6: nothing is deleted, and only counterparts of what is gone are tagged."""
+    if entry.act in (Act.DELETE, Act.MERGE):
+        yield Wrong("I6", f"{tell(entry.key)} was deleted by us")
+    if not _is_trashed(entry):
+        return
+    partners = truth.partners(entry.key)
+    if not any(_was_gone(partner, entry.at, truth=truth) for partner in partners):
+        yield Wrong("I6", f"{tell(entry.key)} was tagged, and nobody deleted anything")
+    recent = [
+        each
+        for each in truth.ledger.ours()
+        if each.place == entry.place and each.at > entry.at - 3600 and _is_trashed(each)
+    ]
+    most = max(TAGS_AN_HOUR, TAGS_SHARE * len(list(truth.links())))
+    is_approved = any(
+        entry.at - 3600 < approval <= entry.at
+        for owned, _ in truth.ends_at(entry.place)
+        for approval in owned.approvals
+    )
+    if len(recent) > most and not is_approved:
+        yield Wrong("I6", f"{len(recent)} were tagged in an hour at {entry.place.app}")
+
+
+def consent_only_tightens(entry: Entry, truth: Truth) -> Iterator[Wrong]:
+    """I7: no write of ours subscribes anybody, or loosens what is there."""
+    del truth
+    now = entry.after.consent
+    was = Consent.UNKNOWN if entry.before is None else entry.before.consent
+    if now is Consent.SUBSCRIBED and was is not Consent.SUBSCRIBED:
+        yield Wrong("I7", f"{tell(entry.key)} was subscribed by us")
+    elif CONSENTS.index(now) < CONSENTS.index(was):
+        yield Wrong("I7", f"{tell(entry.key)} went from {was} to {now}")
+
+
+def in_scope(entry: Entry, truth: Truth) -> Iterator[Wrong]:
+    """I12: only mapped fields in allowed directions are written."""
+    allowed = truth.allowed(entry.place, entry.at)
+    for name in entry.changed:
+        if name in allowed:
+            continue
+        if entry.was(name) is None and entry.after.fields.get(name) is None:
+            continue
+        if _is_overtaken(entry, name, truth):
+            truth.excuse("I12 edit between read and write")
+            continue
+        yield Wrong("I12", f"{tell(entry.key)} {name} is not ours to write")
+    if not allowed:
+        yield Wrong("I12", f"{tell(entry.key)} is on a side that is only read")
+    features = truth.features
+    if entry.before is None:
+        return
+    if entry.before.tags != entry.after.tags and not (features.tags or features.rules):
+        yield Wrong("I12", f"{tell(entry.key)} has other tags")
+    if entry.before.lists != entry.after.lists and not features.rules:
+        yield Wrong("I12", f"{tell(entry.key)} is in other lists")
+    if entry.before.consent != entry.after.consent and not features.consents:
+        yield Wrong("I12", f"{tell(entry.key)} has another consent")
+
+
+CHECKERS: Final[tuple[Checker, ...]] = (
+    authored,
+    in_order,
+    no_doubles,
+    no_resurrection,
+    no_destruction,
+    consent_only_tightens,
+    in_scope,
+)
+
+
+def check(entry: Entry, truth: Truth) -> Iterator[Wrong]:
+    """Yield what is wrong with an entry; only our own can be."""
+    if entry.who is Who.TANDEM:
+        for checker in CHECKERS:
+            yield from checker(entry, truth)
+
+
+def _is_of(role: Role, entered: Role) -> bool:
+    """Say whether what was entered in one field may stand in another."""
+    if role in NAMES:
+        # A full name is split by its words, and nobody knows which are which.
+        return entered in NAMES
+    return role is entered
+
+
+def _was_there(key: Key, role: Role, value: str, *, truth: Truth) -> bool:
+    """Say whether the other side had a value at any time, whole or in its words."""
+    for other in truth.others_of(key):
+        ways = truth.ways(other[0])
+        for _, state in truth.holder(other).history:
+            if role not in NAMES:
+                if same(role, state.fields.get(ways.name_of(role)), value):
+                    return True
+                continue
+            held = " ".join(
+                str(state.fields.get(ways.name_of(each)) or "") for each in NAMES
+            )
+            if set(value.casefold().split()) <= set(held.casefold().split()):
+                return True
+    # The parts of a name may have been joined from both sides' edits.
+    return role in NAMES and _words_were_there(key, value, truth=truth)
+
+
+def _words_were_there(key: Key, value: str, *, truth: Truth) -> bool:
+    wanted, seen = set(value.casefold().split()), set[str]()
+    for other in (key, *truth.others_of(key)):
+        ways = truth.ways(other[0])
+        history = truth.holder(other).history
+        # The last state of the record itself is the write that is looked at.
+        for _, state in history[:-1] if other == key else history:
+            for role in NAMES:
+                held = state.fields.get(ways.name_of(role))
+                seen |= set(str(held or "").casefold().split())
+    return wanted <= seen
+
+
+def _of(truth: Truth, key: Key) -> list[Entry]:
+    return truth.ledger.of(key)
+
+
+def _by_role(value: object, truth: Truth) -> dict[Role, int]:
+    """Return the newest entry of each role that stands in a value."""
+    found: dict[Role, int] = {}
+    for serial in serials(value):
+        known = truth.people.authored.get(serial)
+        if known is not None:
+            found[known.role] = max(serial, found.get(known.role, 0))
+    return found
+
+
+def _was_to_be_seen(entry: Entry, other: Key, email: str, *, truth: Truth) -> bool:
+    """Say whether we could know before a create that the address was there."""
+    ways, calls = truth.ways(entry.place), truth.calls(entry.place)
+    sent_at = entry.cause.sent_at
+    if ways.finds_by_email:
+        finds = [each for each in calls.finds.get(email, ()) if each <= sent_at]
+        looked_at = finds[-1] if finds else sent_at - FIND_S_MAX
+        looked_at = max(looked_at, sent_at - FIND_S_MAX)
+        return _had(other, email, looked_at - ways.lag_s, truth=truth)
+    shown_at = calls.shown.get((other[1], email))
+    return (
+        shown_at is not None
+        and shown_at < sent_at - SHOWN_S
+        and _had(other, email, sent_at - SHOWN_S, truth=truth)
+    )
+
+
+def _had(key: Key, email: str, at: float, *, truth: Truth) -> bool:
+    state = truth.holder(key).at(at)
+    name = truth.ways(key[0]).email_name
+    return (
+        state is not None
+        and state.is_live
+        and address_key(state.fields.get(name)) == email
+    )
+
+
+def _is_trashed(entry: Entry) -> bool:
+    was = () if entry.before is None else entry.before.tags
+    return TRASH in entry.after.tags and TRASH not in was
+
+
+def _was_gone(key: Key, at: float, *, truth: Truth) -> bool:
+    """Say whether a record is gone, or was just now."""
+    return any(
+        not state.is_live
+        for since, state in truth.holder(key).history
+        if since <= at and (state is truth.holder(key).at(at) or since > at - BELIEF_S)
+    )
+
+
+def _is_overtaken(entry: Entry, name: str, truth: Truth) -> bool:
+    """Say whether a whole write undid what a user did since we read the record."""
+    if entry.cause.is_conditional or entry.cause.read_at is None:
+        return False
+    return any(
+        each.who is not Who.TANDEM
+        and name in each.changed
+        and each.at > entry.cause.read_at
+        for each in truth.ledger.of(entry.key)
+    )

@@ -1,0 +1,239 @@
+"""What really happened, put so that invariants can be checked against it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from proto.fields import Role
+from proto.ids import AppId, ConnectionId, LinkId, RecordId
+from proto.reconciler import MappingView, Settings, Side
+from tests.simulation import taint
+from tests.simulation.features import PRESENT, Features
+from tests.simulation.ledger import Entry, Key, Ledger, Place, Who
+from tests.simulation.people import People
+from tests.simulation.vendors import forms
+from tests.simulation.vendors.api import Calls, Vendor
+from tests.simulation.vendors.book import Book, Holder
+from tests.simulation.vendors.forms import Held
+from tests.simulation.vendors.ways import Ways
+
+IN_FLIGHT_S: Final = 900.0
+"""How long after a change of settings a write decided before may still come."""
+
+
+class LinkRow(NamedTuple):
+    """A link as Tandem keeps it, as far as it is looked at after each act."""
+
+    connection_id: ConnectionId
+    link_id: LinkId
+    left_id: RecordId | None
+    right_id: RecordId | None
+    state: str = "in_sync"
+    reason: str = ""
+
+    def record_id(self, side: Side) -> RecordId | None:
+        """Return the record on one side."""
+        return self.left_id if side is Side.LEFT else self.right_id
+
+    @property
+    def mark(self) -> str:
+        """Return what new records of the link are marked with."""
+        return self.link_id.rpartition("_")[2]
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of a connection from some time on."""
+
+    at: float
+    settings: Settings
+    mappings: tuple[MappingView, ...]
+    """Those that are switched on."""
+
+
+class Owned(msgspec.Struct, kw_only=True):
+    """A connection with every setting that it ever had."""
+
+    tenant: str
+    connection_id: ConnectionId
+    left: Place
+    right: Place
+    versions: list[Version]
+    approvals: list[float] = []
+    """When somebody let a mass change go ahead."""
+
+    @property
+    def now(self) -> Version:
+        """Return what it is set to."""
+        return self.versions[-1]
+
+    def place(self, side: Side) -> Place:
+        """Return the account at one end."""
+        return self.left if side is Side.LEFT else self.right
+
+    def container(self, side: Side) -> str | None:
+        """Return the list that is connected, where it is not the whole account."""
+        settings = self.now.settings
+        end = settings.left if side is Side.LEFT else settings.right
+        return end.container_id
+
+
+class Wrong(NamedTuple):
+    """An invariant that does not hold, and where that shows."""
+
+    invariant: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant}: {self.text}"
+
+
+class Truth:
+    """The ground truth of one simulation."""
+
+    def __init__(
+        self,
+        people: People,
+        ledger: Ledger,
+        vendors: Mapping[AppId, Vendor],
+        *,
+        owned: Callable[[], Sequence[Owned]],
+        links: Callable[[], Iterable[LinkRow]],
+        features: Features = PRESENT,
+    ) -> None:
+        self.people = people
+        self.ledger = ledger
+        self.vendors = vendors
+        self._owned = owned
+        self.links = links
+        self.features = features
+        self.exempt: dict[str, int] = {}
+        """What would be wrong but for an exemption that the invariant names."""
+        self._bonds: dict[Key, dict[Key, None]] = {}
+
+    @property
+    def owned(self) -> Sequence[Owned]:
+        """Return the connections that there are."""
+        return self._owned()
+
+    def book(self, place: Place) -> Book:
+        """Return an account."""
+        return self.vendors[place.app].books[place.account]
+
+    def calls(self, place: Place) -> Calls:
+        """Return what is remembered of the calls to an account."""
+        return self.vendors[place.app].calls[place.account]
+
+    def ways(self, place: Place) -> Ways:
+        """Return what the vendor of an account is like."""
+        return self.vendors[place.app].ways
+
+    def holder(self, key: Key) -> Holder:
+        """Return a record."""
+        return self.book(key[0]).holders[key[1]]
+
+    def excuse(self, what: str) -> None:
+        """Count something that is exempt."""
+        self.exempt[what] = self.exempt.get(what, 0) + 1
+
+    def ends_at(self, place: Place) -> Iterator[tuple[Owned, Side]]:
+        """Yield the connections that an account is an end of."""
+        for owned in self.owned:
+            for side in (Side.LEFT, Side.RIGHT):
+                if owned.place(side) == place:
+                    yield owned, side
+
+    def look(self) -> None:
+        """Remember which records Tandem has bound by now."""
+        places = {each.connection_id: (each.left, each.right) for each in self.owned}
+        for row in self.links():
+            if row.left_id is None or row.right_id is None:
+                continue
+            left_place, right_place = places[row.connection_id]
+            left, right = (left_place, row.left_id), (right_place, row.right_id)
+            self._bonds.setdefault(left, {})[right] = None
+            self._bonds.setdefault(right, {})[left] = None
+
+    def partners(self, key: Key) -> list[Key]:
+        """Return every record that this one was ever bound to."""
+        return list(self._bonds.get(key, ()))
+
+    def row_of(self, mark: str) -> tuple[Owned, LinkRow] | None:
+        """Return the link whose new records carry a mark."""
+        if mark:
+            for row in self.links():
+                if row.mark == mark:
+                    owned = next(
+                        each
+                        for each in self.owned
+                        if each.connection_id == row.connection_id
+                    )
+                    return owned, row
+        return None
+
+    def source_of(self, entry: Entry) -> Key | None:
+        """Return the record that a create of ours is a counterpart of."""
+        found = self.row_of(entry.cause.marker)
+        if found is None:
+            return None
+        owned, row = found
+        for side in (Side.LEFT, Side.RIGHT):
+            record_id = row.record_id(side)
+            if owned.place(side) != entry.place and record_id is not None:
+                return owned.place(side), record_id
+        return None
+
+    def others_of(self, key: Key) -> list[Key]:
+        """Return the records elsewhere that are about the same person."""
+        people = self.people
+        person = people.person_of.get(key)
+        if person is None:
+            return []
+        return [
+            other
+            for other, theirs in people.person_of.items()
+            if other[0] != key[0] and people.are_one(person, theirs)
+        ]
+
+    def allowed(self, place: Place, at: float) -> set[str]:
+        """Return the fields that may be written at a time, by any setting then."""
+        found: set[str] = set()
+        for owned, side in self.ends_at(place):
+            for number, made in enumerate(owned.versions):
+                ends = [each.at for each in owned.versions[number + 1 :]]
+                if made.at > at or (ends and ends[0] < at - IN_FLIGHT_S):
+                    continue
+                for view in made.mappings:
+                    if view.direction in ("both", f"to_{side.value}"):
+                        found.update(view.left if side is Side.LEFT else view.right)
+        return found
+
+    def says(self, key: Key, name: str) -> Held:
+        """Return a record's present value of a field, as its vendor holds it."""
+        value = self.holder(key).now.fields.get(name)
+        assert value is None or isinstance(value, str)
+        return Held(value, self.ways(key[0]).forms)
+
+
+def same(role: Role, left: object, right: object) -> bool:
+    """Say whether two values mean the same to a person."""
+    mine = left if isinstance(left, str) else None
+    theirs = right if isinstance(right, str) else None
+    return forms.key(role, mine) == forms.key(role, theirs)
+
+
+def serials(value: object) -> set[int]:
+    """Return the entries that a value is made of."""
+    if not isinstance(value, str):
+        return set()
+    return {origin.serial for origin in taint.origins(value)}
+
+
+def tell(key: Key) -> str:
+    """Return the name of a record."""
+    return f"{key[0].app}/{key[0].account}/{key[1]}"
+
+
+def ours(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield our own writes."""
+    return (entry for entry in entries if entry.who is Who.TANDEM)

@@ -1,0 +1,150 @@
+"""The people that records are about, and every value that a user ever entered.
+
+A person is a number. Two that were given one address, or whose records were merged,
+are one from then on: nobody could tell them apart.
+"""
+
+import random
+from typing import Final
+
+import msgspec
+
+from proto.fields import Role, Value
+from tests.simulation import taint
+from tests.simulation.ledger import Act, Entry, Key, Who
+from tests.simulation.taint import Origin
+from tests.simulation.vendors.book import address_key
+from tests.simulation.vendors.ways import Ways
+
+GIVEN: Final = ("Ana", "José", "zoë", "Jean-Luc", "O'Neil")
+FAMILY: Final = ("Garcia", "Müller", "d'Arc", "lopez", "Bhríde")
+WORDS: Final = ("Keeper", "head of R&D", "Owner; Partner", "株式会社", "Gérante")
+LONG: Final = " of the long and winding list of things"
+PHONES: Final = ("{0}", "0049{1}", "+49-30-{2}")
+PARTS: Final = (Role.NAME_GIVEN, Role.NAME_FAMILY)
+
+
+class Authored(msgspec.Struct, frozen=True, kw_only=True):
+    """A value, or a word of one, as a user entered it."""
+
+    origin: Origin
+    role: Role
+    text: str
+
+
+class People:
+    """Who is who, and who entered what."""
+
+    def __init__(self, source: random.Random) -> None:
+        self.tenant_of: dict[int, str] = {}
+        self.person_of: dict[Key, int] = {}
+        self.authored: dict[int, Authored] = {}
+        """By serial."""
+        self._source = source
+        self._parents: dict[int, int] = {}
+        self._addresses: dict[tuple[str, str], int] = {}
+        """The person that each address was given to first, by tenant."""
+
+    def new(self, tenant: str) -> int:
+        """Return somebody new."""
+        person = len(self.tenant_of) + 1
+        self.tenant_of[person] = tenant
+        self._parents[person] = person
+        return person
+
+    def root(self, person: int) -> int:
+        """Return the same number for all that are one."""
+        while self._parents[person] != person:
+            person = self._parents[person]
+        return person
+
+    def are_one(self, left: int, right: int) -> bool:
+        """Say whether two cannot be told apart."""
+        return self.root(left) == self.root(right)
+
+    def is_plain(self, person: int) -> bool:
+        """Say whether somebody was never taken for somebody else."""
+        root = self.root(person)
+        return sum(self.root(each) == root for each in self._parents) == 1
+
+    def unite(self, left: int, right: int) -> None:
+        """Take two for one from now on."""
+        self._parents[self.root(left)] = self.root(right)
+
+    def note(self, entry: Entry, ways: Ways) -> None:
+        """Learn from an entry of the ledger whom a record is about."""
+        if entry.act is Act.CREATE and entry.who is Who.USER:
+            self.person_of[entry.key] = entry.cause.person
+        if entry.act is Act.CREATE and entry.who is Who.TANDEM:
+            found = [
+                origin.person
+                for value in entry.cause.asked.values()
+                if isinstance(value, str)
+                for origin in taint.origins(value)
+            ]
+            if found:
+                self.person_of[entry.key] = found[0]
+        if entry.act is Act.MERGE:
+            into = (entry.place, entry.after.merged_into)
+            self.unite(self.person_of[entry.key], self.person_of[into])
+        person = self.person_of.get(entry.key)
+        email = address_key(entry.after.fields.get(ways.email_name))
+        if person is not None and email and entry.who is not Who.VENDOR:
+            self.give_address(person, email)
+
+    def give_address(self, person: int, email: str) -> None:
+        """Have somebody have an address; who had it before is the same person."""
+        key = self.tenant_of[person], email
+        first = self._addresses.setdefault(key, person)
+        if not self.are_one(first, person):
+            self.unite(person, first)
+
+    def value(self, role: Role, person: int, ways: Ways) -> Value:
+        """Return a value that nobody has entered before."""
+        if role is Role.NAME_FULL:
+            return " ".join(str(self.value(part, person, ways)) for part in PARTS)
+        serial = len(self.authored) + 1
+        origin = Origin(person, serial)
+        limit = ways.limit_of(role) or 200
+        text = self._text(role, origin)
+        if len(text) > limit:
+            text = text[:limit].rstrip()
+        self.authored[serial] = Authored(origin=origin, role=role, text=text)
+        return text
+
+    def full_name(self, held: str, role: Role, person: int, ways: Ways) -> str:
+        """Return a full name of which one part is entered anew."""
+        parts: dict[Role, list[str]] = {part: [] for part in PARTS}
+        for word in held.split():
+            found = taint.origins(word)
+            known = self.authored.get(found[0].serial) if found else None
+            part = known.role if known is not None else Role.NAME_FAMILY
+            parts.get(part, parts[Role.NAME_FAMILY]).append(word)
+        parts[role] = [str(self.value(role, person, ways))]
+        return " ".join(word for part in PARTS for word in parts[part])
+
+    def _text(self, role: Role, origin: Origin) -> str:
+        source, mark = self._source, taint.word(origin)
+        match role:
+            case Role.EMAIL:
+                host = source.choice(("x.example", "x.example", "X.Example"))
+                return f"{mark}@{host}"
+            case Role.PHONE:
+                number = taint.phone(origin)
+                digits = number.replace(" ", "").removeprefix("+49")
+                local = digits.removeprefix("30")
+                return source.choice(PHONES).format(number, digits, local)
+            case Role.BIRTHDAY:
+                return taint.date(origin)
+            case Role.NAME_GIVEN:
+                return mark + source.choice(GIVEN)
+            case Role.NAME_FAMILY:
+                name = source.choice(FAMILY)
+                second = f" {mark}{source.choice(FAMILY)}"
+                return f"{mark}{name}{second * (source.random() < 0.2)}"
+        text = f"{mark} {source.choice(WORDS)}"
+        if source.random() < 0.3:
+            text += LONG
+        if source.random() < 0.1:
+            text = f" {text.replace(' ', '  ')} "
+        return text

@@ -1,0 +1,283 @@
+"""From a seed, everything: vendors, accounts, connections, weather, people's moods.
+
+A scenario is a value. Who plays it draws more from ``source(seed, purpose)``, so that
+one more draw in one place changes nothing in another.
+"""
+
+import itertools
+import random
+from typing import Final
+
+import msgspec
+
+from proto.ids import AppId
+from proto.reconciler import Direction, Side
+from tests.fakes.broker import BusFaults
+from tests.fakes.database.faults import DatabaseFaults
+from tests.simulation.features import PRESENT, Features
+from tests.simulation.vendors import ways, weather
+from tests.simulation.vendors.forms import Forms
+from tests.simulation.vendors.ways import LISTS, Paging, Ways
+from tests.simulation.vendors.weather import Fate, Weather
+
+APPS: Final = (AppId("sim_a"), AppId("sim_b"), AppId("sim_c"))
+TENANTS: Final = ("tnt_one", "tnt_two")
+
+
+class EndPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One end of a connection: an account at a vendor, or one list of it."""
+
+    app: AppId
+    account: str
+    container: str | None = None
+
+
+class ConnectionPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection that somebody makes."""
+
+    tenant: str
+    left: EndPlan
+    right: EndPlan
+    direction: Direction = Direction.BOTH
+    winner: Side = Side.LEFT
+    avoids_duplicates: bool = True
+
+    def end(self, side: Side) -> EndPlan:
+        """Return one end."""
+        return self.left if side is Side.LEFT else self.right
+
+
+class Mood(msgspec.Struct, frozen=True, kw_only=True):
+    """What users are up to: how many acts, how close together, of which kinds."""
+
+    act_count: int
+    gap_s_mean: float
+    weights: dict[str, float]
+    """By the name of an act in ``users``."""
+    errand_count: int
+    """Acts at Tandem itself: pausing, resuming, changing settings."""
+
+
+class Troubles(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes wrong on our own side while users act."""
+
+    bus: BusFaults = BusFaults()
+    database: DatabaseFaults = DatabaseFaults()
+    crash_places_mean: float = 0.0
+    """A process ends every so many places that it comes by; 0: never."""
+    bus_outages: int = 0
+    database_outages: int = 0
+    replicas: dict[str, int] = {}
+    """Where it is not one."""
+    skew_s_max: float = 0.0
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """One simulation."""
+
+    seed: int
+    features: Features
+    vendors: tuple[Ways, ...]
+    weathers: tuple[Weather, ...]
+    connections: tuple[ConnectionPlan, ...]
+    people_count: int
+    """In the accounts of a connection before it is made, of each side."""
+    shared: float
+    """The share of those that are on both sides from the start."""
+    mood: Mood
+    troubles: Troubles
+
+    @property
+    def is_ring(self) -> bool:
+        """Say whether three connections go round in a circle."""
+        return len(self.vendors) > 2
+
+    @property
+    def is_calm(self) -> bool:
+        """Say whether nothing at all goes wrong."""
+        is_fair = not any(each.total for each in self.weathers)
+        return is_fair and self.troubles == Troubles()
+
+    def source(self, purpose: str) -> random.Random:
+        """Return a randomness of its own for one purpose."""
+        return random.Random(f"{self.seed} {purpose}")
+
+
+ACTS: Final = {
+    "edit": 30.0,
+    "edit_both": 10.0,
+    "edit_twice": 4.0,
+    "clear": 5.0,
+    "create": 7.0,
+    "create_both": 5.0,
+    "change_email": 6.0,
+    "take_email": 2.0,
+    "drop_email": 1.5,
+    "edit_own": 4.0,
+    "respell": 3.0,
+    "delete": 5.0,
+    "delete_and_edit": 2.0,
+    "restore": 3.0,
+    "merge": 2.0,
+    "unsubscribe": 4.0,
+    "resubscribe": 2.0,
+    "move": 4.0,
+    "tag": 2.0,
+}
+"""How common each act is, before a mood makes some of them rare and others common."""
+
+
+def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
+    """Return the scenario of a seed."""
+    source = random.Random(f"{seed} scenario")
+    is_ring = source.random() < 0.04
+    vendors = _vendors(source, count=3 if is_ring else 2, features=features)
+    fates: tuple[Fate, ...] = weather.ORDINARY
+    if features.sweeps:
+        fates += weather.UNTRUE
+    if features.confirms_deletions:
+        fates += weather.DENYING
+    weathers = tuple(weather.draw(source, fates=fates) for _ in vendors)
+    tenants = TENANTS if source.random() < 0.15 and not is_ring else TENANTS[:1]
+    connections = tuple(
+        connection
+        for tenant in tenants
+        for connection in _connections(source, tenant, vendors)
+    )
+    return Scenario(
+        seed=seed,
+        features=features,
+        vendors=vendors,
+        weathers=weathers,
+        connections=connections,
+        people_count=source.randint(2, 7 if len(connections) == 1 else 4),
+        shared=source.choice((0.0, 0.3, 0.6, 1.0)),
+        mood=_mood(source),
+        troubles=_troubles(source),
+    )
+
+
+def _vendors(
+    source: random.Random, *, count: int, features: Features
+) -> tuple[Ways, ...]:
+    drawn = [
+        ways.draw(source, app, is_shouting=number == 1)
+        for number, app in enumerate(APPS[:count])
+    ]
+    if not features.sweeps:
+        # What drifts out of a page in between is found again by a sweep alone.
+        drawn = [
+            each
+            if each.paging is Paging.KEYSET or each.page_size > 8
+            else msgspec.structs.replace(each, paging=Paging.KEYSET)
+            for each in drawn
+        ]
+    is_contest = sum(each.forms.after_s > 0 for each in drawn) > 1
+    if is_contest and not features.freezes:
+        # Two that rewrite each other's values later would go on for ever.
+        drawn[1:] = [msgspec.structs.replace(each, forms=Forms()) for each in drawn[1:]]
+    return tuple(drawn)
+
+
+def _connections(
+    source: random.Random, tenant: str, vendors: tuple[Ways, ...]
+) -> list[ConnectionPlan]:
+    if len(vendors) > 2:
+        circle = [*vendors, vendors[0]]
+        return [
+            _connection(source, tenant, left=left, right=right, is_plain=True)
+            for left, right in itertools.pairwise(circle)
+        ]
+    return [_connection(source, tenant, left=vendors[0], right=vendors[1])]
+
+
+def _connection(
+    source: random.Random,
+    tenant: str,
+    *,
+    left: Ways,
+    right: Ways,
+    is_plain: bool = False,
+) -> ConnectionPlan:
+    directions = (Direction.BOTH,) * 8 + (Direction.TO_LEFT, Direction.TO_RIGHT)
+    direction = source.choice(directions)
+    winner = source.choice((Side.LEFT, Side.RIGHT))
+    ends = [_end(source, each, tenant, is_plain=is_plain) for each in (left, right)]
+    if is_plain:
+        direction = Direction.BOTH
+    return ConnectionPlan(
+        tenant=tenant,
+        left=ends[0],
+        right=ends[1],
+        direction=direction,
+        winner=winner,
+        avoids_duplicates=source.random() < 0.85,
+    )
+
+
+def _end(
+    source: random.Random, vendor: Ways, tenant: str, *, is_plain: bool
+) -> EndPlan:
+    is_part = vendor.has_lists and source.random() < 0.5 and not is_plain
+    return EndPlan(
+        app=vendor.app,
+        account=f"{vendor.app[-1]}-of-{tenant.rpartition('_')[2]}",
+        container=LISTS[0] if is_part else None,
+    )
+
+
+def _mood(source: random.Random) -> Mood:
+    weights = {
+        name: weight * source.choice((0.0, 0.5, 1.0, 1.0, 3.0))
+        for name, weight in ACTS.items()
+    }
+    weights["edit"] = max(weights["edit"], 10.0)
+    return Mood(
+        act_count=source.randint(25, 55),
+        gap_s_mean=source.choice((1.0, 8.0, 25.0)),
+        weights=weights,
+        errand_count=source.choice((0, 0, 1, 2, 4)),
+    )
+
+
+def _troubles(source: random.Random) -> Troubles:
+    if source.random() < 0.3:
+        return Troubles()
+    chance = source.random
+    is_bad_bus, is_bad_database = chance() < 0.5, chance() < 0.4
+    return Troubles(
+        bus=_bus_faults(source) if is_bad_bus else BusFaults(),
+        database=_database_faults(source) if is_bad_database else DatabaseFaults(),
+        crash_places_mean=source.choice((0.0, 0.0, 400.0, 1_500.0)),
+        bus_outages=source.choice((0, 0, 0, 1)),
+        database_outages=source.choice((0, 0, 0, 1)),
+        replicas=source.choice(({}, {}, {"connector": 2, "reconciler": 2})),
+        skew_s_max=source.choice((0.0, 0.0, 5.0)),
+    )
+
+
+def _bus_faults(source: random.Random) -> BusFaults:
+    def some(most: float) -> float:
+        return source.choice((0.0, source.uniform(0.0, most)))
+
+    return BusFaults(
+        loses=some(0.1),
+        refuses=some(0.05),
+        repeats=some(0.2),
+        delays=some(0.1),
+        delay_s_max=source.choice((2.0, 20.0)),
+        loses_receipts=some(0.1),
+        loses_commands=some(0.03),
+    )
+
+
+def _database_faults(source: random.Random) -> DatabaseFaults:
+    def some(most: float) -> float:
+        return source.choice((0.0, source.uniform(0.0, most)))
+
+    return DatabaseFaults(
+        refusals=some(0.02),
+        failures=some(0.01),
+        unknown_commits=some(0.01),
+        lost_commits=some(0.01),
+    )

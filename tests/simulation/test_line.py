@@ -1,0 +1,115 @@
+"""What the connector's own code makes of each fate of a call, and what was done."""
+
+import datetime
+import random
+
+import msgspec
+import pytest
+
+from proto.fields import Role
+from proto.ids import AppId
+from services.chassis.addresses import Guard
+from services.connector import exchange
+from services.connector.exchange import NoAnswer, NotSent
+from services.connector.port import Answer, Call
+from tests.fakes import loop
+from tests.simulation.ledger import Ledger
+from tests.simulation.vendors import catalogue, wire
+from tests.simulation.vendors.api import Vendor
+from tests.simulation.vendors.line import Line
+from tests.simulation.vendors.session import Outside
+from tests.simulation.vendors.ways import LATE_S_MAX, TIMEOUT_S, Ways
+from tests.simulation.vendors.weather import Fate, Weather
+
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+EXPECTED = {
+    Fate.FINE: (Answer, 1),
+    Fate.UNREACHABLE: (NotSent, 0),
+    Fate.RESET: (NoAnswer, 0),
+    Fate.FAILS_BEFORE: (Answer, 0),
+    Fate.BUSY: (Answer, 0),
+    Fate.LIMITED: (Answer, 0),
+    Fate.PAGE: (Answer, 0),
+    Fate.LATE: (NoAnswer, 1),
+    Fate.LOST: (NoAnswer, 1),
+    Fate.CUT: (NoAnswer, 1),
+    Fate.FAILS_AFTER: (Answer, 1),
+    Fate.GARBLED: (Answer, 1),
+    Fate.TWICE: (Answer, 1),
+}
+
+
+class Setting:
+    """A vendor behind a line, and a token for it."""
+
+    def __init__(self, fate: Fate, **more) -> None:
+        running = loop.running()
+        clock = loop.VirtualClock(running)
+        ways = Ways(app=AppId("sim_a"), roles=(Role.EMAIL,), **more)
+        self.ledger = Ledger()
+        self.vendor = Vendor(
+            ways, ledger=self.ledger, now=lambda: clock.now().timestamp()
+        )
+        self.book = self.vendor.open_book("acme")
+        self.line = Line(self.vendor, source=random.Random(1))
+        self.line.weather = Weather(chances={fate: 1.0}, total=1.0)
+        self.outside = Outside([self.line])
+        self.base_url = catalogue.manifest(self.vendor).base_url
+        self.token = self.vendor.oauth.give("acme", now=self.vendor.now()).access_token
+
+    async def call(self, call: Call) -> Answer:
+        async with self.outside.open_session(Guard(())) as session:
+            return await exchange.exchange(
+                session,
+                call,
+                url=exchange.url_of(call, base_url=self.base_url),
+                headers={"Authorization": f"Bearer {self.token}"},
+                timeout_s=TIMEOUT_S,
+            )
+
+
+@pytest.mark.parametrize(("fate", "expected"), list(EXPECTED.items()))
+def test_a_write_has_the_fate_that_was_drawn(fate, expected):
+    async def act():
+        setting = Setting(fate)
+        body = msgspec.json.encode(wire.Draft(fields={"email": "a@x.example"}))
+        call = Call(method="POST", path="/people", body=body, is_write=True)
+        try:
+            told: object = await setting.call(call)
+        except (NoAnswer, NotSent) as err:
+            told = err
+        await loop.VirtualClock(loop.running()).sleep(LATE_S_MAX)
+        return told, len(setting.ledger.entries), setting
+
+    told, count, _ = loop.run(act(), start=START)
+    assert (type(told), count) == expected
+
+
+def test_what_is_sent_arrives_although_its_sender_is_gone():
+    async def act():
+        setting = Setting(Fate.FINE)
+        body = msgspec.json.encode(wire.Draft(fields={"email": "a@x.example"}))
+        call = Call(method="POST", path="/people", body=body, is_write=True)
+        life = loop.Life("sender")
+        life.start(setting.call(call))
+        clock = loop.VirtualClock(loop.running())
+        await clock.sleep(0.001)
+        life.end()
+        await clock.sleep(1.0)
+        return len(setting.ledger.entries)
+
+    assert loop.run(act(), start=START) == 1
+
+
+@pytest.mark.parametrize(
+    ("fate", "shown"), [(Fate.FINE, 4), (Fate.SHORT, 2), (Fate.EMPTY, 0)]
+)
+def test_a_listing_may_be_untrue(fate, shown):
+    async def act():
+        setting = Setting(fate)
+        for number in range(4):
+            setting.book.create({"email": f"p{number}@x.example"})
+        answer = await setting.call(Call(method="GET", path="/people"))
+        return answer.decode(wire.People).people
+
+    assert len(loop.run(act(), start=START)) == shown

@@ -1,0 +1,441 @@
+"""What people do at their vendors: random acts on both sides, each an entry of U.
+
+They see what their vendor shows them and know nothing of Tandem. Some do the same
+thing on both sides, at once or a little later, and some change their minds.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from proto.fields import Role, Value
+from proto.ids import RecordId
+from proto.reconciler import Side
+from proto.record import Consent
+from tests.simulation.ledger import Cause, Place, Status
+from tests.simulation.people import PARTS, People
+from tests.simulation.scenario import ConnectionPlan, Scenario
+from tests.simulation.vendors.book import Book, EmailTaken, Holder, value_of
+from tests.simulation.vendors.ways import LISTS, Ways
+
+TAGS: Final = ("vip", "press", "old")
+LATER_S_MAX: Final = 90.0
+"""The longest that anybody takes to do the same on the other side."""
+
+Later = Callable[[float, Callable[[], None]], object]
+"""Has something done after so many seconds."""
+
+
+class Found(NamedTuple):
+    """A live record that somebody looks at."""
+
+    book: Book
+    holder: Holder
+
+    @property
+    def record_id(self) -> RecordId:
+        """Return its id."""
+        return self.holder.record_id
+
+    @property
+    def ways(self) -> Ways:
+        """Return what its vendor is like."""
+        return self.book.ways
+
+
+class Users:
+    """The people at both ends of every connection."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        people: People,
+        books: Mapping[Place, Book],
+        *,
+        later: Later,
+    ) -> None:
+        self.people = people
+        self.done: list[tuple[str, str]] = []
+        """The acts, and on whom."""
+        self._scenario = scenario
+        self._books = books
+        self._later = later
+        self._source = scenario.source("users")
+        self._acts: dict[str, Callable[[ConnectionPlan], None]] = {
+            "edit": self._edit_one,
+            "edit_both": self._edit_both,
+            "edit_twice": self._edit_twice,
+            "clear": self._clear,
+            "create": self._create_one,
+            "create_both": self._create_both,
+            "change_email": self._change_email,
+            "take_email": self._take_email,
+            "drop_email": self._drop_email,
+            "edit_own": self._edit_own,
+            "respell": self._respell,
+            "delete": self._delete,
+            "delete_and_edit": self._delete_and_edit,
+            "restore": self._restore,
+            "merge": self._merge,
+            "unsubscribe": self._unsubscribe,
+            "resubscribe": self._resubscribe,
+            "move": self._move,
+            "tag": self._tag,
+        }
+
+    def populate(self) -> None:
+        """Fill the accounts with who is there before Tandem comes."""
+        for plan in self._scenario.connections:
+            for _ in range(self._scenario.people_count):
+                person = self.people.new(plan.tenant)
+                sides = [Side.LEFT, Side.RIGHT]
+                if self._source.random() >= self._scenario.shared:
+                    sides = [self._source.choice(sides)]
+                self._create(plan, sides[0], person)
+                if len(sides) > 1:
+                    self._create_same(plan, sides[1], person)
+
+    def act(self) -> str:
+        """Do one thing, drawn from the mood; returns which."""
+        weights = self._scenario.mood.weights
+        [name] = self._source.choices(list(weights), list(weights.values()))
+        plan = self._source.choice(self._scenario.connections)
+        try:
+            self._acts[name](plan)
+        except EmailTaken:
+            # The vendor says no, as it would to anybody.
+            name += " (refused)"
+        return name
+
+    def edit_once(self, plan: ConnectionPlan, side: Side, record_id: RecordId) -> Role:
+        """Edit one field of a certain record, one that the other side has too."""
+        book = self.book(plan, side)
+        theirs = self.book(plan, _other(side)).ways
+        shared = [
+            role
+            for role in book.ways.roles
+            if role is not Role.EMAIL and role in theirs.roles
+        ]
+        role = self._source.choice(shared or [_name_role(book.ways)])
+        self._set(Found(book, book.holders[record_id]), role)
+        return role
+
+    def book(self, plan: ConnectionPlan, side: Side) -> Book:
+        """Return the account at one end of a connection."""
+        end = plan.end(side)
+        return self._books[Place(end.app, end.account)]
+
+    # Acts
+
+    def _edit_one(self, plan: ConnectionPlan) -> None:
+        found = self._somebody(plan)
+        if found is None:
+            return
+        roles = [role for role in found.ways.roles if role is not Role.EMAIL]
+        for role in self._source.sample(roles, min(len(roles), self._die(3))):
+            self._set(found, role)
+
+    def _edit_both(self, plan: ConnectionPlan) -> None:
+        """Edit the same person on both sides: the same field alike, or otherwise."""
+        first, second = self._pair(plan)
+        if first is None or second is None:
+            return
+        fate = self._source.random()
+        roles = [role for role in first.ways.roles if role is not Role.EMAIL]
+        role = self._source.choice(roles)
+        value = self._set(first, role)
+        theirs = [each for each in second.ways.roles if each is not Role.EMAIL]
+        is_same = role in theirs and fate > 0.3
+        other = role if is_same else self._source.choice(theirs)
+
+        def follow() -> None:
+            if not second.holder.now.is_live:
+                return
+            if is_same and fate > 0.7:
+                self._put(second, role, value)
+            else:
+                self._set(second, other)
+
+        self._soon(follow)
+
+    def _edit_twice(self, plan: ConnectionPlan) -> None:
+        """Change a field, and change it again before a second is over."""
+        found = self._somebody(plan)
+        if found is None:
+            return
+        roles = [role for role in found.ways.roles if role is not Role.EMAIL]
+        role = self._source.choice(roles)
+        self._set(found, role)
+
+        def again() -> None:
+            if found.holder.now.is_live:
+                self._set(found, role)
+
+        self._later(self._source.uniform(0.0, 0.9), again)
+
+    def _clear(self, plan: ConnectionPlan) -> None:
+        found = self._somebody(plan)
+        if found is None:
+            return
+        names = [
+            found.ways.name_of(role)
+            for role in found.ways.roles
+            if role is not Role.EMAIL
+        ]
+        filled = [name for name in names if found.holder.now.fields.get(name)]
+        if filled:
+            found.book.edit(found.record_id, {self._source.choice(filled): None})
+
+    def _create_one(self, plan: ConnectionPlan) -> None:
+        self._create(plan, self._side(), self.people.new(plan.tenant))
+
+    def _create_both(self, plan: ConnectionPlan) -> None:
+        """Enter the same new person on both sides, at once or some time later."""
+        person, side = self.people.new(plan.tenant), self._side()
+        self._create(plan, side, person)
+        self._soon(lambda: self._create_same(plan, _other(side), person))
+
+    def _change_email(self, plan: ConnectionPlan) -> None:
+        found = self._somebody(plan)
+        if found is not None:
+            self._set(found, Role.EMAIL)
+
+    def _take_email(self, plan: ConnectionPlan) -> None:
+        """Give somebody the address that somebody else has, on either side."""
+        found, other = self._somebody(plan), self._somebody(plan)
+        if found is not None and other is not None:
+            email = value_of(other.holder.now, other.ways, Role.EMAIL)
+            if email is not None:
+                self._put(found, Role.EMAIL, email)
+
+    def _drop_email(self, plan: ConnectionPlan) -> None:
+        found = self._somebody(plan)
+        if found is not None:
+            self._put(found, Role.EMAIL, None)
+
+    def _edit_own(self, plan: ConnectionPlan) -> None:
+        found = self._somebody(plan)
+        if found is not None:
+            text = self.people.value(Role.UNKNOWN, self._person(found), found.ways)
+            found.book.edit(found.record_id, {found.ways.own_name: text})
+
+    def _respell(self, plan: ConnectionPlan) -> None:
+        """Write a value in another way that means the same."""
+        found = self._somebody(plan)
+        if found is None:
+            return
+        role = self._source.choice((Role.EMAIL, Role.PHONE))
+        value = value_of(found.holder.now, found.ways, role)
+        if value is None:
+            return
+        if role is Role.EMAIL:
+            local, _, host = value.partition("@")
+            self._put(found, role, f"{local}@{host.swapcase()}")
+        else:
+            self._put(found, role, value.replace(" ", "-"))
+
+    def _delete(self, plan: ConnectionPlan) -> None:
+        found = self._somebody(plan)
+        if found is not None:
+            found.book.delete(found.record_id)
+
+    def _delete_and_edit(self, plan: ConnectionPlan) -> None:
+        """Delete somebody on one side and edit the same person on the other."""
+        first, second = self._pair(plan)
+        if first is None or second is None:
+            return
+        first.book.delete(first.record_id)
+
+        def follow() -> None:
+            if second.holder.now.is_live:
+                self._set(second, _name_role(second.ways))
+
+        self._soon(follow)
+
+    def _restore(self, plan: ConnectionPlan) -> None:
+        gone = [
+            (book, holder)
+            for side in (Side.LEFT, Side.RIGHT)
+            for book in [self.book(plan, side)]
+            for holder in book.holders.values()
+            if holder.now.status is Status.DELETED
+        ]
+        if gone:
+            book, holder = self._source.choice(gone)
+            book.restore(holder.record_id)
+
+    def _merge(self, plan: ConnectionPlan) -> None:
+        book = self.book(plan, self._side())
+        live = book.live()
+        if len(live) > 2:
+            loser, winner = self._source.sample(live, 2)
+            book.merge(loser.record_id, winner.record_id)
+
+    def _unsubscribe(self, plan: ConnectionPlan) -> None:
+        found = self._somebody(plan)
+        if found is not None and found.ways.has_consent:
+            is_bounce = self._source.random() < 0.2
+            consent = Consent.SUPPRESSED if is_bounce else Consent.UNSUBSCRIBED
+            if found.holder.now.consent is not Consent.SUPPRESSED:
+                found.book.edit(found.record_id, consent=consent)
+
+    def _resubscribe(self, plan: ConnectionPlan) -> None:
+        """Have the person opt in again, with all evidence that it takes."""
+        found = self._somebody(plan)
+        if found is not None and found.ways.has_consent:
+            found.book.edit(found.record_id, consent=Consent.SUBSCRIBED)
+
+    def _move(self, plan: ConnectionPlan) -> None:
+        found = self._somebody(plan)
+        if found is not None and found.ways.has_lists:
+            lists = self._source.choice(((), LISTS[:1], LISTS[1:], LISTS))
+            found.book.edit(found.record_id, lists=lists)
+
+    def _tag(self, plan: ConnectionPlan) -> None:
+        found = self._somebody(plan)
+        if found is not None and found.ways.can_tag:
+            tag, held = self._source.choice(TAGS), found.holder.now.tags
+            tags = [each for each in held if each != tag]
+            found.book.edit(found.record_id, tags=tags if tag in held else [*held, tag])
+
+    # How acts are done
+
+    def _create(self, plan: ConnectionPlan, side: Side, person: int) -> None:
+        book = self.book(plan, side)
+        fields: dict[str, Value] = {}
+        for role in book.ways.roles:
+            share = 0.93 if role is Role.EMAIL else 0.7
+            if self._source.random() < share or role is _name_role(book.ways):
+                name = book.ways.name_of(role)
+                fields[name] = self.people.value(role, person, book.ways)
+        self._add(plan, side, person, fields=fields)
+
+    def _create_same(self, plan: ConnectionPlan, side: Side, person: int) -> None:
+        """Enter somebody who is on the other side already, by the same address."""
+        known = self._records_of(person, self.book(plan, _other(side)))
+        if not known:
+            return
+        email = value_of(known[0].now, self._ways(plan, _other(side)), Role.EMAIL)
+        if email is None:
+            return
+        ways = self._ways(plan, side)
+        fields: dict[str, Value] = {ways.email_name: email}
+        role = _name_role(ways)
+        fields[ways.name_of(role)] = self.people.value(role, person, ways)
+        if self._source.random() < 0.3:
+            fields[ways.email_name] = email.upper()
+        try:
+            self._add(plan, side, person, fields=fields)
+        except EmailTaken:
+            # Tandem was faster.
+            return
+
+    def _add(
+        self,
+        plan: ConnectionPlan,
+        side: Side,
+        person: int,
+        *,
+        fields: dict[str, Value],
+    ) -> None:
+        book, container = self.book(plan, side), plan.end(side).container
+        lists: tuple[str, ...] = ()
+        if book.ways.has_lists:
+            lists = (self._source.choice(LISTS),)
+            if container is not None and self._source.random() < 0.8:
+                lists = (container,)
+        record_id = book.create(fields, lists=lists, cause=Cause(person=person))
+        self.done.append(("create", f"{book.place.app}/{record_id}"))
+
+    def _set(self, found: Found, role: Role) -> Value:
+        """Enter something new in a field; returns what."""
+        person = self._person(found)
+        if role is Role.NAME_FULL:
+            held = value_of(found.holder.now, found.ways, role) or ""
+            part = self._source.choice(PARTS)
+            value: Value = self.people.full_name(held, part, person, found.ways)
+        else:
+            value = self.people.value(role, person, found.ways)
+        self._put(found, role, value)
+        return value
+
+    def _put(self, found: Found, role: Role, value: Value) -> None:
+        limit = found.ways.limit_of(role)
+        if limit and isinstance(value, str):
+            value = value[:limit].rstrip()
+        found.book.edit(found.record_id, {found.ways.name_of(role): value})
+        self.done.append((role.value, f"{found.ways.app}/{found.record_id}"))
+
+    def _soon(self, follow: Callable[[], None]) -> None:
+        """Do something at once, or as late as somebody would on the other side."""
+        if self._source.random() < 0.4:
+            follow()
+        else:
+            delay_s = self._source.choice((5.0, 30.0, LATER_S_MAX))
+            self._later(self._source.uniform(0.0, delay_s), _unless_taken(follow))
+
+    def _somebody(self, plan: ConnectionPlan) -> Found | None:
+        book = self.book(plan, self._side())
+        live = book.live()
+        return Found(book, self._source.choice(live)) if live else None
+
+    def _pair(self, plan: ConnectionPlan) -> tuple[Found | None, Found | None]:
+        """Return a record and one of the same person on the other side."""
+        side = self._side()
+        first, second = self.book(plan, side), self.book(plan, _other(side))
+        pairs = [
+            (mine, theirs)
+            for mine in first.live()
+            for theirs in self._records_of(self._person(Found(first, mine)), second)
+        ]
+        if not pairs:
+            return None, None
+        mine, theirs = self._source.choice(pairs)
+        return Found(first, mine), Found(second, theirs)
+
+    def _records_of(self, person: int, book: Book) -> list[Holder]:
+        return [
+            holder
+            for holder in book.live()
+            if self._person(Found(book, holder)) == person
+        ]
+
+    def _person(self, found: Found) -> int:
+        return self.people.person_of[found.book.place, found.record_id]
+
+    def _ways(self, plan: ConnectionPlan, side: Side) -> Ways:
+        return self.book(plan, side).ways
+
+    def _side(self) -> Side:
+        return self._source.choice((Side.LEFT, Side.RIGHT))
+
+    def _die(self, sides: int) -> int:
+        return self._source.randint(1, sides)
+
+
+def schedule(scenario: Scenario, source: random.Random) -> list[float]:
+    """Return after how many seconds each act comes, counted from the one before."""
+    mood = scenario.mood
+    return [
+        # Bursts and lulls: a third of the acts come right after another.
+        source.expovariate(1.0 / mood.gap_s_mean) * source.choice((0.0, 1.0, 2.0))
+        for _ in range(mood.act_count)
+    ]
+
+
+def _other(side: Side) -> Side:
+    return Side.RIGHT if side is Side.LEFT else Side.LEFT
+
+
+def _name_role(ways: Ways) -> Role:
+    return Role.NAME_FULL if Role.NAME_FULL in ways.roles else Role.NAME_FAMILY
+
+
+def _unless_taken(follow: Callable[[], None]) -> Callable[[], None]:
+    def act() -> None:
+        try:
+            follow()
+        except EmailTaken:
+            return
+
+    return act
