@@ -6,6 +6,7 @@ observation like any other.
 
 import datetime
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 import structlog
@@ -19,14 +20,24 @@ from services.chassis.store import Work
 from services.reconciler import observing
 from services.reconciler.config import Config
 from services.reconciler.engine import fold, match, model
-from services.reconciler.engine.model import Folded, Link, Seen
+from services.reconciler.engine.model import Folded, Intent, Link, Seen
 from services.reconciler.errors import Overtaken
-from services.reconciler.store import claims, connections, intents, links, queue
+from services.reconciler.store import (
+    claims,
+    connections,
+    intents,
+    links,
+    observations,
+    queue,
+)
 from services.reconciler.store.connections import StoredConnection, Tally
 from services.reconciler.store.intents import OpenIntent, Told
 from services.reconciler.store.links import NamedLink
 
 log = structlog.get_logger()
+
+
+_JUST: Final = datetime.timedelta(microseconds=1)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -294,6 +305,7 @@ async def _observe(
     for answer in answers:
         read_at = answer.result.read_at
         _note(shown, message.account_id, record=_missed(answer), read_at=read_at)
+    await _put_in_order(work, message, answers=answers, shown=shown)
     marked: set[ConnectionId] = set()
     for account_id, seen in sorted(shown.items()):
         account = await connections.load_account(
@@ -307,6 +319,45 @@ async def _observe(
                 account=account,
             )
     return marked
+
+
+async def _put_in_order(
+    work: Work,
+    message: ContactsWritten,
+    *,
+    answers: Sequence[Answer],
+    shown: dict[AccountId, dict[RecordId, Seen]],
+) -> None:
+    """Have what a write left behind follow the state that it was based on.
+
+    Whatever the clocks say: replicas of the connector may differ by seconds, and an
+    answer that seems older than that state would leave it to be taken for an edit.
+    """
+    known = shown.get(message.account_id, {})
+    based_on = {
+        record.record_id: digest
+        for answer in answers
+        if answer.result.outcome is WriteOutcome.WRITTEN
+        and (record := answer.result.record) is not None
+        and (digest := _digest_before(answer.intent.intent))
+    }
+    if not based_on:
+        return
+    followed = await observations.find_followed(
+        work.transaction,
+        based_on,
+        tenant_id=message.tenant_id,
+        account_id=message.account_id,
+    )
+    for record_id, read_at in followed.items():
+        seen = known[record_id]
+        if seen.read_at <= read_at:
+            known[record_id] = msgspec.structs.replace(seen, read_at=read_at + _JUST)
+
+
+def _digest_before(intent: Intent) -> str:
+    is_left = intent.side is Side.LEFT
+    return intent.left_digest if is_left else intent.right_digest
 
 
 def _missed(answer: Answer) -> Record | None:

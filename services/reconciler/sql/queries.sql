@@ -353,6 +353,21 @@ WHERE CASE
 END
 RETURNING record_id, changed_at = read_at AS is_changed;
 
+-- name: find_followed
+-- When records were read whose stored state is the one that a write was based on.
+SELECT found.record_id, found.read_at
+FROM unnest($record_ids::text[], $digests::text[]) AS wanted (record_id, digest)
+CROSS JOIN LATERAL (
+    SELECT observations.record_id, observations.read_at, observations.digest
+    FROM reconciler.observations
+    WHERE observations.account_id = $account_id
+        AND observations.record_id = wanted.record_id
+        AND observations.tenant_id = $tenant_id
+    LIMIT 1
+    FOR UPDATE
+) AS found
+WHERE found.digest = wanted.digest;
+
 -- name: note_missing
 -- Note that the app did not know these ids when it was asked; returns since when.
 UPDATE reconciler.observations

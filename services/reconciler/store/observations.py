@@ -81,6 +81,25 @@ def is_tight(record: Record) -> bool:
     return consent.tightest(record.consent) is not Consent.UNKNOWN
 
 
+async def find_followed(
+    transaction: Transaction,
+    based_on: dict[RecordId, str],
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+) -> dict[RecordId, datetime.datetime]:
+    """Return when records were read whose stored state a write was based on."""
+    rows = await transaction.fetch(
+        Q["find_followed"](
+            tenant_id=tenant_id,
+            account_id=account_id,
+            record_ids=sorted(based_on),
+            digests=[based_on[record_id] for record_id in sorted(based_on)],
+        )
+    )
+    return {row["record_id"]: row["read_at"] for row in rows}
+
+
 async def note_missing(
     transaction: Transaction,
     missing: Sequence[Seen],
