@@ -11,7 +11,7 @@ from services.chassis import loops
 from services.chassis.clock import Clock
 from services.chassis.loops import Wake
 from services.chassis.store import Store, Work
-from services.reconciler import comparing, missing, writing
+from services.reconciler import comparing, missing, verifying, writing
 from services.reconciler.config import Config
 from services.reconciler.store import intents, leftovers, links
 from services.reconciler.store.intents import DueLook
@@ -40,6 +40,7 @@ class Sweeper:
         """Sweep until told to stop."""
         async with asyncio.TaskGroup() as group:
             for name, step, idle_s in (
+                ("verifying", self.verify, self._config.sweep_s),
                 ("retries", self.retry, self._config.sweep_s),
                 ("looks", self.look, self._config.sweep_s),
                 ("missing", self.ask, self._config.sweep_s),
@@ -55,6 +56,11 @@ class Sweeper:
                         idle_s=idle_s,
                     )
                 )
+
+    async def verify(self) -> bool:
+        """Have a connection scanned whose state comes from another database."""
+        async with self._store.transaction() as work:
+            return await verifying.verify_one(work)
 
     async def retry(self) -> bool:
         """Have links planned whose next try is due."""

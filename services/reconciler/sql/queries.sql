@@ -164,6 +164,10 @@ WHERE tenant_id = $tenant_id
 UPDATE reconciler.connections
 SET
     state = 'scanning',
+    epoch = (
+        SELECT system.system_identifier || '/' || checkpoint.timeline_id
+        FROM pg_control_system() AS system, pg_control_checkpoint() AS checkpoint
+    ),
     attention = '',
     attention_side = NULL,
     started_at = coalesce(started_at, $now),
@@ -244,6 +248,10 @@ WHERE (tenant_id, connection_id) = (
     FROM reconciler.connections
     WHERE due_at <= $now
         AND state IN ('syncing', 'live')
+        AND epoch = (
+            SELECT system.system_identifier || '/' || checkpoint.timeline_id
+            FROM pg_control_system() AS system, pg_control_checkpoint() AS checkpoint
+        )
         AND deleted_at IS NULL
         AND (lease_until IS NULL OR lease_until <= $now)
     ORDER BY due_at
@@ -256,6 +264,41 @@ RETURNING
     created_at, started_at, left_scanned, right_scanned, sync_started_at,
     lease_version, planned, done, failed, created_left, created_right,
     updated_left, updated_right;
+
+-- name: lock_unverified
+-- A running connection that was last scanned in another database than this one: its
+-- state may be older than what the apps hold.
+SELECT
+    tenant_id, connection_id, settings, left_side, right_side, state, attention,
+    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    created_at, started_at, left_scanned, right_scanned, sync_started_at,
+    lease_version, planned, done, failed, created_left, created_right,
+    updated_left, updated_right
+FROM reconciler.connections
+WHERE state IN ('scanning', 'syncing', 'live')
+    AND epoch <> (
+        SELECT system.system_identifier || '/' || checkpoint.timeline_id
+        FROM pg_control_system() AS system, pg_control_checkpoint() AS checkpoint
+    )
+    AND deleted_at IS NULL
+ORDER BY connection_id
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
+-- name: forget_epochs
+-- Have every running connection scanned anew before it plans again.
+UPDATE reconciler.connections
+SET epoch = ''
+WHERE state IN ('scanning', 'syncing', 'live')
+    AND deleted_at IS NULL;
+
+-- name: look_at_all
+-- Have every open write of a connection looked up.
+UPDATE reconciler.intents
+SET look_at = $now
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND state IN ('open', 'unknown');
 
 -- name: keep_lease
 -- Counts what was planned; one row only while the claim still holds.

@@ -20,6 +20,7 @@ CREATE TABLE reconciler.connections (
     left_side        bytea NOT NULL,
     right_side       bytea NOT NULL,
     state            text NOT NULL,
+    epoch            text NOT NULL DEFAULT '',
     attention        text NOT NULL DEFAULT '',
     attention_side   text,
     guard_left_at    timestamptz,

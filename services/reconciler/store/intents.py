@@ -98,6 +98,19 @@ async def lock_open(
     }
 
 
+async def look_at_all(
+    transaction: Transaction, connection: StoredConnection, *, now: datetime.datetime
+) -> None:
+    """Have every open write of a connection looked up."""
+    await transaction.execute(
+        Q["look_at_all"](
+            tenant_id=connection.tenant_id,
+            connection_id=connection.connection_id,
+            now=now,
+        )
+    )
+
+
 async def save(
     transaction: Transaction,
     connection: StoredConnection,
