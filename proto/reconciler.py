@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 import msgspec
 
-from proto.base import Command, Event, Instant, Reply
+from proto.base import Command, Done, Event, Instant, Reply
 from proto.errors import ErrorCode
 from proto.fields import FieldKind
 from proto.ids import (
@@ -17,6 +17,7 @@ from proto.ids import (
     LinkId,
     RecordId,
 )
+from proto.progress import Counts, Progress
 from proto.rules import Leaving, Rule, Unsubscribes
 
 TRASH_TAG = "PieSync Trash"
@@ -157,41 +158,12 @@ class MappingView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     is_on: bool = True
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Contacts by state, and what has been done so far."""
+class Offers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which options the two apps make possible, and which way; None: not possible."""
 
-    in_sync: int = 0
-    pending: int = 0
-    excluded: int = 0
-    duplicate: int = 0
-    held: int = 0
-    failed: int = 0
-    deleted: int = 0
-    merged: int = 0
-    linked: int = 0
-    """Links with a record on both sides, whatever their state."""
-    created_left: int = 0
-    created_right: int = 0
-    updated_left: int = 0
-    updated_right: int = 0
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How far the present scan and sync are."""
-
-    scanned_left: int = 0
-    scanned_right: int = 0
-    scan_done_left: bool = False
-    scan_done_right: bool = False
-    to_plan: int = 0
-    """Records whose change has not been looked at yet."""
-    to_write: int = 0
-    """Writes decided and not yet confirmed."""
-    done: int = 0
-    """Writes confirmed since the connection was started or resumed."""
-    failed: int = 0
-    seconds_left: int | None = None
-    """An estimate from the rate so far; None while there is nothing to go by."""
+    tags_deletions: Direction | None = None
+    unsubscribes_tag: Direction | None = None
+    unsubscribes_status: Direction | None = None
 
 
 class Connection(Reply, frozen=True, kw_only=True):
@@ -208,6 +180,7 @@ class Connection(Reply, frozen=True, kw_only=True):
     guarded: tuple[Side, ...] = ()
     """Sides on which too much would be undone at once: it waits for approval."""
     mappings: tuple[MappingView, ...] = ()
+    offers: Offers = Offers()
     version: int
     """Rises with each change of the settings."""
     created_at: Instant
@@ -313,23 +286,28 @@ class ApproveChanges(Command[Connection], frozen=True, kw_only=True):
     connection_id: ConnectionId
 
 
-class LinkRecords(Command[Connection], frozen=True, kw_only=True):
+class Linked(Reply, frozen=True, kw_only=True):
+    """The bond of two records."""
+
+    link_id: LinkId
+
+
+class LinkRecords(Command[Linked], frozen=True, kw_only=True):
     """Bind two records for good, whatever their emails say."""
 
     owner: ClassVar[str] = "reconciler"
     senders: ClassVar[tuple[str, ...]] = ("api",)
-    reply: ClassVar[type[Reply]] = Connection
+    reply: ClassVar[type[Reply]] = Linked
     connection_id: ConnectionId
     left_record_id: RecordId
     right_record_id: RecordId
 
 
-class UnlinkRecords(Command[Connection], frozen=True, kw_only=True):
+class UnlinkRecords(Command[Done], frozen=True, kw_only=True):
     """Take a link apart; its records are not linked again by themselves."""
 
     owner: ClassVar[str] = "reconciler"
     senders: ClassVar[tuple[str, ...]] = ("api",)
-    reply: ClassVar[type[Reply]] = Connection
     connection_id: ConnectionId
     link_id: LinkId
 

@@ -120,5 +120,8 @@ def _faults_of(err: CommandFailed, request: web.Request) -> tuple[Fault, ...]:
     if not err.field or err.field in request.match_info:
         return ()
     path = err.field.removeprefix("settings.")
-    pointer = path if request.method == "GET" else "/" + path.replace(".", "/")
+    if request.method == "GET" or path.startswith("/"):
+        pointer = path
+    else:
+        pointer = "/" + path.replace(".", "/")
     return (Fault(pointer, err.detail or problems.kind_of(err.code).detail),)

@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from proto.base import Done
 from proto.connector import AccountDescription
 from proto.errors import ErrorCode
 from proto.fields import Role
@@ -16,6 +17,7 @@ from proto.reconciler import (
     ConnectionAct,
     ConnectionState,
     CreateConnection,
+    Linked,
     LinkRecords,
     TellConnection,
     UnlinkRecords,
@@ -135,19 +137,19 @@ class Acting:
                 connection_id=command.connection_id,
             )
 
-    async def link(self, command: LinkRecords) -> Connection:
+    async def link(self, command: LinkRecords) -> Linked:
         """Bind two records for good."""
         async with self._store.transaction() as work:
             connection = await _lock(work, command)
-            await binding.link(work, connection, command=command)
-            return views.connection_view(connection)
+            link_id = await binding.link(work, connection, command=command)
+            return Linked(link_id=link_id)
 
-    async def unlink(self, command: UnlinkRecords) -> Connection:
+    async def unlink(self, command: UnlinkRecords) -> Done:
         """Take a link apart."""
         async with self._store.transaction() as work:
             connection = await _lock(work, command)
             await binding.unlink(work, connection, command=command)
-            return views.connection_view(connection)
+            return Done()
 
     async def _load(
         self, command: ChangeConnection | TellConnection

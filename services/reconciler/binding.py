@@ -19,7 +19,7 @@ SIDES: Final = (Side.LEFT, Side.RIGHT)
 
 async def link(
     work: Work, connection: StoredConnection, *, command: LinkRecords
-) -> None:
+) -> LinkId:
     """Bind two records for good; what was decided about each alone is forgotten.
 
     Raises:
@@ -55,6 +55,7 @@ async def link(
     )
     await _save(work, connection, link=made, seen=(left, right))
     await _plan_soon(work, connection, made=made)
+    return made.link_id
 
 
 async def unlink(

@@ -5,14 +5,9 @@ import math
 
 from proto.base import Instant
 from proto.connector import AccountReading
-from proto.reconciler import (
-    Connection,
-    ConnectionState,
-    Counts,
-    Progress,
-    RecordState,
-)
-from services.reconciler.engine import mapping
+from proto.progress import Counts, Progress
+from proto.reconciler import Connection, ConnectionState, RecordState
+from services.reconciler.engine import mapping, options
 from services.reconciler.store.connections import StoredConnection
 
 Links = dict[RecordState, tuple[int, int]]
@@ -33,6 +28,7 @@ def connection_view(connection: StoredConnection) -> Connection:
         mappings=mapping.views(
             left=connection.left, right=connection.right, settings=connection.settings
         ),
+        offers=options.offers(connection.config),
         version=connection.version,
         created_at=connection.created_at,
         started_at=connection.started_at,

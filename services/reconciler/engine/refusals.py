@@ -46,6 +46,11 @@ class Objection(enum.StrEnum):
     """A field mapping keeps the field already."""
 
 
+def of(reason: Objection, detail: str, *, at: str = "") -> Refusal:
+    """Refuse what is looked at, or something inside of it."""
+    return Refusal(pointer=at, reason=reason, detail=detail)
+
+
 def under(place: str, found: Iterable[Refusal]) -> Iterator[Refusal]:
     """Say where something is that has refusals of its own."""
     for each in found:

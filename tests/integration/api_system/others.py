@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from deploy.local import nats
-from proto import auth, connector, reconciler
+from proto import auth, connector, progress, reconciler
 from proto.base import Command, Done, Reply
 from proto.errors import ErrorCode
 from proto.fields import Field, FieldKind, Role
@@ -236,8 +236,8 @@ class Others:
             state=reconciler.ConnectionState.NEEDS_ATTENTION,
             attention=ErrorCode.ACCOUNT_LOST,
             attention_side=reconciler.Side.LEFT,
-            counts=reconciler.Counts(in_sync=7),
-            progress=reconciler.Progress(scanned_left=9, seconds_left=4),
+            counts=progress.Counts(in_sync=7),
+            progress=progress.Progress(scanned_left=9, seconds_left=4),
         )
 
     async def list_records(self, command: reconciler.ListRecords) -> Reply:
