@@ -9,7 +9,13 @@ import msgspec
 from proto.connector import Capabilities
 from proto.fields import Field, FieldKind, Role
 from proto.ids import AccountId, AppId, ContainerId, FieldId
-from proto.reconciler import TRASH_TAG, UNSUBSCRIBE_TAG, Direction, Side
+from proto.reconciler import (
+    TRASH_TAG,
+    UNSUBSCRIBE_TAG,
+    Direction,
+    OptionPair,
+    Side,
+)
 from proto.record import Record
 from proto.rules import Leaving, Rule, Unsubscribes
 
@@ -21,13 +27,21 @@ class Lens(enum.StrEnum):
     COPY = "copy"
     """One value, the same on both sides."""
     DATE = "date"
-    """A date whose year one of the sides may not keep."""
+    """A day whose year one of the sides may not keep."""
+    DAY = "day"
+    """A date on one side, a moment on the other that falls on this day in UTC."""
+    TEXT = "text"
+    """A text made of a value of another kind; it is never read back."""
+    CHOICE = "choice"
+    """Options that a person has paired."""
     NAME = "name"
     """A full name on one side, its parts on the other."""
     ITEMS = "items"
     """Several values on both sides; single fields by label count as several."""
     FIRST = "first"
     """One value on one side, several on the other."""
+    PARTS = "parts"
+    """Mappings of labels of one field: merged one by one, written together."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -47,6 +61,16 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     direction: Direction
     winner: Side | None = None
     """The connection's winner unless it says otherwise."""
+    left_label: str = ""
+    """Of a field of several values: only those with this label."""
+    right_label: str = ""
+    options: tuple[OptionPair, ...] = ()
+    """Which options of two choices mean the same."""
+    parts: tuple["Mapping", ...] = ()
+
+    def label_of(self, side: Side) -> str:
+        """Return the label that the mapping is limited to on one side."""
+        return self.left_label if side is Side.LEFT else self.right_label
 
     def fields(self, side: Side) -> tuple[FieldId, ...]:
         """Return the fields of one side."""
@@ -93,6 +117,19 @@ class PairEnd(msgspec.Struct, frozen=True, kw_only=True):
     ids: tuple[FieldId, ...]
     is_written: bool
     """Values may go to this side."""
+    kind: FieldKind
+    """By which values are told apart; text where the two sides' kinds differ."""
+    label: str = ""
+    """Only the values with this label are the mapping's; the others stay."""
+    meanings: dict[str, str] = {}
+    """What each option that is paired means: its left option."""
+    options: dict[str, str] = {}
+    """The option of this side by what it means."""
+
+    @property
+    def is_many(self) -> bool:
+        """Say whether it holds several values, in one field or in several."""
+        return self.fields[0].is_multiple or len(self.fields) > 1
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +139,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     left: PairEnd
     right: PairEnd
     winner: Side
+    parts: tuple["Pair", ...] = ()
+    """Mappings that share fields; they are merged one by one and written together."""
 
     def end(self, side: Side) -> PairEnd:
         """Return one side."""
@@ -151,12 +190,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
     def pairs(self) -> tuple[Pair, ...]:
         """Return the mappings whose fields both accounts still have, resolved."""
         return tuple(
-            Pair(
-                mapping=mapping,
-                left=self._end(mapping, Side.LEFT),
-                right=self._end(mapping, Side.RIGHT),
-                winner=mapping.winner or self.winner,
-            )
+            self._pair(mapping)
             for mapping in self.mappings
             if self.left.by_id.keys() >= set(mapping.left)
             and self.right.by_id.keys() >= set(mapping.right)
@@ -178,14 +212,45 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
                     places[field_id] = (*places.get(field_id, ()), index)
         return found
 
-    def _end(self, mapping: Mapping, side: Side) -> PairEnd:
+    def _pair(self, mapping: Mapping) -> Pair:
+        parts = tuple(self._pair(part) for part in mapping.parts)
+        return Pair(
+            mapping=mapping,
+            left=self._end(mapping, Side.LEFT, parts=parts),
+            right=self._end(mapping, Side.RIGHT, parts=parts),
+            winner=mapping.winner or self.winner,
+            parts=parts,
+        )
+
+    def _end(self, mapping: Mapping, side: Side, *, parts: tuple[Pair, ...]) -> PairEnd:
         ids = mapping.fields(side)
         by_id = self.side(side).by_id
+        meanings = {
+            pair.left if side is Side.LEFT else pair.right: pair.left
+            for pair in mapping.options
+        }
         return PairEnd(
             side=side,
             fields=tuple(by_id[field_id] for field_id in ids),
             ids=ids,
-            is_written=self.allows(side)
-            and mapping.writes(side)
-            and all(by_id[field_id].is_writable for field_id in ids),
+            is_written=any(part.end(side).is_written for part in parts)
+            if parts
+            else self._is_written(mapping, side),
+            kind=self._kind(mapping),
+            label=mapping.label_of(side),
+            meanings=meanings,
+            options={meaning: option for option, meaning in meanings.items()},
         )
+
+    def _is_written(self, mapping: Mapping, side: Side) -> bool:
+        by_id = self.side(side).by_id
+        return (
+            self.allows(side)
+            and mapping.writes(side)
+            and all(by_id[field_id].is_writable for field_id in mapping.fields(side))
+        )
+
+    def _kind(self, mapping: Mapping) -> FieldKind:
+        left = self.left.by_id[mapping.left[0]].kind
+        right = self.right.by_id[mapping.right[0]].kind
+        return left if left is right else FieldKind.TEXT

@@ -48,7 +48,7 @@ def weigh(sides: Sides, config: Config) -> Weighed:
             needed[Side.RIGHT] = fields_for(
                 pair, Side.RIGHT, sides=sides, merged=merged
             )
-        reason = reason_against(pair, needed)
+        reason = _unsayable(pair, sides, merged=merged) or reason_against(pair, needed)
         if reason is not None:
             holds.append(Hold(mapping_id=pair.mapping.mapping_id, reason=reason))
             continue
@@ -113,6 +113,24 @@ def fields_for(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Field
     }
 
 
+def _unsayable(pair: Pair, sides: Sides, *, merged: Merged) -> Reason | None:
+    """Say why an edit says what the other side cannot hold, or None if it can."""
+    if pair.mapping.lens is Lens.COPY:
+        return None
+    for side in (Side.LEFT, Side.RIGHT):
+        reason = merged.to(side) and lenses.reason_against(
+            pair,
+            side,
+            atoms=merged.to(side),
+            onto=sides.now(side),
+            source=sides.now(model.other(side)),
+            forms=sides.forms,
+        )
+        if reason:
+            return reason
+    return None
+
+
 def reason_against(pair: Pair, needed: dict[Side, Fields]) -> Reason | None:
     """Say why a mapping's fields cannot be written, or None if they can."""
     reasons = (
@@ -154,7 +172,7 @@ def for_create(
             if merged.to(side)
             else {}
         )
-        reason = reason_against(pair, needed)
+        reason = _unsayable(pair, sides, merged=merged) or reason_against(pair, needed)
         if reason is not None:
             holds.append(Hold(mapping_id=pair.mapping.mapping_id, reason=reason))
             continue
