@@ -28,7 +28,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Container = Annotated[str, Meta(min_length=1, max_length=1_000)]
 FieldId = Annotated[str, Meta(max_length=1_000)]
 OptionId = Annotated[str, Meta(max_length=1_000)]
-Label = Annotated[str, Meta(max_length=200)]
+Label = Annotated[str, Meta(max_length=100)]
 Text = Annotated[str, Meta(max_length=1_000)]
 Tag = Annotated[str, Meta(min_length=1, max_length=255)]
 RuleId = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -36,7 +36,9 @@ MappingId = Annotated[str, Meta(min_length=1, max_length=200)]
 MappingIds = Annotated[tuple[MappingId, ...], Meta(max_length=500)]
 DirectionIn = Literal["both", "to_left", "to_right"]
 SideIn = Literal["left", "right"]
-Winners = Annotated[dict[MappingId, SideIn], Meta(max_length=500)]
+AnyMappingId = Annotated[str, Meta(min_length=1, max_length=2_500)]
+"""Also one that a person made: it is named by its fields."""
+Winners = Annotated[dict[AnyMappingId, SideIn], Meta(max_length=500)]
 LeavingIn = Literal["stop", "keep_updating"]
 UnsubscribesIn = Literal["ignore", "tag", "status"]
 OperatorIn = Literal[
@@ -178,7 +180,7 @@ class CustomMappingView(View, frozen=True, kw_only=True):
 
 
 Rules = Annotated[tuple[RuleIn, ...], Meta(max_length=50)]
-CustomMappings = Annotated[tuple[CustomMappingIn, ...], Meta(max_length=500)]
+CustomMappings = Annotated[tuple[CustomMappingIn, ...], Meta(max_length=100)]
 
 
 class ConnectionIn(_In, frozen=True, kw_only=True):

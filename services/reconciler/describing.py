@@ -13,7 +13,7 @@ from proto.ids import TenantId
 from proto.reconciler import Direction, End, Settings, Side
 from services.chassis.bus import COMMAND_TIMEOUT_S
 from services.chassis.errors import CommandFailed
-from services.reconciler.engine import mapping, options
+from services.reconciler.engine import mapping, options, pairing
 from services.reconciler.engine.model import SideConfig
 
 R = TypeVar("R", bound=Reply)
@@ -58,13 +58,6 @@ async def describe(
         _side(settings.left, left),
         _side(settings.right, right),
     )
-    known = {
-        view.mapping_id
-        for view in mapping.views(left=sides[0], right=sides[1], settings=settings)
-    }
-    for mapping_id in settings.mappings_off:
-        if mapping_id not in known:
-            raise _invalid("mappings_off", "There is no such default mapping.")
     _check_together(settings, sides, descriptions=(left, right))
     descriptions = {each.account_id: each for each in (left, right)}
     return Described(
@@ -125,8 +118,12 @@ def _check_together(
         side: frozenset(each.container_id for each in description.containers)
         for side, description in zip(SIDES, descriptions, strict=True)
     }
-    for refusal in options.refused(config, containers=containers):
-        raise _invalid(refusal.pointer, refusal.detail)
+    refused = (
+        *pairing.refused(left=left, right=right, settings=settings),
+        *options.refused(config, containers=containers),
+    )
+    if refused:
+        raise _invalid(refused[0].pointer, refused[0].detail)
 
 
 async def _describe_end(

@@ -133,8 +133,8 @@ def test_where_others_can_reach_it_the_public_address_must_be_given(host: str) -
         (b"{}", Fault("/name", "Object missing required field name.")),
         (b'{"a/b~": 1}', Fault("/a~1b~0", "Object contains unknown field a/b~.")),
         (
-            b'{"name": "a", "winners": {"' + b"x" * 201 + b'": "left"}}',
-            Fault("/winners", "Expected str of length <= 200."),
+            b'{"name": "a", "winners": {"": "left"}}',
+            Fault("/winners", "Expected str of length >= 1."),
         ),
         (
             b'{"name": "a", "left_rules": [{"rule_id": "r", "conditions": [{}]}]}',

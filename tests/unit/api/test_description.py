@@ -22,7 +22,7 @@ from services.api.routes import (
     links,
 )
 from services.api.views import View
-from services.reconciler.engine import texts, vetting
+from services.reconciler.engine import pairing, texts, vetting
 from tests.contract import rest
 
 OPERATORS = {("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics")}
@@ -283,7 +283,7 @@ def test_words_that_can_be_sent_are_those_that_are_known(
             assert not taken & known or taken == known, field.name
 
 
-def test_limits_of_a_rule_are_those_of_the_engine() -> None:
+def test_limits_are_those_of_the_engine() -> None:
     """The api says no first; the reconciler's own no is for whoever asks it besides."""
     described = schemas()
     assert described["RulesIn"]["maxItems"] == vetting.RULES_MAX
@@ -294,7 +294,13 @@ def test_limits_of_a_rule_are_those_of_the_engine() -> None:
     for name in ("ConditionIn", "ActionIn"):
         value = described[name]["properties"]["value"]
         assert value["maxLength"] == texts.VALUE_LENGTH_MAX
+    made = described["CustomMappingIn"]["properties"]
+    assert made["options"]["maxItems"] == pairing.OPTION_PAIRS_MAX
+    label = described["MappedFieldIn"]["properties"]["label"]
+    assert label["maxLength"] == pairing.LABEL_LENGTH_MAX
     connection = described["ConnectionIn"]["properties"]
+    made = connection["custom_mappings"]
+    assert made["maxItems"] == pairing.CUSTOM_MAPPINGS_MAX
     for name in ("deletion_tag", "unsubscribe_tag"):
         assert connection[name]["maxLength"] == texts.TAG_LENGTH_MAX
 

@@ -7,7 +7,7 @@ from proto.auth import Account, AccountState, GetAccount
 from proto.connector import AccountDescription, Capabilities, Container
 from proto.errors import ErrorCode
 from proto.ids import AccountId, AppId, ContainerId, FieldId, TenantId
-from proto.reconciler import End, Settings
+from proto.reconciler import CustomMapping, End, MappedField, Settings, Side
 from proto.rules import Action, ActionKind, Condition, Operator, Rule
 from services.chassis.errors import CommandFailed
 from services.reconciler import describing
@@ -85,6 +85,20 @@ def rule(**parts: object) -> Rule:
                 )
             },
             "/right_rules/1/rule_id",
+        ),
+        ({"mappings_off": ("email", "nothing")}, "/mappings_off/1"),
+        ({"winners": {"name.odd": Side.LEFT}}, "/winners/name.odd"),
+        (
+            {
+                "custom_mappings": (
+                    CustomMapping(
+                        left=MappedField(field_id=FieldId("name.given")),
+                        right=MappedField(field_id=FieldId("gone")),
+                    ),
+                ),
+                "unsubscribe_tag": "",
+            },
+            "/custom_mappings/0/right/field_id",
         ),
         ({"tags_deletions": True}, "/tags_deletions"),
         ({"unsubscribe_tag": " "}, "/unsubscribe_tag"),
