@@ -121,6 +121,8 @@ class PairEnd(msgspec.Struct, frozen=True, kw_only=True):
     """By which values are told apart; text where the two sides' kinds differ."""
     label: str = ""
     """Only the values with this label are the mapping's; the others stay."""
+    is_limited: bool = False
+    """It may have no room for one more value."""
     meanings: dict[str, str] = {}
     """What each option that is paired means: its left option."""
     options: dict[str, str] = {}
@@ -238,6 +240,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
             else self._is_written(mapping, side),
             kind=self._kind(mapping),
             label=mapping.label_of(side),
+            is_limited=any(by_id[field_id].count_max for field_id in ids),
             meanings=meanings,
             options={meaning: option for option, meaning in meanings.items()},
         )

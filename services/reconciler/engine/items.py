@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from proto.fields import Address, Field, Fields, Item, Role
+from proto.fields import Address, Field, FieldKind, Fields, Item, Role
 from proto.ids import FieldId
 from services.reconciler.engine import canon, countries
 from services.reconciler.engine.config import PairEnd
@@ -38,6 +38,7 @@ class Change(NamedTuple):
 
 
 Changes = dict[str, Change]
+_REMOVED: Final = Change(None)
 
 _ADDRESS_PARTS: Final = ("street", "city", "region", "postal_code", "country")
 """In the order of ``canon.address_parts``."""
@@ -46,7 +47,15 @@ _ADDRESS_PARTS: Final = ("street", "city", "region", "postal_code", "country")
 def read(end: PairEnd, values: Fields, *, known: Known) -> dict[str, Item]:
     """Return the items of a mapping's side by key, the first of each key only."""
     found: dict[str, Item] = {}
+    kind, is_plain = end.kind, not (known or end.label)
     for field in end.fields:
+        if is_plain:
+            # The same as below, at half the cost.
+            for item in _items(field, values):
+                key = canon.item(kind, item)
+                if key and key not in found:
+                    found[key] = item
+            continue
         for key, item in _keyed(end, field, values=values, known=known):
             if key:
                 found.setdefault(key, item)
@@ -55,11 +64,9 @@ def read(end: PairEnd, values: Fields, *, known: Known) -> dict[str, Item]:
 
 def changes(old: Mapping[str, Item], new: Mapping[str, Item]) -> Changes:
     """Return what was added, removed, replaced in place and labelled anew."""
-    found: Changes = {}
-    for key in old:
-        if key not in new:
-            found[key] = Change(None)
-    came_from = dict(_replaced(list(old), list(new)))
+    gone = [key for key in old if key not in new]
+    found: Changes = dict.fromkeys(gone, _REMOVED)
+    came_from = _replaced(old, new, gone=gone) if gone else {}
     for key, item in new.items():
         before = old.get(key)
         if before is None:
@@ -107,18 +114,18 @@ def _items(field: Field, values: Fields) -> tuple[Item, ...]:
     return ()
 
 
-def _replaced(old: list[str], new: list[str]) -> list[tuple[str, str]]:
-    """Pair each new key with the one that it took the place of."""
-    were, are = set(old), set(new)
-    gone = [key for key in old if key not in are]
-    came = [key for key in new if key not in were]
+def _replaced(
+    old: Mapping[str, Item], new: Mapping[str, Item], *, gone: list[str]
+) -> dict[str, str]:
+    """Return for each new key the one that it took the place of."""
+    came = [key for key in new if key not in old]
     if len(gone) == len(came):
-        return list(zip(came, gone, strict=True))
-    return [
-        (is_now, was)
+        return dict(zip(came, gone, strict=True))
+    return {
+        is_now: was
         for was, is_now in zip(old, new, strict=False)
-        if was not in are and is_now not in were
-    ]
+        if was not in new and is_now not in old
+    }
 
 
 def _put_list(
@@ -135,9 +142,7 @@ def _put_list(
         and change.replaces in keys
         and (change.replaces == key or key not in keys)
     }
-    countries_held = [
-        item.value.country for _, item in present if isinstance(item.value, Address)
-    ]
+    countries_held = _countries_of(present) if end.kind is FieldKind.ADDRESS else []
     kept: list[Item] = []
     for key, item in present:
         if key in in_place:
@@ -153,6 +158,11 @@ def _put_list(
             added = _as_held(change, None, countries_held=countries_held)
             kept.append(_labelled(end, added.item or change.item))
     return tuple(kept)
+
+
+def _countries_of(present: Sequence[tuple[str, Item]]) -> list[str]:
+    values = [item.value for _, item in present]
+    return [value.country for value in values if isinstance(value, Address)]
 
 
 def _as_held(

@@ -190,7 +190,7 @@ def _add_waiting(atoms: Atoms, side: Side, *, pair: Pair, sides: Sides) -> None:
 
 
 def _waiting(pair: Pair, side: Side, *, sides: Sides) -> Atoms:
-    if diff.is_first_match(pair, sides):
+    if not pair.end(model.other(side)).is_limited or diff.is_first_match(pair, sides):
         return {}
     return lenses.waiting(
         pair,

@@ -32,7 +32,9 @@ __all__ = [
     "NO_FORMS",
     "Atom",
     "Atoms",
+    "can_refuse",
     "changes",
+    "form",
     "normal",
     "put",
     "reason_against",
@@ -44,6 +46,7 @@ NO_FORMS: Final[Mapping[Side, Known]] = {Side.LEFT: {}, Side.RIGHT: {}}
 
 _NOTHING_HELD: Final[Fields] = {}
 
+form = atoms.form
 normal = atoms.normal
 
 
@@ -139,6 +142,13 @@ def put(
     for part in _parts_of(target, result):
         result.update(_LENSES[part.pair.mapping.lens].put(part))
     return result
+
+
+def can_refuse(pair: Pair) -> bool:
+    """Say whether there are values that the lens of a mapping cannot carry."""
+    if pair.parts:
+        return any(can_refuse(part) for part in pair.parts)
+    return _LENSES[pair.mapping.lens].reason_against is not None
 
 
 def reason_against(

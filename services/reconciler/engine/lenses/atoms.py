@@ -7,7 +7,7 @@ atoms to what a side holds. Whatever no atom speaks of stays.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from proto.fields import Fields, Item, Value
+from proto.fields import Field, Fields, Item, Value
 from proto.reconciler import Side
 from services.reconciler.engine import canon
 from services.reconciler.engine.config import Pair, PairEnd
@@ -67,9 +67,12 @@ class Target(NamedTuple):
 
 def normal(end: PairEnd, values: Fields, *, forms: Mapping[Side, Known]) -> list[str]:
     """Return the normal forms of a side's fields, by what the app was given."""
-    found = []
-    for field in end.fields:
-        value = canon.of(field.kind, values.get(field.field_id))
-        learned = forms[end.side].get(field.field_id)
-        found.append(learned.get(value, value) if learned else value)
-    return found
+    known = forms[end.side]
+    return [form(f, values.get(f.field_id), known=known) for f in end.fields]
+
+
+def form(field: Field, value: Value, *, known: Known) -> str:
+    """Return the normal form of a value, by what the app was given."""
+    found = canon.of(field.kind, value)
+    learned = known.get(field.field_id)
+    return learned.get(found, found) if learned else found

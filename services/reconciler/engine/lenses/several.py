@@ -28,8 +28,6 @@ def changes(ends: Ends) -> Atoms:
 def waiting(ends: Ends) -> Atoms:
     """Return old items that the other side never got: it was full."""
     opposite = ends.opposite
-    if not any(field.count_max for field in opposite.fields):
-        return {}
     held = items.read(opposite, ends.other_old, known=ends.forms[opposite.side])
     known = ends.forms[ends.end.side]
     old = items.read(ends.end, ends.old, known=known)
