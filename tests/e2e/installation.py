@@ -9,6 +9,7 @@ import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ SELECT
     (SELECT count(*) FROM connector.outbox)
     + (SELECT count(*) FROM reconciler.outbox)
     + (SELECT count(*) FROM reconciler.dirty)
+    + (SELECT count(*) FROM connector.wanted_reads)
     + (SELECT count(*) FROM connector.writes WHERE state IN ('new', 'sent')) AS count
 """
 QUICK: Mapping[str, Mapping[str, str]] = {
@@ -90,13 +92,15 @@ class Installation:
         )
 
     async def sync(self) -> dict[str, Any]:
-        """Read both sides now and wait until everything is done."""
-        before = await self.reads()
+        """Read both sides now and wait until everything is done.
+
+        A reading that was already under way may have seen the side as it was before,
+        so one that begins from now on is waited for.
+        """
+        asked_at = datetime.now(UTC)
         path = f"/v1/connections/{self.story.connection_id}/sync"
         await self.tandem.call("POST", path)
-        while any(
-            now <= then for now, then in zip(await self.reads(), before, strict=True)
-        ):
+        while any(read_at <= asked_at for read_at in await self.reads()):
             await self.until_live()
         return await self.until_live()
 
@@ -208,6 +212,10 @@ class Installation:
         account_id = await self.left.account_id()
         journal = await self.emulator("GET", f"/accounts/{account_id}/journal")
         return [line for line in journal if line["who"] == "api"]
+
+    async def write_counts(self) -> tuple[int, int]:
+        """Return how often Tandem has changed contacts, and tried to change cards."""
+        return len(await self.writes_to_left()), len(self.writes_to_right())
 
     def writes_to_right(self) -> list[Call]:
         """Return every call of Tandem that was to change a card, oldest first."""

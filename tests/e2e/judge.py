@@ -18,6 +18,13 @@ from tests.e2e.walk import LEFT, RIGHT, Act, Key, Walk
 RACE_S = 8
 """An app without conditional writes may lose an edit made between our read of the
 contact and the landing of our write, late ones included (I3's exemption)."""
+JOURNAL_NAMES = {
+    **{name: {own} for name, own in looks.LEFT_NAMES.items()},
+    "birthday": {"birthday_month", "birthday_day"},
+    "phones": {"phone_numbers"},
+    "addresses": {"street_addresses"},
+}
+"""What the left's journal calls a field."""
 
 
 @dataclass(kw_only=True)
@@ -30,6 +37,8 @@ class Pair:
     """Both as they were when last in step."""
     since: int = 0
     """The acts after this number are not in ``base``."""
+    since_line: int = 0
+    """Nor are the lines of the left's journal after this one."""
 
 
 @dataclass(kw_only=True)
@@ -217,7 +226,7 @@ class Judge:
             problem = self._scalar(pair, name, left, right, is_strict=is_strict)
             if problem and self._is_excused(name, held, left, right):
                 is_step = False
-            elif problem and self._raced(pair, name, journal):
+            elif problem and self.raced(pair, name, problem=problem, journal=journal):
                 self.race_count += 1
             elif problem:
                 self._wrong(pair.left, f"{problem} ({view['state']})", pair)
@@ -225,12 +234,12 @@ class Judge:
             for problem in self._items(pair, name, left, right, strict=is_strict):
                 if self._is_excused(name, held, left, right):
                     is_step = False
-                elif self._raced(pair, name, journal):
+                elif self.raced(pair, name, problem=problem, journal=journal):
                     self.race_count += 1
                 else:
                     self._wrong(pair.left, f"{problem} ({view['state']})", pair)
         if not self._emails_agree(left, right):
-            is_step = self._check_email(pair, seen, view, journal=journal) and is_step
+            is_step = self._check_email(pair, seen, view=view) and is_step
         is_well = view["state"] == "in_sync" or not is_step
         is_listed = view["state"] in ("in_sync", "held", "failed")
         is_taken = view["reason"] == "already_exists" and self._taken(pair, seen)
@@ -239,23 +248,18 @@ class Judge:
             self._wrong(pair.left, f"agrees, and is {state}", pair)
         if is_step:
             pair.base, pair.since = (left, right), len(self.walk.acts)
+            pair.since_line = journal[-1]["number"]
 
     def _check_email(
-        self,
-        pair: Pair,
-        seen: dict[Key, Look],
-        view: dict[str, Any],
-        *,
-        journal: list[dict[str, Any]],
+        self, pair: Pair, seen: dict[Key, Look], *, view: dict[str, Any]
     ) -> bool:
         """Look at emails that differ; says whether they count as in step."""
         is_told = "email" in view["fields"] or view["state"] == "failed"
         if self._taken(pair, seen) and is_told:
             return False
-        if not self._raced(pair, "email", journal):
-            left, right = seen[pair.left].emails, seen[pair.right].emails
-            state = f"{view['state']} {view['reason']}"
-            self._wrong(pair.left, f"I1: email {left} and {right} ({state})", pair)
+        left, right = seen[pair.left].emails, seen[pair.right].emails
+        state = f"{view['state']} {view['reason']}"
+        self._wrong(pair.left, f"I1: email {left} and {right} ({state})", pair)
         return True
 
     def _scalar(
@@ -388,15 +392,29 @@ class Judge:
             for name in (*SCALARS, *ITEMS)
         )
 
-    def _raced(self, pair: Pair, name: str, journal: list[dict[str, Any]]) -> bool:
-        """Say whether our write overtook a left edit in the exempt window."""
-        lines = [line for line in journal if line["contact_id"] == pair.left[1]]
-        for mine, ours in itertools.pairwise(lines):
-            if mine["who"] == "user" and ours["who"] == "api":
-                gap = _seconds(ours["at"]) - _seconds(mine["at"])
-                if gap <= RACE_S and set(mine["fields"]) & set(ours["fields"]):
-                    return True
-        return False
+    def raced(
+        self, pair: Pair, name: str, *, problem: str, journal: list[dict[str, Any]]
+    ) -> bool:
+        """Say whether our write overtook the lost edit in the exempt window.
+
+        Only an edit can be lost so, and only of the field that was written; both
+        sides have to agree all the same.
+        """
+        if not problem.startswith("I3"):
+            return False
+        lines = [
+            line
+            for line in journal
+            if line["number"] > pair.since_line
+            and line["contact_id"] == pair.left[1]
+            and JOURNAL_NAMES[name] & set(line["fields"])
+        ]
+        return any(
+            mine["who"] == "user"
+            and ours["who"] == "api"
+            and _seconds(ours["at"]) - _seconds(mine["at"]) <= RACE_S
+            for mine, ours in itertools.pairwise(lines)
+        )
 
     def _acts(self, pair: Pair, name: str) -> list[Act]:
         return [

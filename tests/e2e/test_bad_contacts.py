@@ -196,10 +196,10 @@ async def _a_removed_email_is_told(system: Installation) -> None:
 
 
 async def _idle_passes_write_nothing(system: Installation) -> None:
-    writes, shown = await system.writes_to_left(), await system.right.cards()
+    before, shown = await system.write_counts(), await system.right.cards()
     for _ in range(2):
         await system.settle()
-    assert await system.writes_to_left() == writes
+    assert await system.write_counts() == before
     assert await system.right.cards() == shown
 
 

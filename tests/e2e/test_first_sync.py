@@ -47,20 +47,20 @@ async def _nothing_is_written_twice(system: Installation) -> None:
 
 
 async def _idle_passes_write_nothing(system: Installation) -> None:
-    before, cards = await _write_counts(system), await system.right.cards()
+    before, cards = await system.write_counts(), await system.right.cards()
     for _ in range(3):
         await system.sync()
-    assert await _write_counts(system) == before
+    assert await system.write_counts() == before
     assert await system.right.cards() == cards
 
 
 async def _one_edit_makes_one_write(system: Installation) -> None:
-    left, right = await _write_counts(system)
+    left, right = await system.write_counts()
     cards = await system.right.cards()
     await system.story.edit_both_sides()
     await system.sync()
     await system.sync()
-    assert await _write_counts(system) == (left + 1, right + 1)
+    assert await system.write_counts() == (left + 1, right + 1)
     now = await system.right.cards()
     assert now.keys() == cards.keys()
     # One card was edited by Tandem, the other by the person.
@@ -69,17 +69,12 @@ async def _one_edit_makes_one_write(system: Installation) -> None:
 
 
 async def _nothing_is_deleted(system: Installation) -> None:
-    before = await _write_counts(system)
+    before = await system.write_counts()
     await system.story.delete_on_both_sides()
     await system.sync()
     agreement = await system.agreement()
     assert agreement.is_whole, agreement
-    assert await _write_counts(system) == before
-
-
-async def _write_counts(system: Installation) -> tuple[int, int]:
-    """Return how often either vendor was told to change something."""
-    return len(await system.writes_to_left()), len(system.writes_to_right())
+    assert await system.write_counts() == before
 
 
 async def test_two_replicas_of_connector_and_reconciler_write_nothing_twice():

@@ -121,7 +121,7 @@ class MemoryBroker:
             copies += self.source.randint(1, COPIES_MAX)
         for consumer in self._streams[envelope.stream].values():
             for _ in range(copies if consumer.base_subject == base else 0):
-                _loop().call_later(self._delay_s(), consumer.add, envelope)
+                _loop().call_later(self._delay_s(), consumer.add, Kept(envelope))
 
     def consumer(self, message_class: type[Message], receiver: str) -> "Consumer":
         """Return a receiver's durable consumer, made where it is missing.
@@ -188,19 +188,27 @@ class Member:
             self._receive(message)
 
 
+class Kept:
+    """A message in a stream, and how often a consumer was given it."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self.envelope = envelope
+        self.delivered = 0
+
+
 class Consumer:
     """A durable consumer with explicit acknowledgement."""
 
     def __init__(self, broker: MemoryBroker, base_subject: str) -> None:
         self.base_subject = base_subject
         self.broker = broker
-        self._ready: deque[Envelope] = deque()
+        self._ready: deque[Kept] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._unacknowledged = 0
 
-    def add(self, envelope: Envelope) -> None:
+    def add(self, kept: Kept) -> None:
         """Have a message to give."""
-        self._ready.append(envelope)
+        self._ready.append(kept)
         self._wake_one()
 
     async def next(
@@ -220,11 +228,11 @@ class Consumer:
         self._unacknowledged += 1
         return _Delivery(self, self._ready.popleft(), life=life)
 
-    def settle(self, envelope: Envelope, *, again_in_s: float | None) -> None:
+    def settle(self, kept: Kept, *, again_in_s: float | None) -> None:
         """Take note of an acknowledgement, a refusal, or silence for too long."""
         self._unacknowledged -= 1
         if again_in_s is not None:
-            _loop().call_later(again_in_s, self.add, envelope)
+            _loop().call_later(again_in_s, self.add, kept)
         self._wake_one()
 
     def _may_give(self) -> bool:
@@ -242,8 +250,11 @@ class Consumer:
 class _Delivery:
     """A message in somebody's hands, until it is settled or held for too long."""
 
-    def __init__(self, consumer: Consumer, envelope: Envelope, *, life: Life) -> None:
-        self.envelope = envelope
+    def __init__(self, consumer: Consumer, kept: Kept, *, life: Life) -> None:
+        kept.delivered += 1
+        self.envelope = kept.envelope
+        self.is_repeated = kept.envelope.tries > 1 or kept.delivered > 1
+        self._kept = kept
         self._consumer = consumer
         self._life = life
         self._again = _loop().call_later(streams.ACK_WAIT_S, self._settle, 0.0)
@@ -265,7 +276,7 @@ class _Delivery:
         if not self._is_settled:
             self._is_settled = True
             self._again.cancel()
-            self._consumer.settle(self.envelope, again_in_s=again_in_s)
+            self._consumer.settle(self._kept, again_in_s=again_in_s)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -7,7 +7,7 @@ is a place where the process can be killed.
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from proto import codec, subjects
 from proto.base import Command, Message, Reply
@@ -19,6 +19,8 @@ from services.chassis.inbox import Delivery
 from services.chassis.outbox import Envelope, Receipt
 from tests.fakes.broker import LATENCY_S, Asked, Member, MemoryBroker
 from tests.fakes.loop import Life
+
+WAIT_S_MIN: Final = 60.0
 
 R = TypeVar("R", bound=Reply)
 
@@ -91,10 +93,10 @@ class MemoryBus:
     async def fetch(
         self, message_class: type[Message], *, wait_s: float
     ) -> Delivery | None:
-        """Return a message, or none when interrupted.
+        """Return a message, or none when the wait is over.
 
-        The wait does not end after ``wait_s``, because beginning it anew changes
-        nothing but the number of steps.
+        A short wait becomes a long one: beginning it anew changes little, and costs
+        steps of the loop.
         """
         self._pass("fetch", message_class)
         if not self._broker.is_up:
@@ -102,9 +104,11 @@ class MemoryBus:
         consumer = self._broker.consumer(message_class, self._service)
         waiting: asyncio.Future[None] = _loop().create_future()
         self._fetching[waiting] = None
+        timer = _loop().call_later(max(wait_s, WAIT_S_MIN), _end, waiting)
         try:
             delivery = await consumer.next(waiting, life=self.life)
         finally:
+            timer.cancel()
             self._fetching.pop(waiting, None)
         self._pass("fetched", message_class)
         return delivery
@@ -139,8 +143,7 @@ class MemoryBus:
 
     def interrupt(self) -> None:
         for waiting in list(self._fetching):
-            if not waiting.done():
-                waiting.set_result(None)
+            _end(waiting)
 
     async def settle(self, *, timeout_s: float) -> None:
         self._pass("settle")
@@ -214,6 +217,11 @@ class _Subscribed:
     async def drain(self) -> None:
         """Leave it; what came before is in hand already."""
         self._broker.leave(self._member)
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -101,6 +101,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._now = 0.0
         self._calm_steps = 0
         self.steps_max = steps_max
+        self.failures: list[BaseException] = []
+        """What callbacks raised, and tasks that nobody waited for."""
         self._numbers = itertools.count(1)
         self.set_task_factory(self._new_task)
 
@@ -126,6 +128,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, **more: Any) -> Any:
         return self.call_soon(callback, *args, **more)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Keep what would only be logged otherwise: in a test it is a failure."""
+        message = context.get("message", "an unknown failure")
+        self.failures.append(context.get("exception") or AssertionError(message))
 
     def _process_events(self, event_list: object) -> None:
         """Nothing ever comes."""
@@ -187,10 +194,14 @@ def run(
     Raises:
         Stuck: Everything waits for something that nobody will bring.
         Endless: It takes more steps than a simulation may, or spins.
+        BaseException: What a callback raised, or a task that nobody waited for.
     """
     loop = VirtualLoop(start=start, steps_max=steps_max)
     try:
-        return loop.run_until_complete(coroutine)
+        result = loop.run_until_complete(coroutine)
+        if loop.failures:
+            raise loop.failures[0]
+        return result
     finally:
         # What failed is told by now; what is left only has to go.
         with contextlib.suppress(Stuck, Endless):

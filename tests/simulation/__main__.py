@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from tests.simulation import running
+from tests.simulation import crash_points, running
 from tests.simulation.running import Played, Wanted
 
 LINES_SHOWN: Final = 60
@@ -29,6 +29,8 @@ def main() -> int:
         return _print_digests(_seeds(arguments))
     if arguments.determinism:
         return _compare(first=arguments.first, count=arguments.determinism)
+    if arguments.crash_points:
+        return _crash_everywhere(workers=arguments.workers)
     if arguments.seed is not None:
         return _replay(arguments.seed, is_traced=arguments.trace)
     return _play(_seeds(arguments), workers=arguments.workers)
@@ -112,6 +114,20 @@ def _compare(*, first: int, count: int) -> int:
     return 0 if is_complete and not different else 1
 
 
+def _crash_everywhere(*, workers: int) -> int:
+    """Tell one story with a crash at each point, and compare how it ends."""
+    running.prepare()
+    points = list(crash_points.points(crash_points.tell().passed))
+    failed = 0
+    for tried in running.spread(crash_points.differences, points, workers=workers):
+        if tried.differences:
+            failed += 1
+            print(f"{tried.point}: {', '.join(tried.differences)}")
+    places = {(point.service, point.place) for point in points}
+    print(f"{len(points)} points at {len(places)} places: {failed} ended otherwise")
+    return 1 if failed else 0
+
+
 def _show_failure(played: Played) -> None:
     print(f"\nseed {played.seed} failed; again: make sim SEED={played.seed}")
     for violation in played.violations:
@@ -143,6 +159,11 @@ def _arguments() -> argparse.Namespace:
         default=0,
         metavar="SEEDS",
         help="play so many in different processes and compare their traces",
+    )
+    add(
+        "--crash-points",
+        action="store_true",
+        help="tell one story with a crash at each point that it comes by",
     )
     add("--digests", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -35,22 +35,26 @@ class Crashes:
         self.passed: Counter[tuple[str, str]] = Counter()
         """How often each place was come by, where somebody wants to know."""
         self.is_counting = False
-        world.watch = self._come_by
 
     def happen(self, *, places_mean: float) -> None:
         """Let one happen every so many places, on average."""
         self._places_mean = places_mean
         self._draw()
+        self._world.watch = self._come_by
 
     def happen_at(self, point: Point) -> None:
         """Let one happen at a point, and none elsewhere."""
         self._point = point
+        self.count_places()
+
+    def count_places(self) -> None:
+        """Count how often each place is come by."""
         self.is_counting = True
+        self._world.watch = self._come_by
 
     def stop(self) -> None:
         """Let no more happen."""
-        self._left = 0
-        self._point = None
+        self._world.watch = None
 
     def _draw(self) -> None:
         self._left = 1 + int(self._source.expovariate(1.0 / self._places_mean))
@@ -60,11 +64,11 @@ class Crashes:
             self.passed[service, place] += 1
             if self._point == (service, place, self.passed[service, place]):
                 self._crash(service, replica, place)
-        elif self._left > 0:
-            self._left -= 1
-            if self._left == 0:
-                self._crash(service, replica, place)
-                self._draw()
+            return
+        self._left -= 1
+        if self._left == 0:
+            self._draw()
+            self._crash(service, replica, place)
 
     def _crash(self, service: str, replica: int, place: str) -> None:
         self.count += 1

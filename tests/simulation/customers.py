@@ -23,6 +23,7 @@ from proto.ids import AccountId, AppId, ConnectionId, TenantId
 from proto.reconciler import (
     Connection,
     ConnectionAct,
+    ConnectionState,
     CreateConnection,
     End,
     Settings,
@@ -115,14 +116,17 @@ class Customers:
         """Do one of the things that people do to a connection that runs."""
         made = self._source.choice(self.connections)
         if self._source.random() < 0.4:
-            await self._try(made, ConnectionAct.SYNC_NOW)
+            await self.attempt(made, ConnectionAct.SYNC_NOW)
             return
-        await self._try(made, ConnectionAct.PAUSE)
+        await self.attempt(made, ConnectionAct.PAUSE)
         await asyncio.sleep(self._source.uniform(*PAUSE_S))
-        await self._try(made, ConnectionAct.RESUME)
+        await self.attempt(made, ConnectionAct.RESUME)
 
-    async def heal(self) -> None:
-        """Authorise again what was lost."""
+    async def heal(self) -> bool:
+        """Authorise again what was lost, and resume what waits for that.
+
+        Tells whether anything was lost.
+        """
         lost = {
             row["account_id"]
             for row in self._world.database.rows("auth.accounts")
@@ -132,8 +136,17 @@ class Customers:
             if account_id in lost:
                 self._world.note("customer", tenant, "authorises again")
                 await self.authorise(tenant, place)
+        paused = {
+            row["connection_id"]
+            for row in self._world.database.rows("reconciler.connections")
+            if row["state"] == ConnectionState.PAUSED
+        }
+        for made in self.connections:
+            if made.connection_id in paused:
+                await self.attempt(made, ConnectionAct.RESUME)
+        return bool(lost)
 
-    async def _try(self, made: Made, act: ConnectionAct) -> None:
+    async def attempt(self, made: Made, act: ConnectionAct) -> None:
         """Do something, unless the connection does not take it in its state."""
         try:
             await self.tell(made, act)
@@ -142,7 +155,20 @@ class Customers:
                 raise
 
     async def authorise(self, tenant: str, place: Place) -> AccountId:
-        """Give Tandem access to an account; again, if it had it before."""
+        """Give Tandem access to an account; again, if it had it before.
+
+        Who is told to begin again does so.
+        """
+        for _ in range(TRIES_MAX):
+            try:
+                return await self._authorise(tenant, place)
+            except CommandFailed as err:
+                if err.code is not ErrorCode.AUTHORISATION_EXPIRED:
+                    raise
+            await asyncio.sleep(self._source.uniform(*AGAIN_S))
+        raise AssertionError(f"{place} was never authorised")
+
+    async def _authorise(self, tenant: str, place: Place) -> AccountId:
         tenant_id, vendor = TenantId(tenant), self._vendors[place.app]
         begun = await self.ask(
             BeginAuthorisation(

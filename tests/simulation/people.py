@@ -108,7 +108,8 @@ class People:
         limit = ways.limit_of(role) or 200
         text = self._text(role, origin)
         if len(text) > limit:
-            text = text[:limit].rstrip()
+            # A second mark must not be cut in two.
+            text = text.partition(" ")[0][:limit]
         self.authored[serial] = Authored(origin=origin, role=role, text=text)
         return text
 

@@ -6,7 +6,7 @@ on the system has to come to rest, and to stay so for ten more rounds.
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
 from proto.ids import AppId
@@ -25,18 +25,24 @@ from tests.simulation.vendors.api import Vendor
 from tests.simulation.vendors.book import Book
 from tests.simulation.vendors.line import Line
 from tests.simulation.vendors.session import Outside
+from tests.simulation.vendors.ways import LAG_S_MAX
 from tests.simulation.vendors.weather import CALM
 from tests.simulation.world import SERVICES, Pace, World
 
 OUTAGE_S: Final = (2.0, 60.0)
 LOOK_S: Final = 10.0
 """How often it is asked whether everything is at rest."""
-REST_S_MAX: Final = 3_600.0
+REST_S_MAX: Final = 7_200.0
 """The longest that coming to rest may take."""
+WRITES_MAX: Final = 1_000
+"""More writes than this, and values go round for ever."""
 COMPLAINTS_MAX: Final = 100
 """More errors in the log than this, and waiting will not help."""
 ROUNDS: Final = 10
 """Full rounds of reading in which nothing may be written any more."""
+
+
+Script = Callable[["Play"], Awaitable[None]]
 
 
 class Play:
@@ -69,6 +75,7 @@ class Play:
         self.errands = Errands(
             self.customers, self.vendors, source=scenario.source("errands")
         )
+        self._last_act_at = 0.0
         self.peace_at: float | None = None
         """T0, by the true time."""
         self.rest_at: float | None = None
@@ -80,15 +87,17 @@ class Play:
         for judge in self.judges:
             judge.begin(self)
 
-    async def run(self) -> None:
-        """Play it all."""
+    async def run(self, *, script: Script | None = None) -> None:
+        """Play it all; a script takes the place of whatever would happen by chance."""
         self.users.populate()
         for service in SERVICES:
             for number in range(self.scenario.troubles.replicas.get(service, 1)):
                 self.world.start(service, number + 1)
         for plan in self.scenario.connections:
             await self.customers.connect(plan)
-        await self._time_of_troubles()
+        await (script(self) if script else self._time_of_troubles())
+        while self._last_act_at > self.world.loop.time():
+            await asyncio.sleep(self._last_act_at - self.world.loop.time())
         self._make_peace()
         await self._come_to_rest()
         for judge in self.judges:
@@ -159,7 +168,9 @@ class Play:
         self.world.broker.come_back(is_wiped=is_wiped)
 
     def _later(self, delay_s: float, act: Callable[[], None]) -> object:
-        return self.world.loop.call_later(delay_s, act)
+        timer = self.world.loop.call_later(delay_s, act)
+        self._last_act_at = max(self._last_act_at, timer.when())
+        return timer
 
     # T0 and after
 
@@ -178,9 +189,12 @@ class Play:
         until = self.peace_at + REST_S_MAX
         await asyncio.sleep(2 * self.pace.poll_interval_s)
         while unrest := self.unrest():
-            is_hopeless = len(self.world.complaints) > COMPLAINTS_MAX
+            writes = len(self.ledger.ours())
+            is_hopeless = (
+                writes > WRITES_MAX or len(self.world.complaints) > COMPLAINTS_MAX
+            )
             if is_hopeless or self.world.loop.time() > until:
-                raise Restless(unrest)
+                raise Restless(unrest, writes)
             await self.customers.heal()
             await asyncio.sleep(LOOK_S)
         self.rest_at = self.world.loop.time()
@@ -196,15 +210,28 @@ class Play:
             for row in rows(table)
             if not states or row["state"] in states
         ]
-        return found
+        return [*found, *self._unread()]
+
+    def _unread(self) -> Iterator[str]:
+        """Yield the accounts in which something happened that nobody has read yet."""
+        if any(book.is_rewriting for book in self.books.values()):
+            yield "a vendor rewrites"
+        changed_at = self.ledger.entries[-1].at
+        # Clocks of replicas differ, and what a listing shows is a little old.
+        shown_at = changed_at + LAG_S_MAX + 2 * self.pace.skew_s_max
+        for row in self.world.database.rows("connector.accounts"):
+            read_at = row["last_read_at"]
+            if row["is_wanted"] and (read_at is None or read_at.timestamp() < shown_at):
+                yield f"reading {row['account_id']}"
 
 
 _OPEN: Final = (
-    ("auth.accounts", "account_id", ("lost", "pending")),
+    ("auth.accounts", "account_id", ("lost",)),
     ("connector.writes", "intent_id", ("new", "sent")),
     ("connector.wanted_reads", "record_id", ()),
     ("reconciler.connections", "connection_id", ("scanning", "syncing")),
     ("reconciler.intents", "intent_id", ("open", "unknown")),
+    ("reconciler.links", "link_id", ("pending",)),
     ("reconciler.dirty", "record_id", ()),
 )
 """Tables, what their rows are called, and the states in which a row is work."""
@@ -213,8 +240,9 @@ _OPEN: Final = (
 class Restless(AssertionError):
     """The system does not come to rest."""
 
-    def __init__(self, unrest: list[str]) -> None:
-        super().__init__(f"still to be done: {', '.join(unrest[:10])}")
+    def __init__(self, unrest: list[str], writes: int) -> None:
+        left = ", ".join(unrest[:10])
+        super().__init__(f"after {writes} writes still to be done: {left}")
 
 
 class Judge(Protocol):

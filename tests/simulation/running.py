@@ -5,12 +5,14 @@ between seeds and never within one, which saves a fifth of the time.
 """
 
 import datetime
+import functools
 import gc
 import itertools
 import multiprocessing
+import signal
 import traceback
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -20,9 +22,18 @@ from tests.simulation.invariants.judge import Judge
 from tests.simulation.playing import Play, Restless
 
 START: Final = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-COLLECT_EVERY: Final = 20
-CHUNK_SEEDS: Final = 10
+CHUNK: Final = 10
+"""Jobs that a process takes at once, and after which it collects its garbage."""
 COMPLAINTS_SHOWN: Final = 5
+J = TypeVar("J")
+R = TypeVar("R")
+
+SEED_S_MAX: Final = 60.0
+"""Time of the processor; a seed takes a fifth of a second."""
+
+
+class TooSlow(KeyboardInterrupt):
+    """A seed takes for ever; asyncio lets nothing less through than an interrupt."""
 
 
 class Played(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,12 +70,15 @@ def play(seed: int, *, wanted: Wanted = Wanted()) -> Played:  # noqa: B008
         await play.run()
 
     violations: list[str] = []
+    signal.setitimer(signal.ITIMER_PROF, SEED_S_MAX)
     try:
         loop.run(run(), start=START)
     except Restless as err:
         violations.append(f"I2: {err}")
-    except Exception:
+    except (Exception, TooSlow):
         violations.append(f"the simulation itself failed:\n{traceback.format_exc()}")
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
     if not plays:
         return Played(seed=seed, violations=tuple(violations))
     [played] = plays
@@ -92,6 +106,7 @@ def judges() -> list[Judge]:
 def prepare() -> None:
     """Make this process ready to play; what is loaded by now is kept for ever."""
     complaints.configure()
+    signal.signal(signal.SIGPROF, _give_up)
     gc.disable()
     gc.collect()
     gc.freeze()
@@ -104,29 +119,37 @@ def many(
     wanted: Wanted = Wanted(),  # noqa: B008
 ) -> Iterator[Played]:
     """Play many seeds on so many processes; results come as they are ready."""
-    chunks = _chunks(seeds)
+    play_one = functools.partial(play, wanted=wanted)
+    yield from spread(play_one, seeds, workers=workers)
+
+
+def spread(
+    function: Callable[[J], R], jobs: Iterable[J], *, workers: int
+) -> Iterator[R]:
+    """Call a function for each job on so many processes that are ready to play."""
+    chunks = _chunks(jobs)
+    call_all = functools.partial(_call_all, function)
     if workers == 1:
         prepare()
         for chunk in chunks:
-            yield from _play_chunk((chunk, wanted))
+            yield from call_all(chunk)
         return
-    jobs = ((chunk, wanted) for chunk in chunks)
     with multiprocessing.Pool(workers, initializer=prepare) as pool:
-        for results in pool.imap_unordered(_play_chunk, jobs):
+        for results in pool.imap_unordered(call_all, chunks):
             yield from results
 
 
-def _play_chunk(job: tuple[tuple[int, ...], Wanted]) -> list[Played]:
-    seeds, wanted = job
-    found = []
-    for number, seed in enumerate(seeds):
-        found.append(play(seed, wanted=wanted))
-        if number % COLLECT_EVERY == 0:
-            gc.collect()
+def _give_up(_number: int, _frame: object) -> None:
+    raise TooSlow
+
+
+def _call_all(function: Callable[[J], R], jobs: tuple[J, ...]) -> list[R]:
+    found = [function(job) for job in jobs]
+    gc.collect()
     return found
 
 
-def _chunks(seeds: Iterable[int]) -> Iterator[tuple[int, ...]]:
-    left = iter(seeds)
-    while chunk := tuple(itertools.islice(left, CHUNK_SEEDS)):
+def _chunks(jobs: Iterable[J]) -> Iterator[tuple[J, ...]]:
+    left = iter(jobs)
+    while chunk := tuple(itertools.islice(left, CHUNK)):
         yield chunk

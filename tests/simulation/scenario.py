@@ -172,6 +172,14 @@ def _vendors(
             else msgspec.structs.replace(each, paging=Paging.KEYSET)
             for each in drawn
         ]
+    if count > 2:
+        # What one of three cuts comes back to the others by the way round.
+        drawn = [
+            msgspec.structs.replace(
+                each, forms=msgspec.structs.replace(each.forms, shortens_to=0)
+            )
+            for each in drawn
+        ]
     is_contest = sum(each.forms.after_s > 0 for each in drawn) > 1
     if is_contest and not features.freezes:
         # Two that rewrite each other's values later would go on for ever.

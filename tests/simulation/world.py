@@ -115,7 +115,7 @@ class World:
         """Told the service, the replica and the place that one of its tasks is at."""
         self.broker = MemoryBroker(self.source("broker"), note=self.note)
         self.database = MemoryDatabase(self.source("database"))
-        self.database.watch = _pass_by
+        self.database.watch = self._be_at_database
         self.database.witness = self._note_commit
         self.api = MemoryBus(self.broker, service="api", life=Life("api"))
         self._outside = outside
@@ -281,6 +281,12 @@ class World:
         if self.watch is not None:
             self.watch(replica.service, replica.number, place)
 
+    def _be_at_database(self, _service: str, what: str) -> None:
+        """Let the task that runs come by a place of the database."""
+        life = loop.present_life()
+        if life is not None and (life.is_over or self.watch is not None):
+            life.pass_by(f"database {what}")
+
     def _note_commit(self, service: str, rows: Any) -> None:
         if service in _SECRETIVE:
             rows = [table for table, _key in rows]
@@ -289,13 +295,6 @@ class World:
     def _complain(self, event: str, rest: str) -> None:
         self.note("complaint", event)
         self.complaints.append(f"{event} {rest}")
-
-
-def _pass_by(service: str, what: str) -> None:
-    """Let the task that runs come by a place of the database."""
-    life = loop.present_life()
-    if life is not None:
-        life.pass_by(f"database {what}")
 
 
 @contextlib.asynccontextmanager

@@ -5,9 +5,9 @@ that are named for the services. Results and errors are those of ``chassis.datab
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from services.chassis.database import (
@@ -74,6 +74,12 @@ class MemoryDatabase:
         """Return the names of all tables."""
         return [f"{s}.{name}" for s, tables in self._schemas.items() for name in tables]
 
+    def check(self) -> None:
+        """Make sure that nobody holds anything, and that nothing is half there."""
+        for tables in self._schemas.values():
+            for table in tables.values():
+                table.check()
+
     def go_away(self) -> None:
         """Break every connection and refuse new ones, until ``come_back``."""
         self.is_away = True
@@ -105,8 +111,10 @@ class MemoryUser(Database):
         self._database = database
         self._tables = tables
         self._modelled = catalogue.of_service(service)
-        self._free = asyncio.Semaphore(connections_max)
+        self._connections_max = connections_max
         self._open: dict[Session, None] = {}
+        self._waiting: list[asyncio.Future[None]] = []
+        """Those who wait for a connection, first come first."""
         self._is_dead = False
 
     @property
@@ -114,31 +122,19 @@ class MemoryUser(Database):
         """Whether a statement waits for a lock that somebody else holds."""
         return any(session.is_waiting for session in self._open)
 
-    @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction; it is committed when the block ends well."""
-        session = await self._begin()
-        transaction = MemoryTransaction(self, session)
-        try:
-            try:
-                yield transaction
-            except BaseException:
-                session.rollback()
-                raise
-            await self._commit(session)
-        finally:
-            self._end(session)
-        transaction.committed()
+        return MemoryTransaction(self)
 
     async def fetch(self, query: Query) -> list[Row]:
         """Run one reading query on its own."""
-        session = await self._begin()
+        session = await self.begin()
         try:
             rows = rows_of(await self.run(session, query))
-            assert not session.written(), f"{query.name} writes; open a transaction"
+            assert not session.has_written, f"{query.name} writes; open a transaction"
             return rows
         finally:
-            self._end(session)
+            self.end(session)
 
     async def fetch_row(self, query: Query) -> Row | None:
         """Run one reading query on its own and return its first row."""
@@ -168,31 +164,27 @@ class MemoryUser(Database):
         self.break_connections()
         self._database.forget(self)
 
-    async def _begin(self) -> Session:
+    async def begin(self) -> Session:
+        """Open a transaction, waiting for a connection that is free."""
         database = self._database
         self._tell("open")
         if self._is_dead or database.is_away or self._happens(database.faults.refusals):
             await asyncio.sleep(0)
             raise DatabaseUnavailable("ConnectionRefusedError")
-        if self._free.locked():
-            try:
-                async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                    await self._free.acquire()
-            except TimeoutError as err:
-                raise DatabaseUnavailable("TimeoutError") from err
-        else:
-            await self._free.acquire()
+        if len(self._open) >= self._connections_max:
+            await self._wait_for_connection()
         session = Session(self._tables, database.patience)
         session.used_at = asyncio.get_running_loop().time()
         self._open[session] = None
         return session
 
-    async def _commit(self, session: Session) -> None:
+    async def commit(self, session: Session) -> None:
+        """Commit; what goes wrong leaves it open whether that was done."""
         database, faults = self._database, self._database.faults
         await self._let_others_run(session, "commit")
         if self._happens(faults.lost_commits):
             raise DatabaseUnavailable("ConnectionDoesNotExistError")
-        if database.witness is not None:
+        if session.has_written and database.witness is not None:
             database.witness(self.service, session.written())
         session.commit()
         self._tell("committed")
@@ -202,11 +194,28 @@ class MemoryUser(Database):
         if self._happens(faults.yields):
             await asyncio.sleep(0)
 
-    def _end(self, session: Session) -> None:
+    def end(self, session: Session) -> None:
+        """Give the connection back; what is not committed by now is undone."""
         if not session.is_over:
             session.rollback()
         del self._open[session]
-        self._free.release()
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+                break
+
+    async def _wait_for_connection(self) -> None:
+        give_up_at = asyncio.get_running_loop().time() + CONNECT_TIMEOUT_S
+        while len(self._open) >= self._connections_max:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            try:
+                async with asyncio.timeout_at(give_up_at):
+                    await waiting
+            except TimeoutError as err:
+                raise DatabaseUnavailable("TimeoutError") from err
+            finally:
+                self._waiting.remove(waiting)
 
     async def _let_others_run(self, session: Session, what: str) -> None:
         """Be somewhere that others may come in between, or everything may end."""
@@ -234,12 +243,25 @@ class MemoryUser(Database):
 
 
 class MemoryTransaction(Transaction):
-    """One open transaction."""
+    """One transaction, open as long as the block that it is the context of."""
 
-    def __init__(self, user: MemoryUser, session: Session) -> None:
-        super().__init__(connection=session)
+    def __init__(self, user: MemoryUser) -> None:
+        super().__init__(connection=None)
         self._user = user
-        self._session = session
+        self._session: Session
+
+    async def __aenter__(self) -> Transaction:
+        self._session = await self._user.begin()
+        return self
+
+    async def __aexit__(self, kind: object, *_error: object) -> None:
+        try:
+            if kind is None:
+                await self._user.commit(self._session)
+        finally:
+            self._user.end(self._session)
+        if kind is None:
+            self.committed()
 
     async def fetch(self, query: Query) -> list[Any]:
         """Run a query and return its rows."""

@@ -225,6 +225,11 @@ class Session:
         """Find code that goes on after an error: Postgres would refuse, or undo it."""
         assert self._error is None, f"the transaction has failed: {self._error!r}"
 
+    @property
+    def has_written(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self._written)
+
     def written(self) -> list[tuple[str, Key]]:
         """Return the table and the key of each row that was written."""
         return [(table.name, slot.key) for slot, table in self._written.items()]

@@ -80,6 +80,12 @@ class Index:
         else:
             bucket[slot] = None
 
+    def keys(self) -> dict[Key, list[Key]]:
+        """Return the primary keys of the rows found, by what they are found by."""
+        return {
+            key: [slot.key for slot in bucket] for key, bucket in self._buckets.items()
+        }
+
     def discard(self, key: Key, slot: Slot) -> None:
         """Have a slot found no more by ``key``; again does no harm."""
         bucket = self._buckets.get(key)
@@ -118,6 +124,22 @@ class Table:
     def rows(self) -> list[Row]:
         """Return what is committed."""
         return [s.committed for s in self.slots.values() if s.committed is not None]
+
+    def check(self) -> None:
+        """Make sure that nothing is left of any transaction but what it committed."""
+        found: dict[str, dict[Key, list[Key]]] = {name: {} for name in self.indexes}
+        for slot in self.slots.values():
+            assert slot.committed is not None, f"{self.name} {slot.key} is empty"
+            is_free = not slot.locks and slot.writer is None and not slot.past
+            assert is_free, f"{self.name} {slot.key} is somebody's"
+            for name, index in self.indexes.items():
+                key = index.key_of(slot.committed)
+                if key is not None:
+                    found[name].setdefault(key, []).append(slot.key)
+        for name, index in self.indexes.items():
+            for key, slots in index.keys().items():
+                assert sorted(slots) == sorted(found[name].pop(key)), f"{name} {key}"
+            assert not found[name], f"{name} misses {found[name]}"
 
     def draft(self, slot: Slot, row: Row | None) -> None:
         """Note what a slot's writer makes of its row."""

@@ -10,7 +10,7 @@ from proto.fields import Role
 from proto.reconciler import Direction, MappingView, RecordState, Side
 from tests.simulation.invariants.aftermath import Aftermath, Held
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
-from tests.simulation.ledger import Key, State, Who
+from tests.simulation.ledger import Key, Place, State, Who
 from tests.simulation.vendors import forms
 from tests.simulation.vendors.book import Holder, address_key, value_of
 from tests.simulation.vendors.forms import NAMES
@@ -71,12 +71,12 @@ def is_in_scope(owned: Owned, side: Side, state: State) -> bool:
     return container is None or container in state.lists
 
 
-def disagreements(pair: Pair, truth: Truth) -> Iterator[tuple[str, str]]:
+def disagreements(pair: Pair, truth: Truth) -> Iterator[tuple[MappingView, str]]:
     """Yield the mappings in which the two records differ, and how."""
     for view in pair.owned.now.mappings:
         text = _difference(pair, view, truth)
-        if text and not _is_only_read(pair, view, truth):
-            yield view.mapping_id, text
+        if text:
+            yield view, text
 
 
 def _everybody_is_listed(
@@ -121,10 +121,11 @@ def _both_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
         return
     held = dict(pair.link.held)
     is_excused = False
-    for mapping_id, text in disagreements(pair, truth):
-        if _is_borne_out(pair, mapping_id, held.get(mapping_id, reason), truth):
+    for view, text in disagreements(pair, truth):
+        why = held.get(view.mapping_id, reason)
+        if _is_borne_out(pair, view.mapping_id, why, truth):
             is_excused = True
-        else:
+        elif not _is_only_read(pair, view, truth):
             yield Wrong("I1", f"{text}: {pair}")
     if state != RecordState.IN_SYNC and not is_excused:
         yield Wrong("I1", f"in step, and said not to be: {pair}")
@@ -136,7 +137,8 @@ def _one_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
     assert key is not None
     state, reason = pair.link.row.state, pair.link.row.reason
     if other is not None:
-        if state not in (RecordState.DELETED, "merged"):
+        is_told = truth.ways(other[0]).has_tombstones or truth.features.sweeps
+        if state not in (RecordState.DELETED, "merged") and is_told:
             yield Wrong("I1", f"{tell(other)} is gone, and nobody says so: {pair}")
         return
     checks = {
@@ -251,8 +253,15 @@ def _has_rival(pair: Pair, key: Key, side: Side, truth: Truth) -> bool:
         and (place, holder.record_id) != key
         and _email((place, holder.record_id), truth) == email
         for place in (pair.owned.place(side), pair.owned.place(_other(side)))
-        for holder in truth.book(place).live()
+        for holder in _known_live(place, truth)
     )
+
+
+def _known_live(place: Place, truth: Truth) -> list[Holder]:
+    """Return the records that Tandem must take for live: nobody told it otherwise."""
+    book = truth.book(place)
+    is_told = book.ways.has_tombstones or truth.features.sweeps
+    return book.live() if is_told else list(book.holders.values())
 
 
 def _can_be_unsure(pair: Pair, truth: Truth) -> bool:

@@ -8,33 +8,46 @@ from collections.abc import Iterator
 
 from proto.fields import Role
 from proto.reconciler import Side
+from services.reconciler.engine.model import Rule
 from tests.simulation.invariants.aftermath import Aftermath
 from tests.simulation.invariants.truth import Truth, Wrong, same, serials, tell
-from tests.simulation.ledger import Entry, Key, Who
-from tests.simulation.vendors.forms import NAMES
+from tests.simulation.ledger import Act, Entry, Key, Who
+from tests.simulation.vendors.forms import NAMES, Forms
 
 RACE = "I3 edit between read and write"
+CLEARED = "I3 cleared before a first match"
+SEEN_S = 120.0
+"""What a record was so shortly before may be all that we had seen of it."""
+YOUNG_S = 900.0
+"""For so long after a record came, what is in it may be taken for its first state."""
 
 
 def check(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     """Yield every last edit of a user that is nowhere."""
-    for owned in truth.owned:
-        for place in (owned.place(Side.LEFT), owned.place(Side.RIGHT)):
-            for holder in truth.book(place).live():
-                yield from _of_record((place, holder.record_id), after, truth)
+    places = [place for owned in truth.owned for place in (owned.left, owned.right)]
+    for place in dict.fromkeys(places):
+        for holder in truth.book(place).live():
+            yield from _of_record((place, holder.record_id), after, truth)
 
 
 def _of_record(key: Key, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     ways = truth.ways(key[0])
     history = truth.ledger.of(key)
     for name in ways.names:
-        changes = [entry for entry in history if name in entry.changed]
+        role = ways.role_of(name)
+        changes = [
+            entry
+            for entry in history
+            # Another spelling of what was there is no edit.
+            if name in entry.changed
+            and not same(role, entry.was(name), entry.after.fields[name])
+        ]
         last = next(
             (n for n in range(len(changes) - 1, -1, -1) if _is_users(changes[n])), None
         )
         if last is None:
             continue
-        lost = _first_overwriting(changes[last:], name, ways.role_of(name))
+        lost = _first_overwriting(changes[last:], name, role)
         if lost is None:
             continue
         edit, write = lost
@@ -83,24 +96,88 @@ def _is_accounted_for(
     if is_race and read_at < edit.at:
         truth.excuse(RACE)
         return True
-    if any(name in loss.fields and loss.fields[name] == value for loss in after.losses):
+    role = truth.ways(edit.place).role_of(name)
+    if any(
+        name in loss.fields and same(role, loss.fields[name], value)
+        for loss in after.losses
+    ):
         return True
-    if value is None:
-        return _is_newer(write, edit, name, truth=truth)
-    return _was_carried(edit, name, truth)
+    if _is_one_way(edit, name, truth) and _is_in_history(edit, name, role, after):
+        return True
+    if value is not None:
+        return _was_carried(edit, name, truth)
+    if _is_newer(write, edit, name, truth=truth):
+        return True
+    if _is_first_match(write, name, after) and _is_young(edit, truth):
+        truth.excuse(CLEARED)
+        return True
+    return False
+
+
+def _is_first_match(write: Entry, name: str, after: Aftermath) -> bool:
+    """Say whether a value was written because the two had never been in step."""
+    return any(
+        change.field_id == name and change.rule is Rule.FIRST_MATCH
+        for planned in after.intents
+        if planned.intent.record_id == write.record_id
+        for change in planned.intent.changes
+        if change.after == write.cause.asked.get(name)
+    )
+
+
+def _is_young(edit: Entry, truth: Truth) -> bool:
+    """Say whether the two could be new to each other: an empty value then gives way."""
+    entries = [
+        entry
+        for key in (edit.key, *truth.partners(edit.key))
+        for entry in truth.ledger.of(key)
+    ]
+    return any(
+        entry.act in (Act.CREATE, Act.RESTORE, Act.MERGE)
+        and entry.at > edit.at - YOUNG_S
+        for entry in entries
+    ) or any(len(owned.versions) > 1 for owned, _ in truth.ends_at(edit.place))
+
+
+def _is_one_way(edit: Entry, name: str, truth: Truth) -> bool:
+    """Say whether what users enter in a field goes nowhere, by the settings."""
+    return any(
+        view.direction == f"to_{side.value}"
+        for owned, side in truth.ends_at(edit.place)
+        for version in owned.versions
+        for view in version.mappings
+        if name in (view.left if side is Side.LEFT else view.right)
+    )
+
+
+def _is_in_history(edit: Entry, name: str, role: Role, after: Aftermath) -> bool:
+    """Say whether an intent tells what it overwrote, so that it can be put back."""
+    value = edit.after.fields[name]
+    return any(
+        change.field_id == name and same(role, change.before, value)
+        for planned in after.intents
+        if planned.intent.record_id == edit.record_id
+        for change in planned.intent.changes
+    )
 
 
 def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
-    """Say whether a cleared field got something else than what had been cleared.
+    """Say whether a cleared field got something that a user entered elsewhere.
 
     An empty value gives way in a conflict, and nothing is kept of it.
     """
-    role = truth.ways(edit.place).role_of(name)
-    return not same(role, write.after.fields[name], edit.was(name))
+    role, value = truth.ways(edit.place).role_of(name), write.after.fields[name]
+    return not same(role, value, edit.was(name)) or any(
+        entry.who is Who.USER and same(role, entry.after.fields[other], value)
+        for key in truth.partners(edit.key)
+        for entry in truth.ledger.of(key)
+        for other in [truth.ways(key[0]).name_of(role)]
+        if other in entry.changed
+    )
 
 
 def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
-    """Say whether an edit went across, and was overwritten there by a user."""
+    """Say whether an edit was on the other side too, and a user overwrote it there."""
     role = truth.ways(edit.place).role_of(name)
     for other in truth.partners(edit.key):
         ways = truth.ways(other[0])
@@ -108,21 +185,25 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
         names = {str(ways.name_of(each)) for each in roles}
         arrived = False
         for entry in truth.ledger.of(other):
-            if not names & set(entry.changed):
-                continue
-            if arrived and entry.who is Who.USER:
+            is_change = bool(names & set(entry.changed))
+            is_late = entry.at > edit.at - SEEN_S
+            if arrived and is_change and is_late and entry.who is Who.USER:
                 return True
-            if entry.at >= edit.at and entry.who is Who.TANDEM:
-                arrived = arrived or _arrived(entry, edit, name, names=names, role=role)
+            if is_change:
+                arrived = _arrived(
+                    entry, edit, name, names=names, role=role, forms=ways.forms
+                )
     return False
 
 
 def _arrived(
-    entry: Entry, edit: Entry, name: str, *, names: set[str], role: Role
+    entry: Entry, edit: Entry, name: str, *, names: set[str], role: Role, forms: Forms
 ) -> bool:
+    """Say whether a record has what was entered on the other side, as far as it can."""
     value = edit.after.fields[name]
+    held = [entry.after.fields.get(each) for each in names]
     if role in NAMES:
         entered = serials(value) - serials(edit.was(name))
-        held = {n for each in names for n in serials(entry.after.fields.get(each))}
-        return bool(entered) and entered <= held
-    return any(same(role, entry.after.fields.get(each), value) for each in names)
+        return bool(entered) and entered <= {n for each in held for n in serials(each)}
+    text = value if isinstance(value, str) else None
+    return any(same(role, each, forms.of(role, text)) for each in held)

@@ -71,6 +71,13 @@ class Owned(msgspec.Struct, kw_only=True):
         """Return the account at one end."""
         return self.left if side is Side.LEFT else self.right
 
+    def during(self, at: float) -> Iterator[Version]:
+        """Yield the settings by which a write at a time may have been decided."""
+        for number, version in enumerate(self.versions):
+            later = self.versions[number + 1 :]
+            if version.at <= at and not (later and later[0].at < at - IN_FLIGHT_S):
+                yield version
+
     def container(self, side: Side) -> str | None:
         """Return the list that is connected, where it is not the whole account."""
         settings = self.now.settings
@@ -197,16 +204,14 @@ class Truth:
 
     def allowed(self, place: Place, at: float) -> set[str]:
         """Return the fields that may be written at a time, by any setting then."""
-        found: set[str] = set()
-        for owned, side in self.ends_at(place):
-            for number, made in enumerate(owned.versions):
-                ends = [each.at for each in owned.versions[number + 1 :]]
-                if made.at > at or (ends and ends[0] < at - IN_FLIGHT_S):
-                    continue
-                for view in made.mappings:
-                    if view.direction in ("both", f"to_{side.value}"):
-                        found.update(view.left if side is Side.LEFT else view.right)
-        return found
+        return {
+            name
+            for owned, side in self.ends_at(place)
+            for version in owned.during(at)
+            for view in version.mappings
+            if view.direction in ("both", f"to_{side.value}")
+            for name in (view.left if side is Side.LEFT else view.right)
+        }
 
     def says(self, key: Key, name: str) -> Held:
         """Return a record's present value of a field, as its vendor holds it."""

@@ -83,6 +83,11 @@ class Book:
             self._rewrite(record_id, due)
         return moment
 
+    @property
+    def is_rewriting(self) -> bool:
+        """Say whether the vendor has yet to do something by itself."""
+        return bool(self._to_rewrite)
+
     def clock(self, moment: float) -> float:
         """Return what the vendor's clock shows at a time."""
         step = self.ways.stamp_s

@@ -14,7 +14,7 @@ from proto.ids import AccountId, AppId, MessageId, TenantId
 from services.chassis.errors import BusUnavailable, CommandFailed
 from services.chassis.outbox import Envelope, Receipt
 from tests.fakes import loop
-from tests.fakes.broker import BusFaults, MemoryBroker
+from tests.fakes.broker import BusFaults, Kept, MemoryBroker
 from tests.fakes.bus import MemoryBus
 from tests.fakes.loop import Life
 
@@ -51,6 +51,7 @@ class Parts:
 
 def envelope(number):
     return Envelope(
+        tenant_id=TENANT,
         message_id=MessageId(f"msg_{number}"),
         sender="connector",
         subject="evt.connector.contacts_observed.v1.acct_1",
@@ -170,6 +171,7 @@ def test_a_message_that_nobody_settles_comes_again():
         assert await received(reconciler, within_s=29.0) is None
         again = await received(reconciler, within_s=2.0)
         assert first.envelope == again.envelope
+        assert (first.is_repeated, again.is_repeated) == (False, True)
 
     run(send())
 
@@ -269,7 +271,11 @@ def test_receipts_come_to_one_replica_of_the_sender_or_are_lost(share):
         for name in ("one", "two"):
             bus = parts.connect("connector", name)
             await bus.receive_receipts(taken.append)
-        receipt = Receipt(receiver="reconciler", message_ids=(MessageId("msg_1"),))
+        receipt = Receipt(
+            receiver="reconciler",
+            tenant_id=TENANT,
+            message_ids=(MessageId("msg_1"),),
+        )
         await parts.connect("reconciler").send_receipt("connector", receipt)
         await asyncio.sleep(1.0)
         assert taken == ([] if share else [receipt])
@@ -336,7 +342,7 @@ def test_a_message_that_a_killed_process_was_woken_for_comes_to_another():
         await asyncio.sleep(1.0)
         found = asyncio.create_task(all_received(two))
         await asyncio.sleep(1.0)
-        parts.broker.consumer(ContactsObserved, "reconciler").add(envelope(1))
+        parts.broker.consumer(ContactsObserved, "reconciler").add(Kept(envelope(1)))
         one.life.end()
         assert await found == ["msg_1"]
         assert taking.cancelled()
@@ -376,6 +382,7 @@ def test_messages_are_bytes():
         payload = codec.encode(event)
         await connector.publish(
             Envelope(
+                tenant_id=TENANT,
                 message_id=MessageId("msg_1"),
                 sender="connector",
                 subject="evt.connector.contacts_observed.v1.acct_1",
@@ -401,3 +408,12 @@ def test_a_process_that_settles_is_asked_nothing_more():
         assert asked == []
 
     run(settle())
+
+
+def test_a_wait_for_a_message_comes_to_an_end():
+    async def wait():
+        _connector, reconciler = await Parts().pair()
+        assert await reconciler.fetch(ContactsObserved, wait_s=5.0) is None
+        return loop.running().time()
+
+    assert run(wait()) == pytest.approx(60.0, abs=1.0)

@@ -174,3 +174,12 @@ def test_a_set_of_tasks_has_one_order():
         return told
 
     assert run(end_a_group()) == list(range(50))
+
+
+def test_what_a_callback_raises_is_not_lost():
+    async def wait():
+        asyncio.get_running_loop().call_soon([].pop)
+        await asyncio.sleep(1.0)
+
+    with pytest.raises(IndexError):
+        run(wait())
