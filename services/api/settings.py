@@ -36,7 +36,7 @@ MappingId = Annotated[str, Meta(min_length=1, max_length=200)]
 MappingIds = Annotated[tuple[MappingId, ...], Meta(max_length=500)]
 DirectionIn = Literal["both", "to_left", "to_right"]
 SideIn = Literal["left", "right"]
-AnyMappingId = Annotated[str, Meta(min_length=1, max_length=2_500)]
+AnyMappingId = Annotated[str, Meta(min_length=1, max_length=600)]
 """Also one that a person made: it is named by its fields."""
 Winners = Annotated[dict[AnyMappingId, SideIn], Meta(max_length=500)]
 LeavingIn = Literal["stop", "keep_updating"]
