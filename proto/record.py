@@ -1,7 +1,7 @@
 """A record as it travels: what an app stores about one person."""
 
 import enum
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
@@ -39,6 +39,15 @@ class Consent(enum.StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Self:
         return cls("unknown")
+
+
+CONSENT_RANKS: Final = {
+    Consent.UNKNOWN: 0,
+    Consent.SUBSCRIBED: 0,
+    Consent.UNSUBSCRIBED: 1,
+    Consent.SUPPRESSED: 2,
+}
+"""How tight a level is. Only a tighter one is ever carried or written."""
 
 
 class Memberships(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -17,6 +17,7 @@ from services.connector.apps._template.app import App
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
     Answer,
+    Change,
     Exists,
     Facts,
     Missing,
@@ -94,15 +95,20 @@ def test_a_create_is_written_refused_or_exists(app):
 
 
 def test_an_update_sends_only_what_changes(app, ada):
-    _, calls = drive(app.update(ada, {"given_name": None}), [shown("person")])
+    _, calls = drive(
+        app.update(ada, Change(fields={"given_name": None})), [shown("person")]
+    )
     assert json.loads(calls[0].body) == {"given_name": None}
     gone = shown("error_not_found", status=404)
-    assert drive(app.update(ada, {"given_name": "A"}), [gone])[0] == Missing()
+    assert (
+        drive(app.update(ada, Change(fields={"given_name": "A"})), [gone])[0]
+        == Missing()
+    )
 
 
 def test_a_value_without_a_form_is_refused_without_a_call(app, ada):
     refused = Refused(code=ErrorCode.VALUE_REFUSED, field_id="age")
-    assert drive(app.update(ada, {"age": "36"})) == (refused, [])
+    assert drive(app.update(ada, Change(fields={"age": "36"}))) == (refused, [])
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from services.connector.apps.carddav.app import App
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
     Answer,
+    Change,
     Exists,
     Facts,
     Missing,
@@ -320,14 +321,16 @@ def test_a_card_is_read_again_where_the_server_does_not_say_it_kept_it(app):
 
 def test_a_card_deleted_right_after_it_was_written_is_told(app):
     answers = [answer(status=204), answer(status=404)]
-    result, _ = drive(app.update(snapshot(), {"note": "x"}), answers)
+    result, _ = drive(app.update(snapshot(), Change(fields={"note": "x"})), answers)
     assert isinstance(result, Written)
     assert result.record.presence is Presence.DELETED
 
 
 def test_an_update_is_sent_under_the_version_that_was_read(app):
     answers = [answer(status=204, headers={"etag": '"2"'})]
-    result, (call,) = drive(app.update(snapshot(), {"note": "x"}), answers)
+    result, (call,) = drive(
+        app.update(snapshot(), Change(fields={"note": "x"})), answers
+    )
     assert dict(call.headers) == {"If-Match": '"1"'}
     assert call.is_write
     assert call.body.decode() == TEXT.replace("END:", "NOTE:x\r\nEND:")
@@ -347,15 +350,17 @@ def test_an_update_is_sent_under_the_version_that_was_read(app):
     ],
 )
 def test_a_refused_update_says_why(app, status, wanted):
-    result, _ = drive(app.update(snapshot(), {"note": "x"}), [answer(status=status)])
+    result, _ = drive(
+        app.update(snapshot(), Change(fields={"note": "x"})), [answer(status=status)]
+    )
     assert result == wanted
 
 
 def test_a_card_without_a_version_is_never_overwritten(app):
-    result, calls = drive(app.update(snapshot(etag=""), {"note": "x"}))
+    result, calls = drive(app.update(snapshot(etag=""), Change(fields={"note": "x"})))
     assert (result, calls) == (Refused(code=ErrorCode.APP_REFUSED), [])
     gone = Snapshot(record=Record(record_id=CARD_ID, presence=Presence.DELETED))
-    assert drive(app.update(gone, {"note": "x"})) == (Missing(), [])
+    assert drive(app.update(gone, Change(fields={"note": "x"}))) == (Missing(), [])
 
 
 def test_a_marker_that_is_taken_leads_to_the_card_that_has_it(app):
@@ -372,5 +377,5 @@ def test_a_marker_that_is_taken_leads_to_the_card_that_has_it(app):
 def test_an_unanswered_write_is_left_to_the_caller(app):
     lost = CallFailed(Meaning.NO_ANSWER, "timeout")
     with pytest.raises(CallFailed) as failure:
-        drive(app.update(snapshot(), {"note": "x"}), [lost])
+        drive(app.update(snapshot(), Change(fields={"note": "x"})), [lost])
     assert failure.value.meaning is Meaning.NO_ANSWER

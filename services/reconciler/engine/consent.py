@@ -10,17 +10,12 @@ from typing import Final, NamedTuple
 import msgspec
 
 from proto.reconciler import Side
-from proto.record import Consent, Record
+from proto.record import CONSENT_RANKS, Consent, Record
 from proto.rules import Unsubscribes
 from services.reconciler.engine import model
 from services.reconciler.engine.model import Carried, Config
 
-RANKS: Final = {
-    Consent.UNKNOWN: 0,
-    Consent.SUBSCRIBED: 0,
-    Consent.UNSUBSCRIBED: 1,
-    Consent.SUPPRESSED: 2,
-}
+RANKS: Final = CONSENT_RANKS
 """How tight a level is; only the tighter ones are ever carried."""
 
 
