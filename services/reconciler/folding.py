@@ -16,6 +16,7 @@ from proto.connector import ContactsWritten, ContactWritten, WriteKind, WriteOut
 from proto.ids import AccountId, ConnectionId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
 from proto.record import Presence, Record
+from services.chassis.errors import AlreadyStored
 from services.chassis.store import Work
 from services.reconciler import observing
 from services.reconciler.config import Config
@@ -272,12 +273,16 @@ async def _save(work: Work, connection: StoredConnection, *, outcome: Outcome) -
     ):
         raise Overtaken("a link that was to go")
     if outcome.links:
-        saved = await links.save(
-            work.transaction,
-            connection,
-            links=[NamedLink(link=link) for link in outcome.links.values()],
-            now=now,
-        )
+        try:
+            saved = await links.save(
+                work.transaction,
+                connection,
+                links=[NamedLink(link=link) for link in outcome.links.values()],
+                now=now,
+            )
+        except AlreadyStored as err:
+            # The planner has just put a record of the answers on a link of its own.
+            raise Overtaken("a record's own link") from err
         assert saved, "a locked link cannot have moved on"
         await intents.save(work.transaction, connection, told=outcome.told, now=now)
 

@@ -14,6 +14,9 @@ CONNECTION = only(
     "state",
     "attention",
     "attention_side",
+    "guard_left_at",
+    "guard_right_at",
+    "approved_until",
     "version",
     "created_at",
     "started_at",
@@ -29,6 +32,8 @@ CONNECTION = only(
     "updated_left",
     "updated_right",
 )
+IDENTITY = "memory/1"
+"""Which database this is; a connection remembers where it was last scanned."""
 SCANNED = only(
     "connection_id", "left_account", "right_account", "left_scanned", "right_scanned"
 )
@@ -191,6 +196,7 @@ async def await_scans(
     def change(row: Row) -> Row:
         return {
             "state": "scanning",
+            "epoch": IDENTITY,
             "attention": "",
             "attention_side": None,
             "started_at": row["started_at"] or now,
@@ -283,6 +289,7 @@ async def claim_connection(
         return (
             row["due_at"] is not None
             and row["due_at"] <= now
+            and row["epoch"] == IDENTITY
             and is_running(row)
             and is_kept(row)
             and (row["lease_until"] is None or row["lease_until"] <= now)

@@ -29,8 +29,18 @@ async def add_intents(
     sides: list[str],
     kinds: list[str],
     bodies: list[bytes],
+    is_destructive: list[bool],
 ) -> int:
-    given = zip(intent_ids, link_ids, account_ids, sides, kinds, bodies, strict=True)
+    given = zip(
+        intent_ids,
+        link_ids,
+        account_ids,
+        sides,
+        kinds,
+        bodies,
+        is_destructive,
+        strict=True,
+    )
     made = [
         {
             "tenant_id": tenant_id,
@@ -42,10 +52,11 @@ async def add_intents(
             "kind": kind,
             "state": "open",
             "body": body,
+            "is_destructive": undoes,
             "decided_at": now,
             "look_at": look_at,
         }
-        for intent_id, link_id, account_id, side, kind, body in given
+        for intent_id, link_id, account_id, side, kind, body, undoes in given
     ]
     return len(await session.insert("intents", made))
 
@@ -56,6 +67,13 @@ async def lock_open_intents(
     keys = [(connection_id, intent_id, tenant_id) for intent_id in intent_ids]
     held = await session.lock("intents", session.get_all("intents", keys))
     return [OPEN(row) for row in held if row["state"] in ("open", "unknown")]
+
+
+async def look_at_all(
+    session: Session, *, tenant_id: str, connection_id: str, now: datetime.datetime
+) -> int:
+    waiting = session.find("intents", "open", connection_id, tenant_id)
+    return len(await session.update("intents", waiting, lambda _: {"look_at": now}))
 
 
 async def save_intents(
