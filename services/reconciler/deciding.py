@@ -92,9 +92,9 @@ class _Deciding:
             if seen.record.presence is not Presence.MERGED or heir is None:
                 continue
             rival = self._link_of((side, heir))
-            if rival is not None and match.is_bound(rival):
-                continue
             if rival is not None:
+                if match.is_bound(rival) or batches.is_two_sided(rival):
+                    continue
                 self._drop(rival)
             self._replace(match.rebind(link, side, record_id=heir))
 
@@ -112,7 +112,7 @@ class _Deciding:
             if link is None or link.record_id(side) is not None:
                 continue
             own = self._link_of(key)
-            if own is not None and match.is_bound(own):
+            if own is not None and (match.is_bound(own) or batches.is_two_sided(own)):
                 continue
             if link.intent_id is not None:
                 self._replace(msgspec.structs.replace(link, parked_id=dirty.record_id))

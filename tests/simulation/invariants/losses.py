@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from proto.fields import Role
 from proto.reconciler import Side
-from services.reconciler.engine.model import Rule
+from services.reconciler.engine.model import Cause
 from tests.simulation.invariants.aftermath import Aftermath
 from tests.simulation.invariants.truth import Truth, Wrong, same, serials, tell
 from tests.simulation.ledger import Act, Entry, Key, Who
@@ -117,7 +117,7 @@ def _is_accounted_for(
 def _is_first_match(write: Entry, name: str, after: Aftermath) -> bool:
     """Say whether a value was written because the two had never been in step."""
     return any(
-        change.field_id == name and change.rule is Rule.FIRST_MATCH
+        change.field_id == name and change.cause is Cause.FIRST_MATCH
         for planned in after.intents
         if planned.intent.record_id == write.record_id
         for change in planned.intent.changes
