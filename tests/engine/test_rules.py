@@ -72,6 +72,7 @@ PERSON = Record(
         (when(Operator.MORE, "many", "age"), False),
         (when(Operator.BEFORE, "2020-03-01", "since"), True),
         (when(Operator.AFTER, "2020-02-29", "since"), False),
+        (when(Operator.BEFORE, "--03-01", "since"), False),
         (when(Operator.IS, "true", "vip"), True),
         (when(Operator.IS, "B@Y.org", "mails"), True),
         (when(Operator.IS_NOT, "b@y.org", "mails"), False),

@@ -106,9 +106,9 @@ def _holds_of_field(condition: Condition, field: Field, *, value: Value) -> bool
         case Operator.STARTS_WITH:
             return any(_part(t).startswith(_part(condition.value)) for t in texts)
         case Operator.BEFORE:
-            return any(form < wanted for form in forms)
+            return any(_is_alike(form, wanted) and form < wanted for form in forms)
         case Operator.AFTER:
-            return any(form > wanted for form in forms)
+            return any(_is_alike(form, wanted) and form > wanted for form in forms)
     return any(_is_beyond(form, condition.operator, wanted=wanted) for form in forms)
 
 
@@ -117,6 +117,11 @@ def _is_beyond(form: str, operator: Operator, *, wanted: str) -> bool:
     if number is None or bound is None:
         return False
     return number < bound if operator is Operator.LESS else number > bound
+
+
+def _is_alike(day: str, other: str) -> bool:
+    """Say whether both days have a year or none: others have no order."""
+    return day.startswith("--") is other.startswith("--")
 
 
 def decimal(text: str) -> Decimal | None:
