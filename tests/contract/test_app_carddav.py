@@ -228,7 +228,7 @@ async def test_an_update_of_a_deleted_card_does_not_bring_it_back(account):
         == Moved()
     )
     gone = await account.read(created.record.record_id)
-    assert gone.record.presence is Presence.DELETED
+    assert gone.record.presence is Presence.MISSING
     records, _ = await account.scan()
     assert records == []
 
@@ -272,7 +272,7 @@ async def test_cards_are_read_in_batches_and_missing_ones_are_told(account):
     found = await account.run(account.app.get(asked))
     assert {s.record.record_id: s.record.presence for s in found} == {
         **dict.fromkeys(asked[:-1], Presence.LIVE),
-        asked[-1]: Presence.DELETED,
+        asked[-1]: Presence.MISSING,
     }
     assert account.caller.counts == {"REPORT": 2, "GET": 1}
 

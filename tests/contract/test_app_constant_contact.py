@@ -313,9 +313,10 @@ def test_custom_fields_are_read_once_and_again_when_a_new_one_shows_up():
 # One contact
 
 
-def test_a_contact_that_the_vendor_does_not_know_is_deleted(app):
+def test_a_contact_that_the_vendor_does_not_know_is_missing_and_not_deleted(app):
+    """Hazard 70: what it deletes it still shows, with the day of the deletion."""
     (snapshot,), _ = drive(app.get([ZOE]), [shown("error_not_found", status=404)])
-    assert snapshot.record == Record(record_id=ZOE, presence=Presence.DELETED)
+    assert snapshot.record == Record(record_id=ZOE, presence=Presence.MISSING)
 
 
 @pytest.mark.parametrize("body", ["<html>404</html>", "", '{"message": "no route"}'])

@@ -184,10 +184,10 @@ async def test_a_contact_deleted_since_it_was_read_is_not_brought_back_knowingly
         assert found == ()
 
 
-async def test_an_unknown_contact_is_gone():
+async def test_an_unknown_contact_is_missing():
     async with connected() as vendor:
         nobody = RecordId("00000000-0000-4000-8000-000000000000")
-        assert (await vendor.read(nobody)).record.presence is Presence.DELETED
+        assert (await vendor.read(nobody)).record.presence is Presence.MISSING
 
 
 async def test_revoked_tokens_mean_that_the_account_is_lost():

@@ -75,9 +75,9 @@ def test_empty_and_unknown_are_told_apart(app, ada):
     assert "family_name" not in page.records[0].fields
 
 
-def test_only_the_vendors_own_404_is_a_deletion(app):
+def test_only_the_vendors_own_404_says_anything_and_is_no_deletion(app):
     (gone,), _ = drive(app.get(["p1"]), [shown("error_not_found", status=404)])
-    assert gone.record == Record(record_id="p1", presence=Presence.DELETED)
+    assert gone.record == Record(record_id="p1", presence=Presence.MISSING)
     with pytest.raises(CallFailed) as failure:
         drive(app.get(["p1"]), [answer("<html>", status=404)])
     assert failure.value.meaning is Meaning.BROKEN

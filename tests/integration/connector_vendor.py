@@ -246,7 +246,7 @@ class FakeApp:
                 method="GET", path=f"/contacts/{record_id}", accepts=(200, 404)
             )
             if answer.status == 404:
-                record = Record(record_id=record_id, presence=Presence.DELETED)
+                record = Record(record_id=record_id, presence=Presence.MISSING)
             else:
                 record = _record(answer.decode(Contact))
             found.append(Snapshot(record=record, raw=answer.body))

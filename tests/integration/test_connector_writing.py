@@ -230,9 +230,10 @@ async def test_a_crash_while_sent_is_answered_as_unknown(world):
     turn = asyncio.create_task(killed.write())
     await world.vendor.write_arrived.wait()
     marked = await states(world)
-    for task in [*killed.writer.turns._under_way.values(), turn]:
+    ended = [*killed.writer.turns._under_way.values(), turn]
+    for task in ended:
         task.cancel()
-    await asyncio.gather(turn, return_exceptions=True)
+    await asyncio.gather(*ended, return_exceptions=True)
     assert marked == {"sent": 2}
     world.vendor.gate.set()
     await world.pool.fetch(lease_as_of_the_dead(world))

@@ -157,8 +157,9 @@ CONNECTOR: Final = {
         },
     ),
     "wanted_reads": Shape(
-        columns=_columns("tenant_id account_id record_id asked_at"),
+        columns=_columns("tenant_id account_id record_id asked_at is_control"),
         key=("account_id", "record_id", "tenant_id"),
+        defaults={"is_control": False},
         indexes={"account": OF_ACCOUNT},
     ),
 }

@@ -100,10 +100,11 @@ class App:
                 method="GET", path=_path_of(record_id), accepts=(200, 404)
             )
             if answer.status == 404:
-                # Somebody else's 404, such as a proxy's, is no deletion: it raises.
+                # Somebody else's 404, such as a proxy's, says nothing: it raises. The
+                # vendor's own is no proof either; only its tombstones are.
                 answer.decode(wire.Problem)
-                gone = Record(record_id=record_id, presence=Presence.DELETED)
-                found.append(Snapshot(record=gone))
+                missing = Record(record_id=record_id, presence=Presence.MISSING)
+                found.append(Snapshot(record=missing))
             else:
                 record = people.read(answer.decode(wire.Person))
                 found.append(Snapshot(record=record, raw=answer.body))

@@ -228,8 +228,8 @@ class App:
             return Written(record=fields.record(record_id, etag=etag, card=card))
         one = yield from calls.fetch(path)
         if one.text is None:
-            # Written, and deleted by somebody since.
-            return Written(record=fields.gone(record_id))
+            # Written, and taken away by somebody since.
+            return Written(record=fields.missing(record_id))
         return Written(record=_snapshot(one).record)
 
     def _not_created(
@@ -264,7 +264,7 @@ def _snapshot(one: calls.Fetched) -> Snapshot:
     """Return a card with its text; one that is no contact has no fields."""
     record_id = RecordId(one.path)
     if one.text is None:
-        return Snapshot(record=fields.gone(record_id))
+        return Snapshot(record=fields.missing(record_id))
     record = fields.record(record_id, etag=one.etag, card=_parsed(one))
     return Snapshot(record=record, raw=one.text.encode())
 

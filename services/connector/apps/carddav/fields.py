@@ -142,8 +142,13 @@ def record(record_id: RecordId, *, etag: str, card: Card | None) -> Record:
     )
 
 
-def gone(record_id: RecordId) -> Record:
-    """Return the record of a card that is no longer there."""
+def missing(record_id: RecordId) -> Record:
+    """Return the record of a card that is not found; that alone proves nothing."""
+    return Record(record_id=record_id, presence=Presence.MISSING)
+
+
+def removed(record_id: RecordId) -> Record:
+    """Return the record of a card of which the server says that it was removed."""
     return Record(record_id=record_id, presence=Presence.DELETED)
 
 

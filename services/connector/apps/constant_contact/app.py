@@ -158,8 +158,8 @@ class App:
             )
             if answer.status == 404:
                 self._assert_gone(answer)
-                gone = Record(record_id=record_id, presence=Presence.DELETED)
-                found.append(Snapshot(record=gone))
+                missing = Record(record_id=record_id, presence=Presence.MISSING)
+                found.append(Snapshot(record=missing))
                 continue
             contact = answer.decode(wire.Contact)
             if contact.contact_id.lower() != record_id.lower():
