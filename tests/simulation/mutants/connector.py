@@ -192,6 +192,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="pace_ignored",
+        is_of_calls=True,
         hazards=(45,),
         removes="Calls go out as they come, also while the app asks for a pause.",
         changes=(Change(Budget, "take", _at_once),),

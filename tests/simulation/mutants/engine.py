@@ -22,6 +22,7 @@ from services.reconciler.engine import (
     plan,
 )
 from services.reconciler.engine.config import Config, SideConfig
+from services.reconciler.engine.lenses import Atom
 from services.reconciler.engine.model import NOTHING, Lens
 from tests.fakes.database import reconciler_queue
 from tests.fakes.database.catalogue import Modelled
@@ -110,6 +111,16 @@ def _as_first_match(there: Any) -> Any:
 
 def _by_the_winner(_there: Any) -> Any:
     return lambda _ours, _theirs, *, pair: pair.winner
+
+
+def _empty_too(there: Any) -> Any:
+    def edits(pair: Any, side: Side, *, is_first: bool, **options: Any) -> Any:
+        found = there(pair, side, is_first=is_first, **options)
+        if is_first and not found and pair.mapping.lens is Lens.COPY:
+            return {"": Atom("", None, "")}
+        return found
+
+    return edits
 
 
 def _loosened(there: Any) -> Any:
@@ -219,8 +230,12 @@ MUTANTS: Final = (
     Mutant(
         name="empty_wins",
         hazards=(57,),
-        removes="The winner's empty value clears the other side's.",
-        changes=(Change(merge, "_wins", _by_the_winner),),
+        removes="The winner's empty value clears the other side's at a first match.",
+        changes=(
+            Change(merge, "_wins", _by_the_winner),
+            Change(merge, "_edits", _empty_too),
+        ),
+        hidden_by="the lenses, to which an empty field that was never seen is no edit",
     ),
     Mutant(
         name="rivals_ignored",

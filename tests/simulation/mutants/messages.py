@@ -38,12 +38,14 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="refresh_without_lease",
+        is_of_calls=True,
         hazards=(108,),
         removes="A token is refreshed whoever is refreshing it already.",
         changes=(Change(AuthWork, "lease_credential", _always_leased),),
     ),
     Mutant(
         name="endless_refreshes",
+        is_of_calls=True,
         hazards=(109,),
         removes="A refresh token that brought nothing is tried again and again.",
         changes=(Change(tokens, "USES_MAX", constant(1_000_000)),),

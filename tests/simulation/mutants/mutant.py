@@ -42,6 +42,10 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     """Features without which nobody does what the guard is against."""
 
+    is_of_calls: bool = False
+    """The pace and the tokens (I10, I13) may show it; any other change of what happens
+    when may only have them go wrong by chance."""
+
     def lacking(self, features: Features) -> tuple[str, ...]:
         """Return the features that it needs and a simulation does not have."""
         return tuple(name for name in self.needs if not getattr(features, name))
