@@ -6,6 +6,7 @@ of it must be zero.
 """
 
 import datetime
+from collections.abc import Iterable
 from typing import Final
 
 import structlog
@@ -17,7 +18,7 @@ from proto.reconciler import Side
 from services.chassis.store import Work
 from services.reconciler import following
 from services.reconciler.store import observations, queue, sweeps
-from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.connections import Scanned, StoredConnection
 
 log = structlog.get_logger()
 
@@ -68,25 +69,44 @@ async def note_scan(
     work: Work, scan_id: ScanId, *, tenant_id: TenantId
 ) -> set[ConnectionId]:
     """Have all links of a connection looked at once both its accounts are scanned."""
-    waiting = await sweeps.note_scan(
+    waiting = await sweeps.find_waiting(
         work.transaction, tenant_id=tenant_id, scan_id=scan_id
     )
-    ready = [each for each in waiting if each.left_scanned and each.right_scanned]
-    for each in ready:
-        for side, account_id in (
-            (Side.LEFT, each.left_account),
-            (Side.RIGHT, each.right_account),
-        ):
-            await queue.mark_all(
-                work.transaction,
-                tenant_id=tenant_id,
-                connection_id=each.connection_id,
-                side=side,
-                account_id=account_id,
-                is_check=True,
-            )
+    if not waiting:
+        return set()
+    # Marked before it is locked, as whoever plans it does: else both might wait.
+    likely = _ready(waiting)
+    for each in likely.values():
+        await _mark(work, each, tenant_id=tenant_id)
+    ready = _ready(
+        await sweeps.note_scan(work.transaction, tenant_id=tenant_id, scan_id=scan_id)
+    )
+    for connection_id, each in ready.items():
+        if connection_id not in likely:
+            # The scan of the other side was completed in between.
+            await _mark(work, each, tenant_id=tenant_id)
         COMPARED.inc()
-    return {each.connection_id for each in ready}
+    return set(ready)
+
+
+def _ready(scanned: Iterable[Scanned]) -> dict[ConnectionId, Scanned]:
+    """Return those that both sides are scanned of."""
+    return {s.connection_id: s for s in scanned if s.left_scanned and s.right_scanned}
+
+
+async def _mark(work: Work, ready: Scanned, *, tenant_id: TenantId) -> None:
+    for side, account_id in (
+        (Side.LEFT, ready.left_account),
+        (Side.RIGHT, ready.right_account),
+    ):
+        await queue.mark_all(
+            work.transaction,
+            tenant_id=tenant_id,
+            connection_id=ready.connection_id,
+            side=side,
+            account_id=account_id,
+            is_check=True,
+        )
 
 
 def report(

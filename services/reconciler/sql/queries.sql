@@ -281,7 +281,7 @@ WHERE state IN ('scanning', 'syncing', 'live')
         FROM pg_control_system() AS system, pg_control_checkpoint() AS checkpoint
     )
     AND deleted_at IS NULL
-ORDER BY connection_id
+ORDER BY connection_id, tenant_id
 LIMIT 1
 FOR UPDATE SKIP LOCKED;
 
@@ -674,7 +674,9 @@ WHERE observations.tenant_id = $tenant_id
     )
 ORDER BY observations.record_id
 ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
-SET is_check = dirty.is_check OR EXCLUDED.is_check;
+SET
+    mark = CASE WHEN EXCLUDED.is_check THEN EXCLUDED.mark ELSE dirty.mark END,
+    is_check = dirty.is_check OR EXCLUDED.is_check;
 
 -- name: load_dirty
 -- The records of a connection that wait longest, urgent ones first, without those
@@ -956,8 +958,11 @@ WHERE tenant_id = $tenant_id
 
 -- name: trip_guards
 -- Hold everything that undoes something on a side; returns whom that is news for.
+-- Leases end, because who plans goes by the guards as they were when it began.
 UPDATE reconciler.connections
 SET
+    lease_until = NULL,
+    lease_version = lease_version + 1,
     guard_left_at = CASE
         WHEN $is_left THEN coalesce(guard_left_at, $now::timestamptz)
         ELSE guard_left_at
@@ -974,9 +979,12 @@ WHERE tenant_id = $tenant_id
 RETURNING connection_id;
 
 -- name: approve_changes
--- Let everything go ahead that the guards hold, and what comes until then.
+-- Let everything go ahead that the guards hold, and what comes until then; leases
+-- end, so that nobody holds anything for guards that it knows from before.
 UPDATE reconciler.connections
 SET
+    lease_until = NULL,
+    lease_version = lease_version + 1,
     guard_left_at = NULL,
     guard_right_at = NULL,
     approved_until = $until
@@ -1032,6 +1040,17 @@ SET
     right_sweep = $right_scan
 WHERE tenant_id = $tenant_id
     AND connection_id = $connection_id;
+
+-- name: find_swept
+-- Whom note_swept would return for this scan, as far as can be told beforehand.
+SELECT
+    connection_id, left_account, right_account,
+    coalesce(left_sweep = $scan_id, true) AS left_scanned,
+    coalesce(right_sweep = $scan_id, true) AS right_scanned
+FROM reconciler.connections
+WHERE tenant_id = $tenant_id
+    AND (left_sweep = $scan_id OR right_sweep = $scan_id)
+    AND deleted_at IS NULL;
 
 -- name: note_swept
 -- A scan of an account is complete; returns the connections that can compare now.

@@ -109,12 +109,13 @@ async def note_missing(
     ask_again_at: datetime.datetime,
 ) -> dict[RecordId, datetime.datetime]:
     """Note that an app did not know these ids; returns since when, by our records."""
+    ordered = sorted(missing, key=lambda each: each.record.record_id)
     rows = await transaction.fetch(
         Q["note_missing"](
             tenant_id=tenant_id,
             account_id=account_id,
-            record_ids=[each.record.record_id for each in missing],
-            read_at=[each.read_at for each in missing],
+            record_ids=[each.record.record_id for each in ordered],
+            read_at=[each.read_at for each in ordered],
             ask_again_at=ask_again_at,
         )
     )

@@ -38,6 +38,16 @@ async def wait_for(
     )
 
 
+async def find_waiting(
+    transaction: Transaction, *, tenant_id: TenantId, scan_id: ScanId
+) -> list[Scanned]:
+    """Return the comparisons that wait for a scan, as if they were told already."""
+    rows = await transaction.fetch(
+        Q["find_swept"](tenant_id=tenant_id, scan_id=scan_id)
+    )
+    return [Scanned(**dict(row)) for row in rows]
+
+
 async def note_scan(
     transaction: Transaction, *, tenant_id: TenantId, scan_id: ScanId
 ) -> list[Scanned]:

@@ -47,6 +47,11 @@ def is_kept(row: Row) -> bool:
     return row["deleted_at"] is None
 
 
+def ended_lease(row: Row) -> Row:
+    """Return what changes where whoever planned a connection no longer may."""
+    return {"lease_until": None, "lease_version": row["lease_version"] + 1}
+
+
 def _uses(row: Row, account_id: str) -> bool:
     return account_id in (row["left_account"], row["right_account"])
 
@@ -177,8 +182,7 @@ async def set_connection_state(
                 "attention": attention,
                 "attention_side": attention_side,
                 "due_at": None,
-                "lease_until": None,
-                "lease_version": row["lease_version"] + 1,
+                **ended_lease(row),
             },
         )
     )
@@ -210,8 +214,7 @@ async def await_scans(
             "done": 0,
             "failed": 0,
             "due_at": None,
-            "lease_until": None,
-            "lease_version": row["lease_version"] + 1,
+            **ended_lease(row),
         }
 
     wanted = [session.get("connections", connection_id, tenant_id)]

@@ -3,7 +3,7 @@
 import datetime
 
 from tests.fakes.database import marking
-from tests.fakes.database.reconciler_connections import is_kept
+from tests.fakes.database.reconciler_connections import ended_lease, is_kept
 from tests.fakes.database.sessions import Session
 from tests.fakes.database.tables import Row
 
@@ -62,7 +62,7 @@ async def trip_guards(
     tripped = await session.update(
         "connections",
         [row for row in session.get_all("connections", keys) if is_news(row)],
-        lambda _: {column: now},
+        lambda row: {column: now, **ended_lease(row)},
         where=is_news,
     )
     return [{"connection_id": row["connection_id"]} for row in tripped]
@@ -75,10 +75,11 @@ async def approve_changes(
         await session.update(
             "connections",
             [session.get("connections", connection_id, tenant_id)],
-            lambda _: {
+            lambda row: {
                 "guard_left_at": None,
                 "guard_right_at": None,
                 "approved_until": until,
+                **ended_lease(row),
             },
         )
     )

@@ -108,7 +108,8 @@ async def mark_all(
             "dirty",
             rows,
             otherwise=lambda there, new: {
-                "is_check": there["is_check"] or new["is_check"]
+                "mark": new["mark"] if new["is_check"] else there["mark"],
+                "is_check": there["is_check"] or new["is_check"],
             },
         )
     )

@@ -53,38 +53,49 @@ async def await_sweep(
     )
 
 
-async def note_swept(session: Session, *, tenant_id: str, scan_id: str) -> list[Row]:
-    def waits(row: Row) -> bool:
-        return (
-            row["tenant_id"] == tenant_id
-            and scan_id in (row["left_sweep"], row["right_sweep"])
-            and is_kept(row)
-        )
+async def find_swept(session: Session, *, tenant_id: str, scan_id: str) -> list[Row]:
+    waiting = [
+        {**row, **_without(row, scan_id)}
+        for row in session.scan("connections")
+        if _waits(row, scan_id, tenant_id=tenant_id)
+    ]
+    return [_swept(row) for row in waiting]
 
+
+async def note_swept(session: Session, *, tenant_id: str, scan_id: str) -> list[Row]:
     noted = await session.update(
         "connections",
-        session.scan("connections", waits),
-        lambda row: {
-            name: None if row[name] == scan_id else row[name]
-            for name in ("left_sweep", "right_sweep")
-        },
-        where=waits,
+        session.scan("connections"),
+        lambda row: _without(row, scan_id),
+        where=lambda row: _waits(row, scan_id, tenant_id=tenant_id),
     )
-    return [
-        SCANNED(
-            {
-                **row,
-                "left_scanned": row["left_sweep"] is None,
-                "right_scanned": row["right_sweep"] is None,
-            }
-        )
-        for row in noted
-    ]
+    return [_swept(row) for row in noted]
+
+
+def _waits(row: Row, scan_id: str, *, tenant_id: str) -> bool:
+    is_ours = row["tenant_id"] == tenant_id and is_kept(row)
+    return is_ours and scan_id in (row["left_sweep"], row["right_sweep"])
+
+
+def _without(row: Row, scan_id: str) -> Row:
+    """Return the scans that a comparison waits for after this one."""
+    return {
+        name: None if row[name] == scan_id else row[name]
+        for name in ("left_sweep", "right_sweep")
+    }
+
+
+def _swept(row: Row) -> Row:
+    scanned = {
+        "left_scanned": row["left_sweep"] is None,
+        "right_scanned": row["right_sweep"] is None,
+    }
+    return SCANNED({**row, **scanned})
 
 
 async def lock_unverified(session: Session) -> list[Row]:
     found = session.scan("connections", _is_unverified)
-    found.sort(key=lambda row: row["connection_id"])
+    found.sort(key=lambda row: (row["connection_id"], row["tenant_id"]))
     held = await session.lock("connections", found, skips=True, limit=1)
     return [CONNECTION(row) for row in held]
 
