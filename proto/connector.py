@@ -17,7 +17,7 @@ from proto.ids import (
     RecordId,
     ScanId,
 )
-from proto.record import Consent, Record
+from proto.record import Consent, Memberships, Record
 
 
 class AuthMethod(enum.StrEnum):
@@ -51,7 +51,12 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     detects_deletions: bool = False
     detects_unsubscribes: bool = False
     has_consent: bool = False
+    """Records tell their consent."""
+    can_unsubscribe: bool = False
+    """A record's consent can be tightened by us."""
     can_tag: bool = False
+    can_change_containers: bool = False
+    """Records can be put into containers and taken out."""
     refuses_duplicate_emails: bool = False
     """A create for an email that exists is refused and names the record."""
     can_find_by_email: bool = False
@@ -193,6 +198,9 @@ class ReadRecords(Job, frozen=True, kw_only=True):
     account_id: AccountId
     record_ids: tuple[RecordId, ...]
     """At most 500."""
+    control_ids: tuple[RecordId, ...] = ()
+    """Records that were there lately. If the app shows none of them either, it is not
+    well, and what it misses counts for nothing."""
 
 
 class ScanPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -242,6 +250,8 @@ class SourceSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str = ""
     fields: Fields = {}
     """Every mapped field and its value."""
+    consent: Consent = Consent.UNKNOWN
+    """A tighter one by now means that the source has changed."""
     seen_at: Instant
 
 
@@ -259,8 +269,13 @@ class ContactWrite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     seen_version: str = ""
     containers: tuple[ContainerId, ...] = ()
     """Where a new record is to be."""
+    memberships: Memberships = Memberships()
+    """What else to change of the record; what is so already is left alone."""
     consent: Consent = Consent.UNKNOWN
-    """For a new record; unknown is written as the app's weakest form."""
+    """For a new record; unknown is written as the app's weakest form. For an update:
+    tighten it to this, where it is not as tight."""
+    is_urgent: bool = False
+    """Goes ahead of other writes: it carries an unsubscribe."""
     emails: tuple[str, ...] = ()
     """Raw addresses by which a create or a look finds an existing record."""
     marker: str = ""

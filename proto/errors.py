@@ -71,4 +71,5 @@ class ErrorReply(Reply, frozen=True, kw_only=True):
     """A sentence for a person, without contact values and without vendor wording."""
     retry: Retry = Retry.NEVER
     field: str = ""
-    """The name of the command's field at fault, where there is one."""
+    """The command's field at fault, where there is one; with a slash in front, a JSON
+    pointer into its settings."""

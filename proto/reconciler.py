@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 import msgspec
 
-from proto.base import Command, Event, Instant, Reply
+from proto.base import Command, Done, Event, Instant, Reply
 from proto.errors import ErrorCode
 from proto.fields import FieldKind
 from proto.ids import (
@@ -17,6 +17,11 @@ from proto.ids import (
     LinkId,
     RecordId,
 )
+from proto.progress import Counts, Progress
+from proto.rules import Leaving, Rule, Unsubscribes
+
+TRASH_TAG = "PieSync Trash"
+UNSUBSCRIBE_TAG = "PieSync Unsubscribes"
 
 
 class Side(enum.StrEnum):
@@ -75,6 +80,8 @@ class RecordState(enum.StrEnum):
     """The app refused a write; tried again by itself."""
     DELETED = "deleted"
     """Deleted on one side; kept on the other, and no longer synced."""
+    MERGED = "merged"
+    """Merged with another contact inside its app; no longer synced."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -86,6 +93,31 @@ class End(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     account_id: AccountId
     container_id: ContainerId | None = None
+
+
+class MappedField(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One end of a custom mapping."""
+
+    field_id: FieldId
+    label: str = ""
+    """For a field of several values: only the one with this label."""
+
+
+class OptionPair(msgspec.Struct, frozen=True, kw_only=True):
+    """Two options that mean the same, by their ids."""
+
+    left: str
+    right: str
+
+
+class CustomMapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Two fields that a person wants to be the same."""
+
+    left: MappedField
+    right: MappedField
+    direction: Direction = Direction.BOTH
+    options: tuple[OptionPair, ...] = ()
+    """Which options correspond, where a side is a choice that is written."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -100,6 +132,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Ids of default mappings that are switched off."""
     avoids_duplicates: bool = True
     """Contacts without an email are left alone."""
+    custom_mappings: tuple[CustomMapping, ...] = ()
+    winners: dict[str, Side] = {}
+    """By mapping id, where a mapping has another winner than the connection."""
+    left_rules: tuple[Rule, ...] = ()
+    """Conditions on left records, actions on right ones. None: every record."""
+    right_rules: tuple[Rule, ...] = ()
+    leaving: Leaving = Leaving.STOP
+    tags_deletions: bool = False
+    """The counterpart of a deleted contact gets ``deletion_tag``."""
+    deletion_tag: str = TRASH_TAG
+    unsubscribes: Unsubscribes = Unsubscribes.IGNORE
+    unsubscribe_tag: str = UNSUBSCRIBE_TAG
 
 
 class MappingView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -114,40 +158,12 @@ class MappingView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     is_on: bool = True
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Contacts by state, and what has been done so far."""
+class Offers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which options the two apps make possible, and which way; None: not possible."""
 
-    in_sync: int = 0
-    pending: int = 0
-    excluded: int = 0
-    duplicate: int = 0
-    held: int = 0
-    failed: int = 0
-    deleted: int = 0
-    linked: int = 0
-    """Links with a record on both sides, whatever their state."""
-    created_left: int = 0
-    created_right: int = 0
-    updated_left: int = 0
-    updated_right: int = 0
-
-
-class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How far the present scan and sync are."""
-
-    scanned_left: int = 0
-    scanned_right: int = 0
-    scan_done_left: bool = False
-    scan_done_right: bool = False
-    to_plan: int = 0
-    """Records whose change has not been looked at yet."""
-    to_write: int = 0
-    """Writes decided and not yet confirmed."""
-    done: int = 0
-    """Writes confirmed since the connection was started or resumed."""
-    failed: int = 0
-    seconds_left: int | None = None
-    """An estimate from the rate so far; None while there is nothing to go by."""
+    tags_deletions: Direction | None = None
+    unsubscribes_tag: Direction | None = None
+    unsubscribes_status: Direction | None = None
 
 
 class Connection(Reply, frozen=True, kw_only=True):
@@ -161,7 +177,10 @@ class Connection(Reply, frozen=True, kw_only=True):
     attention: str = ""
     """Why it needs attention: an ``ErrorCode``."""
     attention_side: Side | None = None
+    guarded: tuple[Side, ...] = ()
+    """Sides on which too much would be undone at once: it waits for approval."""
     mappings: tuple[MappingView, ...] = ()
+    offers: Offers = Offers()
     version: int
     """Rises with each change of the settings."""
     created_at: Instant
@@ -256,6 +275,41 @@ class TellConnection(Command[Connection], frozen=True, kw_only=True):
     reply: ClassVar[type[Reply]] = Connection
     connection_id: ConnectionId
     act: ConnectionAct
+
+
+class ApproveChanges(Command[Connection], frozen=True, kw_only=True):
+    """Let everything go ahead that the guard against mass changes holds."""
+
+    owner: ClassVar[str] = "reconciler"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    reply: ClassVar[type[Reply]] = Connection
+    connection_id: ConnectionId
+
+
+class Linked(Reply, frozen=True, kw_only=True):
+    """The bond of two records."""
+
+    link_id: LinkId
+
+
+class LinkRecords(Command[Linked], frozen=True, kw_only=True):
+    """Bind two records for good, whatever their emails say."""
+
+    owner: ClassVar[str] = "reconciler"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    reply: ClassVar[type[Reply]] = Linked
+    connection_id: ConnectionId
+    left_record_id: RecordId
+    right_record_id: RecordId
+
+
+class UnlinkRecords(Command[Done], frozen=True, kw_only=True):
+    """Take a link apart; its records are not linked again by themselves."""
+
+    owner: ClassVar[str] = "reconciler"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    connection_id: ConnectionId
+    link_id: LinkId
 
 
 class GetConnection(Command[Connection], frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """A record as it travels: what an app stores about one person."""
 
 import enum
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
@@ -15,9 +15,12 @@ class Presence(enum.StrEnum):
 
     UNKNOWN = "unknown"
     LIVE = "live"
+    MISSING = "missing"
+    """The app has no such id at this moment; that alone is no evidence."""
     DELETED = "deleted"
-    """The app said so: a tombstone, or no such id where it was before."""
+    """The app said so with a tombstone, or missed it twice, well apart."""
     MERGED = "merged"
+    """Made one with another record of its app: ``merged_into``."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -38,6 +41,33 @@ class Consent(enum.StrEnum):
         return cls("unknown")
 
 
+CONSENT_RANKS: Final = {
+    Consent.UNKNOWN: 0,
+    Consent.SUBSCRIBED: 0,
+    Consent.UNSUBSCRIBED: 1,
+    Consent.SUPPRESSED: 2,
+}
+"""How tight a level is. Only a tighter one is ever carried or written."""
+
+
+class Memberships(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Changes of what a record is in and carries; all others stay."""
+
+    containers_add: tuple[ContainerId, ...] = ()
+    containers_remove: tuple[ContainerId, ...] = ()
+    tags_add: tuple[str, ...] = ()
+    tags_remove: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Say whether there is any change."""
+        return bool(
+            self.containers_add
+            or self.containers_remove
+            or self.tags_add
+            or self.tags_remove
+        )
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The newest state of a record that an app showed."""
 
@@ -46,6 +76,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The app's own version (an ETag, a change stamp); opaque."""
     modified_at: Instant | None = None
     """The app's change time where it has one; an older state never replaces a newer."""
+    created_at: Instant | None = None
+    """When the app made it; another time under the same id is another record."""
+    marker: str = ""
+    """Our own mark, on a record that we made in an app that can hold one."""
     presence: Presence = Presence.LIVE
     merged_into: RecordId | None = None
     fields: Fields = {}

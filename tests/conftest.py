@@ -10,9 +10,10 @@ _HERE = Path(__file__).parent
 _MARKED = ("integration", "e2e")
 
 # The suite tries the same examples each time. New ones are looked for on purpose, with
-# HYPOTHESIS_PROFILE=search and more of them.
+# HYPOTHESIS_PROFILE=search; with deep, laws of the engine try many more of them.
 settings.register_profile("steady", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None)
+settings.register_profile("deep", deadline=None, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 

@@ -10,8 +10,11 @@ from typing import Final, TypeVar
 import msgspec
 from aiohttp import web
 
+from proto.errors import ErrorCode
+from proto.ids import AccountId
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
+from services.chassis import identifiers
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 BODY_TIMEOUT_S: Final = 30.0
@@ -20,7 +23,7 @@ JSON: Final = "application/json"
 
 T = TypeVar("T")
 
-_PLACE: Final = re.compile(r" - at `(?P<place>[^`]*)`$")
+_PLACE: Final = re.compile(r" - at (?:`key` in )?`(?P<place>[^`]*)`$")
 _NAMED: Final = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -75,6 +78,20 @@ def fault_of(reason: str) -> Fault:
         pointer += "/" + named["name"].replace("~", "~0").replace("/", "~1")
     detail = _QUOTED_VALUE.sub("Not one of the values", _PLACE.sub("", reason))
     return Fault(pointer, f"{detail.replace('`', '')}.")
+
+
+def account(text: str | None, pointer: str = "/account_id") -> AccountId | None:
+    """Return an account's id from a body; what cannot be one is not found.
+
+    Raises:
+        Refused: There is no such account.
+    """
+    if text is None:
+        return None
+    if not identifiers.is_id(AccountId, text):
+        fault = Fault(pointer, "There is no such account.")
+        raise Refused(ErrorCode.NOT_FOUND, faults=(fault,))
+    return AccountId(text)
 
 
 def query(request: web.Request, *names: str) -> dict[str, str]:

@@ -82,7 +82,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Refused as err:
         refused = err
     except CommandFailed as err:
-        refused = Refused(err.code, err.detail, faults=_faults_of(err, request))
+        refused = Refused(err.code, err.detail, faults=faults_of(err, request))
     except Unavailable as err:
         log.warning("request_unavailable", reason=type(err).__name__)
         refused = Refused(ErrorCode.SERVICE_UNAVAILABLE)
@@ -115,10 +115,13 @@ def _refused_by_router(err: web.HTTPException) -> Refused:
             return Refused(Code.REQUEST_MALFORMED)
 
 
-def _faults_of(err: CommandFailed, request: web.Request) -> tuple[Fault, ...]:
+def faults_of(err: CommandFailed, request: web.Request) -> tuple[Fault, ...]:
     """Turn a command's field, such as ``settings.left.account_id``, into a pointer."""
     if not err.field or err.field in request.match_info:
         return ()
     path = err.field.removeprefix("settings.")
-    pointer = path if request.method == "GET" else "/" + path.replace(".", "/")
+    if request.method == "GET" or path.startswith("/"):
+        pointer = path
+    else:
+        pointer = "/" + path.replace(".", "/")
     return (Fault(pointer, err.detail or problems.kind_of(err.code).detail),)

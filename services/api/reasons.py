@@ -36,6 +36,21 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "bad_text": "A value has a character that cannot be stored. Take it out.",
     "bad_value": "A value is not of the kind that the other app takes. Correct it.",
     "not_an_option": "A value is none of the other app's choices. Choose one of them.",
+    "out_of_rules": "No rule of the connection matches it. Change it so that one does,"
+    " or change the rules.",
+    "not_on_other_side": "Its rule only updates contacts that are on both sides. Add it"
+    " on the other side too, or change the rule.",
+    "unlinked": "A person took its link apart. Link it again with"
+    " POST /v1/connections/{connection_id}/links if it belongs together after all.",
+    "merged_away": "It was merged with another contact inside its app, which is synced"
+    " already. Merge the two on the other side as well.",
+    "id_reused": "Its app shows another contact under its id than before. Take the link"
+    " apart with DELETE /v1/connections/{connection_id}/links/{link_id}, and link the"
+    " right one.",
+    "oscillates": "Something keeps changing a value back: another connection, or a tool"
+    " in one of the apps. Switch that off; the value is tried again after a day.",
+    "mass_change": "More would be undone at once than looks intended. If it is meant,"
+    " let it go ahead with POST /v1/connections/{connection_id}/approve.",
 }
 
 

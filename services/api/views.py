@@ -11,14 +11,7 @@ from proto.auth import AccountState
 from proto.base import Instant, Reply
 from proto.connector import App, AuthMethod
 from proto.fields import FieldKind, Role
-from proto.reconciler import (
-    Connection,
-    ConnectionState,
-    ConnectionStatus,
-    Direction,
-    RecordState,
-    Side,
-)
+from proto.reconciler import ConnectionState, ConnectionStatus, RecordState, Side
 from proto.reconciler import RecordView as Contact
 from services.api import reasons
 
@@ -40,7 +33,9 @@ class CapabilitiesView(View, frozen=True, kw_only=True):
     detects_deletions: bool
     detects_unsubscribes: bool
     has_consent: bool
+    can_unsubscribe: bool
     can_tag: bool
+    can_change_containers: bool
     can_find_by_email: bool
     refuses_duplicate_emails: bool
     writes_conditionally: bool
@@ -152,71 +147,6 @@ class AuthorisationStateView(View, frozen=True, kw_only=True):
     expires_at: Instant
 
 
-class EndView(View, frozen=True, kw_only=True):
-    """One end of a connection."""
-
-    account_id: str
-    container_id: str | None
-
-
-class MappingView(View, frozen=True, kw_only=True):
-    """A field mapping."""
-
-    mapping_id: str
-    label: str
-    kind: FieldKind
-    left: tuple[str, ...]
-    right: tuple[str, ...]
-    direction: Direction
-    is_on: bool
-
-
-class ConnectionView(View, frozen=True, kw_only=True):
-    """A connection: its settings as they were sent, its mappings and its state."""
-
-    connection_id: str
-    name: str
-    left: EndView
-    right: EndView
-    left_app: str
-    right_app: str
-    direction: Direction
-    winner: Side
-    mappings_off: tuple[str, ...]
-    avoids_duplicates: bool
-    state: ConnectionState
-    attention: str
-    attention_side: Side | None
-    mappings: tuple[MappingView, ...]
-    version: int
-    created_at: Instant
-    started_at: Instant | None
-
-
-def show_connection(connection: Connection) -> ConnectionView:
-    """Return a connection as it is shown, its settings beside the rest."""
-    settings = connection.settings
-    return ConnectionView(
-        connection_id=connection.connection_id,
-        name=settings.name,
-        left=show(settings.left, EndView),
-        right=show(settings.right, EndView),
-        left_app=connection.left_app,
-        right_app=connection.right_app,
-        direction=settings.direction,
-        winner=settings.winner,
-        mappings_off=settings.mappings_off,
-        avoids_duplicates=settings.avoids_duplicates,
-        state=connection.state,
-        attention=connection.attention,
-        attention_side=connection.attention_side,
-        mappings=tuple(show(mapping, MappingView) for mapping in connection.mappings),
-        version=connection.version,
-        created_at=connection.created_at,
-        started_at=connection.started_at,
-    )
-
-
 class CountsView(View, frozen=True, kw_only=True):
     """Contacts by state, and what has been done."""
 
@@ -227,6 +157,7 @@ class CountsView(View, frozen=True, kw_only=True):
     held: int
     failed: int
     deleted: int
+    merged: int
     linked: int
     created_left: int
     created_right: int
@@ -287,6 +218,12 @@ def show_status(status: ConnectionStatus) -> StatusView:
         counts=show(status.counts, CountsView),
         progress=show(status.progress, ProgressView),
     )
+
+
+class LinkView(View, frozen=True, kw_only=True):
+    """The bond of two records that a person made."""
+
+    link_id: str
 
 
 class RecordView(View, frozen=True, kw_only=True):

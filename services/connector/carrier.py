@@ -14,7 +14,7 @@ from proto.errors import ErrorCode
 from proto.ids import RecordId
 from proto.record import Presence
 from services.chassis.clock import Clock
-from services.connector import checking, lookups
+from services.connector import checking, lookups, remainder
 from services.connector.accounts import OpenWrite
 from services.connector.answers import Answers, Outcome, PutOff, Unclear
 from services.connector.checking import Checked, Checks
@@ -27,7 +27,6 @@ from services.connector.port import (
     Exists,
     Missing,
     Moved,
-    NewRecord,
     Operation,
     Refused,
     Snapshot,
@@ -74,12 +73,12 @@ class Carrier:
         self._opened = opened
         self._is_ours = is_ours
         self._clock = clock
-        capabilities = opened.manifest.capabilities
-        self._is_conditional = capabilities.writes_conditionally
+        self._capabilities = opened.manifest.capabilities
+        self._is_conditional = self._capabilities.writes_conditionally
         at_once = transport.calls_at_once(opened.manifest)
         spacing_s = transport.spacing_s(opened.manifest)
         self._patience = datetime.timedelta(seconds=CALLS_BETWEEN * spacing_s)
-        batch = max(1, capabilities.get_batch)
+        batch = max(1, self._capabilities.get_batch)
         # Without conditional writes the time between reading a record and writing it
         # must stay short, so that no more is read ahead than is written at once.
         held = at_once
@@ -175,7 +174,12 @@ class Carrier:
             return self._answers.answer(item, WriteOutcome.MISSING, fresh=fresh)
         if lookups.has_moved(item.write.seen, record.fields):
             return self._answers.answer(item, WriteOutcome.CHANGED, fresh=fresh)
-        operation = self._opened.app.update(fresh.snapshot, item.write.fields)
+        change = remainder.of_update(item.write, record)
+        if not change:
+            return self._answers.answer(item, WriteOutcome.WRITTEN, fresh=fresh)
+        if not remainder.is_possible(change, self._capabilities):
+            return self._impossible(item)
+        operation = self._opened.app.update(fresh.snapshot, change)
         until = item.write.not_after
         if not self._is_conditional:
             until = min(until, fresh.read_at + READ_AGE_MAX + self._patience)
@@ -183,12 +187,9 @@ class Carrier:
 
     async def _create(self, item: OpenWrite) -> Done:
         write = item.write
-        new = NewRecord(
-            fields=write.fields,
-            containers=write.containers,
-            consent=write.consent,
-            marker=write.marker,
-        )
+        if not remainder.is_creatable(write, self._capabilities):
+            return self._impossible(item)
+        new = remainder.of_create(write)
         checked_at = self._checked[item.intent_id]
         until = checked_at + checking.CHECK_AGE_MAX + self._patience
         return await self._carry(
@@ -196,6 +197,12 @@ class Carrier:
             self._opened.app.create(new),
             until=min(write.not_after, until),
             read_at=checked_at,
+        )
+
+    def _impossible(self, item: OpenWrite) -> Outcome:
+        """Answer what the app cannot do; nobody is told that it was done."""
+        return self._answers.answer(
+            item, WriteOutcome.REFUSED, reason=ErrorCode.APP_REFUSED
         )
 
     async def _carry(

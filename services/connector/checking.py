@@ -12,7 +12,7 @@ from proto.errors import ErrorCode
 from proto.ids import IntentId, RecordId
 from proto.record import Presence
 from services.chassis.clock import Clock
-from services.connector import batches, lookups
+from services.connector import batches, lookups, remainder
 from services.connector.accounts import AccountRef, OpenWrite
 from services.connector.answers import Answers, Outcome, PutOff, Unclear
 from services.connector.errors import CallFailed, Meaning, UnknownApp
@@ -210,8 +210,15 @@ def _source_id(item: OpenWrite) -> RecordId:
 
 
 def _is_same(item: OpenWrite, fresh: Fresh) -> bool:
+    """Tell whether a source is still what its create was decided on.
+
+    Who unsubscribed since must not be created as if they had not, although no field
+    and, in some apps, no version tells of it.
+    """
     source, record = item.write.source, fresh.snapshot.record
     assert source is not None
+    if remainder.is_tighter(record.consent, than=(item.write.consent, source.consent)):
+        return False
     return record.presence is Presence.LIVE and (
         (source.version != "" and record.version == source.version)
         or not lookups.has_moved(source.fields, record.fields)

@@ -235,10 +235,13 @@ async def read_records(
     work: ConnectorWork, message: ReadRecords, *, desk: Desk
 ) -> None:
     """Have records read by id in the account's next turn, which is now."""
-    if len(message.record_ids) > BATCH_RECORDS_MAX:
+    if max(len(message.record_ids), len(message.control_ids)) > BATCH_RECORDS_MAX:
         raise BadMessage(f"more than {BATCH_RECORDS_MAX} records")
     await work.want_reads(
-        message.tenant_id, message.account_id, record_ids=message.record_ids
+        message.tenant_id,
+        message.account_id,
+        record_ids=message.record_ids,
+        control_ids=message.control_ids,
     )
     await work.make_due(message.tenant_id, message.account_id)
     work.transaction.after_commit(desk.reading.ring)

@@ -15,7 +15,7 @@ from proto.connector import Container
 from proto.errors import ErrorCode
 from proto.fields import Field, Fields
 from proto.ids import ContainerId, FieldId, RecordId
-from proto.record import Consent, Record
+from proto.record import Consent, Memberships, Record
 from services.connector.errors import CallFailed, Meaning
 from services.connector.manifest import Manifest
 
@@ -110,9 +110,28 @@ class NewRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     fields: Fields
     containers: tuple[ContainerId, ...] = ()
+    tags: tuple[str, ...] = ()
     consent: Consent = Consent.UNKNOWN
+    """At most this much; the app's weakest form where it is unknown."""
     marker: str = ""
     """Unique text of ours (a UUID); kept in the record where the app can."""
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """What to change of a record just read; all else of it stays as it is."""
+
+    fields: Fields = {}
+    """Exactly the fields to set; ``None`` clears."""
+    memberships: Memberships = Memberships()
+    """Containers by id and tags by name."""
+    consent: Consent = Consent.UNKNOWN
+    """Tighten it to this; unknown leaves it alone. Nothing ever loosens it."""
+
+    def __bool__(self) -> bool:
+        """Say whether anything is to be changed."""
+        return bool(
+            self.fields or self.memberships or self.consent is not Consent.UNKNOWN
+        )
 
 
 class Written(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,9 +194,10 @@ class App(Protocol):
         """
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
-        """Read records by id, in any order; one that is gone has that presence.
+        """Read records by id, in any order, at most ``capabilities.get_batch``.
 
-        At most ``capabilities.get_batch`` ids a time.
+        An id that the app does not know is ``MISSING``, which proves nothing yet;
+        only what the app itself calls deleted is ``DELETED``.
         """
 
     def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
@@ -189,7 +209,11 @@ class App(Protocol):
         """Read the records that carry our markers, by marker; none where none can."""
 
     def create(self, new: NewRecord) -> Operation[CreateResult]:
-        """Create one record."""
+        """Create one record, with its containers and tags."""
 
-    def update(self, snapshot: Snapshot, fields: Fields) -> Operation[UpdateResult]:
-        """Set exactly these fields of a record just read; the rest stays as it is."""
+    def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
+        """Change exactly this of a record just read; the rest stays as it is.
+
+        Asked only for what the manifest's capabilities say, and only for what the
+        record lacks. A consent that was read is never resent as a looser one.
+        """

@@ -1,7 +1,8 @@
 """Reads records by id that were asked for, because a scan did not show them.
 
 A few at a time, each few stored when read: one that cannot be read is put back and
-stops neither the others nor the reading of changes.
+stops neither the others nor the reading of changes. What the app does not know is told
+only if it shows one of the records that are known to be there.
 """
 
 import datetime
@@ -11,6 +12,8 @@ from typing import Final
 import structlog
 
 from proto.base import Message
+from proto.ids import RecordId
+from proto.record import Presence
 from services.chassis.clock import Clock
 from services.chassis.store import Store
 from services.connector import observing, trimming
@@ -25,6 +28,28 @@ log = structlog.get_logger()
 
 AGAIN_AFTER: Final = datetime.timedelta(minutes=5)
 """When a record is tried again that could not be read."""
+UNWELL_FOR: Final = datetime.timedelta(minutes=5)
+"""When an app is asked again that did not show any record known to be there."""
+CONTROLS_MAX: Final = 10
+CONTROL_AGE_MAX: Final = datetime.timedelta(seconds=60)
+"""How long what the controls said holds for records that are read after them."""
+
+
+class _Health:
+    """Whether the app is well, as far as its controls tell in this turn."""
+
+    def __init__(self) -> None:
+        self.is_well = True
+        self._until: datetime.datetime | None = None
+
+    def is_known(self, now: datetime.datetime) -> bool:
+        """Tell whether the controls need not be read again yet."""
+        return self._until is not None and now < self._until
+
+    def note(self, controls: Sequence[Fresh], *, asked_at: datetime.datetime) -> None:
+        """Take over what the controls showed that could be read."""
+        self.is_well = any(_is(one, Presence.LIVE) for one in controls)
+        self._until = asked_at + CONTROL_AGE_MAX
 
 
 class Rereader:
@@ -50,17 +75,23 @@ class Rereader:
         Raises:
             CallFailed: The account cannot be called now.
         """
-        count = 0
+        count, began = 0, self._clock.now()
+        health = _Health()
         at_once = self._transport.calls_at_once(opened.manifest)
         limit = max(at_once, opened.manifest.capabilities.get_batch)
         while await may_go_on():
+            now = self._clock.now()
             async with self._store.transaction() as work:
-                reads = await work.wanted_reads(
-                    claim.ref, before=self._clock.now(), limit=limit
-                )
-            if not reads:
-                return count
-            read_count = await self._read_batch(claim, reads, opened=opened)
+                reads = await work.wanted_reads(claim.ref, before=now, limit=limit)
+                if not reads:
+                    await work.forget_controls(claim.ref, before=began)
+                    return count
+                controls: list[RecordId] = []
+                if not health.is_known(now):
+                    controls = await work.controls(claim.ref, limit=CONTROLS_MAX)
+            read_count = await self._read_batch(
+                claim, reads, opened=opened, controls=controls, health=health
+            )
             if not read_count:
                 # Nothing comes of it now, and each of them may take minutes.
                 return count
@@ -68,33 +99,54 @@ class Rereader:
         return None
 
     async def _read_batch(
-        self, claim: Claim, reads: Sequence[WantedRead], *, opened: OpenAccount
+        self,
+        claim: Claim,
+        reads: Sequence[WantedRead],
+        *,
+        opened: OpenAccount,
+        controls: Sequence[RecordId],
+        health: _Health,
     ) -> int:
+        asked_at = self._clock.now()
         found = await self._lookups.read(
-            opened, [read.record_id for read in reads], lane=Lane.POLL
+            opened, [*controls, *(read.record_id for read in reads)], lane=Lane.POLL
         )
-        fresh = [one for one in found.values() if isinstance(one, Fresh)]
-        done, left = list[WantedRead](), list[WantedRead]()
+        beside = [one for each in controls if isinstance(one := found[each], Fresh)]
+        if controls:
+            health.note(beside, asked_at=asked_at)
+        told = [one for one in beside if _is(one, Presence.LIVE)]
+        done, left, missed = list[WantedRead](), list[WantedRead](), list[WantedRead]()
         of_account: CallFailed | None = None
         for read in reads:
             one = found[read.record_id]
-            if isinstance(one, Fresh):
-                done.append(read)
-            elif one.meaning in MAYBE_OF_ONE:
-                left.append(read)
+            if isinstance(one, CallFailed):
+                if one.meaning in MAYBE_OF_ONE:
+                    left.append(read)
+                else:
+                    of_account = one
+            elif _is(one, Presence.MISSING) and not health.is_well:
+                missed.append(read)
             else:
-                of_account = one
-        again_at = self._clock.now() + AGAIN_AFTER
+                done.append(read)
+                told.append(one)
+        now = self._clock.now()
         async with self._store.transaction() as work:
             await work.hold(claim)
             await work.forget_wanted_reads(claim.ref, done)
-            await work.put_back_reads(claim.ref, left, until=again_at)
-            await work.send(*_messages(claim, fresh))
+            await work.put_back_reads(claim.ref, left, until=now + AGAIN_AFTER)
+            await work.put_back_reads(claim.ref, missed, until=now + UNWELL_FOR)
+            await work.send(*_messages(claim, told))
         if left:
             log.warning("records_not_read", count=len(left))
+        if missed:
+            log.warning("app_not_well", count=len(missed))
         if of_account is not None:
             raise of_account
-        return len(fresh)
+        return len(done)
+
+
+def _is(one: Fresh, presence: Presence) -> bool:
+    return one.snapshot.record.presence is presence
 
 
 def _messages(claim: Claim, fresh: Sequence[Fresh]) -> list[Message]:

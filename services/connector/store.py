@@ -68,13 +68,17 @@ class ConnectorWork(JournalWork):
         account_id: AccountId,
         *,
         record_ids: Sequence[RecordId],
+        control_ids: Sequence[RecordId] = (),
     ) -> None:
-        """Note records that are to be read by id."""
+        """Note records that are to be read by id, and others to be read beside them."""
+        wanted = dict.fromkeys(control_ids, True) | dict.fromkeys(record_ids, False)
+        ordered = sorted(wanted)
         await self.transaction.execute(
             Q["want_reads"](
                 tenant_id=tenant_id,
                 account_id=account_id,
-                record_ids=sorted(set(record_ids)),
+                record_ids=ordered,
+                are_controls=[wanted[each] for each in ordered],
                 now=self.clock.now(),
             )
         )
@@ -86,6 +90,18 @@ class ConnectorWork(JournalWork):
         query = Q["wanted_reads"](**fencing.key(ref), before=before, limit=limit)
         rows = await self.transaction.fetch(query)
         return [WantedRead(row["record_id"], row["asked_at"]) for row in rows]
+
+    async def controls(self, ref: AccountRef, *, limit: int) -> list[RecordId]:
+        """Return records that are to be read beside those that were asked for."""
+        query = Q["controls"](**fencing.key(ref), limit=limit)
+        return [row["record_id"] for row in await self.transaction.fetch(query)]
+
+    async def forget_controls(
+        self, ref: AccountRef, *, before: datetime.datetime
+    ) -> None:
+        """Forget controls once nothing waits any more."""
+        query = Q["forget_controls"](**fencing.key(ref), before=before)
+        await self.transaction.execute(query)
 
     async def forget_wanted_reads(
         self, ref: AccountRef, reads: Sequence[WantedRead]

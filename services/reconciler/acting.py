@@ -1,24 +1,30 @@
 """What a person can make of a connection: create, change, start, pause, delete."""
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import msgspec
 
+from proto.base import Done
 from proto.connector import AccountDescription
 from proto.errors import ErrorCode
 from proto.fields import Role
 from proto.ids import ConnectionId, TenantId
 from proto.reconciler import (
+    ApproveChanges,
     ChangeConnection,
     Connection,
     ConnectionAct,
     ConnectionState,
     CreateConnection,
+    Linked,
+    LinkRecords,
     TellConnection,
+    UnlinkRecords,
 )
 from services.chassis.errors import CommandFailed
 from services.chassis.store import Store, Work
-from services.reconciler import describing, following, views
+from services.reconciler import binding, describing, following, guarding, views
 from services.reconciler.describing import Asking, Described
 from services.reconciler.store import connections
 from services.reconciler.store.connections import StoredConnection
@@ -32,6 +38,11 @@ ALLOWED = {
     ConnectionAct.DELETE: tuple(ConnectionState),
 }
 """In which states each act is possible."""
+
+
+_OnConnection: TypeAlias = (
+    ChangeConnection | TellConnection | ApproveChanges | LinkRecords | UnlinkRecords
+)
 
 
 class Acting:
@@ -115,6 +126,31 @@ class Acting:
                 connection_id=command.connection_id,
             )
 
+    async def approve(self, command: ApproveChanges) -> Connection:
+        """Let everything go ahead that the guard against mass changes holds."""
+        async with self._store.transaction() as work:
+            connection = await _lock(work, command)
+            await guarding.approve(work, connection)
+            return await _reload(
+                work,
+                tenant_id=command.tenant_id,
+                connection_id=command.connection_id,
+            )
+
+    async def link(self, command: LinkRecords) -> Linked:
+        """Bind two records for good."""
+        async with self._store.transaction() as work:
+            connection = await _lock(work, command)
+            link_id = await binding.link(work, connection, command=command)
+            return Linked(link_id=link_id)
+
+    async def unlink(self, command: UnlinkRecords) -> Done:
+        """Take a link apart."""
+        async with self._store.transaction() as work:
+            connection = await _lock(work, command)
+            await binding.unlink(work, connection, command=command)
+            return Done()
+
     async def _load(
         self, command: ChangeConnection | TellConnection
     ) -> StoredConnection:
@@ -182,9 +218,7 @@ def _emails(description: AccountDescription) -> Sequence[str]:
     return [f.field_id for f in description.fields if f.role is Role.EMAIL]
 
 
-async def _lock(
-    work: Work, command: ChangeConnection | TellConnection
-) -> StoredConnection:
+async def _lock(work: Work, command: _OnConnection) -> StoredConnection:
     found = await connections.lock(
         work.transaction,
         tenant_id=command.tenant_id,

@@ -28,6 +28,10 @@ class Config(Settings, frozen=True, kw_only=True):
     """How often a replica with nothing to do looks for due connections."""
     sweep_s: Seconds = 5.0
     """How often retries, looks and leftovers are searched for."""
+    compare_every_s: Seconds = 86_400.0
+    """How often both sides of a live connection are compared in full."""
+    compare_check_s: Seconds = 60.0
+    """How often connections are searched for whose comparison is due."""
 
     def __post_init__(self) -> None:
         """Refuse what can never work."""

@@ -4,50 +4,27 @@ First every record without a counterpart is matched, the left side before the ri
 then every link that is touched is planned. What is to be saved comes out.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from proto.base import Instant
 from proto.ids import IntentId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
-from services.reconciler import naming
-from services.reconciler.engine import match, model, plan
+from proto.record import Presence
+from services.reconciler import batches
+from services.reconciler.batches import SIDES, Batch, Decisions, Key, Planned
+from services.reconciler.engine import drift, match, model, plan
+from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
     Candidate,
     Config,
-    Intent,
     Link,
-    Loss,
     Match,
     MatchKind,
+    Reason,
     Seen,
 )
-from services.reconciler.store.links import NamedLink
-from services.reconciler.store.queue import Dirty
-
-Key = tuple[Side, RecordId]
-SIDES = (Side.LEFT, Side.RIGHT)
-
-
-class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is known about some dirty records and those they may match."""
-
-    dirty: tuple[Dirty, ...]
-    links: tuple[Link, ...]
-    """Those of the dirty records and of every record that shares an address."""
-    seen: dict[Key, Seen]
-
-
-class Decisions(msgspec.Struct, kw_only=True):
-    """What is to be saved in one transaction."""
-
-    links: list[NamedLink] = msgspec.field(default_factory=list)
-    dropped: list[LinkId] = msgspec.field(default_factory=list)
-    intents: list[Intent] = msgspec.field(default_factory=list)
-    losses: list[Loss] = msgspec.field(default_factory=list)
-    marked: set[Key] = msgspec.field(default_factory=set)
-    """Records that have to be decided again because of these decisions."""
 
 
 def decide(
@@ -81,20 +58,76 @@ class _Deciding:
         self._links = dict(self._stored)
         self._by_record: dict[Key, LinkId] = {}
         self._touched: dict[LinkId, None] = {}
-        self._found = Decisions()
+        self._found = Decisions(stored=self._stored)
         for link in batch.links:
             self._index(link)
 
     def run(self, new_intent: Callable[[], IntentId]) -> Decisions:
+        for link in self._batch.links:
+            self._follow_merge(link)
         for side in SIDES:
+            self._bind_marked(side)
             self._match_side(side)
+        checks: dict[LinkId, None] = {}
         for dirty in self._batch.dirty:
-            link = self._link_of((dirty.side, dirty.record_id))
-            if link is not None:
-                self._touched[link.link_id] = None
+            touched = self._link_of((dirty.side, dirty.record_id))
+            if touched is not None:
+                self._touched[touched.link_id] = None
+                if dirty.is_check:
+                    checks[touched.link_id] = None
         for link_id in self._touched:
-            self._plan(self._links[link_id], new_intent)
+            self._plan(self._links[link_id], new_intent, is_check=link_id in checks)
         return self._found
+
+    def _follow_merge(self, link: Link) -> None:
+        """Let a link follow a record into the one that its app made of it (hazard 9).
+
+        Unless that one is somebody else's already: then the link comes to rest.
+        """
+        for side in SIDES:
+            seen = self._seen(side, link.record_id(side))
+            if seen is None or link.intent_id is not None:
+                continue
+            heir = seen.record.merged_into
+            if seen.record.presence is not Presence.MERGED or heir is None:
+                continue
+            rival = self._link_of((side, heir))
+            if rival is not None:
+                if match.is_bound(rival) or batches.is_two_sided(rival):
+                    continue
+                self._drop(rival)
+            self._replace(match.rebind(link, side, record_id=heir))
+
+    def _bind_marked(self, side: Side) -> None:
+        """Give a record with our marker to the link whose create made it (hazard 12).
+
+        While the create's answer is on its way the link only remembers the record.
+        """
+        for dirty in self._batch.dirty:
+            key = (dirty.side, dirty.record_id)
+            seen = self._batch.seen.get(key)
+            if dirty.side is not side or not model.is_live(seen) or seen is None:
+                continue
+            link = self._links.get(batches.link_of_marker(seen.record.marker))
+            if link is None or link.record_id(side) is not None:
+                continue
+            own = self._link_of(key)
+            if own is not None and (match.is_bound(own) or batches.is_two_sided(own)):
+                continue
+            if link.intent_id is not None:
+                self._replace(msgspec.structs.replace(link, parked_id=dirty.record_id))
+                continue
+            if own is not None:
+                self._drop(own)
+            self._replace(match.rebind(link, side, record_id=dirty.record_id))
+
+    def _replace(self, link: Link) -> None:
+        """Go on with a link as it is now."""
+        for key in batches.keys_of_link(self._links[link.link_id]):
+            self._by_record.pop(key, None)
+        self._links[link.link_id] = link
+        self._index(link)
+        self._touched[link.link_id] = None
 
     def _match_side(self, side: Side) -> None:
         """Find out whom the dirty records without a counterpart belong to."""
@@ -119,14 +152,26 @@ class _Deciding:
     def _is_to_match(self, key: Key) -> bool:
         seen, link = self._batch.seen.get(key), self._link_of(key)
         if link is None:
-            return model.is_live(seen)
-        if _is_two_sided(link) or link.intent_id is not None:
+            return (
+                seen is not None
+                and model.is_live(seen)
+                and not seen.is_missing
+                and not self._is_parked(key[1], seen)
+            )
+        if batches.is_two_sided(link) or link.intent_id is not None:
+            return False
+        if link.is_manual or (seen is not None and seen.is_missing):
             return False
         if seen is None or not model.is_live(seen):
             # Nothing is left that this link could become a bond of.
             self._drop(link)
             return False
         return not self._is_waiting(link, seen, side=key[0])
+
+    def _is_parked(self, record_id: RecordId, seen: Seen) -> bool:
+        """Say whether a record waits for the answer to the create that made it."""
+        link = self._links.get(batches.link_of_marker(seen.record.marker))
+        return link is not None and link.parked_id == record_id
 
     def _is_waiting(self, link: Link, seen: Seen, *, side: Side) -> bool:
         """Say whether a create that failed has its next try later."""
@@ -143,7 +188,8 @@ class _Deciding:
         return {
             record_id: match.candidate_of(
                 seen.record,
-                self._config.side(side),
+                side,
+                config=self._config,
                 link=self._link_of((side, record_id)),
             )
             for (where, record_id), seen in self._batch.seen.items()
@@ -153,7 +199,7 @@ class _Deciding:
     def _settle(self, key: Key, found: Match) -> None:
         side, record_id = key
         link = self._link_of(key)
-        if link is not None and _is_two_sided(link):
+        if link is not None and batches.is_two_sided(link):
             # An earlier record of this batch turned out to be its counterpart.
             return
         if link is None:
@@ -180,31 +226,38 @@ class _Deciding:
             key = (side, record_id)
             link = self._link_of(key)
             is_bound = link is not None and (
-                _is_two_sided(link) or link.intent_id is not None
+                batches.is_two_sided(link) or link.intent_id is not None
             )
             is_known = link is not None and link.state is RecordState.DUPLICATE
             if key not in here and not is_bound and not is_known:
                 self._found.marked.add(key)
 
-    def _plan(self, link: Link, new_intent: Callable[[], IntentId]) -> None:
-        left = self._seen(Side.LEFT, link.left_id)
-        right = self._seen(Side.RIGHT, link.right_id)
+    def _plan(
+        self, link: Link, new_intent: Callable[[], IntentId], *, is_check: bool
+    ) -> None:
+        case = Case(
+            link,
+            self._seen(Side.LEFT, link.left_id),
+            self._seen(Side.RIGHT, link.right_id),
+            self._config,
+            self._now,
+            new_intent(),
+        )
         decided = plan.plan(
             link,
-            left=left,
-            right=right,
+            left=case.left,
+            right=case.right,
             config=self._config,
             now=self._now,
-            intent_id=new_intent(),
+            intent_id=case.intent_id,
+            is_forced=link.reason == Reason.MASS_CHANGE,
         )
-        after = decided.link or link
-        if decided.intent is not None:
-            self._found.intents.append(decided.intent)
-            self._found.losses.extend(decided.losses)
-        if after != self._stored.get(link.link_id):
-            sides = (self._config.left, self._config.right)
-            name, email = naming.of_either(left, right, sides=sides)
-            self._found.links.append(NamedLink(link=after, name=name, email=email))
+        self._found.planned.append(Planned(case, decided))
+        is_in_step = link.state is RecordState.IN_SYNC and decided is model.NOTHING
+        if is_check and is_in_step and case.left and case.right:
+            drifted = drift.of(case)
+            if drifted:
+                self._found.drifted[link.link_id] = drifted
 
     def _seen(self, side: Side, record_id: RecordId | None) -> Seen | None:
         return None if record_id is None else self._batch.seen.get((side, record_id))
@@ -214,41 +267,13 @@ class _Deciding:
             self._found.dropped.append(link.link_id)
         del self._links[link.link_id]
         self._touched.pop(link.link_id, None)
-        for key in _keys_of(link):
+        for key in batches.keys_of_link(link):
             self._by_record.pop(key, None)
 
     def _index(self, link: Link) -> None:
-        for key in _keys_of(link):
+        for key in batches.keys_of_link(link):
             self._by_record[key] = link.link_id
 
     def _link_of(self, key: Key) -> Link | None:
         link_id = self._by_record.get(key)
         return None if link_id is None else self._links[link_id]
-
-
-def missing(batch: Sequence[Dirty], *, links: Iterable[Link]) -> set[Key]:
-    """Return the dirty records whose counterpart is to be found by address."""
-    bound = {
-        key
-        for link in links
-        if _is_two_sided(link) or link.intent_id is not None
-        for key in _keys_of(link)
-    }
-    return {key for each in batch if (key := (each.side, each.record_id)) not in bound}
-
-
-def keys_of(links: Iterable[Link]) -> set[Key]:
-    """Return every record that the links are about."""
-    return {key for link in links for key in _keys_of(link)}
-
-
-def _keys_of(link: Link) -> list[Key]:
-    return [
-        (side, record_id)
-        for side in SIDES
-        if (record_id := link.record_id(side)) is not None
-    ]
-
-
-def _is_two_sided(link: Link) -> bool:
-    return link.left_id is not None and link.right_id is not None

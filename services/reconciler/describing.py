@@ -13,12 +13,13 @@ from proto.ids import TenantId
 from proto.reconciler import Direction, End, Settings, Side
 from services.chassis.bus import COMMAND_TIMEOUT_S
 from services.chassis.errors import CommandFailed
-from services.reconciler.engine import mapping
+from services.reconciler.engine import mapping, options, pairing
 from services.reconciler.engine.model import SideConfig
 
 R = TypeVar("R", bound=Reply)
 
 NAME_LENGTH_MAX = 200
+SIDES: Final = (Side.LEFT, Side.RIGHT)
 DESCRIBE_TIMEOUT_S: Final = DescribeAccount.answer_s_max + 5.0
 """How long an account's description may take; longer than the connector waits for the
 app, and shorter than whoever makes a connection waits for us."""
@@ -57,13 +58,7 @@ async def describe(
         _side(settings.left, left),
         _side(settings.right, right),
     )
-    known = {
-        view.mapping_id
-        for view in mapping.views(left=sides[0], right=sides[1], settings=settings)
-    }
-    for mapping_id in settings.mappings_off:
-        if mapping_id not in known:
-            raise _invalid("mappings_off", "There is no such default mapping.")
+    _check_together(settings, sides, descriptions=(left, right))
     descriptions = {each.account_id: each for each in (left, right)}
     return Described(
         settings=settings,
@@ -108,6 +103,27 @@ def _check_alone(settings: Settings) -> None:
         raise _invalid("direction", "Must be both, to_left or to_right.")
     if settings.winner is Side.UNKNOWN:
         raise _invalid("winner", "Must be left or right.")
+
+
+def _check_together(
+    settings: Settings,
+    sides: tuple[SideConfig, SideConfig],
+    *,
+    descriptions: tuple[AccountDescription, AccountDescription],
+) -> None:
+    """Check what follows from both accounts; the first refusal is told."""
+    left, right = sides
+    config = mapping.config_of(left=left, right=right, settings=settings, version=0)
+    containers = {
+        side: frozenset(each.container_id for each in description.containers)
+        for side, description in zip(SIDES, descriptions, strict=True)
+    }
+    refused = (
+        *pairing.refused(left=left, right=right, settings=settings),
+        *options.refused(config, containers=containers),
+    )
+    if refused:
+        raise _invalid(refused[0].pointer, refused[0].detail)
 
 
 async def _describe_end(

@@ -1,7 +1,7 @@
 """The reconciler's exceptions."""
 
 from proto.errors import Retry
-from services.chassis.errors import ChassisError
+from services.chassis.errors import ChassisError, Unavailable
 
 
 class ReconcilerError(ChassisError):
@@ -10,8 +10,11 @@ class ReconcilerError(ChassisError):
     retry = Retry.LATER
 
 
-class Overtaken(ReconcilerError):
-    """Something changed between loading and saving: decide again from what is now."""
+class Overtaken(ReconcilerError, Unavailable):
+    """Something changed between loading and saving: decide again from what is now.
+
+    Nothing is wrong with a message whose handling was overtaken; it comes again.
+    """
 
     def __init__(self, what: str) -> None:
         super().__init__(f"overtaken: {what}")

@@ -6,6 +6,7 @@ observation like any other.
 
 import datetime
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 import structlog
@@ -15,18 +16,29 @@ from proto.connector import ContactsWritten, ContactWritten, WriteKind, WriteOut
 from proto.ids import AccountId, ConnectionId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
 from proto.record import Presence, Record
+from services.chassis.errors import AlreadyStored
 from services.chassis.store import Work
 from services.reconciler import observing
 from services.reconciler.config import Config
 from services.reconciler.engine import fold, match, model
-from services.reconciler.engine.model import Folded, Link, Seen, SideConfig
+from services.reconciler.engine.model import Folded, Intent, Link, Seen
 from services.reconciler.errors import Overtaken
-from services.reconciler.store import claims, connections, intents, links, queue
+from services.reconciler.store import (
+    claims,
+    connections,
+    intents,
+    links,
+    observations,
+    queue,
+)
 from services.reconciler.store.connections import StoredConnection, Tally
 from services.reconciler.store.intents import OpenIntent, Told
 from services.reconciler.store.links import NamedLink
 
 log = structlog.get_logger()
+
+
+_JUST: Final = datetime.timedelta(microseconds=1)
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,8 +191,8 @@ def decide(
             rival = rivals.get((side, record.record_id))
             if rival is not None and rival.link_id == answer.link.link_id:
                 rival = None
-            is_taken = (side, record.record_id) in bound or _is_bound(
-                rival, record, side=connection.config.side(side)
+            is_taken = (side, record.record_id) in bound or (
+                rival is not None and match.is_bound(rival)
             )
         result = answer.result
         if is_taken and result.outcome is WriteOutcome.WRITTEN:
@@ -205,10 +217,6 @@ def decide(
         _count(answer, folded, tally=outcome.tally)
         outcome.marked |= _to_plan_again(link, side)
     return outcome
-
-
-def _is_bound(rival: Link | None, record: Record, *, side: SideConfig) -> bool:
-    return rival is not None and match.candidate_of(record, side, link=rival).is_bound
 
 
 def _told(answer: Answer, folded: Folded, *, settle_s: float, now: Instant) -> Told:
@@ -265,12 +273,16 @@ async def _save(work: Work, connection: StoredConnection, *, outcome: Outcome) -
     ):
         raise Overtaken("a link that was to go")
     if outcome.links:
-        saved = await links.save(
-            work.transaction,
-            connection,
-            links=[NamedLink(link=link) for link in outcome.links.values()],
-            now=now,
-        )
+        try:
+            saved = await links.save(
+                work.transaction,
+                connection,
+                links=[NamedLink(link=link) for link in outcome.links.values()],
+                now=now,
+            )
+        except AlreadyStored as err:
+            # The planner has just put a record of the answers on a link of its own.
+            raise Overtaken("a record's own link") from err
         assert saved, "a locked link cannot have moved on"
         await intents.save(work.transaction, connection, told=outcome.told, now=now)
 
@@ -297,7 +309,8 @@ async def _observe(
                 )
     for answer in answers:
         read_at = answer.result.read_at
-        _note(shown, message.account_id, record=_tombstone(answer), read_at=read_at)
+        _note(shown, message.account_id, record=_missed(answer), read_at=read_at)
+    await _put_in_order(work, message, answers=answers, shown=shown)
     marked: set[ConnectionId] = set()
     for account_id, seen in sorted(shown.items()):
         account = await connections.load_account(
@@ -313,13 +326,52 @@ async def _observe(
     return marked
 
 
-def _tombstone(answer: Answer) -> Record | None:
-    """Return what the app's word that a known record is gone amounts to."""
+async def _put_in_order(
+    work: Work,
+    message: ContactsWritten,
+    *,
+    answers: Sequence[Answer],
+    shown: dict[AccountId, dict[RecordId, Seen]],
+) -> None:
+    """Have what a write left behind follow the state that it was based on.
+
+    Whatever the clocks say: replicas of the connector may differ by seconds, and an
+    answer that seems older than that state would leave it to be taken for an edit.
+    """
+    known = shown.get(message.account_id, {})
+    based_on = {
+        record.record_id: digest
+        for answer in answers
+        if answer.result.outcome is WriteOutcome.WRITTEN
+        and (record := answer.result.record) is not None
+        and (digest := _digest_before(answer.intent.intent))
+    }
+    if not based_on:
+        return
+    followed = await observations.find_followed(
+        work.transaction,
+        based_on,
+        tenant_id=message.tenant_id,
+        account_id=message.account_id,
+    )
+    for record_id, read_at in followed.items():
+        seen = known[record_id]
+        if seen.read_at <= read_at:
+            known[record_id] = msgspec.structs.replace(seen, read_at=read_at + _JUST)
+
+
+def _digest_before(intent: Intent) -> str:
+    is_left = intent.side is Side.LEFT
+    return intent.left_digest if is_left else intent.right_digest
+
+
+def _missed(answer: Answer) -> Record | None:
+    """Return what the app's word that it does not know a record amounts to."""
     record_id = answer.intent.intent.record_id
     is_missing = answer.result.outcome is WriteOutcome.MISSING
     if not is_missing or record_id is None or answer.result.record is not None:
         return None
-    return Record(record_id=record_id, presence=Presence.DELETED)
+    return Record(record_id=record_id, presence=Presence.MISSING)
 
 
 def _note(

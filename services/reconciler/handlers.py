@@ -7,13 +7,16 @@ from proto.auth import AccountConnected, AccountLost
 from proto.base import Command, Message
 from proto.connector import ContactsObserved, ContactsWritten
 from proto.reconciler import (
+    ApproveChanges,
     ChangeConnection,
     CreateConnection,
     GetConnection,
     GetStatus,
+    LinkRecords,
     ListConnections,
     ListRecords,
     TellConnection,
+    UnlinkRecords,
 )
 from services.chassis.answering import CommandHandler
 from services.chassis.inbox import Handler
@@ -33,6 +36,9 @@ def commands(
         CreateConnection: acting.create,
         ChangeConnection: acting.change,
         TellConnection: acting.tell,
+        ApproveChanges: acting.approve,
+        LinkRecords: acting.link,
+        UnlinkRecords: acting.unlink,
         GetConnection: showing.get,
         ListConnections: showing.list_connections,
         GetStatus: showing.status,

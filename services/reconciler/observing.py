@@ -10,12 +10,13 @@ from typing import Final
 import structlog
 
 from proto.base import BATCH_RECORDS_MAX, Instant
-from proto.connector import ContactsObserved, ReadRecords
+from proto.connector import ContactsObserved
 from proto.ids import AccountId, ConnectionId, RecordId, ScanId, TenantId
 from proto.reconciler import ConnectionChanged, ConnectionState, Side
 from proto.record import Presence, Record
 from services.chassis.store import Work
-from services.reconciler.engine import canon, model
+from services.reconciler import comparing, guarding, missing
+from services.reconciler.engine import canon, guards, model
 from services.reconciler.engine.model import Seen, SideConfig
 from services.reconciler.store import claims, connections, observations, queue
 from services.reconciler.store.connections import Scanned, StoredAccount
@@ -97,6 +98,9 @@ async def store(
 ) -> set[ConnectionId]:
     """Store what is news and mark it; returns the connections to be made due."""
     marked: set[ConnectionId] = set()
+    seen = await missing.confirm(
+        work, seen, tenant_id=tenant_id, account_id=account.account_id
+    )
     for start in range(0, len(seen), BATCH_RECORDS_MAX):
         batch = seen[start : start + BATCH_RECORDS_MAX]
         saved = await observations.save(
@@ -143,7 +147,7 @@ async def _follow_changes(
     )
     marked = await queue.mark_changed(
         work.transaction,
-        [record.record_id for record in changed],
+        changed,
         tenant_id=tenant_id,
         account_id=account.account_id,
         scan_id=scan_id,
@@ -208,6 +212,7 @@ async def _complete(
     )
     ready = [each for each in waiting if each.left_scanned and each.right_scanned]
     await _begin_syncing(work, ready, tenant_id=tenant_id)
+    compared = await comparing.note_scan(work, scan_id, tenant_id=tenant_id)
     changes = [
         ConnectionChanged(
             tenant_id=tenant_id,
@@ -225,7 +230,7 @@ async def _complete(
         part_count=state.part_count,
         count=unseen,
     )
-    return {each.connection_id for each in ready}
+    return compared | {each.connection_id for each in ready}
 
 
 async def _read_unseen(
@@ -245,17 +250,24 @@ async def _read_unseen(
         first_read_at=state.first_read_at,
         limit=UNSEEN_MAX,
     )
-    await work.send(
-        *(
-            ReadRecords(
-                tenant_id=tenant_id,
-                account_id=account_id,
-                record_ids=tuple(unseen[start : start + BATCH_RECORDS_MAX]),
-            )
-            for start in range(0, len(unseen), BATCH_RECORDS_MAX)
-        )
-    )
+    await _guard_absent(work, len(unseen), tenant_id=tenant_id, account_id=account_id)
+    await missing.ask(work, unseen, tenant_id=tenant_id, account_id=account_id)
     return len(unseen)
+
+
+async def _guard_absent(
+    work: Work, unseen: int, *, tenant_id: TenantId, account_id: AccountId
+) -> None:
+    """Hold what would be undone if so many records were gone (hazard 71)."""
+    if unseen <= guards.DESTRUCTIVE_MIN:
+        return
+    live = await observations.count_live(
+        work.transaction, tenant_id=tenant_id, account_id=account_id
+    )
+    if guards.misses_too_many(unseen=unseen, live=live):
+        await guarding.trip_all(
+            work, tenant_id=tenant_id, account_id=account_id, count=unseen
+        )
 
 
 async def _begin_syncing(

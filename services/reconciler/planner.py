@@ -18,16 +18,25 @@ from services.chassis.errors import AlreadyStored
 from services.chassis.identifiers import Identifiers
 from services.chassis.loops import Wake
 from services.chassis.store import Store, Work
-from services.reconciler import deciding, following, writing
+from services.reconciler import (
+    batches,
+    comparing,
+    deciding,
+    following,
+    guarding,
+    loading,
+    writing,
+)
+from services.reconciler.batches import Batch, Decisions
 from services.reconciler.config import Config
-from services.reconciler.deciding import Batch, Decisions, Key
 from services.reconciler.errors import Overtaken
-from services.reconciler.store import claims, intents, links, observations, queue
+from services.reconciler.store import claims, intents, links, queue
 from services.reconciler.store.connections import StoredConnection
-from services.reconciler.store.observations import Place
 
 log = structlog.get_logger()
 
+URGENT_MAX: Final = 100
+"""Unsubscribes planned although as many writes are on their way as there may be."""
 OVERTAKEN_DELAY_S: Final = 0.2
 """How long a connection rests after a batch that came too late."""
 
@@ -104,8 +113,12 @@ class Planner:
             new_intent=lambda: self._identifiers.new(IntentId),
         )
 
+        tripped = await self._hold_excess(claimed, decisions)
         async with self._store.transaction() as work:
             await self._save(work, claimed, batch=batch, decisions=decisions)
+            for side in tripped:
+                await guarding.trip(work, claimed, side=side)
+        comparing.report(claimed, decisions.drifted)
         log.info(
             "batch_planned",
             record_count=len(batch.dirty),
@@ -114,8 +127,25 @@ class Planner:
         )
         return True
 
+    async def _hold_excess(
+        self, claimed: StoredConnection, decisions: Decisions
+    ) -> list[Side]:
+        """Hold what would undo too much at once; returns the sides concerned."""
+        tripped: list[Side] = []
+        for side in batches.SIDES:
+            undone = decisions.undone_on(side)
+            if not undone:
+                continue
+            room = await guarding.room_on(
+                self._store.database, claimed, side=side, now=self._clock.now()
+            )
+            if room is not None and max(undone, room.waiting) > room.left:
+                batches.hold_back(decisions, side)
+                tripped.append(side)
+        return tripped
+
     async def _load(self, claimed: StoredConnection) -> Batch | None:
-        """Read a batch and all that matching needs, in a fixed number of queries."""
+        """Read the next batch, as large as writes on their way leave room for."""
         database = self._store.database
         open_count = await claims.count_open(
             database,
@@ -123,62 +153,9 @@ class Planner:
             connection_id=claimed.connection_id,
         )
         room = self._config.open_intents_max - open_count
-        limit = min(self._config.batch_records, room)
-        if limit <= 0:
-            return None
-        dirty = await queue.load(database, claimed, limit=limit)
-        if not dirty:
-            return None
-        found = await links.load_of_records(
-            database,
-            claimed,
-            left_ids={d.record_id for d in dirty if d.side is Side.LEFT},
-            right_ids={d.record_id for d in dirty if d.side is Side.RIGHT},
-        )
-        alone = deciding.missing(dirty, links=found)
-        sharers = await self._find_sharers(claimed, alone)
-        wanted = {(d.side, d.record_id) for d in dirty} | deciding.keys_of(found)
-        if sharers:
-            more = await links.load_of_records(
-                database,
-                claimed,
-                left_ids={record for side, record in sharers if side is Side.LEFT},
-                right_ids={record for side, record in sharers if side is Side.RIGHT},
-            )
-            known = {link.link_id for link in found}
-            found += [link for link in more if link.link_id not in known]
-            wanted |= sharers
-        places = {key: _place(claimed, key) for key in wanted}
-        seen = await observations.load(
-            database, places.values(), tenant_id=claimed.tenant_id
-        )
-        return Batch(
-            dirty=tuple(dirty),
-            links=tuple(found),
-            seen={key: seen[at] for key, at in places.items() if at in seen},
-        )
-
-    async def _find_sharers(
-        self, claimed: StoredConnection, alone: set[Key]
-    ) -> set[Key]:
-        if not alone:
-            return set()
-        found = await observations.find_sharers(
-            self._store.database,
-            [_place(claimed, key) for key in alone],
-            tenant_id=claimed.tenant_id,
-            account_ids=claimed.account_ids,
-        )
-        ends = (
-            (Side.LEFT, claimed.left.account_id),
-            (Side.RIGHT, claimed.right.account_id),
-        )
-        return {
-            (side, record_id)
-            for account_id, record_id in found
-            for side, end in ends
-            if end == account_id
-        }
+        is_full = room <= 0
+        limit = URGENT_MAX if is_full else min(self._config.batch_records, room)
+        return await loading.load(database, claimed, limit=limit, only_urgent=is_full)
 
     async def _save(
         self,
@@ -251,7 +228,9 @@ class Planner:
             connection_id=claimed.connection_id,
         )
         has_room = open_count < self._config.open_intents_max
-        more = has_room and bool(await queue.load(transaction, claimed, limit=1))
+        more = bool(
+            await queue.load(transaction, claimed, limit=1, only_urgent=not has_room)
+        )
         is_idle = not more and open_count == 0 and state is ConnectionState.SYNCING
         if is_idle:
             state = ConnectionState.LIVE
@@ -270,8 +249,3 @@ class Planner:
 
 def _seconds(count: float) -> datetime.timedelta:
     return datetime.timedelta(seconds=count)
-
-
-def _place(connection: StoredConnection, key: Key) -> Place:
-    side, record_id = key
-    return connection.config.side(side).account_id, record_id

@@ -1,4 +1,4 @@
-"""Work that time brings about: next tries, looks after lost answers, leftovers."""
+"""Work that time brings about: tries, looks, questions, comparisons, leftovers."""
 
 import asyncio
 import datetime
@@ -11,7 +11,7 @@ from services.chassis import loops
 from services.chassis.clock import Clock
 from services.chassis.loops import Wake
 from services.chassis.store import Store, Work
-from services.reconciler import writing
+from services.reconciler import comparing, missing, verifying, writing
 from services.reconciler.config import Config
 from services.reconciler.store import intents, leftovers, links
 from services.reconciler.store.intents import DueLook
@@ -40,8 +40,11 @@ class Sweeper:
         """Sweep until told to stop."""
         async with asyncio.TaskGroup() as group:
             for name, step, idle_s in (
+                ("verifying", self.verify, self._config.sweep_s),
                 ("retries", self.retry, self._config.sweep_s),
                 ("looks", self.look, self._config.sweep_s),
+                ("missing", self.ask, self._config.sweep_s),
+                ("comparisons", self.compare, self._config.compare_check_s),
                 ("leftovers", self.purge, LEFTOVERS_EVERY_S),
             ):
                 group.create_task(
@@ -53,6 +56,11 @@ class Sweeper:
                         idle_s=idle_s,
                     )
                 )
+
+    async def verify(self) -> bool:
+        """Have a connection scanned whose state comes from another database."""
+        async with self._store.transaction() as work:
+            return await verifying.verify_one(work)
 
     async def retry(self) -> bool:
         """Have links planned whose next try is due."""
@@ -94,6 +102,21 @@ class Sweeper:
         if due:
             log.info("looks_sent", count=len(due))
         return len(due) == LOOKS_MAX
+
+    async def ask(self) -> bool:
+        """Have records read again that an app did not know a while ago."""
+        async with self._store.transaction() as work:
+            count = await missing.ask_again(work, limit=missing.ASKED_MAX)
+        return count == missing.ASKED_MAX
+
+    async def compare(self) -> bool:
+        """Have both sides of a connection scanned whose last comparison is old."""
+        every = datetime.timedelta(seconds=self._config.compare_every_s)
+        async with self._store.transaction() as work:
+            begun = await comparing.begin(work, before=self._clock.now() - every)
+        if begun is not None:
+            log.info("comparison_begun", connection_id=begun.connection_id)
+        return begun is not None
 
     async def purge(self) -> bool:
         """Take away a batch of what no connection is left for."""

@@ -5,14 +5,9 @@ import math
 
 from proto.base import Instant
 from proto.connector import AccountReading
-from proto.reconciler import (
-    Connection,
-    ConnectionState,
-    Counts,
-    Progress,
-    RecordState,
-)
-from services.reconciler.engine import mapping
+from proto.progress import Counts, Progress
+from proto.reconciler import Connection, ConnectionState, RecordState
+from services.reconciler.engine import mapping, options
 from services.reconciler.store.connections import StoredConnection
 
 Links = dict[RecordState, tuple[int, int]]
@@ -29,9 +24,11 @@ def connection_view(connection: StoredConnection) -> Connection:
         state=connection.state,
         attention=connection.attention,
         attention_side=connection.attention_side,
+        guarded=connection.guarded,
         mappings=mapping.views(
             left=connection.left, right=connection.right, settings=connection.settings
         ),
+        offers=options.offers(connection.config),
         version=connection.version,
         created_at=connection.created_at,
         started_at=connection.started_at,
@@ -52,6 +49,7 @@ def counts_of(connection: StoredConnection, links: Links) -> Counts:
         held=count(RecordState.HELD),
         failed=count(RecordState.FAILED),
         deleted=count(RecordState.DELETED),
+        merged=count(RecordState.MERGED),
         linked=sum(linked for _, linked in links.values()),
         created_left=connection.created_left,
         created_right=connection.created_right,

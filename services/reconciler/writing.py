@@ -96,6 +96,7 @@ def _write(intent: Intent, source: SideConfig, *, not_after: Instant) -> Contact
             record_id=intent.source_id,
             version=intent.source_version,
             fields=intent.source,
+            consent=intent.consent,
             seen_at=intent.source_read_at,
         )
     return ContactWrite(
@@ -106,7 +107,9 @@ def _write(intent: Intent, source: SideConfig, *, not_after: Instant) -> Contact
         seen=intent.seen,
         seen_version=intent.seen_version,
         containers=intent.containers,
+        memberships=intent.memberships,
         consent=intent.consent,
+        is_urgent=intent.is_urgent,
         emails=intent.emails,
         marker=intent.marker,
         source=seen_source,

@@ -31,9 +31,11 @@ def new_app(base_url: str = "https://api.cc.email/v3") -> App:
     return App(manifest.load(FOLDER / "manifest.toml"), facts)
 
 
-def app_that_knows_custom_fields() -> App:
+def app_that_knows_its_account() -> App:
+    """Return an app that has read custom fields and tags already."""
     app = new_app()
     drive(app.describe_fields(), [shown("custom_fields")])
+    drive(app.get([ZOE]), [shown("contact_full"), shown("tags")])
     return app
 
 

@@ -15,6 +15,7 @@ from proto.record import Presence
 from services.connector.apps.carddav.app import App
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
+    Change,
     Exists,
     Facts,
     Moved,
@@ -194,7 +195,9 @@ async def test_an_update_changes_its_fields_and_keeps_every_other_line(account):
     await account.put(path, (FOLDER / "fixtures" / "apple_3_0.vcf").read_text())
     before = (await account.text(path)).splitlines()
     snapshot = await account.read(path)
-    result = await account.run(account.app.update(snapshot, {"job_title": "Chef"}))
+    result = await account.run(
+        account.app.update(snapshot, Change(fields={"job_title": "Chef"}))
+    )
     after = (await account.text(path)).splitlines()
     assert result.record == (await account.read(path)).record
     assert result.record.fields["job_title"] == "Chef"
@@ -205,9 +208,14 @@ async def test_an_update_changes_its_fields_and_keeps_every_other_line(account):
 async def test_an_update_is_refused_once_somebody_else_has_changed_the_card(account):
     created = await create(account, NGOZI)
     stale = await account.read(created.record.record_id)
-    fresh = await account.run(account.app.update(stale, {"note": "mine"}))
+    fresh = await account.run(
+        account.app.update(stale, Change(fields={"note": "mine"}))
+    )
     assert isinstance(fresh, Written)
-    assert await account.run(account.app.update(stale, {"note": "late"})) == Moved()
+    assert (
+        await account.run(account.app.update(stale, Change(fields={"note": "late"})))
+        == Moved()
+    )
     assert (await account.read(stale.record.record_id)).record.fields["note"] == "mine"
 
 
@@ -215,9 +223,12 @@ async def test_an_update_of_a_deleted_card_does_not_bring_it_back(account):
     created = await create(account, NGOZI)
     snapshot = await account.read(created.record.record_id)
     await account.delete(created.record.record_id)
-    assert await account.run(account.app.update(snapshot, {"note": "x"})) == Moved()
+    assert (
+        await account.run(account.app.update(snapshot, Change(fields={"note": "x"})))
+        == Moved()
+    )
     gone = await account.read(created.record.record_id)
-    assert gone.record.presence is Presence.DELETED
+    assert gone.record.presence is Presence.MISSING
     records, _ = await account.scan()
     assert records == []
 
@@ -226,7 +237,7 @@ async def test_an_update_that_changes_nothing_makes_no_call(account):
     created = await create(account, NGOZI)
     snapshot = await account.read(created.record.record_id)
     account.caller.calls.clear()
-    result = await account.run(account.app.update(snapshot, NGOZI))
+    result = await account.run(account.app.update(snapshot, Change(fields=NGOZI)))
     assert result == Written(record=snapshot.record)
     assert account.caller.calls == []
 
@@ -235,7 +246,7 @@ async def test_one_write_is_one_call_where_the_server_keeps_what_it_is_given(acc
     created = await create(account, NGOZI)
     snapshot = await account.read(created.record.record_id)
     account.caller.calls.clear()
-    await account.run(account.app.update(snapshot, {"note": "x"}))
+    await account.run(account.app.update(snapshot, Change(fields={"note": "x"})))
     assert account.caller.counts == {"PUT": 1}
 
 
@@ -244,7 +255,10 @@ async def test_a_value_that_no_card_can_hold_is_refused_before_it_is_sent(accoun
     snapshot = await account.read(created.record.record_id)
     account.caller.calls.clear()
     refused = Refused(code=ErrorCode.VALUE_REFUSED, field_id="note")
-    assert await account.run(account.app.update(snapshot, {"note": "\x01"})) == refused
+    assert (
+        await account.run(account.app.update(snapshot, Change(fields={"note": "\x01"})))
+        == refused
+    )
     new = NewRecord(fields={"note": "\x01"}, marker=MARKER)
     assert await account.run(account.app.create(new)) == refused
     assert account.caller.calls == []
@@ -258,7 +272,7 @@ async def test_cards_are_read_in_batches_and_missing_ones_are_told(account):
     found = await account.run(account.app.get(asked))
     assert {s.record.record_id: s.record.presence for s in found} == {
         **dict.fromkeys(asked[:-1], Presence.LIVE),
-        asked[-1]: Presence.DELETED,
+        asked[-1]: Presence.MISSING,
     }
     assert account.caller.counts == {"REPORT": 2, "GET": 1}
 
@@ -285,7 +299,9 @@ async def test_groups_are_never_shown_and_never_written(account):
     assert ids(records) == {person_id}
     snapshot = await account.read(path)
     assert snapshot.record.fields == {}
-    refused = await account.run(account.app.update(snapshot, {"note": "x"}))
+    refused = await account.run(
+        account.app.update(snapshot, Change(fields={"note": "x"}))
+    )
     assert refused == Refused(code=ErrorCode.APP_REFUSED)
 
 
@@ -299,7 +315,9 @@ async def test_an_unreadable_card_stops_nobody_and_is_never_written(account):
     assert len(records) == 2
     assert (odd.presence, odd.fields) == (Presence.LIVE, {})
     snapshot = await account.read(path)
-    refused = await account.run(account.app.update(snapshot, {"note": "x"}))
+    refused = await account.run(
+        account.app.update(snapshot, Change(fields={"note": "x"}))
+    )
     assert refused == Refused(code=ErrorCode.APP_REFUSED)
 
 

@@ -14,7 +14,7 @@ from tests.contract.constant_contact import (
     FOLDER,
     SINCE,
     ZOE,
-    app_that_knows_custom_fields,
+    app_that_knows_its_account,
     fixture,
     new_app,
     read,
@@ -25,7 +25,7 @@ from tests.contract.driving import answer, drive
 
 @pytest.fixture
 def app() -> App:
-    return app_that_knows_custom_fields()
+    return app_that_knows_its_account()
 
 
 # Reading
@@ -296,9 +296,9 @@ def test_an_answer_without_contacts_is_broken_and_not_an_empty_account(app, body
 
 def test_custom_fields_are_read_once_and_again_when_a_new_one_shows_up():
     app = new_app()
-    answers = [shown("contact_full"), answer({"custom_fields": []})]
+    answers = [shown("contact_full"), answer({"custom_fields": []}), shown("tags")]
     _, calls = drive(app.get([ZOE]), answers)
-    assert len(calls) == 2
+    assert len(calls) == 3
     _, calls = drive(app.get([ZOE]), [shown("contact_full")])
     assert len(calls) == 1, "an id that nobody defines is not looked up for ever"
     body = json.loads(fixture("contact_full"))
@@ -313,9 +313,10 @@ def test_custom_fields_are_read_once_and_again_when_a_new_one_shows_up():
 # One contact
 
 
-def test_a_contact_that_the_vendor_does_not_know_is_deleted(app):
+def test_a_contact_that_the_vendor_does_not_know_is_missing_and_not_deleted(app):
+    """Hazard 70: what it deletes it still shows, with the day of the deletion."""
     (snapshot,), _ = drive(app.get([ZOE]), [shown("error_not_found", status=404)])
-    assert snapshot.record == Record(record_id=ZOE, presence=Presence.DELETED)
+    assert snapshot.record == Record(record_id=ZOE, presence=Presence.MISSING)
 
 
 @pytest.mark.parametrize("body", ["<html>404</html>", "", '{"message": "no route"}'])

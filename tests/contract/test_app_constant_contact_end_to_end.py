@@ -1,168 +1,20 @@
 """Constant Contact's operations against its emulator, over a socket."""
 
-import contextlib
-from collections.abc import AsyncIterator, Iterable
-from typing import TypeVar
-
-import aiohttp
 import pytest
-from yarl import URL
 
 from proto.fields import Address, Item
 from proto.ids import RecordId
-from proto.record import Consent, Presence, Record
+from proto.record import Consent, Presence
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
-    Answer,
-    Call,
+    Change,
     Exists,
     Missing,
     NewRecord,
-    Operation,
     Refused,
-    Snapshot,
     Written,
 )
-from tests.contract.constant_contact import new_app
-from tests.emulators.constant_contact.emulator import running
-from tests.emulators.constant_contact.settings import Behaviour, Settings
-from tests.emulators.core.limits import Limits
-
-T = TypeVar("T")
-
-LONG_AGO = "2020-01-01T00:00:00Z"
-PAGES_MAX = 100
-
-
-class Vendor:
-    """The emulator's only account: called as an app, and acted on as its user."""
-
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
-        self._session = session
-        self._url = url
-        self.calls: list[Call] = []
-        self.app = new_app(f"{url}/v3")
-
-    async def log_in(self) -> None:
-        accounts = await self._admin("GET", "accounts")
-        self._account = f"accounts/{accounts[0]['account_id']}"
-        client = {"client_id": "emulated-client"}
-        tokens = await self._admin("POST", f"{self._account}/tokens", client)
-        self._headers = {"Authorization": f"Bearer {tokens['access_token']}"}
-
-    async def seed(self, contacts: list[dict]) -> None:
-        await self._admin("POST", f"{self._account}/contacts", contacts)
-
-    async def act(self, name: str, **about: object) -> None:
-        acts = [{"act": name, **about}]
-        await self._admin("POST", f"{self._account}/acts", acts)
-
-    async def define(self, label: str, **about: object) -> None:
-        """Define a custom field, as the account's staff would."""
-        async with self._session.post(
-            f"{self._url}/v3/contact_custom_fields",
-            json={"label": label, **about},
-            headers=self._headers,
-        ) as response:
-            assert response.status == 201, await response.text()
-
-    async def revoke(self) -> None:
-        await self._admin("POST", f"{self._account}/revoke", {})
-
-    async def _admin(self, method: str, path: str, body: object = None):
-        url = f"{self._url}/_emulator/{path}"
-        async with self._session.request(method, url, json=body) as response:
-            assert response.status < 300, await response.text()
-            return await response.json()
-
-    async def run(self, operation: Operation[T]) -> T:
-        try:
-            call = next(operation)
-            while True:
-                answer = await self._answer(call)
-                if answer.status in call.accepts:
-                    call = operation.send(answer)
-                else:
-                    call = operation.throw(self.app.meaning_of(answer))
-        except StopIteration as stop:
-            return stop.value
-
-    async def _answer(self, call: Call) -> Answer:
-        self.calls.append(call)
-        base = self._url if call.from_origin else f"{self._url}/v3"
-        url = URL(base + call.path, encoded=True)
-        if call.query:
-            url = url.with_query(call.query)
-        async with self._session.request(
-            call.method,
-            url,
-            data=call.body,
-            headers=self._headers | {"Content-Type": call.content_type},
-        ) as response:
-            return Answer(
-                status=response.status,
-                headers={name.lower(): text for name, text in response.headers.items()},
-                body=await response.read(),
-            )
-
-    async def scan(self) -> tuple[dict[RecordId, Record], str]:
-        """Return every contact, and where changes go on from."""
-        found: dict[RecordId, Record] = {}
-        cursor = None
-        for _ in range(PAGES_MAX):
-            page = await self.run(self.app.scan(cursor))
-            found |= {one.record_id: one for one in page.records}
-            if page.resume:
-                return found, page.resume
-            cursor = page.next
-        raise AssertionError("the scan has no end")
-
-    async def changes(self, cursor: str) -> tuple[dict[RecordId, Record], str]:
-        found: dict[RecordId, Record] = {}
-        for _ in range(PAGES_MAX):
-            page = await self.run(self.app.changes(cursor))
-            found |= {one.record_id: one for one in page.records}
-            if page.resume:
-                return found, page.resume
-            assert page.next is not None
-            cursor = page.next
-        raise AssertionError("the changes have no end")
-
-    async def read(self, record_id: RecordId) -> Snapshot:
-        (snapshot,) = await self.run(self.app.get([record_id]))
-        return snapshot
-
-
-@contextlib.asynccontextmanager
-async def connected(**behaviour: bool) -> AsyncIterator[Vendor]:
-    settings = Settings(
-        limits=Limits(requests_per_second=None, requests_per_day=None),
-        behaviour=Behaviour(**behaviour),
-    )
-    async with running(settings) as emulator, aiohttp.ClientSession() as session:
-        vendor = Vendor(session, emulator.url)
-        await vendor.log_in()
-        yield vendor
-
-
-def people(numbers: Iterable[int]) -> list[dict]:
-    return [
-        {
-            "email_address": {
-                "address": f"person{number}@example.org",
-                "permission_to_send": "implicit",
-            },
-            "first_name": "Person",
-            "last_name": str(number),
-            "created_at": LONG_AGO,
-            "updated_at": LONG_AGO,
-        }
-        for number in numbers
-    ]
-
-
-def by_email(records: dict[RecordId, Record]) -> dict[object, Record]:
-    return {one.fields["email"]: one for one in records.values()}
+from tests.contract.constant_contact_account import by_email, connected, people
 
 
 async def test_a_scan_shows_everybody_once_in_as_few_calls_as_possible():
@@ -255,7 +107,7 @@ async def test_an_update_changes_its_fields_and_nothing_else():
             "birthday": None,
             "phone_numbers": None,
         }
-        updated = await vendor.run(vendor.app.update(before, change))
+        updated = await vendor.run(vendor.app.update(before, Change(fields=change)))
         assert isinstance(updated, Written)
         after = await vendor.read(created.record.record_id)
         assert after.record.fields == before.record.fields | change
@@ -290,7 +142,7 @@ async def test_custom_fields_are_written_and_read_by_their_type():
         before = await vendor.read(created.record.record_id)
         assert {name: before.record.fields[name] for name in fields} == fields
         change = {size.field_id: size.options[1].option_id}
-        await vendor.run(vendor.app.update(before, change))
+        await vendor.run(vendor.app.update(before, Change(fields=change)))
         after = await vendor.read(created.record.record_id)
         assert after.record.fields == before.record.fields | change
 
@@ -301,7 +153,7 @@ async def test_an_email_that_another_contact_has_is_refused_as_taken():
         found, _ = await vendor.scan()
         snapshot = await vendor.read(by_email(found)["person0@example.org"].record_id)
         change = {"email": "person1@example.org"}
-        result = await vendor.run(vendor.app.update(snapshot, change))
+        result = await vendor.run(vendor.app.update(snapshot, Change(fields=change)))
         assert isinstance(result, Refused)
         assert result.field_id == "email"
 
@@ -324,16 +176,18 @@ async def test_a_contact_deleted_since_it_was_read_is_not_brought_back_knowingly
         assert isinstance(exists, Exists), "a deleted contact keeps its email"
         snapshot = await vendor.read(exists.record_id)
         assert snapshot.record.presence is Presence.DELETED
-        result = await vendor.run(vendor.app.update(snapshot, {"first_name": "X"}))
+        result = await vendor.run(
+            vendor.app.update(snapshot, Change(fields={"first_name": "X"}))
+        )
         assert result == Missing()
         found = await vendor.run(vendor.app.find_by_email(["person0@example.org"]))
         assert found == ()
 
 
-async def test_an_unknown_contact_is_gone():
+async def test_an_unknown_contact_is_missing():
     async with connected() as vendor:
         nobody = RecordId("00000000-0000-4000-8000-000000000000")
-        assert (await vendor.read(nobody)).record.presence is Presence.DELETED
+        assert (await vendor.read(nobody)).record.presence is Presence.MISSING
 
 
 async def test_revoked_tokens_mean_that_the_account_is_lost():

@@ -17,6 +17,7 @@ from services.connector.apps._template.app import App
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
     Answer,
+    Change,
     Exists,
     Facts,
     Missing,
@@ -74,9 +75,9 @@ def test_empty_and_unknown_are_told_apart(app, ada):
     assert "family_name" not in page.records[0].fields
 
 
-def test_only_the_vendors_own_404_is_a_deletion(app):
+def test_only_the_vendors_own_404_says_anything_and_is_no_deletion(app):
     (gone,), _ = drive(app.get(["p1"]), [shown("error_not_found", status=404)])
-    assert gone.record == Record(record_id="p1", presence=Presence.DELETED)
+    assert gone.record == Record(record_id="p1", presence=Presence.MISSING)
     with pytest.raises(CallFailed) as failure:
         drive(app.get(["p1"]), [answer("<html>", status=404)])
     assert failure.value.meaning is Meaning.BROKEN
@@ -94,15 +95,20 @@ def test_a_create_is_written_refused_or_exists(app):
 
 
 def test_an_update_sends_only_what_changes(app, ada):
-    _, calls = drive(app.update(ada, {"given_name": None}), [shown("person")])
+    _, calls = drive(
+        app.update(ada, Change(fields={"given_name": None})), [shown("person")]
+    )
     assert json.loads(calls[0].body) == {"given_name": None}
     gone = shown("error_not_found", status=404)
-    assert drive(app.update(ada, {"given_name": "A"}), [gone])[0] == Missing()
+    assert (
+        drive(app.update(ada, Change(fields={"given_name": "A"})), [gone])[0]
+        == Missing()
+    )
 
 
 def test_a_value_without_a_form_is_refused_without_a_call(app, ada):
     refused = Refused(code=ErrorCode.VALUE_REFUSED, field_id="age")
-    assert drive(app.update(ada, {"age": "36"})) == (refused, [])
+    assert drive(app.update(ada, Change(fields={"age": "36"}))) == (refused, [])
 
 
 @pytest.mark.parametrize(

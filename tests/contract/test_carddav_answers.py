@@ -16,6 +16,7 @@ from services.connector.apps.carddav.app import App
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
     Answer,
+    Change,
     Exists,
     Facts,
     Missing,
@@ -216,6 +217,42 @@ def test_one_path_has_one_spelling_and_a_card_left_out_is_asked_for(app):
     assert calls[2].path == f"{BOOK}removed.vcf"
 
 
+def test_a_card_that_is_listed_and_not_found_was_not_removed(app):
+    """Hazard 70: a book that is away for a moment answers 404 for all in it."""
+    start = json.loads(scan_start())
+    start["todo"] = [[BOOK, "urn:sync:3"]]
+    book_gone = [shown("sync_rest"), answer(status=404)]
+    page, _ = drive(app.changes(json.dumps(start)), book_gone)
+    found = {record.record_id: record.presence for record in page.records}
+    assert found == {
+        f"{BOOK}b%C3%A9.vcf": Presence.MISSING,
+        f"{BOOK}removed.vcf": Presence.DELETED,
+    }
+
+
+def test_what_a_listing_tells_as_removed_is_known_on_later_pages_too(app):
+    """Also in a fresh process, and in one that went on from an older cursor."""
+    names = ["a.vcf", "b.vcf"]
+    cursor = json.loads(scan_start())
+    cursor |= {"todo": [[BOOK, "1"]], "token": "2", "window": [[n] for n in names]}
+    gone = [answer(status=404)]
+    for removed, presence in ((names, Presence.DELETED), ([], Presence.MISSING)):
+        text = json.dumps(cursor | {"removed": removed})
+        first, _ = drive(new_app().changes(text), gone)
+        second, _ = drive(new_app().changes(first.next), gone)
+        found = [record.presence for record in (*first.records, *second.records)]
+        assert found == [presence] * 2
+
+
+def test_a_removed_card_that_is_there_again_is_live(app):
+    start = json.loads(scan_start())
+    start["todo"] = [[BOOK, "urn:sync:3"]]
+    again = answer(card("r", "FN:x", "N:x;;;;"), headers={"etag": '"9"'})
+    answers = [shown("sync_rest"), shown("multiget_omitting"), again]
+    page, _ = drive(app.changes(json.dumps(start)), answers)
+    assert [record.presence for record in page.records] == [Presence.LIVE] * 2
+
+
 def test_a_partial_answer_that_leads_nowhere_is_broken(app):
     start = json.loads(scan_start())
     start["todo"] = [[BOOK, "urn:sync:3"]]
@@ -320,14 +357,16 @@ def test_a_card_is_read_again_where_the_server_does_not_say_it_kept_it(app):
 
 def test_a_card_deleted_right_after_it_was_written_is_told(app):
     answers = [answer(status=204), answer(status=404)]
-    result, _ = drive(app.update(snapshot(), {"note": "x"}), answers)
+    result, _ = drive(app.update(snapshot(), Change(fields={"note": "x"})), answers)
     assert isinstance(result, Written)
-    assert result.record.presence is Presence.DELETED
+    assert result.record.presence is Presence.MISSING
 
 
 def test_an_update_is_sent_under_the_version_that_was_read(app):
     answers = [answer(status=204, headers={"etag": '"2"'})]
-    result, (call,) = drive(app.update(snapshot(), {"note": "x"}), answers)
+    result, (call,) = drive(
+        app.update(snapshot(), Change(fields={"note": "x"})), answers
+    )
     assert dict(call.headers) == {"If-Match": '"1"'}
     assert call.is_write
     assert call.body.decode() == TEXT.replace("END:", "NOTE:x\r\nEND:")
@@ -347,15 +386,17 @@ def test_an_update_is_sent_under_the_version_that_was_read(app):
     ],
 )
 def test_a_refused_update_says_why(app, status, wanted):
-    result, _ = drive(app.update(snapshot(), {"note": "x"}), [answer(status=status)])
+    result, _ = drive(
+        app.update(snapshot(), Change(fields={"note": "x"})), [answer(status=status)]
+    )
     assert result == wanted
 
 
 def test_a_card_without_a_version_is_never_overwritten(app):
-    result, calls = drive(app.update(snapshot(etag=""), {"note": "x"}))
+    result, calls = drive(app.update(snapshot(etag=""), Change(fields={"note": "x"})))
     assert (result, calls) == (Refused(code=ErrorCode.APP_REFUSED), [])
     gone = Snapshot(record=Record(record_id=CARD_ID, presence=Presence.DELETED))
-    assert drive(app.update(gone, {"note": "x"})) == (Missing(), [])
+    assert drive(app.update(gone, Change(fields={"note": "x"}))) == (Missing(), [])
 
 
 def test_a_marker_that_is_taken_leads_to_the_card_that_has_it(app):
@@ -372,5 +413,5 @@ def test_a_marker_that_is_taken_leads_to_the_card_that_has_it(app):
 def test_an_unanswered_write_is_left_to_the_caller(app):
     lost = CallFailed(Meaning.NO_ANSWER, "timeout")
     with pytest.raises(CallFailed) as failure:
-        drive(app.update(snapshot(), {"note": "x"}), [lost])
+        drive(app.update(snapshot(), Change(fields={"note": "x"})), [lost])
     assert failure.value.meaning is Meaning.NO_ANSWER

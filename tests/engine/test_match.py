@@ -7,7 +7,7 @@ from proto.ids import ContainerId, LinkId, RecordId
 from proto.reconciler import Direction, RecordState, Side
 from proto.record import Record
 from services.reconciler.engine import match
-from services.reconciler.engine.model import Candidate, Link, MatchKind, Reason
+from services.reconciler.engine.model import Candidate, Link, MatchKind, Reason, Scope
 from tests.engine.world import CARDS, NEWSLETTER, Pair, config, items
 
 CONFIG = config()
@@ -48,7 +48,7 @@ def test_b20_nobody_there_is_a_create():
 
 @pytest.mark.behaviour(20)
 def test_b20_an_email_outside_the_container_is_not_made_a_second_time():
-    hidden = person("r1", "a@x.com", is_in_scope=False)
+    hidden = person("r1", "a@x.com", is_included=False, scope=Scope.OUT)
     found = decide(person("l1", "a@x.com"), opposite=[hidden])
     assert found.kind is MatchKind.EXCLUDED
     assert found.reason == Reason.EXISTS_OUTSIDE_CONTAINER
@@ -98,11 +98,13 @@ def test_b23_a_record_that_is_linked_already_is_not_shared():
 def test_b03_records_outside_the_container_are_out_of_scope():
     settings = config(left_more={"container_id": ContainerId("list1")})
     record = Record(record_id=RecordId("l1"), fields={"email": "a@x.com"})
-    outside = match.candidate_of(record, settings.left)
+    outside = match.candidate_of(record, Side.LEFT, config=settings)
     found = decide(outside, settings=settings)
     assert (found.kind, found.reason) == (MatchKind.EXCLUDED, Reason.OUT_OF_CONTAINER)
     inside = msgspec.structs.replace(record, containers=(ContainerId("list1"),))
-    found = decide(match.candidate_of(inside, settings.left), settings=settings)
+    found = decide(
+        match.candidate_of(inside, Side.LEFT, config=settings), settings=settings
+    )
     assert found.kind is MatchKind.CREATE
 
 
@@ -130,12 +132,14 @@ def test_a_tombstone_may_be_linked_anew_and_an_open_create_may_not():
         link_id=LinkId("link_1"), left_id=RecordId("l0"), right_id=RecordId("r1")
     )
     gone = msgspec.structs.replace(link, state=RecordState.DELETED)
-    assert match.candidate_of(record, CONFIG.right, link=link).is_bound
-    assert not match.candidate_of(record, CONFIG.right, link=gone).is_bound
+    assert match.candidate_of(record, Side.RIGHT, config=CONFIG, link=link).is_bound
+    assert not match.candidate_of(record, Side.RIGHT, config=CONFIG, link=gone).is_bound
     alone = msgspec.structs.replace(link, left_id=None)
-    assert not match.candidate_of(record, CONFIG.right, link=alone).is_bound
+    assert not match.candidate_of(
+        record, Side.RIGHT, config=CONFIG, link=alone
+    ).is_bound
     busy = msgspec.structs.replace(alone, intent_id="int_1")
-    assert match.candidate_of(record, CONFIG.right, link=busy).is_bound
+    assert match.candidate_of(record, Side.RIGHT, config=CONFIG, link=busy).is_bound
 
 
 def test_settling_turns_a_decision_into_a_link():

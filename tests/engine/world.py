@@ -9,7 +9,7 @@ from proto.fields import Field, FieldKind, Fields, Item, Role
 from proto.ids import AccountId, AppId, FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import Direction, End, Settings, Side
 from proto.record import Presence, Record
-from services.reconciler.engine import fold, mapping, model, plan
+from services.reconciler.engine import consent, fold, mapping, model, plan
 from services.reconciler.engine.model import (
     Config,
     Folded,
@@ -82,13 +82,24 @@ SLOTTED = (
 """Like an older tool: one field for each kind of phone."""
 
 
+ABLE = Capabilities(
+    settle_s=5,
+    detects_deletions=True,
+    detects_unsubscribes=True,
+    has_consent=True,
+    can_unsubscribe=True,
+    can_tag=True,
+    can_change_containers=True,
+)
+"""An app that can do everything."""
+
+
 def end(fields: tuple[Field, ...], **more: object) -> SideConfig:
     return SideConfig(
         account_id=AccountId("acct_1"),
         app=AppId("app"),
         fields=fields,
-        capabilities=Capabilities(settle_s=5),
-        **more,
+        **{"capabilities": Capabilities(settle_s=5), **more},
     )
 
 
@@ -103,6 +114,7 @@ def config(
     version: int = 1,
     left_more: dict[str, object] | None = None,
     right_more: dict[str, object] | None = None,
+    **options: object,
 ) -> Config:
     return mapping.config_of(
         left=end(left, **(left_more or {})),
@@ -115,6 +127,7 @@ def config(
             winner=winner,
             mappings_off=off,
             avoids_duplicates=avoids_duplicates,
+            **options,
         ),
         version=version,
     )
@@ -191,9 +204,13 @@ class Pair:
         self.records[side] = msgspec.structs.replace(record, fields=changed)
 
     def mark(self, side: Side, presence: Presence) -> None:
+        self.put(side, presence=presence)
+
+    def put(self, side: Side, **changes: object) -> None:
+        """Change a record in what is not its fields."""
         record = self.records[side]
         assert record is not None
-        self.records[side] = msgspec.structs.replace(record, presence=presence)
+        self.records[side] = msgspec.structs.replace(record, **changes)
 
     def seen(self, side: Side) -> Seen | None:
         record = self.records[side]
@@ -223,8 +240,15 @@ class Pair:
             name = "l1" if side is Side.LEFT else "r1"
             held = Record(record_id=RecordId(name), fields=base)
         changed = self.normalise[side]({**held.fields, **intent.fields})
+        change = intent.memberships
+        containers = {*held.containers, *intent.containers, *change.containers_add}
+        tags = {*held.tags, *change.tags_add} - set(change.tags_remove)
         self.records[side] = msgspec.structs.replace(
-            held, fields=changed, containers=held.containers or intent.containers
+            held,
+            fields=changed,
+            containers=tuple(sorted(containers - set(change.containers_remove))),
+            tags=tuple(sorted(tags)),
+            consent=max(held.consent, intent.consent, key=consent.RANKS.__getitem__),
         )
         return self.records[side]
 

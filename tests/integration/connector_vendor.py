@@ -16,12 +16,13 @@ from proto.connector import AuthMethod, Capabilities, Container
 from proto.errors import ErrorCode
 from proto.fields import Field, FieldKind, Role
 from proto.ids import AppId, ContainerId, FieldId, RecordId
-from proto.record import Presence, Record
+from proto.record import Consent, Presence, Record
 from services.connector.errors import CallFailed, Meaning
 from services.connector.manifest import Limits, Manifest
 from services.connector.port import (
     Answer,
     Call,
+    Change,
     CreateResult,
     Exists,
     Facts,
@@ -46,6 +47,9 @@ class Contact(msgspec.Struct, kw_only=True):
     id: str
     email: str | None = None
     name: str | None = None
+    tags: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    consent: str = "unknown"
     version: int = 1
     is_deleted: bool = False
 
@@ -242,7 +246,7 @@ class FakeApp:
                 method="GET", path=f"/contacts/{record_id}", accepts=(200, 404)
             )
             if answer.status == 404:
-                record = Record(record_id=record_id, presence=Presence.DELETED)
+                record = Record(record_id=record_id, presence=Presence.MISSING)
             else:
                 record = _record(answer.decode(Contact))
             found.append(Snapshot(record=record, raw=answer.body))
@@ -259,10 +263,16 @@ class FakeApp:
         yield
 
     def create(self, new: NewRecord) -> Operation[CreateResult]:
+        body = {
+            **new.fields,
+            "tags": new.tags,
+            "lists": new.containers,
+            "consent": new.consent,
+        }
         answer = yield Call(
             method="POST",
             path="/contacts",
-            body=msgspec.json.encode(new.fields),
+            body=msgspec.json.encode(body),
             accepts=(201, 400, 409),
             is_write=True,
         )
@@ -272,15 +282,26 @@ class FakeApp:
             return Exists(record_id=RecordId(answer.decode(dict[str, str])["id"]))
         return Written(record=_record(answer.decode(Contact)))
 
-    def update(self, snapshot: Snapshot, fields: Any) -> Operation[UpdateResult]:
-        record = snapshot.record
-        if all(record.fields[name] == value for name, value in fields.items()):
-            return Written(record=record)
+    def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
+        """Put the whole contact: what is not to change goes along as it was read."""
+        record, members = snapshot.record, change.memberships
+        consent = change.consent
+        if consent is Consent.UNKNOWN:
+            consent = record.consent
+        body = {
+            **change.fields,
+            "tags": changed(record.tags, members.tags_add, members.tags_remove),
+            "lists": changed(
+                record.containers, members.containers_add, members.containers_remove
+            ),
+            "consent": consent,
+        }
+        is_conditional = self.manifest.capabilities.writes_conditionally
         answer = yield Call(
             method="PUT",
             path=f"/contacts/{record.record_id}",
-            headers=(("If-Match", record.version),),
-            body=msgspec.json.encode(fields),
+            headers=(("If-Match", record.version),) if is_conditional else (),
+            body=msgspec.json.encode(body),
             accepts=(200, 404, 412),
             is_write=True,
         )
@@ -291,7 +312,15 @@ class FakeApp:
         return Written(record=_record(answer.decode(Contact)))
 
 
+def changed(
+    held: Sequence[str], more: Sequence[str], less: Sequence[str]
+) -> tuple[str, ...]:
+    return tuple(each for each in dict.fromkeys((*held, *more)) if each not in less)
+
+
 def manifest(**capabilities: Any) -> Manifest:
+    members = ("can_tag", "can_change_containers", "can_unsubscribe", "has_consent")
+    can = {**dict.fromkeys(members, True), **capabilities}
     return Manifest(
         app=APP,
         name="Fake",
@@ -299,7 +328,7 @@ def manifest(**capabilities: Any) -> Manifest:
         auth_method=AuthMethod.OAUTH,
         limits=Limits(calls_per_second=100, calls_per_day=100_000, timeout_s=2.0),
         capabilities=Capabilities(
-            detects_deletions=True, can_find_by_email=True, **capabilities
+            detects_deletions=True, can_find_by_email=True, **can
         ),
     )
 
@@ -320,6 +349,9 @@ def _record(contact: Contact) -> Record:
         version=str(contact.version),
         presence=Presence.DELETED if contact.is_deleted else Presence.LIVE,
         fields={EMAIL: contact.email, NAME: contact.name},
+        containers=tuple(map(ContainerId, contact.lists)),
+        tags=contact.tags,
+        consent=Consent(contact.consent),
     )
 
 

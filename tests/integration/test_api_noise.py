@@ -167,6 +167,7 @@ async def test_noise_is_answered_as_described(system: System, route: Route) -> N
         "connection_id": connection.connection_id,
         "authorisation_id": "athz_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
         "key_id": "key_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
+        "link_id": "link_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
     }
     for _ in range(ROUNDS):
         path = route.path.format(**ids)

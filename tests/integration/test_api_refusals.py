@@ -22,6 +22,7 @@ NOBODY = {
     "account_id": f"acct_{ID}",
     "authorisation_id": f"athz_{ID}",
     "connection_id": f"conn_{ID}",
+    "link_id": f"link_{ID}",
     "key_id": f"key_{ID}",
 }
 VALID = {
@@ -39,6 +40,10 @@ VALID = {
         "right": {"account_id": f"acct_{ID}"},
     },
     "/v1/connections/{connection_id}": {"name": "n"},
+    "/v1/connections/{connection_id}/links": {
+        "left_record_id": "l",
+        "right_record_id": "r",
+    },
     "/v1/api-keys": {"name": "n"},
 }
 WITH_BODY = [
@@ -203,6 +208,29 @@ async def test_values_that_are_none_of_a_choice_are_refused(system: System) -> N
         ({"mappings_off": ["a", 1]}, "/mappings_off/1"),
         ({"mappings_off": ["a"] * 501}, "/mappings_off"),
         ({"avoids_duplicates": "yes"}, "/avoids_duplicates"),
+        ({"left_rules": [{}]}, "/left_rules/0/rule_id"),
+        ({"left_rules": [{"rule_id": ""}]}, "/left_rules/0/rule_id"),
+        ({"left_rules": [{"rule_id": "r"}] * 51}, "/left_rules"),
+        ({"right_rules": [{"rule_id": "r", "x": 1}]}, "/right_rules/0/x"),
+        (
+            {"right_rules": [{"rule_id": "r", "conditions": [{"operator": "odd"}]}]},
+            "/right_rules/0/conditions/0/operator",
+        ),
+        (
+            {"right_rules": [{"rule_id": "r", "actions": [{"kind": "delete"}]}]},
+            "/right_rules/0/actions/0/kind",
+        ),
+        ({"leaving": "unknown"}, "/leaving"),
+        ({"unsubscribes": "both"}, "/unsubscribes"),
+        ({"tags_deletions": "yes"}, "/tags_deletions"),
+        ({"deletion_tag": ""}, "/deletion_tag"),
+        ({"unsubscribe_tag": "x" * 256}, "/unsubscribe_tag"),
+        ({"winners": {"email": "both"}}, "/winners"),
+        ({"winners": {"": "left"}}, "/winners"),
+        (
+            {"custom_mappings": [{"left": {"field_id": ""}}]},
+            "/custom_mappings/0/left/field_id",
+        ),
     ):
         answer = await client("POST", "/v1/connections", {**good, **change})
         assert (answer.status, answer.faults) == (422, [pointer])

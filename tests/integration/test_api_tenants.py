@@ -11,7 +11,13 @@ __all__ = ["system"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WITH_ID = [route for route in routes.ROUTES if "_id}" in route.path]
-BODIES = {"PATCH": {"name": "mine now"}}
+BODIES = {
+    "PATCH /v1/connections/{connection_id}": {"name": "mine now"},
+    "POST /v1/connections/{connection_id}/links": {
+        "left_record_id": "l",
+        "right_record_id": "r",
+    },
+}
 NOWHERE = "0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11"
 
 
@@ -22,11 +28,17 @@ async def things_of(system: System, owner: Client) -> dict[str, str]:
         "POST", "/v1/accounts/authorisations", {"app": "constant_contact"}
     )
     key = await owner("POST", "/v1/api-keys", {"name": "k"})
+    link = await owner(
+        "POST",
+        f"/v1/connections/{connection.connection_id}/links",
+        {"left_record_id": "l", "right_record_id": "r"},
+    )
     return {
         "account_id": system.others.add_account(owner.tenant_id).account_id,
         "authorisation_id": begun.body["authorisation_id"],
         "connection_id": connection.connection_id,
         "key_id": key.body["key_id"],
+        "link_id": link.body["link_id"],
     }
 
 
@@ -34,7 +46,7 @@ async def things_of(system: System, owner: Client) -> dict[str, str]:
 async def test_a_foreign_id_is_not_found(system: System, route: Route) -> None:
     owner, stranger = await system.client(), await system.client()
     path = route.path.format(**await things_of(system, owner))
-    body = BODIES.get(route.method)
+    body = BODIES.get(f"{route.method} {route.path}")
     foreign = await stranger(route.method, path, body)
     assert (foreign.status, foreign.code) == (404, "not_found")
     absent_ids = {
@@ -44,20 +56,36 @@ async def test_a_foreign_id_is_not_found(system: System, route: Route) -> None:
             ("authorisation_id", "athz"),
             ("connection_id", "conn"),
             ("key_id", "key"),
+            ("link_id", "link"),
         )
     }
     absent = await stranger(route.method, route.path.format(**absent_ids), body)
     # Word for word the same, but for the request's own id.
     assert {**absent.body, "request_id": ""} == {**foreign.body, "request_id": ""}
     own = await owner(route.method, path, body)
-    assert own.status in (200, 204)
+    assert own.status in (200, 201, 204)
 
 
 async def test_every_path_with_an_id_was_tried() -> None:
     names = {part for route in WITH_ID for part in route.path.split("/")}
-    kinds = {"{account_id}", "{authorisation_id}", "{connection_id}", "{key_id}"}
+    kinds = {
+        "{account_id}",
+        "{authorisation_id}",
+        "{connection_id}",
+        "{key_id}",
+        "{link_id}",
+    }
     assert kinds == {name for name in names if name.startswith("{")}
-    assert len(WITH_ID) == 14
+    assert len(WITH_ID) == 17
+
+
+async def test_a_foreign_link_of_an_own_connection_is_not_found(system: System) -> None:
+    owner, stranger = await system.client(), await system.client()
+    things = await things_of(system, owner)
+    own = system.others.add_connection(stranger.tenant_id)
+    path = f"/v1/connections/{own.connection_id}/links/{things['link_id']}"
+    answer = await stranger("DELETE", path)
+    assert (answer.status, answer.code, answer.faults) == (404, "not_found", [])
 
 
 async def test_lists_show_the_own_tenants_things_alone(system: System) -> None:

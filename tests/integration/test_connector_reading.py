@@ -312,7 +312,7 @@ async def test_records_are_read_by_id_when_asked_for(world):
     await replica.read()
     (message,) = await world.take_observed()
     found = {record.record_id: record.presence for record in message.records}
-    assert found == {"r00001": Presence.LIVE, "gone": Presence.DELETED}
+    assert found == {"r00001": Presence.LIVE, "gone": Presence.MISSING}
     world.clock.move(301)
     await replica.read()
     assert await world.take_observed() == []

@@ -58,18 +58,22 @@ async def test_a_target_that_moved_is_told_and_not_written(world):
     assert world.vendor.made("PUT") == []
 
 
-async def test_a_record_that_moves_between_reading_and_writing_is_told(world):
-    world.vendor.add(1)
+async def test_a_record_that_moves_between_reading_and_writing_is_told(database):
+    async with (
+        Vendor().listening() as vendor,
+        World(database, vendor, writes_conditionally=True).standing() as world,
+    ):
+        vendor.add(1)
 
-    def edits(request):
-        if request.method == "PUT" and world.vendor.contacts["r00001"].version == 1:
-            world.vendor.put("r00001", name="Edited")
+        def edits(request):
+            if request.method == "PUT" and vendor.contacts["r00001"].version == 1:
+                vendor.put("r00001", name="Edited")
 
-    world.vendor.faults.append(edits)
-    found = await carried_out(world, update(world, 1, seen="P1", name="Ada"))
-    assert found["int_1"].outcome is WriteOutcome.CHANGED
-    assert found["int_1"].record.fields[NAME] == "Edited"
-    assert world.vendor.contacts["r00001"].name == "Edited"
+        vendor.faults.append(edits)
+        found = await carried_out(world, update(world, 1, seen="P1", name="Ada"))
+        assert found["int_1"].outcome is WriteOutcome.CHANGED
+        assert found["int_1"].record.fields[NAME] == "Edited"
+        assert vendor.contacts["r00001"].name == "Edited"
 
 
 async def test_a_target_that_is_gone_is_told(world):
@@ -226,9 +230,10 @@ async def test_a_crash_while_sent_is_answered_as_unknown(world):
     turn = asyncio.create_task(killed.write())
     await world.vendor.write_arrived.wait()
     marked = await states(world)
-    for task in [*killed.writer.turns._under_way.values(), turn]:
+    ended = [*killed.writer.turns._under_way.values(), turn]
+    for task in ended:
         task.cancel()
-    await asyncio.gather(turn, return_exceptions=True)
+    await asyncio.gather(*ended, return_exceptions=True)
     assert marked == {"sent": 2}
     world.vendor.gate.set()
     await world.pool.fetch(lease_as_of_the_dead(world))

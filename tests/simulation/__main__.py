@@ -14,8 +14,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from tests.simulation import crash_points, running
+from tests.simulation.mutants import hunt
 from tests.simulation.running import Played, Wanted
 
+SEEDS: Final = 200
+SEEDS_OF_MUTANTS: Final = 500
+"""In so many each mutant is to be caught."""
 LINES_SHOWN: Final = 60
 """The end of the trace that is printed of a seed that failed."""
 HASH_SEEDS: Final = ("0", "4242")
@@ -31,6 +35,8 @@ def main() -> int:
         return _compare(first=arguments.first, count=arguments.determinism)
     if arguments.crash_points:
         return _crash_everywhere(workers=arguments.workers)
+    if arguments.mutants:
+        return hunt.report(_seeds(arguments), workers=arguments.workers)
     if arguments.seed is not None:
         return _replay(arguments.seed, is_traced=arguments.trace)
     return _play(_seeds(arguments), workers=arguments.workers)
@@ -140,7 +146,8 @@ def _show_situations(situations: Counter[str], *, count: int) -> None:
 
 
 def _seeds(arguments: argparse.Namespace) -> range:
-    return range(arguments.first, arguments.first + arguments.seeds)
+    count = arguments.seeds or (SEEDS_OF_MUTANTS if arguments.mutants else SEEDS)
+    return range(arguments.first, arguments.first + count)
 
 
 def _arguments() -> argparse.Namespace:
@@ -148,7 +155,7 @@ def _arguments() -> argparse.Namespace:
         prog="python -m tests.simulation", description=__doc__
     )
     add = parser.add_argument
-    add("--seeds", type=int, default=200, help="how many (%(default)s)")
+    add("--seeds", type=int, help=f"how many ({SEEDS}, or {SEEDS_OF_MUTANTS})")
     add("--from", type=int, default=1, dest="first", help="the first (%(default)s)")
     add("--seed", type=int, help="play this one alone and show how it went")
     add("--trace", action="store_true", help="with --seed: show everything")
@@ -164,6 +171,11 @@ def _arguments() -> argparse.Namespace:
         "--crash-points",
         action="store_true",
         help="tell one story with a crash at each point that it comes by",
+    )
+    add(
+        "--mutants",
+        action="store_true",
+        help="take away one guard after the other and see that it is missed",
     )
     add("--digests", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -259,7 +259,7 @@ def _troubles(source: random.Random) -> Troubles:
         crash_places_mean=source.choice((0.0, 0.0, 400.0, 1_500.0)),
         bus_outages=source.choice((0, 0, 0, 1)),
         database_outages=source.choice((0, 0, 0, 1)),
-        replicas=source.choice(({}, {}, {"connector": 2, "reconciler": 2})),
+        replicas=source.choice(({}, {}, {"auth": 2, "connector": 2, "reconciler": 2})),
         skew_s_max=source.choice((0.0, 0.0, 5.0)),
     )
 

@@ -12,6 +12,7 @@ from proto.record import Consent, Presence
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
     Call,
+    Change,
     Exists,
     Missing,
     Moved,
@@ -22,7 +23,7 @@ from services.connector.port import (
 from tests.simulation.ledger import Who
 from tests.simulation.vendors import ways as drawing
 from tests.simulation.vendors import wire
-from tests.simulation.vendors.app import GONE, OFFSET_OVERLAP
+from tests.simulation.vendors.app import OFFSET_OVERLAP
 from tests.simulation.vendors.driving import ACCOUNT, Driver
 from tests.simulation.vendors.forms import Forms
 from tests.simulation.vendors.ways import Markers, Merges, Paging, Ways
@@ -134,7 +135,9 @@ def test_an_address_that_is_taken_names_its_owner():
     assert result == Exists(record_id=record_id)
     other = made.book.create({"email": "b@x.example"})
     [snapshot] = made.run(made.app.get([other]))
-    result = made.run(made.app.update(snapshot, {"email": "a@x.example"}))
+    result = made.run(
+        made.app.update(snapshot, Change(fields={"email": "a@x.example"}))
+    )
     assert result == Refused(code=ErrorCode.ALREADY_EXISTS, field_id="email")
 
 
@@ -149,14 +152,16 @@ def test_a_conditional_write_meets_an_edit_made_since_the_read():
     record_id = made.book.create({"given": "Ana"})
     [snapshot] = made.run(made.app.get([record_id]))
     made.book.edit(record_id, {"family": "Garcia"})
-    assert made.run(made.app.update(snapshot, {"given": "Eva"})) == Moved()
+    assert (
+        made.run(made.app.update(snapshot, Change(fields={"given": "Eva"}))) == Moved()
+    )
 
 
 def test_a_whole_write_keeps_what_it_does_not_mention():
     made = driver(replaces_whole=True)
     record_id = made.book.create({"given": "Ana", "ref": "own"})
     [snapshot] = made.run(made.app.get([record_id]))
-    made.run(made.app.update(snapshot, {"given": "Eva"}))
+    made.run(made.app.update(snapshot, Change(fields={"given": "Eva"})))
     fields = made.book.holders[record_id].now.fields
     assert (fields["given"], fields["ref"]) == ("Eva", "own")
 
@@ -168,11 +173,14 @@ def test_a_record_that_is_gone_is_told(batch):
     made.book.delete(gone)
     first, second = made.run(made.app.get([gone, kept]))
     records = {each.record.record_id: each.record for each in (first, second)}
-    assert records[gone].presence is GONE
+    assert records[gone].presence is Presence.MISSING
     assert records[kept].presence is Presence.LIVE
     [snapshot] = made.run(made.app.get([kept]))
     made.book.delete(kept)
-    assert made.run(made.app.update(snapshot, {"given": "Eva"})) == Missing()
+    assert (
+        made.run(made.app.update(snapshot, Change(fields={"given": "Eva"})))
+        == Missing()
+    )
 
 
 @pytest.mark.parametrize("batch", [1, 5])
@@ -185,7 +193,7 @@ def test_a_record_merged_away_is_told_as_the_vendor_tells_it(merges, batch):
     snapshots = made.run(made.app.get([loser, winner][:batch]))
     record = next(s.record for s in snapshots if s.record.record_id == loser)
     if merges is Merges.SILENT:
-        assert record.presence is GONE
+        assert record.presence is Presence.MISSING
     else:
         assert (record.presence, record.merged_into) == (Presence.MERGED, winner)
     assert made.book.holders[winner].now.fields["family"] == "Garcia"

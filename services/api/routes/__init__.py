@@ -12,6 +12,7 @@ from services.api.routes import (
     authorisations,
     browser,
     connections,
+    links,
 )
 
 ROUTES: Final = (
@@ -19,6 +20,7 @@ ROUTES: Final = (
     *authorisations.ROUTES,
     *accounts.ROUTES,
     *connections.ROUTES,
+    *links.ROUTES,
     *api_keys.ROUTES,
 )
 """Routes that need an API key."""

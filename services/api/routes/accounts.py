@@ -8,7 +8,6 @@ from msgspec import Meta
 
 from proto.auth import AddPasswordAccount, GetAccount, ListAccounts, RemoveAccount
 from proto.connector import DescribeAccount
-from proto.errors import ErrorCode
 from proto.ids import AccountId, AppId
 from proto.reconciler import ListConnections
 from services.api import bodies, calls, paging, views
@@ -42,7 +41,7 @@ async def add_account(call: Call) -> web.Response:
     """Add an account with a password, which is tried before it is stored."""
     given, fields = await call.body(PasswordAccountIn)
     apps.check_urls(base_url=given.base_url)
-    account_id = account_in_body(given.account_id)
+    account_id = bodies.account(given.account_id)
     async with call.acting(
         "account.add", object_id=account_id or "", fields=fields
     ) as act:
@@ -114,16 +113,6 @@ async def remove_account(call: Call) -> web.Response:
     async with call.acting("account.remove", object_id=account_id):
         await call.ask(RemoveAccount(tenant_id=call.tenant_id, account_id=account_id))
     return web.Response(status=204)
-
-
-def account_in_body(text: str | None, pointer: str = "/account_id") -> AccountId | None:
-    """Return an account's id from a body; what cannot be one is not found."""
-    if text is None:
-        return None
-    if not identifiers.is_id(AccountId, text):
-        fault = Fault(pointer, "There is no such account.")
-        raise Refused(ErrorCode.NOT_FOUND, faults=(fault,))
-    return AccountId(text)
 
 
 def account_in_query(call: Call) -> AccountId | None:

@@ -12,10 +12,9 @@ from aiohttp import web
 from proto.auth import BeginAuthorisation
 from proto.errors import ErrorCode
 from proto.ids import AppId, AuthorisationId
-from services.api import calls, keys, seals, store
+from services.api import bodies, calls, keys, seals, store
 from services.api.calls import Call
 from services.api.errors import Refused
-from services.api.routes import accounts
 from services.api.routes.accounts import AppText
 from services.api.routing import Route
 from services.api.seals import Held
@@ -37,7 +36,7 @@ async def begin(call: Call) -> web.Response:
     """Begin an authorisation; the answer's link is for the person's browser."""
     given, fields = await call.body(AuthorisationIn)
     app = AppId(given.app)
-    account_id = accounts.account_in_body(given.account_id)
+    account_id = bodies.account(given.account_id)
     authorisation_id = call.parts.identifiers.new(AuthorisationId)
     browser, link = seals.new_secret(), seals.new_secret()
     async with call.acting(

@@ -1,91 +1,45 @@
 """``/v1/connections``: two accounts kept in sync, what they do and how they stand."""
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Final
 
-import msgspec
 from aiohttp import web
-from msgspec import UNSET, Meta, UnsetType
 
-from proto.ids import AccountId, ConnectionId, ContainerId
+from proto.ids import ConnectionId
 from proto.reconciler import (
+    ApproveChanges,
     ChangeConnection,
     Connection,
     ConnectionAct,
     CreateConnection,
-    Direction,
-    End,
     GetConnection,
     GetStatus,
     ListConnections,
     ListRecords,
     RecordState,
-    Settings,
-    Side,
     TellConnection,
 )
-from services.api import bodies, calls, paging, views
+from services.api import bodies, calls, paging, settings, views
 from services.api.calls import Call
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
 from services.api.routes import accounts
 from services.api.routing import Handler, Route
+from services.api.settings import ConnectionChangeIn, ConnectionIn
 from services.chassis.errors import CommandFailed
 
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Container = Annotated[str, Meta(min_length=1, max_length=1_000)]
-DirectionIn = Literal["both", "to_left", "to_right"]
-WinnerIn = Literal["left", "right"]
-MappingId = Annotated[str, Meta(min_length=1, max_length=200)]
-MappingIds = Annotated[tuple[MappingId, ...], Meta(max_length=500)]
 EMAIL_CHARS_MAX: Final = 320
 RECORD_STATES: Final = tuple(
     state.value for state in RecordState if state is not RecordState.UNKNOWN
 )
 
 
-class EndIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One end: an account, or one container of it."""
-
-    account_id: str
-    container_id: Container | None = None
-
-
-class ConnectionIn(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
-    """A new connection."""
-
-    name: Name
-    left: EndIn
-    right: EndIn
-    direction: DirectionIn = "both"
-    winner: WinnerIn = "left"
-    mappings_off: MappingIds = ()
-    avoids_duplicates: bool = True
-
-
-class ConnectionChangeIn(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
-    """What is to change; what is absent stays."""
-
-    name: Name | UnsetType = UNSET
-    left: EndIn | UnsetType = UNSET
-    right: EndIn | UnsetType = UNSET
-    direction: DirectionIn | UnsetType = UNSET
-    winner: WinnerIn | UnsetType = UNSET
-    mappings_off: MappingIds | UnsetType = UNSET
-    avoids_duplicates: bool | UnsetType = UNSET
-
-
 async def create(call: Call) -> web.Response:
     """Make a draft; nothing is read or written yet."""
     given, fields = await call.body(ConnectionIn)
-    settings = settings_of(given)
+    wanted = settings.settings_of(given)
     async with call.acting("connection.create", fields=fields) as act:
         made = await call.ask(
-            CreateConnection(tenant_id=call.tenant_id, settings=settings),
+            CreateConnection(tenant_id=call.tenant_id, settings=wanted),
             calls_app=True,
         )
         act.object_id = made.connection_id
@@ -105,7 +59,7 @@ async def list_connections(call: Call) -> web.Response:
             account_id=account_id,
         )
     )
-    items = [views.show_connection(connection) for connection in found.connections]
+    items = [settings.show_connection(connection) for connection in found.connections]
     return paging.respond(call, items, next_after=found.next_after)
 
 
@@ -123,8 +77,8 @@ async def change(call: Call) -> web.Response:
     now = await _read(call, connection_id)
     if wanted_version is not None and wanted_version != now.version:
         raise Refused(Code.VERSION_CONFLICT)
-    settings = changed(now.settings, given)
-    if settings == now.settings:
+    wanted = settings.changed(now.settings, given)
+    if wanted == now.settings:
         return _respond(now)
     async with call.acting("connection.change", object_id=connection_id, fields=fields):
         last = await _send_change(
@@ -132,7 +86,7 @@ async def change(call: Call) -> web.Response:
             ChangeConnection(
                 tenant_id=call.tenant_id,
                 connection_id=connection_id,
-                settings=settings,
+                settings=wanted,
                 version=now.version,
             ),
         )
@@ -156,6 +110,17 @@ def telling(act: ConnectionAct) -> Handler:
         return _respond(await _tell(call, connection_id, act=act))
 
     return tell
+
+
+async def approve(call: Call) -> web.Response:
+    """Let everything go ahead that is held because it undoes much at once."""
+    connection_id = call.id_in_path(ConnectionId, "connection_id")
+    await bodies.read_nothing(call.request)
+    async with call.acting("connection.approve", object_id=connection_id):
+        last = await call.ask(
+            ApproveChanges(tenant_id=call.tenant_id, connection_id=connection_id)
+        )
+    return _respond(last)
 
 
 async def get_status(call: Call) -> web.Response:
@@ -224,7 +189,7 @@ def _respond(
     connection: Connection, *, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
     return calls.respond(
-        views.show_connection(connection),
+        settings.show_connection(connection),
         status=status,
         headers={"ETag": f'"{connection.version}"', **(headers or {})},
     )
@@ -239,46 +204,6 @@ def _version_wanted(request: web.Request) -> int | None:
         raise Refused(Code.VERSION_CONFLICT)
     return int(text)
 
-
-def settings_of(given: ConnectionIn) -> Settings:
-    """Return the settings of a new connection."""
-    return Settings(
-        name=given.name,
-        left=_end(given.left, "left"),
-        right=_end(given.right, "right"),
-        direction=Direction(given.direction),
-        winner=Side(given.winner),
-        mappings_off=given.mappings_off,
-        avoids_duplicates=given.avoids_duplicates,
-    )
-
-
-def changed(now: Settings, given: ConnectionChangeIn) -> Settings:
-    """Return the settings with what was given in the place of what was."""
-    wanted = {
-        name: _READ[name](value) if name in _READ else value
-        for name, value in msgspec.structs.asdict(given).items()
-        if value is not UNSET
-    }
-    return msgspec.structs.replace(now, **wanted)
-
-
-def _end(given: EndIn, name: str) -> End:
-    account_id = accounts.account_in_body(given.account_id, f"/{name}/account_id")
-    container = given.container_id
-    return End(
-        account_id=AccountId(account_id or ""),
-        container_id=None if container is None else ContainerId(container),
-    )
-
-
-_READ: Final[Mapping[str, Callable[[Any], object]]] = {
-    "left": lambda end: _end(end, "left"),
-    "right": lambda end: _end(end, "right"),
-    "direction": Direction,
-    "winner": Side,
-}
-"""How a given setting becomes the message's."""
 
 _ONE: Final = "/v1/connections/{connection_id}"
 
@@ -297,6 +222,7 @@ ROUTES: Final = (
     Route("POST", f"{_ONE}/pause", telling(ConnectionAct.PAUSE)),
     Route("POST", f"{_ONE}/resume", telling(ConnectionAct.RESUME)),
     Route("POST", f"{_ONE}/sync", telling(ConnectionAct.SYNC_NOW)),
+    Route("POST", f"{_ONE}/approve", approve),
     Route("GET", f"{_ONE}/status", get_status),
     Route(
         "GET",

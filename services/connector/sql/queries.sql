@@ -31,12 +31,19 @@ SET due_at = $now, read_asks = read_asks + 1
 WHERE tenant_id = $tenant_id AND account_id = $account_id;
 
 -- name: want_reads
--- Records that the account's next turn reads by id.
-INSERT INTO connector.wanted_reads (tenant_id, account_id, record_id, asked_at)
-SELECT $tenant_id, $account_id, wanted.record_id, $now
-FROM unnest($record_ids::text[]) AS wanted (record_id)
+-- Records that the account's next turn reads by id, and controls to be read beside
+-- them. What is wanted for its own sake is no control.
+INSERT INTO connector.wanted_reads (
+    tenant_id, account_id, record_id, asked_at, is_control
+)
+SELECT $tenant_id, $account_id, wanted.record_id, $now, wanted.is_control
+FROM unnest($record_ids::text[], $are_controls::boolean[]) AS wanted (
+    record_id, is_control
+)
 ON CONFLICT (tenant_id, account_id, record_id) DO UPDATE
-SET asked_at = EXCLUDED.asked_at;
+SET
+    asked_at = EXCLUDED.asked_at,
+    is_control = wanted_reads.is_control AND EXCLUDED.is_control;
 
 -- name: wanted_reads
 -- The records that were asked for longest ago, but for those put back.
@@ -44,9 +51,35 @@ SELECT record_id, asked_at
 FROM connector.wanted_reads
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id
+    AND NOT is_control
     AND asked_at <= $before
 ORDER BY asked_at, record_id
 LIMIT $limit::bigint;
+
+-- name: controls
+-- A few records that were said to be there, those said so last first.
+SELECT record_id
+FROM connector.wanted_reads
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND is_control
+ORDER BY asked_at DESC, record_id
+LIMIT $limit::bigint;
+
+-- name: forget_controls
+-- Nothing waits to be read beside them; those asked for since stay.
+DELETE FROM connector.wanted_reads AS control
+WHERE control.tenant_id = $tenant_id
+    AND control.account_id = $account_id
+    AND control.is_control
+    AND control.asked_at <= $before
+    AND NOT EXISTS (
+        SELECT waiting.record_id
+        FROM connector.wanted_reads AS waiting
+        WHERE waiting.tenant_id = control.tenant_id
+            AND waiting.account_id = control.account_id
+            AND NOT waiting.is_control
+    );
 
 -- name: forget_wanted_reads
 -- These were read; one that was asked for again since stays.
@@ -105,6 +138,7 @@ SELECT
         FROM connector.wanted_reads AS wanted
         WHERE wanted.tenant_id = accounts.tenant_id
             AND wanted.account_id = accounts.account_id
+            AND NOT wanted.is_control
     ) AS has_wanted_reads
 FROM connector.accounts
 WHERE tenant_id = $tenant_id AND account_id = $account_id;

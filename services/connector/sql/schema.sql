@@ -67,5 +67,6 @@ CREATE TABLE connector.wanted_reads (
     account_id  text NOT NULL,
     record_id   text NOT NULL,
     asked_at    timestamptz NOT NULL,
+    is_control  boolean NOT NULL DEFAULT false,
     PRIMARY KEY (account_id, record_id, tenant_id)
 );

@@ -15,7 +15,8 @@ import phonenumbers
 
 from proto.fields import Address, FieldKind, Item, Value
 from proto.record import Record
-from services.reconciler.engine.model import SideConfig
+from services.reconciler.engine import countries
+from services.reconciler.engine.config import SideConfig
 
 _TEXT: Final = FieldKind.TEXT
 _PHONE: Final = FieldKind.PHONE
@@ -26,6 +27,10 @@ _CACHE_SIZE: Final = 65_536
 _SPACE: Final = re.compile(r"\s+")
 _NOT_DIGIT: Final = re.compile(r"[^0-9]")
 _DATE: Final = re.compile(r"(?:(\d{4})-?|--)(\d{2})-?(\d{2})")
+_MOMENT: Final = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(?::(\d{2})(?:[.,](\d+))?)?"
+    r" ?([Zz]|[+-]\d{2}:?\d{2})?"
+)
 _LAX_HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _ABROAD: Final = re.compile(r"00[1-9]")
 """How a number with its country begins where nobody wrote a plus."""
@@ -128,17 +133,49 @@ def date_parts(value: str) -> tuple[str, str] | None:
     return year, f"{month}-{day}"
 
 
+def moment(value: str) -> str:
+    """Return a time in UTC without idle zeros; other text as it is."""
+    parts = moment_parts(value)
+    return value.strip() if parts is None else f"{parts[0]}T{parts[1]}Z"
+
+
+def moment_parts(value: str) -> tuple[str, str] | None:
+    """Return the day and the time of day of a moment in UTC, or None if it is none.
+
+    A moment that does not tell its zone is in UTC already.
+    """
+    match = _MOMENT.fullmatch(value.strip())
+    if match is None or not match[0].isascii():
+        return None
+    fraction, zone = (match[4] or "").rstrip("0"), (match[5] or "Z").upper()
+    try:
+        local = datetime.datetime.fromisoformat(
+            f"{match[1]}T{match[2]}:{match[3] or '00'}"
+            f"{'+00:00' if zone == 'Z' else zone}"
+        )
+        found = local.astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
+        return None
+    time = f"{found:%H:%M:%S}"
+    return found.date().isoformat(), f"{time}.{fraction}" if fraction else time
+
+
 def address(value: Address) -> str:
     """Return the parts of an address, evened out, on one line each."""
-    parts = (
-        value.street,
-        value.city,
-        value.region,
-        value.postal_code,
-        value.country,
-    )
-    joined = "\n".join(name(part).casefold().replace("\n", " ") for part in parts)
+    joined = "\n".join(address_parts(value))
     return joined if joined.strip() else ""
+
+
+def address_parts(value: Address) -> tuple[str, ...]:
+    """Return the normal form of each part of an address; of a country its code."""
+    country = countries.code_of(value.country)
+    return (
+        *(
+            name(part).casefold()
+            for part in (value.street, value.city, value.region, value.postal_code)
+        ),
+        country or name(value.country).casefold(),
+    )
 
 
 def item(kind: FieldKind, value: Item) -> str:
@@ -194,6 +231,8 @@ def _of_text(kind: FieldKind, value: str) -> str:
         return number(value)
     if kind is FieldKind.DATE or kind is FieldKind.MONTH_DAY:
         return date(value)
+    if kind is FieldKind.DATETIME:
+        return moment(value)
     return text(value)
 
 

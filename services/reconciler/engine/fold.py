@@ -16,7 +16,15 @@ from proto.fields import Fields
 from proto.ids import RecordId
 from proto.reconciler import RecordState, Side
 from proto.record import Presence, Record
-from services.reconciler.engine import canon, diff, learn, lenses, merge, model
+from services.reconciler.engine import (
+    diff,
+    evidence,
+    learn,
+    lenses,
+    merge,
+    model,
+    remember,
+)
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import (
     Config,
@@ -68,7 +76,7 @@ def fold(
     record, is_create = result.record, intent.kind is WriteKind.CREATE
     match result.outcome:
         case WriteOutcome.WRITTEN if record is not None:
-            return _written(link, intent, record=record, config=config)
+            return _written(link, intent, record=record, config=config, now=now)
         case WriteOutcome.WRITTEN | WriteOutcome.UNKNOWN:
             return _unknown(link, intent, result=result, config=config, now=now)
         case WriteOutcome.EXISTS if is_create and record is not None:
@@ -96,8 +104,10 @@ def _fold_look(
         if record is None:
             return _unknown(link, intent, result=result, config=config, now=now)
         if record.presence is Presence.LIVE and not is_taken:
-            if _is_as_meant(link, intent, record=record, config=config):
-                return _confirmed_late(link, intent, record=record, config=config)
+            if evidence.is_as_meant(link, intent, record=record, config=config):
+                return _confirmed_late(
+                    link, intent, record=record, config=config, now=now
+                )
             if intent.kind is WriteKind.UPDATE:
                 return _dead(link, intent, now=now)
         return _found(link, intent, record=record, is_taken=is_taken)
@@ -108,28 +118,50 @@ def _fold_look(
     return _unknown(link, intent, result=result, config=config, now=now)
 
 
-def _written(link: Link, intent: Intent, *, record: Record, config: Config) -> Folded:
+def _written(
+    link: Link, intent: Intent, *, record: Record, config: Config, now: Instant
+) -> Folded:
     """Take the app's own answer as what is there now, whatever it made of it."""
     learned = learn.remember(link, learn.learned_from(intent, record, config=config))
     link = msgspec.structs.replace(link, learned=learned)
     told = {i: record.fields.get(i, value) for i, value in intent.fields.items()}
     if intent.kind is WriteKind.CREATE:
         told = {**record.fields, **told}
-    return _in_step(link, intent, told=told, record_id=record.record_id, config=config)
+    return _in_step(
+        link,
+        intent,
+        told=told,
+        record_id=record.record_id,
+        config=config,
+        now=now,
+    )
 
 
 def _confirmed_late(
-    link: Link, intent: Intent, *, record: Record, config: Config
+    link: Link, intent: Intent, *, record: Record, config: Config, now: Instant
 ) -> Folded:
     """Take what was meant as what is there: a later read may show edits already."""
     told = dict(intent.fields)
     if intent.kind is WriteKind.CREATE:
         told = {**dict.fromkeys(record.fields), **told}
-    return _in_step(link, intent, told=told, record_id=record.record_id, config=config)
+    return _in_step(
+        link,
+        intent,
+        told=told,
+        record_id=record.record_id,
+        config=config,
+        now=now,
+    )
 
 
 def _in_step(
-    link: Link, intent: Intent, *, told: Fields, record_id: RecordId, config: Config
+    link: Link,
+    intent: Intent,
+    *,
+    told: Fields,
+    record_id: RecordId,
+    config: Config,
+    now: Instant,
 ) -> Folded:
     """Move both shadows of the intent's mappings, and nothing else."""
     side = intent.side
@@ -157,6 +189,9 @@ def _in_step(
         reason=link.held[0].reason if link.held else "",
         left=shadows[Side.LEFT],
         right=shadows[Side.RIGHT],
+        acts=remember.acts(link, intent),
+        carried=remember.carried(link, intent),
+        trail=remember.trail(link, intent, config=config, now=now),
         intent_id=None,
         failure_count=0,
         retry_at=None,
@@ -328,21 +363,6 @@ def _unknown(
     else:
         look_at = max(now, result.sent_at or now) + _seconds(settle_s)
     return Folded(link=link, intent=intent, look_at=look_at)
-
-
-def _is_as_meant(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:
-    """Say whether every field of a write reads as it was meant to."""
-    forms = diff.forms_of(link.learned)
-    by_id = config.side(intent.side).by_id
-    for field_id, meant in intent.fields.items():
-        field = by_id.get(field_id)
-        if field is None or field_id not in record.fields:
-            return False
-        form = canon.of(field.kind, record.fields[field_id])
-        form = forms[intent.side].get(field_id, {}).get(form, form)
-        if form != canon.of(field.kind, meant):
-            return False
-    return True
 
 
 def _values(link: Link, side: Side) -> Fields:

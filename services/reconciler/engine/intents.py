@@ -2,74 +2,111 @@
 
 from collections.abc import Sequence
 
-from proto.base import Instant
 from proto.connector import WriteKind
 from proto.fields import Fields
-from proto.ids import IntentId
 from proto.reconciler import Side
-from proto.record import Consent
-from services.reconciler.engine import canon, guards, model
-from services.reconciler.engine.diff import Sides
+from proto.record import Consent, Memberships
+from services.reconciler.engine import canon, consent, guards, history, model
+from services.reconciler.engine.case import Case
+from services.reconciler.engine.consent import Wanted
 from services.reconciler.engine.merge import Merged
 from services.reconciler.engine.model import (
-    Config,
+    Carried,
+    Cause,
     FieldChange,
     Intent,
-    Link,
     Loss,
     Pair,
-    Rule,
-    Seen,
 )
+from services.reconciler.engine.rules import Acting
 from services.reconciler.engine.weigh import Want
 
 
 def update(
-    link: Link,
+    case: Case,
     *,
-    left: Seen,
-    right: Seen,
     side: Side,
-    wants: Sequence[Want],
-    sides: Sides,
-    now: Instant,
-    intent_id: IntentId,
+    wants: Sequence[Want] = (),
+    acting: Acting | None = None,
 ) -> Intent:
-    """Return the intent that brings one side of a link in step."""
-    target, source = (left, right) if side is Side.LEFT else (right, left)
+    """Return the intent that brings one side of a link in step.
+
+    Args:
+        acting: What rules want done there besides, in the same write.
+    """
+    target, source = case.known(side), case.known(model.other(side))
     pairs = [want.pair for want in wants]
-    seen = _of_pairs(pairs, side, values=sides.now(side))
+    seen, told = _values_of(case, side), _values_of(case, model.other(side))
+    fields = {i: value for want in wants for i, value in want.fields.items()}
+    changes = [
+        FieldChange(
+            field_id=field_id,
+            mapping_id=want.pair.mapping.mapping_id,
+            before=seen.get(field_id),
+            after=value,
+            cause=_cause_of(want.merged, side),
+        )
+        for want in wants
+        for field_id, value in want.fields.items()
+    ]
+    before = _of_pairs(pairs, side, values=seen)
+    if acting is not None:
+        fields |= acting.fields
+        before |= {i: seen.get(i) for i in acting.fields}
+        changes += history.of_acting(acting, before=seen)
     intent = Intent(
-        intent_id=intent_id,
-        link_id=link.link_id,
+        intent_id=case.intent_id,
+        link_id=case.link.link_id,
         side=side,
         kind=WriteKind.UPDATE,
         record_id=target.record.record_id,
-        fields={i: value for want in wants for i, value in want.fields.items()},
-        seen=seen,
+        fields=fields,
+        seen=before,
         seen_version=target.record.version,
         source_id=source.record.record_id,
-        source=_of_pairs(pairs, model.other(side), values=sides.now(model.other(side))),
+        source=_of_pairs(pairs, model.other(side), values=told),
         source_version=source.record.version,
         source_read_at=source.read_at,
         mapping_ids=tuple(pair.mapping.mapping_id for pair in pairs),
-        changes=tuple(
-            FieldChange(
-                field_id=field_id,
-                mapping_id=want.pair.mapping.mapping_id,
-                before=seen.get(field_id),
-                after=value,
-                rule=_rule_of(want.merged, side),
-            )
-            for want in wants
-            for field_id, value in want.fields.items()
+        changes=tuple(changes),
+        memberships=acting.memberships if acting else Memberships(),
+        acts=acting.acts if acting else None,
+        is_destructive=guards.is_destructive(
+            case.link, acting, fields=fields, seen=before
         ),
-        left_digest=left.digest,
-        right_digest=right.digest,
-        decided_at=now,
+        left_digest=case.left.digest if case.left else "",
+        right_digest=case.right.digest if case.right else "",
+        decided_at=case.now,
     )
     guards.check_own(intent, pairs)
     return intent
+
+
+def unsubscribe(case: Case, *, side: Side, wanted: Wanted) -> Intent:
+    """Return the intent that carries an unsubscribe, and nothing besides."""
+    target, source = case.known(side), case.known(model.other(side))
+    return Intent(
+        intent_id=case.intent_id,
+        link_id=case.link.link_id,
+        side=side,
+        kind=WriteKind.UPDATE,
+        record_id=target.record.record_id,
+        fields={},
+        seen_version=target.record.version,
+        source_id=source.record.record_id,
+        source={},
+        source_version=source.record.version,
+        source_read_at=source.read_at,
+        mapping_ids=(),
+        changes=history.of_unsubscribe(wanted, before=target.record.consent),
+        memberships=Memberships(tags_add=(wanted.tag,) if wanted.tag else ()),
+        consent=wanted.consent,
+        carried=(wanted.carried,) if wanted.carried else (),
+        is_urgent=True,
+        left_digest=case.left.digest if case.left else "",
+        right_digest=case.right.digest if case.right else "",
+        decided_at=case.now,
+    )
 
 
 def losses(intent: Intent, wants: Sequence[Want]) -> tuple[Loss, ...]:
@@ -87,62 +124,76 @@ def losses(intent: Intent, wants: Sequence[Want]) -> tuple[Loss, ...]:
 
 
 def create(
-    link: Link,
+    case: Case,
     *,
-    seen: Seen,
-    side: Side,
+    source: Side,
     pairs: Sequence[Pair],
     fields: Fields,
-    config: Config,
-    now: Instant,
-    intent_id: IntentId,
+    acting: Acting,
 ) -> Intent:
-    """Return the intent that makes a record's counterpart on ``side``."""
-    container_id = config.side(side).container_id
+    """Return the intent that makes the counterpart of a side's record."""
+    side, seen, link = model.other(source), case.known(source), case.link
+    container_id = case.config.side(side).container_id
+    level = consent.tightest(seen.record.consent)
     intent = Intent(
-        intent_id=intent_id,
+        intent_id=case.intent_id,
         link_id=link.link_id,
         side=side,
         kind=WriteKind.CREATE,
-        fields=fields,
+        fields={**fields, **acting.fields},
         source_id=seen.record.record_id,
-        source=_of_pairs(pairs, model.other(side), values=seen.record.fields),
+        source=_of_pairs(pairs, source, values=seen.record.fields),
         source_version=seen.record.version,
         source_read_at=seen.read_at,
         mapping_ids=tuple(pair.mapping.mapping_id for pair in pairs),
-        changes=tuple(
-            FieldChange(
-                field_id=field_id,
-                mapping_id=pair.mapping.mapping_id,
-                after=fields[field_id],
-                rule=Rule.CREATED,
-            )
-            for pair in pairs
-            for field_id in pair.end(side).ids
-            if field_id in fields
+        changes=(
+            *(
+                FieldChange(
+                    field_id=field_id,
+                    mapping_id=pair.mapping.mapping_id,
+                    after=fields[field_id],
+                    cause=Cause.CREATED,
+                )
+                for pair in pairs
+                for field_id in pair.end(side).ids
+                if field_id in fields
+            ),
+            *history.of_acting(acting, before={}),
         ),
         containers=() if container_id is None else (container_id,),
-        consent=_for_create(seen.record.consent),
-        emails=canon.raw_emails_of(seen.record, config.side(model.other(side))),
+        memberships=acting.memberships,
+        consent=level,
+        acts=acting.acts,
+        carried=_carried_along(side, level),
+        emails=canon.raw_emails_of(seen.record, case.config.side(source)),
         marker=link.link_id.rpartition("_")[2],
-        left_digest=seen.digest if side is Side.RIGHT else "",
-        right_digest=seen.digest if side is Side.LEFT else "",
-        decided_at=now,
+        left_digest=seen.digest if source is Side.LEFT else "",
+        right_digest=seen.digest if source is Side.RIGHT else "",
+        decided_at=case.now,
     )
     guards.check_own(intent, pairs)
     return intent
+
+
+def _carried_along(side: Side, level: Consent) -> tuple[Carried, ...]:
+    """Return what a new record has got of its source's consent: a no goes along."""
+    if level is Consent.UNKNOWN:
+        return ()
+    return (Carried(side=side, level=level, ours=level),)
+
+
+def _values_of(case: Case, side: Side) -> Fields:
+    """Return a side's values, absent ones as they were last known."""
+    shadow = case.link.shadow(side)
+    known = shadow.values if shadow is not None else {}
+    return {**known, **case.record(side).fields}
 
 
 def _of_pairs(pairs: Sequence[Pair], side: Side, *, values: Fields) -> Fields:
     return {i: values[i] for pair in pairs for i in pair.end(side).ids}
 
 
-def _rule_of(merged: Merged, side: Side) -> Rule:
+def _cause_of(merged: Merged, side: Side) -> Cause:
     if side in merged.lost:
-        return Rule.CONFLICT
-    return Rule.FIRST_MATCH if merged.is_first else Rule.CHANGED
-
-
-def _for_create(consent: Consent) -> Consent:
-    """Return the consent of a new record: a no goes along, a yes is not ours."""
-    return Consent.UNKNOWN if consent is Consent.SUBSCRIBED else consent
+        return Cause.CONFLICT
+    return Cause.FIRST_MATCH if merged.is_first else Cause.CHANGED

@@ -9,9 +9,10 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from proto.fields import Field, FieldKind, Fields, Item, Role
+from proto.fields import Address, Field, FieldKind, Fields, Item, Role
 from proto.ids import FieldId
-from services.reconciler.engine import canon
+from services.reconciler.engine import canon, countries
+from services.reconciler.engine.config import PairEnd
 
 Known = Mapping[FieldId, Mapping[str, str]]
 """Per field: the normal form an app made of ours, and ours."""
@@ -37,17 +38,25 @@ class Change(NamedTuple):
 
 
 Changes = dict[str, Change]
+_REMOVED: Final = Change(None)
+
+_ADDRESS_PARTS: Final = ("street", "city", "region", "postal_code", "country")
+"""In the order of ``canon.address_parts``."""
 
 
-def read(fields: Sequence[Field], values: Fields, *, known: Known) -> dict[str, Item]:
-    """Return the items of a side by key, the first of each key only."""
+def read(end: PairEnd, values: Fields, *, known: Known) -> dict[str, Item]:
+    """Return the items of a mapping's side by key, the first of each key only."""
     found: dict[str, Item] = {}
-    for field in fields:
-        learned = known.get(field.field_id)
-        for item in _items(field, values):
-            key = canon.item(field.kind, item)
-            if learned:
-                key = learned.get(key, key)
+    kind, is_plain = end.kind, not (known or end.label)
+    for field in end.fields:
+        if is_plain:
+            # The same as below, at half the cost.
+            for item in _items(field, values):
+                key = canon.item(kind, item)
+                if key and key not in found:
+                    found[key] = item
+            continue
+        for key, item in _keyed(end, field, values=values, known=known):
             if key:
                 found.setdefault(key, item)
     return found
@@ -55,11 +64,9 @@ def read(fields: Sequence[Field], values: Fields, *, known: Known) -> dict[str, 
 
 def changes(old: Mapping[str, Item], new: Mapping[str, Item]) -> Changes:
     """Return what was added, removed, replaced in place and labelled anew."""
-    found: Changes = {}
-    for key in old:
-        if key not in new:
-            found[key] = Change(None)
-    came_from = dict(_replaced(list(old), list(new)))
+    gone = [key for key in old if key not in new]
+    found: Changes = dict.fromkeys(gone, _REMOVED)
+    came_from = _replaced(old, new, gone=gone) if gone else {}
     for key, item in new.items():
         before = old.get(key)
         if before is None:
@@ -71,20 +78,31 @@ def changes(old: Mapping[str, Item], new: Mapping[str, Item]) -> Changes:
     return found
 
 
-def put(
-    fields: Sequence[Field], values: Fields, *, known: Known, wanted: Changes
-) -> Fields:
-    """Return a side's values with changes applied, as far as it has room."""
-    if len(fields) == 1 and fields[0].is_multiple:
-        field = fields[0]
-        kept = _put_list(field, values, known=known, wanted=wanted)
-        return {field.field_id: kept or None}
-    return _put_slots(fields, values, known=known, wanted=wanted)
+def put(end: PairEnd, values: Fields, *, known: Known, wanted: Changes) -> Fields:
+    """Return a side's values with changes applied, as far as it has room.
+
+    Items with another label than the mapping's are left alone.
+    """
+    if len(end.fields) == 1 and end.fields[0].is_multiple:
+        kept = _put_list(end, values, known=known, wanted=wanted)
+        return {end.ids[0]: kept or None}
+    return _put_slots(end, values, known=known, wanted=wanted)
 
 
-def kind_of(fields: Sequence[Field]) -> FieldKind:
-    """Return the kind of the items of a side."""
-    return fields[0].kind
+def _keyed(
+    end: PairEnd, field: Field, *, values: Fields, known: Known
+) -> list[tuple[str, Item]]:
+    """Return a field's items with their keys; others' items have an empty one."""
+    learned = known.get(field.field_id) if field.kind is end.kind else None
+    found: list[tuple[str, Item]] = []
+    for item in _items(field, values):
+        key = ""
+        if not end.label or item.label == end.label:
+            key = canon.item(end.kind, item)
+            if learned:
+                key = learned.get(key, key)
+        found.append((key, item))
+    return found
 
 
 def _items(field: Field, values: Fields) -> tuple[Item, ...]:
@@ -96,59 +114,104 @@ def _items(field: Field, values: Fields) -> tuple[Item, ...]:
     return ()
 
 
-def _replaced(old: list[str], new: list[str]) -> list[tuple[str, str]]:
-    """Pair each new key with the one that it took the place of."""
-    were, are = set(old), set(new)
-    gone = [key for key in old if key not in are]
-    came = [key for key in new if key not in were]
+def _replaced(
+    old: Mapping[str, Item], new: Mapping[str, Item], *, gone: list[str]
+) -> dict[str, str]:
+    """Return for each new key the one that it took the place of."""
+    came = [key for key in new if key not in old]
     if len(gone) == len(came):
-        return list(zip(came, gone, strict=True))
-    return [
-        (is_now, was)
+        return dict(zip(came, gone, strict=True))
+    return {
+        is_now: was
         for was, is_now in zip(old, new, strict=False)
-        if was not in are and is_now not in were
-    ]
+        if was not in new and is_now not in old
+    }
 
 
 def _put_list(
-    field: Field, values: Fields, *, known: Known, wanted: Changes
+    end: PairEnd, values: Fields, *, known: Known, wanted: Changes
 ) -> tuple[Item, ...]:
-    learned = known.get(field.field_id) or {}
-    present: list[tuple[str, Item]] = []
-    for item in _items(field, values):
-        key = canon.item(field.kind, item)
-        present.append((learned.get(key, key), item))
+    field = end.fields[0]
+    present = _keyed(end, field, values=values, known=known)
     keys = {key for key, _ in present}
     in_place = {
         change.replaces: (key, change)
         for key, change in wanted.items()
         if change.item is not None
+        and change.replaces
         and change.replaces in keys
         and (change.replaces == key or key not in keys)
     }
+    countries_held = _countries_of(present) if end.kind is FieldKind.ADDRESS else []
     kept: list[Item] = []
     for key, item in present:
         if key in in_place:
-            kept.append(_in_place(field, item, change=in_place[key][1]))
+            came, change = in_place[key]
+            if came != key:
+                change = _as_held(change, item, countries_held=countries_held)
+            kept.append(_in_place(end, item, change=change, is_same=came == key))
         elif key not in wanted or wanted[key].item is not None:
             kept.append(item)
     placed = {key for key, _ in in_place.values()} | keys
     for key, change in wanted.items():
         if change.item is not None and key not in placed and _has_room(field, kept):
-            kept.append(_labelled(field, change.item))
+            added = _as_held(change, None, countries_held=countries_held)
+            kept.append(_labelled(end, added.item or change.item))
     return tuple(kept)
 
 
-def _in_place(field: Field, item: Item, *, change: Change) -> Item:
-    """Return the new item in the old one's place; labels of the app's own stay."""
+def _countries_of(present: Sequence[tuple[str, Item]]) -> list[str]:
+    values = [item.value for _, item in present]
+    return [value.country for value in values if isinstance(value, Address)]
+
+
+def _as_held(
+    change: Change, held: Item | None, *, countries_held: Sequence[str]
+) -> Change:
+    """Return a change that says the same the way the app says it.
+
+    Of an address only the parts that differ are taken, and a country is written the
+    way the app writes it.
+    """
+    item = change.item
+    if item is None or not isinstance(item.value, Address):
+        return change
+    new = item.value
+    country = countries.like(new.country, countries_held)
+    new = msgspec.structs.replace(new, country=country)
+    if held is not None and isinstance(held.value, Address):
+        new = _spliced(held.value, new)
+    return change._replace(item=msgspec.structs.replace(item, value=new))
+
+
+def _spliced(held: Address, new: Address) -> Address:
+    """Return an address with those parts of another that differ."""
+    were, are = canon.address_parts(held), canon.address_parts(new)
+    differing = {
+        part: getattr(new, part)
+        for part, was, is_now in zip(_ADDRESS_PARTS, were, are, strict=True)
+        if was != is_now
+    }
+    return msgspec.structs.replace(held, **differing)
+
+
+def _in_place(end: PairEnd, item: Item, *, change: Change, is_same: bool) -> Item:
+    """Return the new item in the old one's place; labels of the app's own stay.
+
+    An item that is the same but for its label keeps the app's spelling.
+    """
     assert change.item is not None
-    if change.is_relabelled:
-        return _labelled(field, change.item)
-    return msgspec.structs.replace(item, value=change.item.value)
+    value = item.value if is_same else change.item.value
+    label = change.item.label if change.is_relabelled else item.label
+    placed = msgspec.structs.replace(item, value=value, label=label)
+    return _labelled(end, placed) if change.is_relabelled else placed
 
 
-def _labelled(field: Field, item: Item) -> Item:
+def _labelled(end: PairEnd, item: Item) -> Item:
     """Return an item with a label that the field can carry."""
+    field = end.fields[0]
+    if end.label:
+        return msgspec.structs.replace(item, label=end.label)
     if not field.labels or item.label in field.labels:
         return item
     return msgspec.structs.replace(item, label=field.labels[-1])
@@ -159,12 +222,14 @@ def _has_room(field: Field, kept: Sequence[Item]) -> bool:
 
 
 def _put_slots(
-    fields: Sequence[Field], values: Fields, *, known: Known, wanted: Changes
+    end: PairEnd, values: Fields, *, known: Known, wanted: Changes
 ) -> Fields:
+    fields = end.fields
     held: dict[FieldId, str] = {}
     for field in fields:
-        for key in read((field,), values, known=known):
-            held[field.field_id] = key
+        for key, _ in _keyed(end, field, values=values, known=known):
+            if key:
+                held[field.field_id] = key
     result: Fields = {f.field_id: values.get(f.field_id) for f in fields}
     free = {f.field_id for f in fields if f.field_id not in held}
     for field_id, key in held.items():
@@ -190,7 +255,7 @@ def _put_slots(
         if holder is not None and at != holder:
             result[holder] = None
             free.add(holder)
-        result[at] = _text(change.item)
+        result[at] = _text(change.item) if holder is None else values.get(holder)
         free.discard(at)
     return result
 

@@ -1,4 +1,4 @@
-"""Which fields of two accounts belong together, from the roles they play.
+"""Which fields of two accounts belong together: by their roles, and as a person says.
 
 No table of app pairs: any two apps pair by what their fields are for.
 """
@@ -8,8 +8,10 @@ from typing import Final, NamedTuple
 
 from proto.fields import Field, FieldKind, Role
 from proto.reconciler import Direction, MappingView, Settings
+from services.reconciler.engine import compatibility, custom
+from services.reconciler.engine.compatibility import FieldEnd
+from services.reconciler.engine.config import Config, Lens, Mapping, SideConfig
 from services.reconciler.engine.items import SLOTS
-from services.reconciler.engine.model import Config, Lens, Mapping, SideConfig
 from services.reconciler.engine.names import PARTS
 
 _LABELS: Final = {
@@ -34,8 +36,6 @@ _LABELS: Final = {
 }
 
 _NAME_ID: Final = "name"
-_WORDS: Final = (FieldKind.TEXT, FieldKind.URL, FieldKind.EMAIL, FieldKind.PHONE)
-_DATES: Final = (FieldKind.DATE, FieldKind.MONTH_DAY)
 
 _Fields = tuple[Field, ...]
 
@@ -46,34 +46,60 @@ class _Draft(NamedTuple):
     left: _Fields
     right: _Fields
     lens: Lens
+    direction: Direction | None = None
+    """All that is possible; None: wherever all fields can be written."""
 
 
 def default_mappings(
     *, left: SideConfig, right: SideConfig, settings: Settings
 ) -> tuple[Mapping, ...]:
-    """Return the default mappings that are switched on, in a fixed order."""
+    """Return the default mappings that are switched on, in a fixed order.
+
+    A field that a person has mapped otherwise is no longer theirs.
+    """
+    made = custom.mappings(left=left, right=right, settings=settings)
+    others = custom.places_of(made)
     return tuple(
         mapping
-        for mapping in _all_mappings(left, right, settings=settings)
+        for mapping in all_defaults(left=left, right=right, settings=settings)
         if mapping.mapping_id not in settings.mappings_off
+        and others.isdisjoint(custom.places_of([mapping]))
     )
 
 
 def views(
     *, left: SideConfig, right: SideConfig, settings: Settings
 ) -> tuple[MappingView, ...]:
-    """Return all default mappings as they are shown, switched off ones too."""
-    return tuple(
-        MappingView(
-            mapping_id=mapping.mapping_id,
-            label=mapping.label,
-            kind=mapping.kind,
-            left=mapping.left,
-            right=mapping.right,
-            direction=mapping.direction,
-            is_on=mapping.mapping_id not in settings.mappings_off,
-        )
-        for mapping in _all_mappings(left, right, settings=settings)
+    """Return all mappings as they are shown, switched off ones too.
+
+    Default ones come first. One that a person made is off while it cannot work: an
+    account has lost the field, or does not let it be written any more.
+    """
+    ends = {"left": left, "right": right}
+    on = {m.mapping_id for m in default_mappings(**ends, settings=settings)}
+    defaults = all_defaults(**ends, settings=settings)
+    made = {m.mapping_id: m for m in custom.mappings(**ends, settings=settings)}
+    asked = {custom.id_of(each): each for each in settings.custom_mappings}
+    return (
+        *(_view(mapping, is_on=mapping.mapping_id in on) for mapping in defaults),
+        *(
+            _view(made[mapping_id], is_on=True)
+            if mapping_id in made
+            else custom.idle_view(each, **ends)
+            for mapping_id, each in asked.items()
+        ),
+    )
+
+
+def _view(mapping: Mapping, *, is_on: bool) -> MappingView:
+    return MappingView(
+        mapping_id=mapping.mapping_id,
+        label=mapping.label,
+        kind=mapping.kind,
+        left=mapping.left,
+        right=mapping.right,
+        direction=mapping.direction,
+        is_on=is_on,
     )
 
 
@@ -86,15 +112,26 @@ def config_of(
         direction=settings.direction,
         winner=settings.winner,
         avoids_duplicates=settings.avoids_duplicates,
-        mappings=default_mappings(left=left, right=right, settings=settings),
+        mappings=(
+            *default_mappings(left=left, right=right, settings=settings),
+            *custom.grouped(custom.mappings(left=left, right=right, settings=settings)),
+        ),
         left=left,
         right=right,
+        left_rules=settings.left_rules,
+        right_rules=settings.right_rules,
+        leaving=settings.leaving,
+        tags_deletions=settings.tags_deletions,
+        deletion_tag=settings.deletion_tag,
+        unsubscribes=settings.unsubscribes,
+        unsubscribe_tag=settings.unsubscribe_tag,
     )
 
 
-def _all_mappings(
-    left: SideConfig, right: SideConfig, *, settings: Settings
+def all_defaults(
+    *, left: SideConfig, right: SideConfig, settings: Settings
 ) -> tuple[Mapping, ...]:
+    """Return the default mappings, switched off ones too, in a fixed order."""
     lefts, rights = _by_role(left.fields), _by_role(right.fields)
     drafts = [
         *_names(lefts, rights),
@@ -109,8 +146,7 @@ def _all_mappings(
     found = [
         mapping
         for draft in drafts
-        if draft is not None
-        and (mapping := _finished(draft, settings.direction)) is not None
+        if draft is not None and (mapping := _finished(draft, settings)) is not None
     ]
     return tuple(
         sorted(found, key=lambda each: (_rank(each.mapping_id, order), each.mapping_id))
@@ -194,35 +230,19 @@ def _phone(left: _Fields, right: _Fields) -> _Draft:
 
 def _alike(mapping_id: str, role: Role, *, left: Field, right: Field) -> _Draft | None:
     """Pair two fields of one role, if their kinds can say the same."""
-    lens = _lens_of(left, right)
-    if lens is None:
+    found = compatibility.compatibility(FieldEnd(left), FieldEnd(right))
+    if found.lens is None or found.direction is None:
         return None
-    return _Draft(mapping_id, _LABELS[role], (left,), (right,), lens)
+    return _Draft(
+        mapping_id, _LABELS[role], (left,), (right,), found.lens, found.direction
+    )
 
 
-def _lens_of(left: Field, right: Field) -> Lens | None:
-    kinds = (left.kind, right.kind)
-    if left.is_multiple or right.is_multiple:
-        if left.kind is not right.kind:
-            return None
-        return Lens.ITEMS if left.is_multiple and right.is_multiple else Lens.FIRST
-    if all(kind in _DATES for kind in kinds):
-        return Lens.COPY if left.kind is right.kind is FieldKind.DATE else Lens.DATE
-    is_same = left.kind is right.kind and left.kind is not FieldKind.UNKNOWN
-    if is_same or all(kind in _WORDS for kind in kinds):
-        return Lens.COPY
-    return None
-
-
-def _finished(draft: _Draft, allowed: Direction) -> Mapping | None:
+def _finished(draft: _Draft, settings: Settings) -> Mapping | None:
     """Give a pairing the directions that both the fields and the connection allow."""
-    to_left = allowed is not Direction.TO_RIGHT and _takes(draft.left)
-    to_right = allowed is not Direction.TO_LEFT and _takes(draft.right)
-    if not to_left and not to_right:
+    direction = compatibility.narrowed(_possible(draft), settings.direction)
+    if direction is None:
         return None
-    direction = Direction.TO_LEFT if to_left else Direction.TO_RIGHT
-    if to_left and to_right:
-        direction = Direction.BOTH
     return Mapping(
         mapping_id=draft.mapping_id,
         label=draft.label,
@@ -231,11 +251,21 @@ def _finished(draft: _Draft, allowed: Direction) -> Mapping | None:
         left=tuple(field.field_id for field in draft.left),
         right=tuple(field.field_id for field in draft.right),
         direction=direction,
+        winner=settings.winners.get(draft.mapping_id),
     )
 
 
-def _takes(fields: _Fields) -> bool:
-    return all(field.is_writable for field in fields)
+def _possible(draft: _Draft) -> Direction | None:
+    """Return all directions in which all fields of a pairing can be written."""
+    if draft.direction is not None:
+        return draft.direction
+    to_left = all(field.is_writable for field in draft.left)
+    to_right = all(field.is_writable for field in draft.right)
+    if to_left and to_right:
+        return Direction.BOTH
+    if not to_left and not to_right:
+        return None
+    return Direction.TO_LEFT if to_left else Direction.TO_RIGHT
 
 
 def _kind_of(draft: _Draft) -> FieldKind:

@@ -10,7 +10,7 @@ import msgspec
 from proto.ids import RecordId
 from proto.reconciler import RecordState, Side
 from proto.record import Record
-from services.reconciler.engine import canon, model
+from services.reconciler.engine import canon, model, rules
 from services.reconciler.engine.model import (
     Candidate,
     Config,
@@ -18,7 +18,7 @@ from services.reconciler.engine.model import (
     Match,
     MatchKind,
     Reason,
-    SideConfig,
+    Scope,
 )
 
 _STATES = {
@@ -30,19 +30,25 @@ _STATES = {
 
 
 def candidate_of(
-    record: Record, side: SideConfig, *, link: Link | None = None
+    record: Record, side: Side, *, config: Config, link: Link | None = None
 ) -> Candidate:
     """Return a record as matching sees it; ``link`` is the one it is on already."""
-    is_bound = link is not None and link.state is not RecordState.DELETED
-    if link is not None and None in (link.left_id, link.right_id):
-        is_bound = link.intent_id is not None
+    end = config.side(side)
     return Candidate(
         record_id=record.record_id,
-        emails=canon.emails_of(record, side),
-        is_in_scope=side.includes(record),
+        emails=canon.emails_of(record, end),
+        scope=rules.scope_of(record, side, config=config, has_counterpart=False),
+        is_included=end.includes(record),
         link_id=link.link_id if link is not None else None,
-        is_bound=is_bound,
+        is_bound=link is not None and is_bound(link),
     )
+
+
+def is_bound(link: Link) -> bool:
+    """Say whether the records of a link are not to be had by any other."""
+    if None in (link.left_id, link.right_id):
+        return link.intent_id is not None or link.is_manual
+    return link.state is not RecordState.DELETED
 
 
 def by_email(
@@ -72,13 +78,16 @@ def decide(
             may be among them.
         other_side: Live records of the other side that share an email, by email.
     """
-    if not candidate.is_in_scope:
-        return _excluded(Reason.OUT_OF_CONTAINER)
+    if candidate.scope is Scope.OUT:
+        is_included = candidate.is_included
+        return _excluded(
+            Reason.OUT_OF_RULES if is_included else Reason.OUT_OF_CONTAINER
+        )
     if not candidate.emails:
         if config.avoids_duplicates:
             return _excluded(Reason.NO_EMAIL)
-        return _create(side, config)
-    rivals = _sharing(candidate, same_side)
+        return _create(candidate, side, config=config)
+    rivals = _rivals(candidate, same_side)
     if rivals:
         return _duplicate(Reason.DUPLICATE_EMAIL, rivals)
     found = _sharing(candidate, other_side)
@@ -89,13 +98,13 @@ def decide(
     if found:
         return _link(candidate, found[0], same_side=same_side, other_side=other_side)
     if any(
-        not each.is_in_scope
+        not each.is_included
         for email in candidate.emails
         for each in other_side.get(email, ())
     ):
         # A create would be the second contact with this email in that account.
         return _excluded(Reason.EXISTS_OUTSIDE_CONTAINER)
-    return _create(side, config)
+    return _create(candidate, side, config=config)
 
 
 def decide_all(
@@ -149,16 +158,48 @@ def settle(link: Link, match: Match, *, side: Side) -> Link:
     )
 
 
+def rebind(link: Link, side: Side, *, record_id: RecordId) -> Link:
+    """Return a link with another record on a side, to be compared as a first match."""
+    is_left = side is Side.LEFT
+    return msgspec.structs.replace(
+        link,
+        left_id=record_id if is_left else link.left_id,
+        right_id=link.right_id if is_left else record_id,
+        left_born=None if is_left else link.left_born,
+        right_born=link.right_born if is_left else None,
+        state=RecordState.PENDING,
+        reason="",
+        left=None,
+        right=None,
+        held=(),
+        parked_id=None,
+    )
+
+
 def _sharing(
     candidate: Candidate, by_address: Mapping[str, Sequence[Candidate]]
 ) -> tuple[Candidate, ...]:
-    """Return other records in scope that share an email, in a fixed order."""
+    """Return other connected records that share an email, in a fixed order."""
     found: dict[RecordId, Candidate] = {}
     for email in candidate.emails:
         for each in by_address.get(email, ()):
-            if each is not candidate and each.is_in_scope:
+            if each.record_id != candidate.record_id and each.is_included:
                 found[each.record_id] = each
     return tuple(found[key] for key in sorted(found))
+
+
+def _rivals(
+    candidate: Candidate, same_side: Mapping[str, Sequence[Candidate]]
+) -> tuple[Candidate, ...]:
+    """Return records of its own side that could be meant as well.
+
+    One that no rule matches is none of them, unless it is linked already.
+    """
+    return tuple(
+        each
+        for each in _sharing(candidate, same_side)
+        if each.scope is not Scope.OUT or each.is_bound
+    )
 
 
 def _link(
@@ -169,10 +210,14 @@ def _link(
     other_side: Mapping[str, Sequence[Candidate]],
 ) -> Match:
     """Link, unless the partner could as well be somebody else's counterpart."""
-    rivals = [r for r in _sharing(partner, same_side) if r != candidate]
+    rivals = [
+        rival
+        for rival in _rivals(partner, same_side)
+        if rival.record_id != candidate.record_id
+    ]
     if rivals:
         return _duplicate(Reason.DUPLICATE_EMAIL, rivals)
-    twins = [t for t in _sharing(partner, other_side) if t != partner]
+    twins = _sharing(partner, other_side)
     if twins:
         return _duplicate(Reason.MATCHES_SEVERAL)
     return Match(
@@ -180,9 +225,11 @@ def _link(
     )
 
 
-def _create(side: Side, config: Config) -> Match:
+def _create(candidate: Candidate, side: Side, *, config: Config) -> Match:
     if not config.allows(model.other(side)):
         return _excluded(Reason.ONE_WAY)
+    if candidate.scope is not Scope.FULL:
+        return _excluded(Reason.NOT_ON_OTHER_SIDE)
     return Match(kind=MatchKind.CREATE)
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from proto.reconciler import Side
 from services.reconciler.engine import diff, lenses, model
 from services.reconciler.engine.diff import Sides
-from services.reconciler.engine.lenses import Atom, Atoms
+from services.reconciler.engine.lenses import Atom, Atoms, firsts, fullnames, parts
 from services.reconciler.engine.model import Lens, Pair
 
 
@@ -30,10 +30,20 @@ def merge(pair: Pair, sides: Sides) -> Merged:
     one atom alike, nothing goes anywhere; where they differ the winner's goes,
     unless it is empty, for in a conflict an empty value never clears another.
     """
+    if pair.parts:
+        return _merge_parts(pair, sides)
     is_first = diff.is_first_match(pair, sides)
     from_left = _edits(pair, Side.LEFT, sides=sides, is_first=is_first)
     from_right = _edits(pair, Side.RIGHT, sides=sides, is_first=is_first)
     lost: list[Side] = []
+    if (
+        pair.mapping.lens is Lens.NAME
+        and from_left
+        and from_right
+        and fullnames.is_same(pair, left=sides.left, right=sides.right)
+    ):
+        # The same words can be split otherwise, which is no conflict.
+        return Merged({}, {}, (), is_first)
     if pair.mapping.lens is Lens.ITEMS:
         _put_in_place(from_left, from_right, lost=lost, losing=Side.RIGHT)
         _put_in_place(from_right, from_left, lost=lost, losing=Side.LEFT)
@@ -69,6 +79,16 @@ def residue(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
     pending = merged.to(model.other(side))
     if not pending:
         return {}
+    if pair.parts:
+        return _residue_of_parts(pair, side, sides=sides, merged=merged)
+    pending = {
+        key: atom
+        for key, atom in pending.items()
+        if _has_effect({key: atom}, model.other(side), pair=pair, sides=sides)
+    }
+    if pair.mapping.lens is Lens.FIRST:
+        end = pair.end(side)
+        return firsts.undone(pending, sides.old(side), end=end, known=sides.forms[side])
     if pair.mapping.lens is Lens.NAME:
         return {
             role: Atom(edit.replaces, edit.replaces or None, edit.canon)
@@ -82,12 +102,55 @@ def residue(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
         other_old=sides.now(model.other(side)),
         forms=sides.forms,
     )
-    found = {key: atom for key, atom in back.items() if key in pending}
+    found = {
+        # An item whose place it would take back may have been agreed on.
+        key: atom if atom.replaces in pending else atom._replace(replaces="")
+        for key, atom in back.items()
+        if key in pending
+    }
     if pair.mapping.lens is Lens.ITEMS:
         # Without these in the shadow they count as new, and go across yet.
         waiting = _waiting(pair, side, sides=sides)
         found |= {key: Atom("", None, key) for key in waiting if key in pending}
     return found
+
+
+def _has_effect(atoms: Atoms, side: Side, *, pair: Pair, sides: Sides) -> bool:
+    """Say whether atoms would change anything on a side as it is now."""
+    end, onto = pair.end(side), sides.now(side)
+    placed = lenses.put(
+        pair,
+        side,
+        atoms=atoms,
+        onto=onto,
+        source=sides.now(model.other(side)),
+        forms=sides.forms,
+    )
+    before = lenses.normal(end, onto, forms=sides.forms)
+    return lenses.normal(end, placed, forms=sides.forms) != before
+
+
+def _merge_parts(pair: Pair, sides: Sides) -> Merged:
+    """Merge each part by itself, for it has a direction and a winner of its own."""
+    merged = [merge(part, sides) for part in pair.parts]
+    lost = dict.fromkeys(side for each in merged for side in each.lost)
+    return Merged(
+        parts.joined({n: each.to_left for n, each in enumerate(merged)}),
+        parts.joined({n: each.to_right for n, each in enumerate(merged)}),
+        tuple(lost),
+        all(each.is_first for each in merged),
+    )
+
+
+def _residue_of_parts(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
+    to_left, to_right = parts.split(merged.to_left), parts.split(merged.to_right)
+    found = {}
+    for number, part in enumerate(pair.parts):
+        own = Merged(
+            to_left.get(number, {}), to_right.get(number, {}), (), merged.is_first
+        )
+        found[number] = residue(part, side, sides=sides, merged=own)
+    return parts.joined(found)
 
 
 def _edits(pair: Pair, side: Side, *, sides: Sides, is_first: bool) -> Atoms:
@@ -127,7 +190,7 @@ def _add_waiting(atoms: Atoms, side: Side, *, pair: Pair, sides: Sides) -> None:
 
 
 def _waiting(pair: Pair, side: Side, *, sides: Sides) -> Atoms:
-    if diff.is_first_match(pair, sides):
+    if not pair.end(model.other(side)).is_limited or diff.is_first_match(pair, sides):
         return {}
     return lenses.waiting(
         pair,

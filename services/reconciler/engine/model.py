@@ -1,7 +1,7 @@
 """The words of the engine: links, what was seen, what is decided.
 
 All are frozen Structs that survive JSON, because the planner stores them. What a
-connection is set to is in ``rules`` and offered here too.
+connection is set to is in ``config`` and offered here too.
 """
 
 import enum
@@ -15,8 +15,8 @@ from proto.connector import WriteKind
 from proto.fields import Fields, Value
 from proto.ids import ContainerId, FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
-from proto.record import Consent, Presence, Record
-from services.reconciler.engine.rules import (
+from proto.record import Consent, Memberships, Presence, Record
+from services.reconciler.engine.config import (
     Config,
     Lens,
     Mapping,
@@ -24,10 +24,14 @@ from services.reconciler.engine.rules import (
     PairEnd,
     SideConfig,
 )
+from services.reconciler.engine.memory import Act, Carried, Learned, Step
 
 __all__ = [
     "NOTHING",
+    "Act",
     "Candidate",
+    "Carried",
+    "Cause",
     "Config",
     "FieldChange",
     "Folded",
@@ -44,10 +48,11 @@ __all__ = [
     "PairEnd",
     "Plan",
     "Reason",
-    "Rule",
+    "Scope",
     "Seen",
     "Shadow",
     "SideConfig",
+    "Step",
     "digest_of",
     "is_live",
     "other",
@@ -80,6 +85,19 @@ class Reason(enum.StrEnum):
     BAD_VALUE = "bad_value"
     """It is not what a field of the kind can hold."""
     NOT_AN_OPTION = "not_an_option"
+    OUT_OF_RULES = "out_of_rules"
+    """No rule matches it."""
+    NOT_ON_OTHER_SIDE = "not_on_other_side"
+    """Its rule only updates contacts that exist on both sides."""
+    UNLINKED = "unlinked"
+    """A person took its link apart."""
+    MERGED_AWAY = "merged_away"
+    ID_REUSED = "id_reused"
+    """The app has given the record's id to another record."""
+    OSCILLATES = "oscillates"
+    """Something keeps changing the field back; it waits a day."""
+    MASS_CHANGE = "mass_change"
+    """More would be undone at once than looks intended; a person has to approve."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -96,6 +114,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     read_at: Instant
     digest: str
     """``digest_of(record)``; equal digests mean that nothing needs a look."""
+    is_missing: bool = False
+    """The app did not know its id when last asked, which is no evidence yet."""
 
 
 class Shadow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -119,15 +139,6 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
         return self.reason not in _OUR_REASONS
 
 
-class Learned(msgspec.Struct, frozen=True, kw_only=True):
-    """What an app made of a value that we wrote, both in normal form."""
-
-    side: Side
-    field_id: FieldId
-    wrote: str
-    got: str
-
-
 class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The lasting bond of a left and a right record; one-sided until both exist."""
 
@@ -141,6 +152,18 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     left: Shadow | None = None
     right: Shadow | None = None
     learned: tuple[Learned, ...] = ()
+    acts: tuple[Act, ...] = ()
+    """What rules and options have done to the records besides."""
+    carried: tuple[Carried, ...] = ()
+    """What each side has got of the other's consent."""
+    trail: tuple[Step, ...] = ()
+    """The last writes, oldest first."""
+    left_born: Instant | None = None
+    right_born: Instant | None = None
+    parked_id: RecordId | None = None
+    """A record with this link's marker, seen before its create was answered."""
+    is_manual: bool = False
+    """A person made it, or took it apart: it is not matched by email."""
     intent_id: IntentId | None = None
     """The one open intent; nothing is planned while there is one."""
     has_email: bool = False
@@ -161,8 +184,12 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the shadow of one side."""
         return self.left if side is Side.LEFT else self.right
 
+    def born(self, side: Side) -> Instant | None:
+        """Return when the record of one side was made."""
+        return self.left_born if side is Side.LEFT else self.right_born
 
-class Rule(enum.StrEnum):
+
+class Cause(enum.StrEnum):
     """Why a value was written."""
 
     UNKNOWN = "unknown"
@@ -172,6 +199,10 @@ class Rule(enum.StrEnum):
     CONFLICT = "conflict"
     """Both sides were edited; the other one wins."""
     CREATED = "created"
+    RULE = "rule"
+    """A rule's action, or its undoing."""
+    DELETION = "deletion"
+    UNSUBSCRIBE = "unsubscribe"
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -185,7 +216,7 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     mapping_id: str
     before: Value = None
     after: Value = None
-    rule: Rule
+    cause: Cause
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -211,7 +242,17 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     mapping_ids: tuple[str, ...]
     changes: tuple[FieldChange, ...]
     containers: tuple[ContainerId, ...] = ()
+    memberships: Memberships = Memberships()
     consent: Consent = Consent.UNKNOWN
+    """Of a new record; for an update, what to tighten to."""
+    acts: tuple[Act, ...] | None = None
+    """What has been done on that side once this is written; None: as before."""
+    carried: tuple[Carried, ...] = ()
+    """What that side has got of the other's consent once this is written."""
+    is_urgent: bool = False
+    """It carries an unsubscribe."""
+    is_destructive: bool = False
+    """It counts for the guard against mass changes."""
     emails: tuple[str, ...] = ()
     """Raw addresses by which a create finds a record that exists already."""
     marker: str = ""
@@ -258,6 +299,15 @@ class Folded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When to send a ``LOOK`` for the intent that stays open."""
 
 
+class Scope(enum.Enum):
+    """How far a record is synced to the other side."""
+
+    OUT = enum.auto()
+    UPDATES = enum.auto()
+    """Only where it has a counterpart already."""
+    FULL = enum.auto()
+
+
 class MatchKind(enum.StrEnum):
     """What a record without a counterpart turns out to be."""
 
@@ -278,8 +328,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     record_id: RecordId
     emails: tuple[str, ...] = ()
     """In normal form: ``canon.emails_of``."""
-    is_in_scope: bool = True
-    """``SideConfig.includes``."""
+    scope: Scope = Scope.FULL
+    """How far it is synced: ``rules.scope_of``."""
+    is_included: bool = True
+    """It is in the part of the account that is connected."""
     link_id: LinkId | None = None
     """The link that the record is on already, one-sided ones included."""
     is_bound: bool = False
@@ -320,6 +372,7 @@ def digest_of(record: Record) -> str:
         record.presence,
         record.merged_into,
         record.containers,
+        record.tags,
         record.consent,
     )
     try:

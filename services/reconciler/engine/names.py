@@ -68,13 +68,22 @@ def replace(full: str, *, role: Role, old: str, new: str, parts: Parts) -> str:
     if not was:
         at = _place(words, role=role, parts=parts)
         return " ".join([*words[:at], *to, *words[at:]])
-    starts = [i for i in range(len(words)) if words[i : i + len(was)] == was]
+    starts = [
+        i
+        for i in range(len(words) - len(was) + 1)
+        if all(map(_is_same, words[i : i + len(was)], was))
+    ]
     if starts:
         is_late = role in (Role.NAME_FAMILY, Role.NAME_SUFFIX)
         at = starts[-1] if is_late else starts[0]
         return " ".join([*words[:at], *to, *words[at + len(was) :]])
     guess = split(full, base={**parts, role: old})
     return join({**guess, role: " ".join(to)})
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Say whether two words are the same; apps write capitals as they like."""
+    return one.casefold() == other.casefold()
 
 
 def _owned_by(base: Parts) -> _Owned:
@@ -87,7 +96,7 @@ def _recognise(words: Sequence[str], base: Parts) -> _Owned:
     found: _Owned = []
     at = 0
     for word in words:
-        if at < len(expected) and expected[at][0] == word:
+        if at < len(expected) and _is_same(expected[at][0], word):
             found.append(expected[at])
             at += 1
         else:
@@ -112,12 +121,14 @@ def _split_afresh(words: Sequence[str], base: Parts) -> Parts:
 
 def _carry(old: _Owned, words: Sequence[str], *, base: Parts) -> _Owned:
     """Give the words of an edited name to parts: what is the same stays."""
-    matcher = difflib.SequenceMatcher(None, [w for w, _ in old], words, autojunk=False)
+    was, now = [w.casefold() for w, _ in old], [w.casefold() for w in words]
+    matcher = difflib.SequenceMatcher(None, was, now, autojunk=False)
     found: _Owned = []
     for kind, start, stop, first, last in matcher.get_opcodes():
         gone, came = old[start:stop], words[first:last]
         if kind == "equal":
-            found.extend(gone)
+            owners = (role for _, role in gone)
+            found.extend(zip(came, owners, strict=True))
         elif kind == "replace":
             is_all = len(gone) == len(old)
             found.extend(_exchange(gone, came, is_all=is_all, base=base))

@@ -1,35 +1,47 @@
 """What is to be done for one link: the only place where a write is decided."""
 
 from collections.abc import Mapping
-from typing import Final
-
-import msgspec
+from typing import Final, NamedTuple
 
 from proto.base import Instant
 from proto.ids import IntentId
 from proto.reconciler import RecordState, Side
 from proto.record import Presence
-from services.reconciler.engine import canon, diff, guards, intents, model, weigh
-from services.reconciler.engine.diff import Sides
+from services.reconciler.engine import (
+    canon,
+    consent,
+    creation,
+    diff,
+    guards,
+    intents,
+    model,
+    rest,
+    rules,
+    weigh,
+)
+from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
     NOTHING,
+    Act,
+    Carried,
     Config,
     Hold,
-    Intent,
     Link,
     Plan,
     Reason,
     Seen,
     Shadow,
-    SideConfig,
 )
+from services.reconciler.engine.rules import Acting
 from services.reconciler.engine.weigh import Want, Weighed
 
+SIDES: Final = (Side.LEFT, Side.RIGHT)
 _GONE: Final = (Presence.DELETED, Presence.MERGED)
 _GONE_REASON: Final = {
     Side.LEFT: Reason.DELETED_LEFT,
     Side.RIGHT: Reason.DELETED_RIGHT,
 }
+_PARTED: Final = (RecordState.DELETED, RecordState.MERGED)
 
 
 def plan(
@@ -40,292 +52,277 @@ def plan(
     config: Config,
     now: Instant,
     intent_id: IntentId,
+    is_forced: bool = False,
 ) -> Plan:
     """Decide about a link from what is known of its two records.
 
     A one-sided link has to be settled by ``match`` first; here it is created on
     the other side if it is pending. At most one intent comes out, for one side,
     under ``intent_id``; a second one follows when the first is folded.
+
+    Args:
+        is_forced: Decide anew although nothing has changed.
     """
     if link.intent_id is not None:
         return NOTHING
     if (
-        link.config_version == config.version
+        not is_forced
+        and link.config_version == config.version
         and diff.is_unchanged(link, left=left, right=right)
         and (link.retry_at is None or now < link.retry_at)
     ):
         return NOTHING
-    for side, seen in ((Side.LEFT, left), (Side.RIGHT, right)):
-        if seen is not None and seen.record.presence in _GONE:
-            return _rest(
-                link,
-                left=left,
-                right=right,
-                config=config,
-                state=RecordState.DELETED,
-                reason=_GONE_REASON[side],
-            )
-        if seen is not None and seen.record.presence is not Presence.LIVE:
+    case = Case(link, left, right, config, now, intent_id)
+    for side in SIDES:
+        seen = case.seen(side)
+        if seen is None:
+            continue
+        if seen.is_missing:
+            # Whether it is gone is being found out.
+            return NOTHING
+        if _is_other_record(link.born(side), seen):
+            return rest.plan(case, RecordState.HELD, reason=Reason.ID_REUSED)
+        if seen.record.presence in _GONE:
+            return _plan_gone(case, side)
+        if seen.record.presence is not Presence.LIVE:
             return NOTHING
     if left is not None and right is not None:
-        return _plan_both(
-            link, left, right=right, config=config, now=now, intent_id=intent_id
-        )
+        return _plan_both(case)
     if link.left_id is not None and link.right_id is not None:
         # One of the records has not been shown to us yet.
         return NOTHING
-    seen = left if left is not None else right
-    if seen is None:
+    if left is None and right is None:
         return NOTHING
     if link.state not in (RecordState.PENDING, RecordState.FAILED):
-        return _rest(
-            link,
-            left=left,
-            right=right,
-            config=config,
-            state=link.state,
-            reason=link.reason,
-        )
-    side = Side.LEFT if left is not None else Side.RIGHT
-    return _plan_create(
-        link, seen, source=side, config=config, now=now, intent_id=intent_id
+        return rest.plan(case, link.state, reason=link.reason)
+    return creation.plan(case, source=Side.LEFT if left is not None else Side.RIGHT)
+
+
+def hold_back(case: Case) -> Plan:
+    """Leave a link as it is until a person approves what would be undone."""
+    return rest.plan(case, RecordState.HELD, reason=Reason.MASS_CHANGE)
+
+
+def _is_other_record(born: Instant | None, seen: Seen) -> bool:
+    """Say whether an app has given a record's id to another one (hazard 11)."""
+    created_at = seen.record.created_at
+    return born is not None and created_at is not None and born != created_at
+
+
+def _plan_gone(case: Case, side: Side) -> Plan:
+    """Leave a contact alone that one app no longer has; tag it if that is wanted."""
+    seen, target = case.known(side), model.other(side)
+    if seen.record.presence is Presence.MERGED:
+        return rest.plan(case, RecordState.MERGED, reason=Reason.MERGED_AWAY)
+    reason, partner = _GONE_REASON[side], case.seen(target)
+    if partner is None or partner.record.presence is not Presence.LIVE:
+        return rest.plan(case, RecordState.DELETED, reason=reason)
+    acting = rules.act_on(
+        target,
+        target=partner.record,
+        source=seen.record,
+        done=case.link.acts,
+        config=case.config,
     )
+    if acting.needs_write:
+        intent = intents.update(case, side=target, acting=acting)
+        return Plan(link=rest.waiting(case, intent), intent=intent)
+    case = case.changed(acts=_with_acts(case.link, target, acting=acting))
+    return rest.plan(case, RecordState.DELETED, reason=reason)
 
 
-def _rest(
-    link: Link,
-    *,
-    left: Seen | None,
-    right: Seen | None,
-    config: Config,
-    state: RecordState,
-    reason: str = "",
-    holds: tuple[Hold, ...] = (),
-) -> Plan:
-    """Leave a link as it is until one of its records changes."""
-    rested = msgspec.structs.replace(
-        link,
-        state=state,
-        reason=str(reason),
-        held=holds,
-        left=_seen_through(link.left, left),
-        right=_seen_through(link.right, right),
-        failure_count=0,
-        retry_at=None,
-        config_version=config.version,
-    )
-    return NOTHING if rested == link else Plan(link=rested)
-
-
-def _seen_through(shadow: Shadow | None, seen: Seen | None) -> Shadow | None:
-    if seen is None:
-        return shadow
-    values = shadow.values if shadow is not None else {}
-    return Shadow(values=values, digest=seen.digest)
-
-
-def _plan_both(
-    link: Link,
-    left: Seen,
-    *,
-    right: Seen,
-    config: Config,
-    now: Instant,
-    intent_id: IntentId,
-) -> Plan:
-    if link.state is RecordState.DELETED:
+def _plan_both(case: Case) -> Plan:
+    if case.link.state in _PARTED:
         # Back from the dead: what both hold now is compared as if never linked.
-        link = msgspec.structs.replace(link, left=None, right=None)
-    has_email = {
-        Side.LEFT: _has_email(left, config.left),
-        Side.RIGHT: _has_email(right, config.right),
-    }
-    hindrance = _hindrance(link, left, right=right, config=config, has_email=has_email)
+        case = case.changed(left=None, right=None)
+    case = case.changed(
+        left_born=case.link.left_born or case.record(Side.LEFT).created_at,
+        right_born=case.link.right_born or case.record(Side.RIGHT).created_at,
+    )
+    case, urgent = _carry_consent(case)
+    if urgent is not None:
+        return urgent
+    has_email = {side: _has_email(case, side) for side in SIDES}
+    hindrance = _hindrance(case, has_email)
     if hindrance is not None:
         state, reason = hindrance
-        return _rest(
-            link, left=left, right=right, config=config, state=state, reason=reason
-        )
-    sides = diff.sides_of(link, left.record.fields, right=right.record.fields)
-    weighed = weigh.weigh(sides, config)
-    link = msgspec.structs.replace(
-        link,
+        if reason is Reason.OUT_OF_RULES:
+            return _leave(case)
+        return rest.plan(case, state, reason=reason)
+    weighed = weigh.weigh(case.sides(), case.config)
+    case = case.changed(
         left=Shadow(values=weighed.left),
         right=Shadow(values=weighed.right),
-        has_email=link.has_email or all(has_email.values()),
+        has_email=case.link.has_email or all(has_email.values()),
     )
-    refused = _refused(link)
-    chosen = _next_wants(weighed, refused=refused, config=config)
+    weighed = _without_oscillating(case, weighed)
+    refused = rest.refused_before(case.link)
+    actings = {side: _acting(case, side) for side in SIDES}
+    chosen = _next_write(case, weighed, refused=refused, actings=actings)
     if chosen is not None:
-        side, wants, is_again = chosen
-        return _plan_update(
-            link,
-            left,
-            right=right,
-            side=side,
-            wants=wants,
-            holds=(*weighed.holds, *(() if is_again else refused.values())),
-            sides=sides,
-            config=config,
-            now=now,
-            intent_id=intent_id,
-        )
+        holds = (*weighed.holds, *(() if chosen.is_again else refused.values()))
+        return _plan_update(case, chosen, holds=holds)
     holds = weighed.holds
-    return _rest(
-        link,
-        left=left,
-        right=right,
-        config=config,
-        state=RecordState.HELD if holds else RecordState.IN_SYNC,
+    return rest.plan(
+        case.changed(acts=_all_acts(actings)),
+        RecordState.HELD if holds else RecordState.IN_SYNC,
         reason=holds[0].reason if holds else "",
         holds=holds,
     )
 
 
-def _next_wants(
-    weighed: Weighed, *, refused: Mapping[str, Hold], config: Config
-) -> tuple[Side, list[Want], bool] | None:
-    """Return what to write now, to which side, and whether it was refused before."""
+def _carry_consent(case: Case) -> tuple[Case, Plan | None]:
+    """Carry an unsubscribe ahead of everything else, whatever hinders the rest."""
+    for side in case.order:
+        link, source = case.link, model.other(side)
+        wanted = consent.on(
+            side,
+            target=case.record(side),
+            source=case.record(source),
+            carried=link.carried,
+            config=case.config,
+        )
+        carried = tuple(each for each in link.carried if each.side is not side)
+        if wanted.needs_write:
+            intent = intents.unsubscribe(case, side=side, wanted=wanted)
+            waiting = rest.waiting(case, intent, holds=link.held)
+            return case, Plan(link=waiting, intent=intent)
+        if wanted.carried is not None:
+            carried = (*carried, wanted.carried)
+        case = case.changed(carried=tuple(sorted(carried, key=_side_of)))
+    return case, None
+
+
+def _leave(case: Case) -> Plan:
+    """Take back what rules did, where they say so, and then write nothing more."""
+    actings = {side: _acting(case, side) for side in SIDES}
+    for side in case.order:
+        if actings[side].needs_write:
+            intent = intents.update(case, side=side, acting=actings[side])
+            return Plan(link=rest.waiting(case, intent), intent=intent)
+    case = case.changed(acts=_all_acts(actings))
+    return rest.plan(case, RecordState.EXCLUDED, reason=Reason.OUT_OF_RULES)
+
+
+def _acting(case: Case, side: Side) -> Acting:
+    return rules.act_on(
+        side,
+        target=case.record(side),
+        source=case.record(model.other(side)),
+        done=case.link.acts,
+        config=case.config,
+    )
+
+
+class _Chosen(NamedTuple):
+    """What is written now, to one side."""
+
+    side: Side
+    wants: list[Want]
+    acting: Acting
+    is_again: bool
+    """The app refused it before."""
+
+
+def _next_write(
+    case: Case,
+    weighed: Weighed,
+    *,
+    refused: Mapping[str, Hold],
+    actings: Mapping[Side, Acting],
+) -> _Chosen | None:
+    """Return what to write now, or None if there is nothing."""
     # What an app refused is tried last and by itself, so that it stops nothing else.
     for is_again in (False, True):
-        # The losing side comes first, so that swapping the winner mirrors the order.
-        for side in (model.other(config.winner), config.winner):
+        for side in case.order:
             wants = [
                 want
                 for want in weighed.wants[side]
                 if (want.pair.mapping.mapping_id in refused) is is_again
             ]
-            if wants:
-                return side, wants, is_again
+            if wants or (actings[side].needs_write and not is_again):
+                return _Chosen(side, wants, actings[side], is_again)
     return None
 
 
-def _refused(link: Link) -> dict[str, Hold]:
-    """Return the mappings whose value the app refused at the last try."""
-    return {hold.mapping_id: hold for hold in link.held if hold.is_refusal}
+def _without_oscillating(case: Case, weighed: Weighed) -> Weighed:
+    """Hold what has come and gone too often within a day (hazard 54)."""
+    if not case.link.trail:
+        return weighed
+    wants: dict[Side, list[Want]] = {Side.LEFT: [], Side.RIGHT: []}
+    holds = list(weighed.holds)
+    for side in SIDES:
+        for want in weighed.wants[side]:
+            mapping_id = want.pair.mapping.mapping_id
+            if guards.oscillates(
+                case.link, mapping_id, fields=want.fields, side=side, now=case.now
+            ):
+                holds.append(Hold(mapping_id=mapping_id, reason=Reason.OSCILLATES))
+            else:
+                wants[side].append(want)
+    return weighed._replace(wants=wants, holds=tuple(holds))
 
 
 def _hindrance(
-    link: Link,
-    left: Seen,
-    *,
-    right: Seen,
-    config: Config,
-    has_email: dict[Side, bool | None],
+    case: Case, has_email: Mapping[Side, bool | None]
 ) -> tuple[RecordState, Reason] | None:
     """Say why nothing may be written for a link, if so."""
-    if not (config.left.includes(left.record) and config.right.includes(right.record)):
+    config, left, right = case.config, case.record(Side.LEFT), case.record(Side.RIGHT)
+    if not (config.left.includes(left) and config.right.includes(right)):
         return RecordState.EXCLUDED, Reason.OUT_OF_CONTAINER
-    if link.has_email and False in has_email.values():
+    if _is_out_of_rules(case):
+        return RecordState.EXCLUDED, Reason.OUT_OF_RULES
+    if case.link.has_email and False in has_email.values():
         return RecordState.HELD, Reason.EMAIL_REMOVED
     return None
 
 
-def _has_email(seen: Seen, config: SideConfig) -> bool | None:
+def _is_out_of_rules(case: Case) -> bool:
+    config = case.config
+    if not (config.left_rules or config.right_rules) or config.keeps_updating:
+        return False
+    left, right = case.record(Side.LEFT), case.record(Side.RIGHT)
+    return not rules.is_link_in_scope(left, right, config=config)
+
+
+def _has_email(case: Case, side: Side) -> bool | None:
     """Say whether a record has an email; None if it does not tell."""
-    if any(email.strip() for email in canon.raw_emails_of(seen.record, config)):
+    config, record = case.config.side(side), case.record(side)
+    if any(email.strip() for email in canon.raw_emails_of(record, config)):
         return True
     ids = config.email_ids
-    is_told = bool(ids) and all(field_id in seen.record.fields for field_id in ids)
+    is_told = bool(ids) and all(field_id in record.fields for field_id in ids)
     return False if is_told else None
 
 
-def _plan_update(
-    link: Link,
-    left: Seen,
-    *,
-    right: Seen,
-    side: Side,
-    wants: list[Want],
-    holds: tuple[Hold, ...],
-    sides: Sides,
-    config: Config,
-    now: Instant,
-    intent_id: IntentId,
-) -> Plan:
+def _plan_update(case: Case, chosen: _Chosen, *, holds: tuple[Hold, ...]) -> Plan:
     intent = intents.update(
-        link,
-        left=left,
-        right=right,
-        side=side,
-        wants=wants,
-        sides=sides,
-        now=now,
-        intent_id=intent_id,
+        case, side=chosen.side, wants=chosen.wants, acting=chosen.acting
     )
     if guards.clears_too_much(intent.fields, intent.seen):
-        return _rest(
-            link,
-            left=left,
-            right=right,
-            config=config,
-            state=RecordState.HELD,
-            reason=Reason.CLEARS_TOO_MUCH,
-            holds=holds,
+        return rest.plan(
+            case, RecordState.HELD, reason=Reason.CLEARS_TOO_MUCH, holds=holds
         )
     return Plan(
-        link=_waiting(link, intent, holds=holds, config=config),
+        link=rest.waiting(case, intent, holds=holds),
         intent=intent,
-        losses=intents.losses(intent, wants),
+        losses=intents.losses(intent, chosen.wants),
     )
 
 
-def _waiting(
-    link: Link, intent: Intent, *, holds: tuple[Hold, ...], config: Config
-) -> Link:
-    return msgspec.structs.replace(
-        link,
-        state=RecordState.PENDING,
-        reason="",
-        held=holds,
-        intent_id=intent.intent_id,
-        retry_at=None,
-        config_version=config.version,
-    )
+def _with_acts(link: Link, side: Side, *, acting: Acting) -> tuple[Act, ...]:
+    kept = [act for act in link.acts if act.side is not side]
+    return tuple(sorted((*kept, *acting.acts), key=_act_order))
 
 
-def _plan_create(
-    link: Link,
-    seen: Seen,
-    *,
-    source: Side,
-    config: Config,
-    now: Instant,
-    intent_id: IntentId,
-) -> Plan:
-    """Create a record's counterpart with everything that the mappings carry."""
-    side = model.other(source)
-    emails = {
-        pair.mapping.mapping_id
-        for pair in config.pairs
-        if not set(config.side(side).email_ids).isdisjoint(pair.end(side).ids)
-    }
-    # Without an address there would be nobody to create.
-    refused = {i: hold for i, hold in _refused(link).items() if i not in emails}
-    fields, pairs, holds = weigh.for_create(
-        seen.record.fields, source, config=config, without=refused.keys()
-    )
-    holds = (*holds, *refused.values())
-    is_reachable = any(fields.get(i) for i in config.side(side).email_ids)
-    if not fields or (config.avoids_duplicates and not is_reachable):
-        return _rest(
-            link,
-            left=seen if source is Side.LEFT else None,
-            right=seen if source is Side.RIGHT else None,
-            config=config,
-            state=RecordState.HELD,
-            reason=holds[0].reason if holds else Reason.NO_EMAIL,
-            holds=holds,
-        )
-    intent = intents.create(
-        msgspec.structs.replace(link, left=None, right=None),
-        seen=seen,
-        side=side,
-        pairs=pairs,
-        fields=fields,
-        config=config,
-        now=now,
-        intent_id=intent_id,
-    )
-    link = msgspec.structs.replace(link, left=None, right=None)
-    return Plan(link=_waiting(link, intent, holds=holds, config=config), intent=intent)
+def _all_acts(actings: Mapping[Side, Acting]) -> tuple[Act, ...]:
+    found = [act for side in SIDES for act in actings[side].acts]
+    return tuple(sorted(found, key=_act_order))
+
+
+def _act_order(act: Act) -> tuple[str, str]:
+    return act.side.value, act.key
+
+
+def _side_of(carried: Carried) -> str:
+    return carried.side.value

@@ -1,174 +1,236 @@
-"""What a connection is set to: sides, mappings, and how values correspond."""
+"""What rules make of a contact: whether it is synced, and what is done to it besides.
 
-import enum
-import functools
-from typing import Self
+An action is an act once it is carried out. It is done when a rule begins to match,
+once, and taken back when the rule no longer matches, if the rule says so. Whatever
+people do to the record in between is theirs.
+"""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 import msgspec
 
-from proto.connector import Capabilities
-from proto.fields import Field, FieldKind, Role
-from proto.ids import AccountId, AppId, ContainerId, FieldId
-from proto.reconciler import Direction, Side
-from proto.record import Record
+from proto.fields import Field, FieldKind, Fields, Value
+from proto.ids import ContainerId, FieldId
+from proto.reconciler import Side
+from proto.record import Memberships, Record
+from proto.rules import Action, ActionKind, Condition, Operator, Rule
+from services.reconciler.engine import canon, conditions, model
+from services.reconciler.engine.conditions import Subject
+from services.reconciler.engine.model import Act, Config, Scope, SideConfig
+
+DELETION: Final = "deletion"
+"""The key of the act by which the counterpart of a deleted contact is tagged."""
 
 
-class Lens(enum.StrEnum):
-    """How the values of a mapping's two sides correspond."""
+class Acting(NamedTuple):
+    """What acts come to on one side of a link."""
 
-    UNKNOWN = "unknown"
-    COPY = "copy"
-    """One value, the same on both sides."""
-    DATE = "date"
-    """A date whose year one of the sides may not keep."""
-    NAME = "name"
-    """A full name on one side, its parts on the other."""
-    ITEMS = "items"
-    """Several values on both sides; single fields by label count as several."""
-    FIRST = "first"
-    """One value on one side, several on the other."""
+    memberships: Memberships
+    fields: Fields
+    causes: dict[FieldId, str]
+    """The key of the act by field, for history."""
+    acts: tuple[Act, ...]
+    """What has been done on that side afterwards."""
 
-    @classmethod
-    def _missing_(cls, value: object) -> Self:
-        return cls("unknown")
+    @property
+    def needs_write(self) -> bool:
+        """Say whether anything has to be written."""
+        return bool(self.memberships) or bool(self.fields)
 
 
-class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Which fields of the two sides are kept the same, and how."""
+def scope_of(
+    record: Record, side: Side, *, config: Config, has_counterpart: bool
+) -> Scope:
+    """Say how far the rules let a record be synced."""
+    end, rules = config.side(side), config.rules(side)
+    if not end.includes(record):
+        return Scope.OUT
+    if not rules or not config.allows(model.other(side)):
+        return Scope.FULL
+    found = Scope.OUT
+    subject = Subject(record, end, has_counterpart)
+    for rule in rules:
+        if conditions.asks_for_deleted(rule):
+            continue
+        if conditions.asks_for_counterpart(rule):
+            # Whether there is one turns out when it is matched.
+            if conditions.fulfils(rule, subject._replace(has_counterpart=True)):
+                found = Scope.UPDATES
+        elif conditions.fulfils(rule, subject):
+            return Scope.FULL
+    return found
 
-    mapping_id: str
-    """Stable text such as ``email``; it does not change when the fields do."""
-    label: str
-    kind: FieldKind
-    lens: Lens
-    left: tuple[FieldId, ...]
-    right: tuple[FieldId, ...]
-    direction: Direction
-    winner: Side | None = None
-    """The connection's winner unless it says otherwise."""
 
-    def fields(self, side: Side) -> tuple[FieldId, ...]:
-        """Return the fields of one side."""
-        return self.left if side is Side.LEFT else self.right
+def is_link_in_scope(left: Record, right: Record, *, config: Config) -> bool:
+    """Say whether a linked contact is kept in sync.
 
-    def writes(self, side: Side) -> bool:
-        """Say whether values may be written to a side."""
-        return self.direction is Direction.BOTH or self.direction is (
-            Direction.TO_LEFT if side is Side.LEFT else Direction.TO_RIGHT
+    One rule of either side is enough. In a one-way connection the rules of the side
+    that is written to do nothing (behaviour 6).
+    """
+    for side, record in ((Side.LEFT, left), (Side.RIGHT, right)):
+        if not config.side(side).includes(record):
+            return False
+    return any(
+        scope_of(record, side, config=config, has_counterpart=True) is not Scope.OUT
+        for side, other, record in (
+            (Side.LEFT, Side.RIGHT, left),
+            (Side.RIGHT, Side.LEFT, right),
         )
+        if config.allows(other)
+    )
 
 
-class SideConfig(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True
-):
-    """One end of the connection as the engine needs it."""
-
-    account_id: AccountId
-    app: AppId
-    container_id: ContainerId | None = None
-    fields: tuple[Field, ...]
-    capabilities: Capabilities
-
-    @functools.cached_property
-    def by_id(self) -> dict[FieldId, Field]:
-        """Return the fields by their id."""
-        return {field.field_id: field for field in self.fields}
-
-    @functools.cached_property
-    def email_ids(self) -> tuple[FieldId, ...]:
-        """Return the fields that hold email addresses to match by."""
-        return tuple(f.field_id for f in self.fields if f.role is Role.EMAIL)
-
-    def includes(self, record: Record) -> bool:
-        """Say whether a record is in the part of the account that is connected."""
-        return self.container_id is None or self.container_id in record.containers
-
-
-class PairEnd(msgspec.Struct, frozen=True, kw_only=True):
-    """One side of a mapping with the fields as the app describes them."""
-
-    side: Side
-    fields: tuple[Field, ...]
-    ids: tuple[FieldId, ...]
-    is_written: bool
-    """Values may go to this side."""
+def act_on(
+    side: Side,
+    *,
+    target: Record,
+    source: Record,
+    done: Iterable[Act],
+    config: Config,
+) -> Acting:
+    """Find out what rules want done or taken back on a side, given the other side."""
+    due = {act.key: act for act in _wanted(side, source, config=config)}
+    on_side = [act for act in done if act.side is side]
+    kept: dict[str, Act] = {}
+    change = _Change(target, config.side(side))
+    for act in on_side:
+        wanted = due.get(act.key)
+        if wanted is not None and wanted.action == act.action:
+            kept[act.key] = msgspec.structs.replace(act, undoes=wanted.undoes)
+        elif act.undoes:
+            change.undo(act)
+    for key, act in due.items():
+        if key not in kept:
+            kept[key] = change.do(act)
+    return Acting(
+        memberships=change.memberships(),
+        fields=change.fields,
+        causes=change.causes,
+        acts=tuple(kept[key] for key in sorted(kept)),
+    )
 
 
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
-    """A mapping resolved against both accounts."""
-
-    mapping: Mapping
-    left: PairEnd
-    right: PairEnd
-    winner: Side
-
-    def end(self, side: Side) -> PairEnd:
-        """Return one side."""
-        return self.left if side is Side.LEFT else self.right
+def tags_deletions_on(side: Side, config: Config) -> bool:
+    """Say whether contacts of a side are tagged when their counterparts are deleted."""
+    source = config.side(model.other(side))
+    return (
+        config.tags_deletions
+        and config.allows(side)
+        and source.capabilities.detects_deletions
+        and config.side(side).capabilities.can_tag
+    )
 
 
-class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
-    """What a connection is set to, resolved against what both accounts offer."""
-
-    version: int
-    """Differs whenever anything else here differs; links remember it."""
-    direction: Direction = Direction.BOTH
-    winner: Side = Side.LEFT
-    avoids_duplicates: bool = True
-    mappings: tuple[Mapping, ...] = ()
-    """Only those that are switched on."""
-    left: SideConfig
-    right: SideConfig
-
-    def side(self, side: Side) -> SideConfig:
-        """Return one end."""
-        return self.left if side is Side.LEFT else self.right
-
-    def allows(self, side: Side) -> bool:
-        """Say whether the connection may write to a side at all."""
-        return self.direction is Direction.BOTH or self.direction is (
-            Direction.TO_LEFT if side is Side.LEFT else Direction.TO_RIGHT
-        )
-
-    @functools.cached_property
-    def pairs(self) -> tuple[Pair, ...]:
-        """Return the mappings whose fields both accounts still have, resolved."""
-        return tuple(
-            Pair(
-                mapping=mapping,
-                left=self._end(mapping, Side.LEFT),
-                right=self._end(mapping, Side.RIGHT),
-                winner=mapping.winner or self.winner,
-            )
-            for mapping in self.mappings
-            if self.left.by_id.keys() >= set(mapping.left)
-            and self.right.by_id.keys() >= set(mapping.right)
-        )
-
-    @functools.cached_property
-    def pair_by_id(self) -> dict[str, Pair]:
-        """Return the resolved mappings by their id."""
-        return {pair.mapping.mapping_id: pair for pair in self.pairs}
-
-    @functools.cached_property
-    def places(self) -> dict[Side, dict[FieldId, tuple[int, ...]]]:
-        """Return for each field the mappings it is in, as indexes of ``pairs``."""
-        found: dict[Side, dict[FieldId, tuple[int, ...]]] = {}
-        for side in (Side.LEFT, Side.RIGHT):
-            places = found.setdefault(side, {})
-            for index, pair in enumerate(self.pairs):
-                for field_id in pair.end(side).ids:
-                    places[field_id] = (*places.get(field_id, ()), index)
-        return found
-
-    def _end(self, mapping: Mapping, side: Side) -> PairEnd:
-        ids = mapping.fields(side)
-        by_id = self.side(side).by_id
-        return PairEnd(
+def _wanted(side: Side, source: Record, *, config: Config) -> list[Act]:
+    """Return what is to be so on a side because of the other side's record."""
+    if not config.allows(side):
+        return []
+    origin = model.other(side)
+    subject = Subject(source, config.side(origin), has_counterpart=True)
+    found = [
+        Act(
+            key=f"{origin.value}:{rule.rule_id}:{index}",
             side=side,
-            fields=tuple(by_id[field_id] for field_id in ids),
-            ids=ids,
-            is_written=self.allows(side)
-            and mapping.writes(side)
-            and all(by_id[field_id].is_writable for field_id in ids),
+            action=action,
+            undoes=rule.undoes,
         )
+        for rule in conditions.matching(config.rules(origin), subject)
+        for index, action in enumerate(rule.actions)
+    ]
+    if tags_deletions_on(side, config) and conditions.fulfils(_DELETED, subject):
+        tag = Action(kind=ActionKind.ADD_TAG, value=config.deletion_tag)
+        found.append(Act(key=DELETION, side=side, action=tag, undoes=True))
+    return found
+
+
+_DELETED: Final = Rule(
+    rule_id=DELETION, conditions=(Condition(operator=Operator.IS_DELETED),)
+)
+
+_SETS: Final = {
+    ActionKind.ADD_TAG: True,
+    ActionKind.ADD_TO_CONTAINER: True,
+    ActionKind.REMOVE_TAG: False,
+    ActionKind.REMOVE_FROM_CONTAINER: False,
+}
+"""Whether an action puts a tag or container there or takes it away."""
+
+
+class _Change:
+    """The changes of one record that acts add up to."""
+
+    def __init__(self, record: Record, side: SideConfig) -> None:
+        self._record = record
+        self._side = side
+        self._wanted: dict[tuple[bool, str], bool] = {}
+        self.fields: Fields = {}
+        self.causes: dict[FieldId, str] = {}
+
+    def do(self, act: Act) -> Act:
+        """Carry an act out; returns it with what is needed to take it back."""
+        if act.action.kind is ActionKind.SET_FIELD:
+            return self._set(act)
+        what, is_there = _place(act.action), _SETS.get(act.action.kind)
+        if is_there is None:
+            return act
+        was_so = self._has(what) is is_there
+        self._wanted[what] = is_there
+        return msgspec.structs.replace(act, before=was_so or None)
+
+    def undo(self, act: Act) -> None:
+        """Take an act back, as far as what it did is still so and was our doing."""
+        action = act.action
+        if action.kind is not ActionKind.SET_FIELD:
+            is_there = _SETS.get(action.kind)
+            if act.before is None and is_there is not None:
+                self._wanted.setdefault(_place(action), not is_there)
+            return
+        field = self._side.by_id.get(action.field_id)
+        now = self._record.fields.get(action.field_id)
+        if field is None or not field.is_writable:
+            return
+        if canon.of(field.kind, now) == canon.of(field.kind, value_of(action, field)):
+            self.fields[action.field_id] = act.before
+            self.causes[action.field_id] = act.key
+
+    def memberships(self) -> Memberships:
+        """Return what differs from the record as it is."""
+        found: dict[tuple[bool, bool], list[str]] = {}
+        for what, is_there in sorted(self._wanted.items()):
+            if self._has(what) is not is_there:
+                found.setdefault((what[0], is_there), []).append(what[1])
+        return Memberships(
+            containers_add=tuple(map(ContainerId, found.get((False, True), ()))),
+            containers_remove=tuple(map(ContainerId, found.get((False, False), ()))),
+            tags_add=tuple(found.get((True, True), ())),
+            tags_remove=tuple(found.get((True, False), ())),
+        )
+
+    def _has(self, what: tuple[bool, str]) -> bool:
+        is_tag, name = what
+        return name in (self._record.tags if is_tag else self._record.containers)
+
+    def _set(self, act: Act) -> Act:
+        action = act.action
+        field = self._side.by_id.get(action.field_id)
+        if field is None or not field.is_writable:
+            return act
+        value, now = value_of(action, field), self._record.fields.get(action.field_id)
+        if canon.of(field.kind, now) != canon.of(field.kind, value):
+            self.fields[action.field_id] = value
+            self.causes[action.field_id] = act.key
+        return msgspec.structs.replace(act, before=now)
+
+
+def value_of(action: Action, field: Field) -> Value:
+    """Return what an action sets a field to."""
+    if field.kind is FieldKind.BOOLEAN:
+        return action.value == "true"
+    return action.value or None
+
+
+def _place(action: Action) -> tuple[bool, str]:
+    """Return whether an action is about a tag, and which tag or container."""
+    is_tag = action.kind in (ActionKind.ADD_TAG, ActionKind.REMOVE_TAG)
+    return is_tag, action.value

@@ -3,7 +3,7 @@
 from collections.abc import Container
 from typing import Final, NamedTuple
 
-from proto.fields import Fields, Item
+from proto.fields import Fields
 from proto.reconciler import Side
 from services.reconciler.engine import canon, diff, guards, lenses, merge, model
 from services.reconciler.engine.diff import Sides
@@ -40,33 +40,35 @@ def weigh(sides: Sides, config: Config) -> Weighed:
     for pair in diff.touched(config, sides):
         if not diff.is_known(pair, sides):
             continue
-        merged = _merge_one_edit(pair, sides) or merge.merge(pair, sides)
-        needed = {}
-        if merged.to_left:
-            needed[Side.LEFT] = fields_for(pair, Side.LEFT, sides=sides, merged=merged)
-        if merged.to_right:
-            needed[Side.RIGHT] = fields_for(
-                pair, Side.RIGHT, sides=sides, merged=merged
-            )
-        reason = reason_against(pair, needed)
+        merged, needed = _copied_once(pair, sides) or _merged(pair, sides)
+        reason = _hindrance(pair, sides, merged=merged, needed=needed)
         if reason is not None:
             holds.append(Hold(mapping_id=pair.mapping.mapping_id, reason=reason))
             continue
-        is_in_step = True
         for side, fields in needed.items():
-            if fields:
-                is_in_step = False
-                wants[side].append(Want(pair, merged, fields))
-        if is_in_step:
+            wants[side].append(Want(pair, merged, fields))
+        if not needed:
             left.update((i, sides.left[i]) for i in pair.left.ids)
             right.update((i, sides.right[i]) for i in pair.right.ids)
     return Weighed(wants, tuple(holds), left, right)
 
 
-def _merge_one_edit(pair: Pair, sides: Sides) -> Merged | None:
+def _merged(pair: Pair, sides: Sides) -> tuple[Merged, dict[Side, Fields]]:
+    """Merge a mapping; return also what has to change on which side."""
+    merged = merge.merge(pair, sides)
+    needed = {}
+    for side in (Side.LEFT, Side.RIGHT):
+        if merged.to(side):
+            fields = fields_for(pair, side, sides=sides, merged=merged)
+            if fields:
+                needed[side] = fields
+    return merged, needed
+
+
+def _copied_once(pair: Pair, sides: Sides) -> tuple[Merged, dict[Side, Fields]] | None:
     """Merge the commonest case at once: one side edited a value that is copied.
 
-    Says the same as ``merge``, at a third of the cost; None for any other case.
+    Says the same as ``_merged``, at a third of the cost; None for any other case.
     """
     if pair.mapping.lens is not Lens.COPY or sides.forms is not lenses.NO_FORMS:
         return None
@@ -76,26 +78,31 @@ def _merge_one_edit(pair: Pair, sides: Sides) -> Merged | None:
     is_left = sides.old_left[left_id] != sides.left[left_id]
     if is_left is (sides.old_right[right_id] != sides.right[right_id]):
         return None
-    end, opposite = (pair.left, pair.right) if is_left else (pair.right, pair.left)
-    field_id, kind = end.ids[0], end.fields[0].kind
-    value = (sides.left if is_left else sides.right)[field_id]
-    form = canon.of(kind, value)
-    was = canon.of(kind, (sides.old_left if is_left else sides.old_right)[field_id])
-    if form == was or not opposite.is_written:
-        return _IN_STEP
-    atoms = {"": Atom(form, value if form else None, was)}
-    return Merged({}, atoms, (), False) if is_left else Merged(atoms, {}, (), False)
+    if is_left:
+        end, opposite = pair.left, pair.right
+        was, value = sides.old_left[left_id], sides.left[left_id]
+        held = sides.right[right_id]
+    else:
+        end, opposite = pair.right, pair.left
+        was, value = sides.old_right[right_id], sides.right[right_id]
+        held = sides.left[left_id]
+    kind, kind_there = end.fields[0].kind, opposite.fields[0].kind
+    form, form_before = canon.of(kind, value), canon.of(kind, was)
+    if form == form_before or not opposite.is_written:
+        return _IN_STEP, {}
+    if not form:
+        value = None
+    atoms = {"": Atom(form, value, form_before)}
+    merged = Merged({}, atoms, (), False) if is_left else Merged(atoms, {}, (), False)
+    form_there = form if kind_there is kind else canon.of(kind_there, value)
+    if canon.of(kind_there, held) == form_there:
+        return merged, {}
+    return merged, {opposite.side: {opposite.ids[0]: value}}
 
 
 def fields_for(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Fields:
     """Return the fields of a side that have to change for a mapping."""
     end, onto = pair.end(side), sides.now(side)
-    if pair.mapping.lens is Lens.COPY and sides.forms is lenses.NO_FORMS:
-        value, field = merged.to(side)[""].value, end.fields[0]
-        assert not isinstance(value, Item)
-        held = onto.get(field.field_id)
-        is_same = canon.of(field.kind, held) == canon.of(field.kind, value)
-        return {} if is_same else {field.field_id: value}
     target = lenses.put(
         pair,
         side,
@@ -104,24 +111,41 @@ def fields_for(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Field
         source=sides.now(model.other(side)),
         forms=sides.forms,
     )
-    before = lenses.normal(end, onto, forms=sides.forms)
-    after = lenses.normal(end, target, forms=sides.forms)
-    return {
-        field_id: target[field_id]
-        for field_id, was, now in zip(end.ids, before, after, strict=True)
-        if was != now
-    }
+    known = sides.forms[side]
+    found: Fields = {}
+    for field in end.fields:
+        was, now = onto.get(field.field_id), target[field.field_id]
+        if was != now and lenses.form(field, was, known=known) != lenses.form(
+            field, now, known=known
+        ):
+            found[field.field_id] = now
+    return found
 
 
-def reason_against(pair: Pair, needed: dict[Side, Fields]) -> Reason | None:
-    """Say why a mapping's fields cannot be written, or None if they can."""
-    reasons = (
-        guards.reason_against(field, fields[field.field_id])
-        for side, fields in needed.items()
-        for field in pair.end(side).fields
-        if field.field_id in fields
-    )
-    return next((reason for reason in reasons if reason is not None), None)
+def _hindrance(
+    pair: Pair, sides: Sides, *, merged: Merged, needed: dict[Side, Fields]
+) -> Reason | None:
+    """Say why an edit cannot be carried, or None if it can."""
+    if lenses.can_refuse(pair):
+        for side in (Side.LEFT, Side.RIGHT):
+            atoms = merged.to(side)
+            reason = atoms and lenses.reason_against(
+                pair,
+                side,
+                atoms=atoms,
+                onto=sides.now(side),
+                source=sides.now(model.other(side)),
+                forms=sides.forms,
+            )
+            if reason:
+                return reason
+    for side, fields in needed.items():
+        for field in pair.end(side).fields:
+            if field.field_id in fields:
+                against = guards.reason_against(field, fields[field.field_id])
+                if against is not None:
+                    return against
+    return None
 
 
 def for_create(
@@ -148,13 +172,8 @@ def for_create(
             continue
         if not all(field_id in values for field_id in pair.end(source).ids):
             continue
-        merged = merge.merge(pair, sides)
-        needed = (
-            {side: fields_for(pair, side, sides=sides, merged=merged)}
-            if merged.to(side)
-            else {}
-        )
-        reason = reason_against(pair, needed)
+        merged, needed = _merged(pair, sides)
+        reason = _hindrance(pair, sides, merged=merged, needed=needed)
         if reason is not None:
             holds.append(Hold(mapping_id=pair.mapping.mapping_id, reason=reason))
             continue

@@ -72,9 +72,10 @@ VALUES (
 -- One connection, unless it is deleted.
 SELECT
     tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, version, created_at, started_at, left_scanned, right_scanned,
-    sync_started_at, lease_version, planned, done, failed, created_left,
-    created_right, updated_left, updated_right
+    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    created_at, started_at, left_scanned, right_scanned, sync_started_at,
+    lease_version, planned, done, failed, created_left, created_right,
+    updated_left, updated_right
 FROM reconciler.connections
 WHERE tenant_id = $tenant_id
     AND connection_id = $connection_id
@@ -84,9 +85,10 @@ WHERE tenant_id = $tenant_id
 -- One connection, unless it is deleted, kept from changing until the commit.
 SELECT
     tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, version, created_at, started_at, left_scanned, right_scanned,
-    sync_started_at, lease_version, planned, done, failed, created_left,
-    created_right, updated_left, updated_right
+    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    created_at, started_at, left_scanned, right_scanned, sync_started_at,
+    lease_version, planned, done, failed, created_left, created_right,
+    updated_left, updated_right
 FROM reconciler.connections
 WHERE tenant_id = $tenant_id
     AND connection_id = $connection_id
@@ -97,9 +99,10 @@ FOR UPDATE;
 -- All connections that use an account, kept from changing until the commit.
 SELECT
     tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, version, created_at, started_at, left_scanned, right_scanned,
-    sync_started_at, lease_version, planned, done, failed, created_left,
-    created_right, updated_left, updated_right
+    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    created_at, started_at, left_scanned, right_scanned, sync_started_at,
+    lease_version, planned, done, failed, created_left, created_right,
+    updated_left, updated_right
 FROM reconciler.connections
 WHERE tenant_id = $tenant_id
     AND (left_account = $account_id OR right_account = $account_id)
@@ -111,9 +114,10 @@ FOR UPDATE;
 -- A page of connections, those that need attention first.
 SELECT
     tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, version, created_at, started_at, left_scanned, right_scanned,
-    sync_started_at, lease_version, planned, done, failed, created_left,
-    created_right, updated_left, updated_right
+    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    created_at, started_at, left_scanned, right_scanned, sync_started_at,
+    lease_version, planned, done, failed, created_left, created_right,
+    updated_left, updated_right
 FROM reconciler.connections
 WHERE tenant_id = $tenant_id
     AND deleted_at IS NULL
@@ -160,6 +164,10 @@ WHERE tenant_id = $tenant_id
 UPDATE reconciler.connections
 SET
     state = 'scanning',
+    epoch = (
+        SELECT system.system_identifier || '/' || checkpoint.timeline_id
+        FROM pg_control_system() AS system, pg_control_checkpoint() AS checkpoint
+    ),
     attention = '',
     attention_side = NULL,
     started_at = coalesce(started_at, $now),
@@ -240,6 +248,10 @@ WHERE (tenant_id, connection_id) = (
     FROM reconciler.connections
     WHERE due_at <= $now
         AND state IN ('syncing', 'live')
+        AND epoch = (
+            SELECT system.system_identifier || '/' || checkpoint.timeline_id
+            FROM pg_control_system() AS system, pg_control_checkpoint() AS checkpoint
+        )
         AND deleted_at IS NULL
         AND (lease_until IS NULL OR lease_until <= $now)
     ORDER BY due_at
@@ -248,9 +260,45 @@ WHERE (tenant_id, connection_id) = (
 )
 RETURNING
     tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, version, created_at, started_at, left_scanned, right_scanned,
-    sync_started_at, lease_version, planned, done, failed, created_left,
-    created_right, updated_left, updated_right;
+    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    created_at, started_at, left_scanned, right_scanned, sync_started_at,
+    lease_version, planned, done, failed, created_left, created_right,
+    updated_left, updated_right;
+
+-- name: lock_unverified
+-- A running connection that was last scanned in another database than this one: its
+-- state may be older than what the apps hold.
+SELECT
+    tenant_id, connection_id, settings, left_side, right_side, state, attention,
+    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    created_at, started_at, left_scanned, right_scanned, sync_started_at,
+    lease_version, planned, done, failed, created_left, created_right,
+    updated_left, updated_right
+FROM reconciler.connections
+WHERE state IN ('scanning', 'syncing', 'live')
+    AND epoch <> (
+        SELECT system.system_identifier || '/' || checkpoint.timeline_id
+        FROM pg_control_system() AS system, pg_control_checkpoint() AS checkpoint
+    )
+    AND deleted_at IS NULL
+ORDER BY connection_id, tenant_id
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
+-- name: forget_epochs
+-- Have every running connection scanned anew before it plans again.
+UPDATE reconciler.connections
+SET epoch = ''
+WHERE state IN ('scanning', 'syncing', 'live')
+    AND deleted_at IS NULL;
+
+-- name: look_at_all
+-- Have every open write of a connection looked up.
+UPDATE reconciler.intents
+SET look_at = $now
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND state IN ('open', 'unknown');
 
 -- name: keep_lease
 -- Counts what was planned; one row only while the claim still holds.
@@ -313,26 +361,33 @@ WHERE tenant_id = $tenant_id
 -- their content is. The app's own change times decide where both states have one.
 INSERT INTO reconciler.observations (
     tenant_id, account_id, record_id, record, digest, read_at, changed_at,
-    modified_at, is_live, seen_scan
+    modified_at, is_live, is_tight, seen_scan
 )
 SELECT
     $tenant_id, $account_id, seen.record_id, seen.record, seen.digest,
-    seen.read_at, seen.read_at, seen.modified_at, seen.is_live, $scan_id
+    seen.read_at, seen.read_at, seen.modified_at, seen.is_live, seen.is_tight,
+    $scan_id
 FROM unnest(
     $record_ids::text[], $records::bytea[], $digests::text[],
-    $read_at::timestamptz[], $modified_at::timestamptz[], $is_live::boolean[]
-) AS seen (record_id, record, digest, read_at, modified_at, is_live)
+    $read_at::timestamptz[], $modified_at::timestamptz[], $is_live::boolean[],
+    $is_tight::boolean[]
+) AS seen (record_id, record, digest, read_at, modified_at, is_live, is_tight)
 ON CONFLICT (account_id, record_id, tenant_id) DO UPDATE
 SET
     record = EXCLUDED.record,
     digest = EXCLUDED.digest,
     read_at = EXCLUDED.read_at,
     changed_at = CASE
-        WHEN observations.digest = EXCLUDED.digest THEN observations.changed_at
+        WHEN observations.digest = EXCLUDED.digest
+            AND observations.missing_since IS NULL
+        THEN observations.changed_at
         ELSE EXCLUDED.read_at
     END,
     modified_at = EXCLUDED.modified_at,
     is_live = EXCLUDED.is_live,
+    is_tight = EXCLUDED.is_tight,
+    missing_since = NULL,
+    ask_again_at = NULL,
     seen_scan = coalesce(EXCLUDED.seen_scan, observations.seen_scan)
 WHERE CASE
     WHEN EXCLUDED.modified_at <> observations.modified_at
@@ -340,6 +395,69 @@ WHERE CASE
     ELSE EXCLUDED.read_at > observations.read_at
 END
 RETURNING record_id, changed_at = read_at AS is_changed;
+
+-- name: find_followed
+-- When records were read whose stored state is the one that a write was based on.
+SELECT found.record_id, found.read_at
+FROM unnest($record_ids::text[], $digests::text[]) AS wanted (record_id, digest)
+CROSS JOIN LATERAL (
+    SELECT observations.record_id, observations.read_at, observations.digest
+    FROM reconciler.observations
+    WHERE observations.account_id = $account_id
+        AND observations.record_id = wanted.record_id
+        AND observations.tenant_id = $tenant_id
+    LIMIT 1
+    FOR UPDATE
+) AS found
+WHERE found.digest = wanted.digest;
+
+-- name: note_missing
+-- Note that the app did not know these ids when it was asked; returns since when.
+UPDATE reconciler.observations
+SET
+    missing_since = coalesce(observations.missing_since, gone.read_at),
+    ask_again_at = $ask_again_at
+FROM unnest($record_ids::text[], $read_at::timestamptz[])
+    AS gone (record_id, read_at)
+WHERE observations.tenant_id = $tenant_id
+    AND observations.account_id = $account_id
+    AND observations.record_id = gone.record_id
+    AND observations.is_live
+    AND observations.read_at < gone.read_at
+RETURNING observations.record_id, observations.missing_since;
+
+-- name: claim_missing
+-- Records that are to be asked for again, to see whether they are really gone.
+UPDATE reconciler.observations
+SET ask_again_at = $again_at
+WHERE ctid = ANY (ARRAY(
+    SELECT due.ctid
+    FROM reconciler.observations AS due
+    WHERE due.ask_again_at <= $now
+    ORDER BY due.ask_again_at
+    LIMIT $limit
+    FOR UPDATE SKIP LOCKED
+))
+RETURNING tenant_id, account_id, record_id;
+
+-- name: find_controls
+-- A few records of an account that were there lately.
+SELECT record_id
+FROM reconciler.observations
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND is_live
+    AND missing_since IS NULL
+    AND record_id <> ALL ($without::text[])
+LIMIT $limit;
+
+-- name: count_live
+-- How many records an account has, as far as is known.
+SELECT count(*) AS live
+FROM reconciler.observations
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND is_live;
 
 -- name: save_sightings
 -- Note that a scan showed records whose stored state is newer than the scan's.
@@ -451,15 +569,20 @@ LIMIT $limit;
 -- name: mark_changed
 -- Have changed records of an account planned, by every connection that uses it.
 -- A connection that waits for the very scan that showed them plans all of them later.
-INSERT INTO reconciler.dirty (tenant_id, connection_id, side, record_id)
-SELECT connections.tenant_id, connections.connection_id, ends.side, changed.record_id
+INSERT INTO reconciler.dirty (
+    tenant_id, connection_id, side, record_id, is_urgent
+)
+SELECT
+    connections.tenant_id, connections.connection_id, ends.side, changed.record_id,
+    changed.is_urgent
 FROM reconciler.connections
 CROSS JOIN LATERAL (
     VALUES
         ('left', connections.left_account, connections.left_scan),
         ('right', connections.right_account, connections.right_scan)
 ) AS ends (side, account_id, scan_id)
-CROSS JOIN unnest($record_ids::text[]) AS changed (record_id)
+CROSS JOIN unnest($record_ids::text[], $is_urgent::boolean[])
+    AS changed (record_id, is_urgent)
 WHERE connections.tenant_id = $tenant_id
     AND (connections.left_account = $account_id
         OR connections.right_account = $account_id)
@@ -474,7 +597,9 @@ WHERE connections.tenant_id = $tenant_id
     )
 ORDER BY 2, 3, 4
 ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
-SET mark = EXCLUDED.mark
+SET
+    mark = EXCLUDED.mark,
+    is_urgent = dirty.is_urgent OR EXCLUDED.is_urgent
 RETURNING connection_id;
 
 -- name: mark_sharers
@@ -517,9 +642,14 @@ ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
 SET mark = EXCLUDED.mark;
 
 -- name: mark_all
--- Have every record of one side planned that lives or was linked.
-INSERT INTO reconciler.dirty (tenant_id, connection_id, side, record_id)
-SELECT $tenant_id, $connection_id, $side, observations.record_id
+-- Have every record of one side planned that lives or was linked; unsubscribed people
+-- first. A check looks at links that nothing has happened to.
+INSERT INTO reconciler.dirty (
+    tenant_id, connection_id, side, record_id, is_urgent, is_check
+)
+SELECT
+    $tenant_id, $connection_id, $side, observations.record_id,
+    observations.is_tight, $is_check
 FROM reconciler.observations
 WHERE observations.tenant_id = $tenant_id
     AND observations.account_id = $account_id
@@ -543,12 +673,15 @@ WHERE observations.tenant_id = $tenant_id
         ) IS NOT NULL
     )
 ORDER BY observations.record_id
-ON CONFLICT (connection_id, side, record_id, tenant_id) DO NOTHING;
+ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
+SET
+    mark = CASE WHEN EXCLUDED.is_check THEN EXCLUDED.mark ELSE dirty.mark END,
+    is_check = dirty.is_check OR EXCLUDED.is_check;
 
 -- name: load_dirty
--- The records of a connection that wait longest, without those whose link has a
--- write on its way: they stay until it is answered.
-SELECT dirty.side, dirty.record_id, dirty.mark
+-- The records of a connection that wait longest, urgent ones first, without those
+-- whose link has a write on its way: they stay until it is answered.
+SELECT dirty.side, dirty.record_id, dirty.mark, dirty.is_check
 FROM reconciler.dirty
 WHERE dirty.connection_id = $connection_id
     AND dirty.tenant_id = $tenant_id
@@ -570,7 +703,8 @@ WHERE dirty.connection_id = $connection_id
             LIMIT 1
         )
     END IS NULL
-ORDER BY dirty.mark
+    AND (dirty.is_urgent OR NOT $only_urgent::boolean)
+ORDER BY dirty.is_urgent DESC, dirty.mark
 LIMIT $limit;
 
 -- name: clear_dirty
@@ -599,16 +733,30 @@ FROM reconciler.dirty
 WHERE tenant_id = $tenant_id
     AND connection_id = $connection_id;
 
+-- name: count_gone_dirty
+-- How many records of a side wait to be planned because they are gone.
+SELECT count(*) AS waiting
+FROM reconciler.dirty
+JOIN reconciler.observations
+    ON observations.account_id = $account_id
+    AND observations.record_id = dirty.record_id
+    AND observations.tenant_id = dirty.tenant_id
+WHERE dirty.connection_id = $connection_id
+    AND dirty.tenant_id = $tenant_id
+    AND dirty.side = $side
+    AND NOT observations.is_live;
+
 -- name: load_observed
 -- The newest state of records, by account and id.
 SELECT
-    wanted.account_id, found.record_id, found.record, found.digest, found.read_at
+    wanted.account_id, found.record_id, found.record, found.digest, found.read_at,
+    found.is_missing
 FROM unnest($account_ids::text[], $record_ids::text[])
     AS wanted (account_id, record_id)
 CROSS JOIN LATERAL (
     SELECT
         observations.record_id, observations.record, observations.digest,
-        observations.read_at
+        observations.read_at, observations.missing_since IS NOT NULL AS is_missing
     FROM reconciler.observations
     WHERE observations.tenant_id = $tenant_id
         AND observations.account_id = wanted.account_id
@@ -691,6 +839,14 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS found;
 
+-- name: load_links
+-- Links by their ids.
+SELECT link_id, body, version
+FROM reconciler.links
+WHERE connection_id = $connection_id
+    AND link_id = ANY ($link_ids::text[])
+    AND tenant_id = $tenant_id;
+
 -- name: lock_links
 -- Links by their ids, kept from changing until the commit.
 SELECT found.link_id, found.body, found.version
@@ -771,15 +927,143 @@ WHERE tenant_id = $tenant_id
 -- Writes, stored before they are tried.
 INSERT INTO reconciler.intents (
     tenant_id, connection_id, intent_id, link_id, account_id, side, kind, state,
-    body, decided_at, look_at
+    body, is_destructive, decided_at, look_at
 )
 SELECT
     $tenant_id, $connection_id, made.intent_id, made.link_id, made.account_id,
-    made.side, made.kind, 'open', made.body, $now, $look_at
+    made.side, made.kind, 'open', made.body, made.is_destructive, $now, $look_at
 FROM unnest(
     $intent_ids::text[], $link_ids::text[], $account_ids::text[], $sides::text[],
-    $kinds::text[], $bodies::bytea[]
-) AS made (intent_id, link_id, account_id, side, kind, body);
+    $kinds::text[], $bodies::bytea[], $is_destructive::boolean[]
+) AS made (intent_id, link_id, account_id, side, kind, body, is_destructive);
+
+-- name: count_destructive
+-- How many writes that undo something were decided since then, by side.
+SELECT side, count(*) AS decided
+FROM reconciler.intents
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND is_destructive
+    AND decided_at > $since
+GROUP BY side;
+
+-- name: count_two_sided
+-- How many contacts of a connection are on both sides.
+SELECT count(*) AS linked
+FROM reconciler.links
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id
+    AND left_record_id IS NOT NULL
+    AND right_record_id IS NOT NULL;
+
+-- name: trip_guards
+-- Hold everything that undoes something on a side; returns whom that is news for.
+-- Leases end, because who plans goes by the guards as they were when it began.
+UPDATE reconciler.connections
+SET
+    lease_until = NULL,
+    lease_version = lease_version + 1,
+    guard_left_at = CASE
+        WHEN $is_left THEN coalesce(guard_left_at, $now::timestamptz)
+        ELSE guard_left_at
+    END,
+    guard_right_at = CASE
+        WHEN $is_left THEN guard_right_at
+        ELSE coalesce(guard_right_at, $now::timestamptz)
+    END
+WHERE tenant_id = $tenant_id
+    AND connection_id = ANY ($connection_ids::text[])
+    AND CASE WHEN $is_left THEN guard_left_at ELSE guard_right_at END IS NULL
+    AND (approved_until IS NULL OR approved_until <= $now)
+    AND deleted_at IS NULL
+RETURNING connection_id;
+
+-- name: approve_changes
+-- Let everything go ahead that the guards hold, and what comes until then; leases
+-- end, so that nobody holds anything for guards that it knows from before.
+UPDATE reconciler.connections
+SET
+    lease_until = NULL,
+    lease_version = lease_version + 1,
+    guard_left_at = NULL,
+    guard_right_at = NULL,
+    approved_until = $until
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id;
+
+-- name: mark_held
+-- Have the contacts planned again that are held for one reason.
+INSERT INTO reconciler.dirty (tenant_id, connection_id, side, record_id)
+SELECT links.tenant_id, links.connection_id, ends.side, ends.record_id
+FROM reconciler.links
+CROSS JOIN LATERAL (
+    VALUES ('left', links.left_record_id), ('right', links.right_record_id)
+) AS ends (side, record_id)
+WHERE links.tenant_id = $tenant_id
+    AND links.connection_id = $connection_id
+    AND links.state = 'held'
+    AND links.reason = $reason
+    AND ends.record_id IS NOT NULL
+ORDER BY 1, 2, 3, 4
+ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
+SET mark = EXCLUDED.mark;
+
+-- name: claim_sweep
+-- A live connection whose last full comparison was begun before then.
+UPDATE reconciler.connections
+SET
+    sweep_asked_at = $now,
+    left_sweep = NULL,
+    right_sweep = NULL
+WHERE (tenant_id, connection_id) = (
+    SELECT tenant_id, connection_id
+    FROM reconciler.connections
+    WHERE state = 'live'
+        AND deleted_at IS NULL
+        AND coalesce(sweep_asked_at, scan_asked_at) <= $before
+    ORDER BY coalesce(sweep_asked_at, scan_asked_at)
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING
+    tenant_id, connection_id, settings, left_side, right_side, state, attention,
+    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    created_at, started_at, left_scanned, right_scanned, sync_started_at,
+    lease_version, planned, done, failed, created_left, created_right,
+    updated_left, updated_right;
+
+-- name: await_sweep
+-- Note the scans that a full comparison waits for.
+UPDATE reconciler.connections
+SET
+    left_sweep = $left_scan,
+    right_sweep = $right_scan
+WHERE tenant_id = $tenant_id
+    AND connection_id = $connection_id;
+
+-- name: find_swept
+-- Whom note_swept would return for this scan, as far as can be told beforehand.
+SELECT
+    connection_id, left_account, right_account,
+    coalesce(left_sweep = $scan_id, true) AS left_scanned,
+    coalesce(right_sweep = $scan_id, true) AS right_scanned
+FROM reconciler.connections
+WHERE tenant_id = $tenant_id
+    AND (left_sweep = $scan_id OR right_sweep = $scan_id)
+    AND deleted_at IS NULL;
+
+-- name: note_swept
+-- A scan of an account is complete; returns the connections that can compare now.
+UPDATE reconciler.connections
+SET
+    left_sweep = CASE WHEN left_sweep = $scan_id THEN NULL ELSE left_sweep END,
+    right_sweep = CASE WHEN right_sweep = $scan_id THEN NULL ELSE right_sweep END
+WHERE tenant_id = $tenant_id
+    AND (left_sweep = $scan_id OR right_sweep = $scan_id)
+    AND deleted_at IS NULL
+RETURNING
+    connection_id, left_account, right_account,
+    left_sweep IS NULL AS left_scanned, right_sweep IS NULL AS right_scanned;
 
 -- name: lock_open_intents
 -- Those of the given intents that are still open.

@@ -24,6 +24,17 @@ async def claim(
     return None if row is None else connections.connection_of(row)
 
 
+async def lock_unverified(transaction: Transaction) -> StoredConnection | None:
+    """Return a running connection that was last scanned in another database."""
+    row = await transaction.fetch_row(Q["lock_unverified"]())
+    return None if row is None else connections.connection_of(row)
+
+
+async def forget_epochs(transaction: Transaction) -> int:
+    """Have every running connection scanned anew; returns how many."""
+    return await transaction.execute(Q["forget_epochs"]())
+
+
 async def keep(
     transaction: Transaction,
     claimed: StoredConnection,

@@ -32,6 +32,9 @@ class StoredConnection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     state: ConnectionState
     attention: str
     attention_side: Side | None
+    guard_left_at: datetime.datetime | None
+    guard_right_at: datetime.datetime | None
+    approved_until: datetime.datetime | None
     version: int
     created_at: datetime.datetime
     started_at: datetime.datetime | None
@@ -56,6 +59,12 @@ class StoredConnection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             settings=self.settings,
             version=self.version,
         )
+
+    @property
+    def guarded(self) -> tuple[Side, ...]:
+        """Return the sides on which nothing is undone until a person approves."""
+        tripped = {Side.LEFT: self.guard_left_at, Side.RIGHT: self.guard_right_at}
+        return tuple(side for side, at in tripped.items() if at is not None)
 
     @property
     def account_ids(self) -> tuple[AccountId, ...]:

@@ -70,6 +70,7 @@ async def add(
             sides=[intent.side.value for intent in intents],
             kinds=[intent.kind.value for intent in intents],
             bodies=[codec.encode(intent) for intent in intents],
+            is_destructive=[intent.is_destructive for intent in intents],
         )
     )
 
@@ -95,6 +96,19 @@ async def lock_open(
         )
         for row in rows
     }
+
+
+async def look_at_all(
+    transaction: Transaction, connection: StoredConnection, *, now: datetime.datetime
+) -> None:
+    """Have every open write of a connection looked up."""
+    await transaction.execute(
+        Q["look_at_all"](
+            tenant_id=connection.tenant_id,
+            connection_id=connection.connection_id,
+            now=now,
+        )
+    )
 
 
 async def save(

@@ -46,6 +46,23 @@ async def load_of_records(
     return [_link(row) for row in by_id.values()]
 
 
+async def load(
+    source: Database | Transaction,
+    connection: StoredConnection,
+    *,
+    link_ids: Collection[LinkId],
+) -> list[Link]:
+    """Return links by their ids; those that are gone are missing."""
+    rows = await source.fetch(
+        Q["load_links"](
+            tenant_id=connection.tenant_id,
+            connection_id=connection.connection_id,
+            link_ids=sorted(link_ids),
+        )
+    )
+    return sorted((_link(row) for row in rows), key=lambda link: link.link_id)
+
+
 async def lock(
     transaction: Transaction,
     connection: StoredConnection,

@@ -9,15 +9,17 @@ import msgspec
 from proto import codec
 from proto.connector import ScanPart
 from proto.ids import AccountId, RecordId, ScanId, TenantId
-from proto.record import Presence, Record
+from proto.record import Consent, Presence, Record
 from services.chassis import queries
 from services.chassis.database import Database, Transaction
+from services.reconciler.engine import consent
 from services.reconciler.engine.model import Seen
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 SHARERS_MAX = 20
 """Records looked at for one address; more than one changes no decision."""
+CONTROLS_MAX = 3
 EMAILS_MAX = 50
 """Addresses of one record that are looked for."""
 
@@ -68,9 +70,101 @@ async def save(
             read_at=[each.read_at for each in ordered],
             modified_at=[record.modified_at for record in records],
             is_live=[record.presence is Presence.LIVE for record in records],
+            is_tight=[is_tight(record) for record in records],
         )
     )
     return {row["record_id"]: row["is_changed"] for row in rows}
+
+
+def is_tight(record: Record) -> bool:
+    """Say whether a person must not be mailed, which goes ahead of everything."""
+    return consent.tightest(record.consent) is not Consent.UNKNOWN
+
+
+async def find_followed(
+    transaction: Transaction,
+    based_on: dict[RecordId, str],
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+) -> dict[RecordId, datetime.datetime]:
+    """Return when records were read whose stored state a write was based on."""
+    rows = await transaction.fetch(
+        Q["find_followed"](
+            tenant_id=tenant_id,
+            account_id=account_id,
+            record_ids=sorted(based_on),
+            digests=[based_on[record_id] for record_id in sorted(based_on)],
+        )
+    )
+    return {row["record_id"]: row["read_at"] for row in rows}
+
+
+async def note_missing(
+    transaction: Transaction,
+    missing: Sequence[Seen],
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+    ask_again_at: datetime.datetime,
+) -> dict[RecordId, datetime.datetime]:
+    """Note that an app did not know these ids; returns since when, by our records."""
+    ordered = sorted(missing, key=lambda each: each.record.record_id)
+    rows = await transaction.fetch(
+        Q["note_missing"](
+            tenant_id=tenant_id,
+            account_id=account_id,
+            record_ids=[each.record.record_id for each in ordered],
+            read_at=[each.read_at for each in ordered],
+            ask_again_at=ask_again_at,
+        )
+    )
+    return {row["record_id"]: row["missing_since"] for row in rows}
+
+
+async def claim_missing(
+    transaction: Transaction,
+    *,
+    now: datetime.datetime,
+    again_at: datetime.datetime,
+    limit: int,
+) -> list[tuple[TenantId, AccountId, RecordId]]:
+    """Take records that are to be asked for again, to see whether they are gone."""
+    rows = await transaction.fetch(
+        Q["claim_missing"](now=now, again_at=again_at, limit=limit)
+    )
+    return sorted(
+        (row["tenant_id"], row["account_id"], row["record_id"]) for row in rows
+    )
+
+
+async def find_controls(
+    transaction: Transaction,
+    without: Sequence[RecordId],
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+) -> tuple[RecordId, ...]:
+    """Return a few other records of an account that were there lately."""
+    rows = await transaction.fetch(
+        Q["find_controls"](
+            tenant_id=tenant_id,
+            account_id=account_id,
+            without=list(without),
+            limit=CONTROLS_MAX,
+        )
+    )
+    return tuple(sorted(row["record_id"] for row in rows))
+
+
+async def count_live(
+    transaction: Transaction, *, tenant_id: TenantId, account_id: AccountId
+) -> int:
+    """Return how many records an account has, as far as is known."""
+    row = await transaction.fetch_row(
+        Q["count_live"](tenant_id=tenant_id, account_id=account_id)
+    )
+    return int(row["live"]) if row else 0
 
 
 async def save_sightings(
@@ -231,6 +325,7 @@ async def load(
             record=codec.decode(row["record"], Record),
             read_at=row["read_at"],
             digest=row["digest"],
+            is_missing=row["is_missing"],
         )
         for row in rows
     }

@@ -11,6 +11,7 @@ import msgspec
 
 from proto.ids import AccountId, ConnectionId, RecordId, ScanId, TenantId
 from proto.reconciler import Side
+from proto.record import Record
 from services.chassis import queries
 from services.chassis.database import Database, Transaction
 from services.reconciler.store import observations
@@ -25,22 +26,26 @@ class Dirty(msgspec.Struct, frozen=True, kw_only=True):
     side: Side
     record_id: RecordId
     mark: int
+    is_check: bool = False
+    """It is to be compared although nothing has happened to it."""
 
 
 async def mark_changed(
     transaction: Transaction,
-    record_ids: Collection[RecordId],
+    changed: Collection[Record],
     *,
     tenant_id: TenantId,
     account_id: AccountId,
     scan_id: ScanId | None = None,
 ) -> set[ConnectionId]:
     """Mark changed records for every connection that uses their account."""
+    ordered = sorted(changed, key=lambda record: record.record_id)
     rows = await transaction.fetch(
         Q["mark_changed"](
             tenant_id=tenant_id,
             account_id=account_id,
-            record_ids=sorted(record_ids),
+            record_ids=[record.record_id for record in ordered],
+            is_urgent=[observations.is_tight(record) for record in ordered],
             scan_id=scan_id,
         )
     )
@@ -92,6 +97,7 @@ async def mark_all(
     connection_id: ConnectionId,
     side: Side,
     account_id: AccountId,
+    is_check: bool = False,
 ) -> None:
     """Mark every record of one side that lives or was linked."""
     await transaction.execute(
@@ -100,23 +106,34 @@ async def mark_all(
             connection_id=connection_id,
             side=side.value,
             account_id=account_id,
+            is_check=is_check,
         )
     )
 
 
 async def load(
-    source: Database | Transaction, connection: StoredConnection, *, limit: int
+    source: Database | Transaction,
+    connection: StoredConnection,
+    *,
+    limit: int,
+    only_urgent: bool = False,
 ) -> list[Dirty]:
-    """Return the records that wait longest and can be planned now."""
+    """Return the records that wait longest and can be planned now, urgent first."""
     rows = await source.fetch(
         Q["load_dirty"](
             tenant_id=connection.tenant_id,
             connection_id=connection.connection_id,
             limit=limit,
+            only_urgent=only_urgent,
         )
     )
     return [
-        Dirty(side=Side(row["side"]), record_id=row["record_id"], mark=row["mark"])
+        Dirty(
+            side=Side(row["side"]),
+            record_id=row["record_id"],
+            mark=row["mark"],
+            is_check=row["is_check"],
+        )
         for row in rows
     ]
 

@@ -113,7 +113,10 @@ class ConnectorPlayer(ChassisPlayer):
     async def want_reads(self, work: ConnectorWork) -> None:
         ref = self.one(REFS)
         await work.want_reads(
-            ref.tenant_id, ref.account_id, record_ids=self.some(RECORDS)
+            ref.tenant_id,
+            ref.account_id,
+            record_ids=self.some(RECORDS),
+            control_ids=self.some(RECORDS) if self.source.random() < 0.5 else [],
         )
 
     @act(is_narrow=True)
@@ -121,6 +124,14 @@ class ConnectorPlayer(ChassisPlayer):
         found = await work.wanted_reads(self.one(REFS), before=self.time(), limit=2)
         self.reads = tuple(found)
         return found
+
+    @act(is_narrow=True)
+    async def controls(self, work: ConnectorWork) -> object:
+        return await work.controls(self.one(REFS), limit=2)
+
+    @act()
+    async def forget_controls(self, work: ConnectorWork) -> None:
+        await work.forget_controls(self.one(REFS), before=self.time())
 
     @act()
     async def forget_wanted_reads(self, work: ConnectorWork) -> None:

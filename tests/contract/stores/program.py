@@ -65,6 +65,8 @@ class Act:
     weight: int
     is_narrow: bool
     """It locks one row at most, or several in an order that is fixed."""
+    group: str = ""
+    """What has the same goes together: one of it makes little sense alone."""
 
 
 async def _nothing(_work: object) -> None:
@@ -99,11 +101,13 @@ class Recorder:
         return count
 
 
-def act(*, weight: int = 2, is_narrow: bool = False) -> Callable[[Any], Any]:
+def act(
+    *, weight: int = 2, is_narrow: bool = False, group: str = ""
+) -> Callable[[Any], Any]:
     """Mark a player's method as something it may do."""
 
     def mark(method: Any) -> Any:
-        method.act = (weight, is_narrow)
+        method.act = (weight, is_narrow, group or method.__name__)
         return method
 
     return mark
@@ -134,12 +138,20 @@ class Player:
         self._open: AbstractAsyncContextManager[Any] | None = None
         self._work: Any = None
         acts = [
-            Act(name=name, do=method, weight=method.act[0], is_narrow=method.act[1])
+            Act(
+                name=name,
+                do=method,
+                weight=method.act[0],
+                is_narrow=method.act[1],
+                group=method.act[2],
+            )
             for name in sorted(dir(self))
             if hasattr(method := getattr(self, name), "act")
         ]
         # Both users do the same few things all program long: that leads further.
-        self._acts = random.Random(seed).sample(acts, len(acts) // ACTS_PART)
+        groups = sorted({each.group for each in acts})
+        chosen = random.Random(seed).sample(groups, len(groups) // ACTS_PART)
+        self._acts = [each for each in acts if each.group in chosen]
 
     @property
     def is_waiting(self) -> bool:

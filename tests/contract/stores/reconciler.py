@@ -1,7 +1,5 @@
 """What a user of the reconciler's tables can do with connections, links, intents."""
 
-import datetime
-
 import msgspec
 
 from proto.base import Message
@@ -16,16 +14,18 @@ from services.reconciler.store import (
     leftovers,
     links,
 )
-from services.reconciler.store.connections import StoredConnection, Tally
+from services.reconciler.store.connections import Tally
 from services.reconciler.store.intents import Told
 from services.reconciler.store.links import NamedLink
 from tests.contract.stores.program import act, plain
-from tests.contract.stores.reconciler_records import RecordsPlayer
+from tests.contract.stores.reconciler_care import CarePlayer
 from tests.contract.stores.reconciler_words import (
     ACCOUNTS,
     EMAILS,
     INTENTS,
+    LEASE,
     LINKS,
+    REASONS,
     RECORDS,
     SCANS,
     SIDES,
@@ -38,13 +38,10 @@ from tests.contract.stores.reconciler_words import (
 
 Where = tuple[TenantId, ConnectionId]
 STATES = [ConnectionState.PAUSED, ConnectionState.LIVE, ConnectionState.NEEDS_ATTENTION]
-LEASE = datetime.timedelta(seconds=20)
 
 
-class ReconcilerPlayer(RecordsPlayer):
+class ReconcilerPlayer(CarePlayer):
     """A replica of the reconciler, and people who change connections."""
-
-    claimed: StoredConnection | None = None
 
     def message(self) -> Message:
         connection = self.connection()
@@ -55,10 +52,6 @@ class ReconcilerPlayer(RecordsPlayer):
             at=self.clock.now(),
         )
 
-    def ours(self) -> StoredConnection:
-        """Return the connection that is claimed, mostly."""
-        return self.one([self.claimed or self.connection(), self.connection()])
-
     def link(self, link_id: LinkId) -> NamedLink:
         """Return a link as it could be after what is known of it."""
         known = self.links.get(link_id, Link(link_id=link_id))
@@ -66,7 +59,10 @@ class ReconcilerPlayer(RecordsPlayer):
             known,
             left_id=known.left_id or self.maybe(self.one(RECORDS)),
             right_id=self.maybe(self.one(RECORDS)),
-            state=self.one([RecordState.IN_SYNC, RecordState.PENDING]),
+            state=self.one(
+                [RecordState.IN_SYNC, RecordState.PENDING, RecordState.HELD]
+            ),
+            reason=self.one(REASONS),
             intent_id=self.maybe(self.one(INTENTS), chance=0.3),
             retry_at=self.maybe(self.time(), chance=0.4),
         )
@@ -142,12 +138,6 @@ class ReconcilerPlayer(RecordsPlayer):
             work.transaction, tenant_id=tenant_id, connection_id=connection_id
         )
         return self.note(found)
-
-    def note(self, found: StoredConnection | None) -> StoredConnection | None:
-        """Go by this from now on."""
-        if found is not None:
-            self.known[found.tenant_id, found.connection_id] = found
-        return found
 
     @act()
     async def lock_of_account(self, work: Work) -> object:
@@ -302,7 +292,7 @@ class ReconcilerPlayer(RecordsPlayer):
         )
 
     @act(weight=3, is_narrow=True)
-    async def load_links(self, work: Work) -> object:
+    async def load_links_of_records(self, work: Work) -> object:
         found = await links.load_of_records(
             work.transaction,
             self.ours(),
@@ -311,6 +301,12 @@ class ReconcilerPlayer(RecordsPlayer):
         )
         self.links.update({link.link_id: link for link in found})
         return sorted(plain(found), key=repr)
+
+    @act(is_narrow=True)
+    async def load_links(self, work: Work) -> object:
+        return await links.load(
+            work.transaction, self.ours(), link_ids=self.some(LINKS)
+        )
 
     @act()
     async def retry_links(self, work: Work) -> object:
@@ -341,6 +337,7 @@ class ReconcilerPlayer(RecordsPlayer):
         made = intent_of(
             self.one(INTENTS), self.one(LINKS), side=self.one(SIDES), now=now
         )
+        made = msgspec.structs.replace(made, is_destructive=self.source.random() < 0.5)
         await intents.add(
             work.transaction,
             self.ours(),

@@ -1,12 +1,23 @@
 """What a user of the reconciler's tables can do with records and what waits."""
 
+from msgspec import structs
+
 from proto.connector import ScanPart
 from proto.ids import AccountId, ConnectionId, IntentId, LinkId, RecordId, TenantId
-from proto.record import Presence, Record
+from proto.reconciler import ConnectionState, RecordState
+from proto.record import Consent, Presence, Record
 from services.chassis.store import Work
-from services.reconciler.engine.model import Intent, Link, Seen
-from services.reconciler.store import connections, observations, queue
+from services.reconciler.engine.model import Intent, Link, Reason, Seen
+from services.reconciler.store import (
+    connections,
+    intents,
+    links,
+    observations,
+    queue,
+    sweeps,
+)
 from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.links import NamedLink
 from services.reconciler.store.queue import Dirty
 from tests.contract.stores.chassis import ChassisPlayer
 from tests.contract.stores.program import act
@@ -16,6 +27,7 @@ from tests.contract.stores.reconciler_words import (
     EMAILS,
     ENDS,
     INTENTS,
+    LEASE,
     LINKS,
     RECORDS,
     SCANS,
@@ -26,6 +38,8 @@ from tests.contract.stores.reconciler_words import (
     settings_of,
     side_of,
 )
+
+GONE = Record(record_id=RECORDS[2], presence=Presence.DELETED)
 
 
 class RecordsPlayer(ChassisPlayer):
@@ -55,6 +69,8 @@ class RecordsPlayer(ChassisPlayer):
                 )
                 assert found is not None
                 self.known[tenant_id, connection_id] = found
+                stored = await links.load(work.transaction, found, link_ids=LINKS)
+                self.links |= {link.link_id: link for link in stored}
 
     async def _store_connections(self, work: Work) -> None:
         for tenant_id, connection_id in CONNECTIONS:
@@ -90,6 +106,50 @@ class RecordsPlayer(ChassisPlayer):
                 connection_ids=[connection_id],
                 now=self.clock.now(),
             )
+            if (tenant_id, connection_id) == CONNECTIONS[1]:
+                await connections.set_state(
+                    work.transaction, made, state=ConnectionState.LIVE
+                )
+                await sweeps.wait_for(
+                    work.transaction, made, left_scan=SCANS[0], right_scan=SCANS[1]
+                )
+            await self._store_contacts(work, made)
+
+    async def _store_contacts(self, work: Work, connection: StoredConnection) -> None:
+        """Have records on both sides, one gone, a link held, a write that undoes."""
+        now = self.clock.now() - 2 * LEASE
+        at = {"tenant_id": connection.tenant_id}
+        for account_id in ENDS:
+            there = [
+                Seen(record=Record(record_id=each), read_at=now, digest="same")
+                for each in RECORDS
+            ]
+            there[2] = Seen(record=GONE, read_at=now, digest="gone")
+            await observations.save(
+                work.transaction, there, account_id=account_id, scan_id=None, **at
+            )
+        await queue.mark_records(
+            work.transaction,
+            [(side, GONE.record_id) for side in SIDES],
+            connection_id=connection.connection_id,
+            **at,
+        )
+        first, last = RECORDS[0], RECORDS[-1]
+        pair = Link(link_id=LINKS[0], left_id=first, right_id=first)
+        held = structs.replace(
+            pair, state=RecordState.HELD, reason=Reason.MASS_CHANGE.value
+        )
+        alone = Link(link_id=LINKS[1], left_id=last)
+        named = [NamedLink(link=each) for each in (held, alone)]
+        await links.save(work.transaction, connection, links=named, now=now)
+        undoing = intent_of(INTENTS[-1], LINKS[-1], side=SIDES[0], now=now)
+        await intents.add(
+            work.transaction,
+            connection,
+            intents=[structs.replace(undoing, is_destructive=True)],
+            now=now,
+            look_at=now,
+        )
 
     def tenant(self) -> TenantId:
         """Draw a tenant."""
@@ -113,6 +173,7 @@ class RecordsPlayer(ChassisPlayer):
             record_id=record_id,
             modified_at=self.maybe(self.time()),
             presence=self.one([Presence.LIVE, Presence.LIVE, Presence.DELETED]),
+            consent=self.one([Consent.SUBSCRIBED, Consent.UNSUBSCRIBED]),
         )
         digest = self.one(["same", "other", f"own {self.source.random()}"])
         return Seen(record=record, read_at=self.time(), digest=digest)
@@ -211,11 +272,11 @@ class RecordsPlayer(ChassisPlayer):
 
     # What waits to be planned.
 
-    @act(weight=5, is_narrow=True)
+    @act(weight=5, is_narrow=True, group="queue")
     async def mark_changed(self, work: Work) -> object:
         return await queue.mark_changed(
             work.transaction,
-            self.some(RECORDS),
+            [self.seen(record_id).record for record_id in self.some(RECORDS)],
             tenant_id=self.tenant(),
             account_id=self.account(),
             scan_id=self.maybe(self.one(SCANS)),
@@ -230,7 +291,7 @@ class RecordsPlayer(ChassisPlayer):
             account_id=self.account(),
         )
 
-    @act(weight=3, is_narrow=True)
+    @act(weight=3, is_narrow=True, group="queue")
     async def mark_records(self, work: Work) -> None:
         connection = self.connection()
         await queue.mark_records(
@@ -240,7 +301,7 @@ class RecordsPlayer(ChassisPlayer):
             connection_id=connection.connection_id,
         )
 
-    @act(weight=1, is_narrow=True)
+    @act(weight=1, is_narrow=True, group="queue")
     async def mark_all(self, work: Work) -> None:
         await queue.mark_all(
             work.transaction,
@@ -248,16 +309,20 @@ class RecordsPlayer(ChassisPlayer):
             connection_id=CONNECTIONS[0][1],
             side=self.one(SIDES),
             account_id=self.account(),
+            is_check=self.source.random() < 0.5,
         )
 
-    @act(weight=4, is_narrow=True)
+    @act(weight=4, is_narrow=True, group="queue")
     async def load_dirty(self, work: Work) -> object:
         self.dirty = await queue.load(
-            work.transaction, self.connection(), limit=self.one([1, 9])
+            work.transaction,
+            self.connection(),
+            limit=self.one([1, 9]),
+            only_urgent=self.source.random() < 0.3,
         )
         return self.dirty
 
-    @act(weight=3)
+    @act(weight=3, group="queue")
     async def clear_dirty(self, work: Work) -> None:
         await queue.clear(work.transaction, self.connection(), planned=self.dirty)
 

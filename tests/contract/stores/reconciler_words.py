@@ -31,6 +31,8 @@ LINKS = [LinkId(f"link_{number}") for number in range(3)]
 INTENTS = [IntentId(f"int_{number}") for number in range(4)]
 SCANS = [ScanId("scan_1"), ScanId("scan_2"), ScanId("scan_3")]
 SIDES = [Side.LEFT, Side.RIGHT]
+REASONS = ["", "mass_change"]
+LEASE = datetime.timedelta(seconds=20)
 
 
 def description_of(account_id: AccountId, app: str = "app") -> AccountDescription:

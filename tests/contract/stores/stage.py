@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import asyncpg
@@ -12,7 +12,7 @@ from services.chassis import database as chassis_database
 from services.chassis.clock import SystemClock
 from services.chassis.database import Database
 from tests import servers
-from tests.fakes.database import schema
+from tests.fakes.database import reconciler_connections, schema
 from tests.fakes.database.database import MemoryDatabase, MemoryUser
 from tests.fakes.database.faults import DatabaseFaults
 from tests.fakes.database.sessions import Patience
@@ -24,6 +24,10 @@ DEADLOCK_MS: Final = 10
 """Shorter than that, so that who waits first has looked for a deadlock by then."""
 TURNS: Final = 8
 """Turns of the loop in which whatever can go on in memory does."""
+IDENTITY: Final = """
+SELECT system.system_identifier || '/' || checkpoint.timeline_id
+FROM pg_control_system() AS system, pg_control_checkpoint() AS checkpoint
+"""
 WAITING: Final = """
 SELECT count(*)
 FROM pg_locks
@@ -67,7 +71,7 @@ class MemoryStage:
             waiting = sum(user.is_waiting for user in self.users)
             pending = sum(not task.done() for task in tasks)
             # When all wait it is a deadlock, and one of them is about to give way.
-            if waiting == pending and waiting < USERS:
+            if not pending or (waiting == pending and waiting < USERS):
                 return
 
     async def contents(self) -> dict[str, list[dict[str, Any]]]:
@@ -98,9 +102,10 @@ class PostgresStage:
                 return
 
     async def contents(self) -> dict[str, list[dict[str, Any]]]:
+        identity = await self._admin.fetchval(IDENTITY)
         return {
             name: [
-                dict(row)
+                _placed(row, identity)
                 for row in await self._admin.fetch(
                     f"SELECT * FROM {self.service}.{name}"
                 )
@@ -114,6 +119,12 @@ class PostgresStage:
         await self._admin.execute(f"TRUNCATE {names}")
         if self.service == "reconciler":
             await self._admin.execute("ALTER SEQUENCE reconciler.marks RESTART")
+
+
+def _placed(row: Mapping[str, Any], identity: str) -> dict[str, Any]:
+    """Return a row as if this database were the one in memory."""
+    is_here = row.get("epoch") == identity
+    return {**row, "epoch": reconciler_connections.IDENTITY} if is_here else {**row}
 
 
 @contextlib.asynccontextmanager

@@ -18,11 +18,14 @@ from tests.fakes.database import (
     connector_writes,
     reconciler_accounts,
     reconciler_connections,
+    reconciler_guards,
     reconciler_intents,
     reconciler_leftovers,
     reconciler_links,
+    reconciler_missing,
     reconciler_observations,
     reconciler_queue,
+    reconciler_sweeps,
 )
 from tests.fakes.database.sessions import Session
 from tests.fakes.database.tables import Row
@@ -36,11 +39,14 @@ MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "reconciler": (
         reconciler_accounts,
         reconciler_connections,
+        reconciler_guards,
         reconciler_intents,
         reconciler_leftovers,
         reconciler_links,
+        reconciler_missing,
         reconciler_observations,
         reconciler_queue,
+        reconciler_sweeps,
     ),
 }
 """A module's public functions are the queries of their names."""

@@ -93,6 +93,7 @@ async def want_reads(
     tenant_id: str,
     account_id: str,
     record_ids: list[str],
+    are_controls: list[bool],
     now: datetime.datetime,
 ) -> int:
     wanted = [
@@ -101,14 +102,16 @@ async def want_reads(
             "account_id": account_id,
             "record_id": record_id,
             "asked_at": now,
+            "is_control": is_control,
         }
-        for record_id in record_ids
+        for record_id, is_control in zip(record_ids, are_controls, strict=True)
     ]
-    return len(
-        await session.insert(
-            "wanted_reads", wanted, otherwise=lambda _there, _new: {"asked_at": now}
-        )
-    )
+
+    def ask_again(there: Row, new: Row) -> Row:
+        is_control = there["is_control"] and new["is_control"]
+        return {"asked_at": now, "is_control": is_control}
+
+    return len(await session.insert("wanted_reads", wanted, otherwise=ask_again))
 
 
 async def wanted_reads(
@@ -122,13 +125,41 @@ async def wanted_reads(
     wanted = [
         row
         for row in session.find("wanted_reads", "account", account_id, tenant_id)
-        if row["asked_at"] <= before
+        if not row["is_control"] and row["asked_at"] <= before
     ]
     wanted.sort(key=lambda row: (row["asked_at"], row["record_id"]))
     return [
         {"record_id": row["record_id"], "asked_at": row["asked_at"]}
         for row in wanted[:limit]
     ]
+
+
+async def controls(
+    session: Session, *, tenant_id: str, account_id: str, limit: int
+) -> list[Row]:
+    found = [
+        row
+        for row in session.find("wanted_reads", "account", account_id, tenant_id)
+        if row["is_control"]
+    ]
+    found.sort(key=lambda row: row["record_id"])
+    found.sort(key=lambda row: row["asked_at"], reverse=True)
+    return [{"record_id": row["record_id"]} for row in found[:limit]]
+
+
+async def forget_controls(
+    session: Session, *, tenant_id: str, account_id: str, before: datetime.datetime
+) -> int:
+    wanted = session.find("wanted_reads", "account", account_id, tenant_id)
+    if any(not row["is_control"] for row in wanted):
+        return 0
+    return len(
+        await session.delete(
+            "wanted_reads",
+            wanted,
+            where=lambda row: row["is_control"] and row["asked_at"] <= before,
+        )
+    )
 
 
 async def forget_wanted_reads(
@@ -221,7 +252,7 @@ async def get_account(
         {
             **ACCOUNT(row),
             "has_open_writes": row["write_at"] is not None,
-            "has_wanted_reads": bool(wanted),
+            "has_wanted_reads": any(not row["is_control"] for row in wanted),
         }
     ]
 

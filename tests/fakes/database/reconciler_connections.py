@@ -14,6 +14,9 @@ CONNECTION = only(
     "state",
     "attention",
     "attention_side",
+    "guard_left_at",
+    "guard_right_at",
+    "approved_until",
     "version",
     "created_at",
     "started_at",
@@ -29,6 +32,8 @@ CONNECTION = only(
     "updated_left",
     "updated_right",
 )
+IDENTITY = "memory/1"
+"""Which database this is; a connection remembers where it was last scanned."""
 SCANNED = only(
     "connection_id", "left_account", "right_account", "left_scanned", "right_scanned"
 )
@@ -40,6 +45,11 @@ def is_running(row: Row) -> bool:
 
 def is_kept(row: Row) -> bool:
     return row["deleted_at"] is None
+
+
+def ended_lease(row: Row) -> Row:
+    """Return what changes where whoever planned a connection no longer may."""
+    return {"lease_until": None, "lease_version": row["lease_version"] + 1}
 
 
 def _uses(row: Row, account_id: str) -> bool:
@@ -172,8 +182,7 @@ async def set_connection_state(
                 "attention": attention,
                 "attention_side": attention_side,
                 "due_at": None,
-                "lease_until": None,
-                "lease_version": row["lease_version"] + 1,
+                **ended_lease(row),
             },
         )
     )
@@ -191,6 +200,7 @@ async def await_scans(
     def change(row: Row) -> Row:
         return {
             "state": "scanning",
+            "epoch": IDENTITY,
             "attention": "",
             "attention_side": None,
             "started_at": row["started_at"] or now,
@@ -204,8 +214,7 @@ async def await_scans(
             "done": 0,
             "failed": 0,
             "due_at": None,
-            "lease_until": None,
-            "lease_version": row["lease_version"] + 1,
+            **ended_lease(row),
         }
 
     wanted = [session.get("connections", connection_id, tenant_id)]
@@ -283,6 +292,7 @@ async def claim_connection(
         return (
             row["due_at"] is not None
             and row["due_at"] <= now
+            and row["epoch"] == IDENTITY
             and is_running(row)
             and is_kept(row)
             and (row["lease_until"] is None or row["lease_until"] <= now)

@@ -29,8 +29,18 @@ async def add_intents(
     sides: list[str],
     kinds: list[str],
     bodies: list[bytes],
+    is_destructive: list[bool],
 ) -> int:
-    given = zip(intent_ids, link_ids, account_ids, sides, kinds, bodies, strict=True)
+    given = zip(
+        intent_ids,
+        link_ids,
+        account_ids,
+        sides,
+        kinds,
+        bodies,
+        is_destructive,
+        strict=True,
+    )
     made = [
         {
             "tenant_id": tenant_id,
@@ -42,10 +52,11 @@ async def add_intents(
             "kind": kind,
             "state": "open",
             "body": body,
+            "is_destructive": undoes,
             "decided_at": now,
             "look_at": look_at,
         }
-        for intent_id, link_id, account_id, side, kind, body in given
+        for intent_id, link_id, account_id, side, kind, body, undoes in given
     ]
     return len(await session.insert("intents", made))
 
@@ -55,7 +66,20 @@ async def lock_open_intents(
 ) -> list[Row]:
     keys = [(connection_id, intent_id, tenant_id) for intent_id in intent_ids]
     held = await session.lock("intents", session.get_all("intents", keys))
-    return [OPEN(row) for row in held if row["state"] in ("open", "unknown")]
+    return [OPEN(row) for row in held if _is_open(row)]
+
+
+async def look_at_all(
+    session: Session, *, tenant_id: str, connection_id: str, now: datetime.datetime
+) -> int:
+    return len(
+        await session.update(
+            "intents",
+            session.find("intents", "open", connection_id, tenant_id),
+            lambda _: {"look_at": now},
+            where=_is_open,
+        )
+    )
 
 
 async def save_intents(
@@ -105,6 +129,10 @@ async def save_intents(
         ) in zip(first, second, strict=True)
     ]
     return len(await session.insert("intents", told, otherwise=_told))
+
+
+def _is_open(row: Row) -> bool:
+    return row["state"] in ("open", "unknown")
 
 
 def _told(there: Row, new: Row) -> Row:
@@ -159,7 +187,7 @@ async def claim_looks(
         row
         for row in session.find("intents", "look")
         if row["look_at"] <= now
-        and row["state"] in ("open", "unknown")
+        and _is_open(row)
         and (row["connection_id"], row["tenant_id"]) in running
     ]
     due.sort(key=lambda row: row["look_at"])

@@ -26,6 +26,13 @@ async def load_links_of_records(
     ]
 
 
+async def load_links(
+    session: Session, *, tenant_id: str, connection_id: str, link_ids: list[str]
+) -> list[Row]:
+    keys = [(connection_id, link_id, tenant_id) for link_id in link_ids]
+    return [LINK(row) for row in session.get_all("links", keys)]
+
+
 async def lock_links(
     session: Session, *, tenant_id: str, connection_id: str, link_ids: list[str]
 ) -> list[Row]:

@@ -8,6 +8,7 @@ from tests.fakes.database.sessions import Session, keep
 from tests.fakes.database.tables import Row, only
 
 OBSERVED = only("account_id", "record_id", "record", "digest", "read_at")
+FOLLOWED = only("record_id", "read_at")
 COUNTED = only("parts_seen", "part_count", "asked_at", "first_read_at")
 
 
@@ -27,10 +28,18 @@ async def save_observations(
     read_at: list[datetime.datetime],
     modified_at: list[datetime.datetime | None],
     is_live: list[bool],
+    is_tight: list[bool],
     scan_id: str | None,
 ) -> list[Row]:
     given = zip(
-        record_ids, records, digests, read_at, modified_at, is_live, strict=True
+        record_ids,
+        records,
+        digests,
+        read_at,
+        modified_at,
+        is_live,
+        is_tight,
+        strict=True,
     )
     seen = [
         {
@@ -43,9 +52,10 @@ async def save_observations(
             "changed_at": when,
             "modified_at": modified,
             "is_live": lives,
+            "is_tight": tight,
             "seen_scan": scan_id,
         }
-        for record_id, record, digest, when, modified, lives in given
+        for record_id, record, digest, when, modified, lives, tight in given
     ]
     stored = await session.insert("observations", seen, otherwise=_newer)
     return [
@@ -65,7 +75,7 @@ def _newer(there: Row, new: Row) -> Row | None:
         is_newer = new["read_at"] > there["read_at"]
     if not is_newer:
         return None
-    is_same = there["digest"] == new["digest"]
+    is_same = there["digest"] == new["digest"] and there["missing_since"] is None
     return {
         "record": new["record"],
         "digest": new["digest"],
@@ -73,6 +83,9 @@ def _newer(there: Row, new: Row) -> Row | None:
         "changed_at": there["changed_at"] if is_same else new["read_at"],
         "modified_at": has,
         "is_live": new["is_live"],
+        "is_tight": new["is_tight"],
+        "missing_since": None,
+        "ask_again_at": None,
         "seen_scan": there["seen_scan"]
         if new["seen_scan"] is None
         else new["seen_scan"],
@@ -269,7 +282,25 @@ async def load_observed(
 ) -> list[Row]:
     wanted = zip(account_ids, record_ids, strict=True)
     found = (session.get("observations", a, r, tenant_id) for a, r in wanted)
-    return [OBSERVED(row) for row in found if row is not None]
+    return [
+        {**OBSERVED(row), "is_missing": row["missing_since"] is not None}
+        for row in found
+        if row is not None
+    ]
+
+
+async def find_followed(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    record_ids: list[str],
+    digests: list[str],
+) -> list[Row]:
+    wanted = dict(zip(record_ids, digests, strict=True))
+    keys = [(account_id, record_id, tenant_id) for record_id in record_ids]
+    held = await session.lock("observations", session.get_all("observations", keys))
+    return [FOLLOWED(r) for r in held if r["digest"] == wanted[r["record_id"]]]
 
 
 async def find_sharers(

@@ -1,14 +1,10 @@
 """The reconciler's queries on the records that wait to be planned."""
 
-from collections.abc import Iterable
-
-from tests.fakes.database.sessions import Session, keep
+from tests.fakes.database import marking
+from tests.fakes.database.sessions import Session
 from tests.fakes.database.tables import Row, only
 
-DIRTY = only("side", "record_id", "mark")
-
-Place = tuple[str, str, str, str]
-"""Tenant, connection, side and record."""
+DIRTY = only("side", "record_id", "mark", "is_check")
 
 
 async def mark_changed(
@@ -17,8 +13,10 @@ async def mark_changed(
     tenant_id: str,
     account_id: str,
     record_ids: list[str],
+    is_urgent: list[bool],
     scan_id: str | None,
 ) -> list[Row]:
+    urgent = dict(zip(record_ids, is_urgent, strict=True))
     places = {
         (tenant_id, row["connection_id"], side, record_id)
         for row in _connections(session, tenant_id=tenant_id, account_id=account_id)
@@ -30,7 +28,19 @@ async def mark_changed(
         )
         for record_id in record_ids
     }
-    return await _mark(session, places)
+    rows = (
+        {**row, "is_urgent": urgent[row["record_id"]]}
+        for row in marking.rows(session, sorted(places))
+    )
+    stored = await session.insert(
+        "dirty",
+        rows,
+        otherwise=lambda there, new: {
+            "mark": new["mark"],
+            "is_urgent": there["is_urgent"] or new["is_urgent"],
+        },
+    )
+    return [{"connection_id": row["connection_id"]} for row in stored]
 
 
 async def mark_sharers(
@@ -51,7 +61,7 @@ async def mark_sharers(
             "emails", "email", row[f"{side}_account"], email, tenant_id
         )[:sharers_max]
     }
-    return await _mark(session, places)
+    return await marking.mark(session, places)
 
 
 async def mark_records(
@@ -64,28 +74,54 @@ async def mark_records(
 ) -> int:
     marked = zip(sides, record_ids, strict=True)
     places = [(tenant_id, connection_id, side, record) for side, record in marked]
-    return len(await _mark(session, places))
+    return len(await marking.mark(session, places))
 
 
 async def mark_all(
-    session: Session, *, tenant_id: str, connection_id: str, side: str, account_id: str
+    session: Session,
+    *,
+    tenant_id: str,
+    connection_id: str,
+    side: str,
+    account_id: str,
+    is_check: bool,
 ) -> int:
     linked = {
         record_id
         for link in session.find("links", "connection", connection_id, tenant_id)
         for record_id in (link["left_record_id"], link["right_record_id"])
     }
-    places = [
-        (tenant_id, connection_id, side, row["record_id"])
+    tight = {
+        row["record_id"]: row["is_tight"]
         for row in session.find("observations", "account", account_id, tenant_id)
         if row["is_live"] or row["record_id"] in linked
+    }
+    places = [
+        (tenant_id, connection_id, side, record_id) for record_id in sorted(tight)
     ]
-    rows = _rows(session, sorted(places))
-    return len(await session.insert("dirty", rows, otherwise=keep))
+    rows = (
+        {**row, "is_urgent": tight[row["record_id"]], "is_check": is_check}
+        for row in marking.rows(session, places)
+    )
+    return len(
+        await session.insert(
+            "dirty",
+            rows,
+            otherwise=lambda there, new: {
+                "mark": new["mark"] if new["is_check"] else there["mark"],
+                "is_check": there["is_check"] or new["is_check"],
+            },
+        )
+    )
 
 
 async def load_dirty(
-    session: Session, *, tenant_id: str, connection_id: str, limit: int
+    session: Session,
+    *,
+    tenant_id: str,
+    connection_id: str,
+    limit: int,
+    only_urgent: bool,
 ) -> list[Row]:
     def is_free(row: Row) -> bool:
         links = session.find(
@@ -94,8 +130,10 @@ async def load_dirty(
         return not links or links[0]["intent_id"] is None
 
     waiting = session.find("dirty", "connection", connection_id, tenant_id)
-    free = [row for row in waiting if is_free(row)]
-    free.sort(key=lambda row: row["mark"])
+    free = [
+        row for row in waiting if is_free(row) and (row["is_urgent"] or not only_urgent)
+    ]
+    free.sort(key=lambda row: (not row["is_urgent"], row["mark"]))
     return [DIRTY(row) for row in free[:limit]]
 
 
@@ -108,8 +146,9 @@ async def clear_dirty(
     record_ids: list[str],
     marks: list[int],
 ) -> int:
+    given = zip(sides, record_ids, marks, strict=True)
     planned = []
-    for side, record_id, mark in zip(sides, record_ids, marks, strict=True):
+    for side, record_id, mark in given:
         row = session.get("dirty", connection_id, side, record_id, tenant_id)
         if row is not None and row["mark"] == mark:
             planned.append(row)
@@ -132,26 +171,3 @@ def _connections(session: Session, *, tenant_id: str, account_id: str) -> list[R
             and row["deleted_at"] is None
         ),
     )
-
-
-async def _mark(session: Session, places: Iterable[Place]) -> list[Row]:
-    """Mark records under new marks; returns the connection of each."""
-    stored = await session.insert(
-        "dirty",
-        _rows(session, sorted(places)),
-        otherwise=lambda _there, new: {"mark": new["mark"]},
-    )
-    return [{"connection_id": row["connection_id"]} for row in stored]
-
-
-def _rows(session: Session, places: Iterable[Place]) -> Iterable[Row]:
-    """Return rows whose marks are drawn one by one, as they are stored."""
-    table = session.tables["dirty"]
-    for tenant_id, connection_id, side, record_id in places:
-        yield {
-            "tenant_id": tenant_id,
-            "connection_id": connection_id,
-            "side": side,
-            "record_id": record_id,
-            "mark": table.next_value(),
-        }

@@ -21,6 +21,10 @@ def _is_looked_for(row: Row) -> bool:
     return row["look_at"] is not None
 
 
+def _is_asked_again(row: Row) -> bool:
+    return row["ask_again_at"] is not None
+
+
 def _is_tried_again(row: Row) -> bool:
     return row["retry_at"] is not None
 
@@ -153,8 +157,9 @@ CONNECTOR: Final = {
         },
     ),
     "wanted_reads": Shape(
-        columns=_columns("tenant_id account_id record_id asked_at"),
+        columns=_columns("tenant_id account_id record_id asked_at is_control"),
         key=("account_id", "record_id", "tenant_id"),
+        defaults={"is_control": False},
         indexes={"account": OF_ACCOUNT},
     ),
 }
@@ -170,13 +175,16 @@ RECONCILER: Final = {
     "connections": Shape(
         columns=_columns(
             "tenant_id connection_id settings left_account right_account left_side"
-            " right_side state attention attention_side version created_at started_at"
+            " right_side state epoch attention attention_side guard_left_at"
+            " guard_right_at approved_until version created_at started_at"
+            " sweep_asked_at left_sweep right_sweep"
             " scan_asked_at left_scan right_scan left_scanned right_scanned"
             " sync_started_at due_at lease_until lease_version planned done failed"
             " created_left created_right updated_left updated_right deleted_at"
         ),
         key=("connection_id", "tenant_id"),
         defaults={
+            "epoch": "",
             "attention": "",
             "left_scanned": False,
             "right_scanned": False,
@@ -193,10 +201,14 @@ RECONCILER: Final = {
     "observations": Shape(
         columns=_columns(
             "tenant_id account_id record_id record digest read_at changed_at"
-            " modified_at is_live seen_scan"
+            " modified_at is_live is_tight seen_scan missing_since ask_again_at"
         ),
         key=("account_id", "record_id", "tenant_id"),
-        indexes={"account": OF_ACCOUNT},
+        defaults={"is_tight": False},
+        indexes={
+            "account": OF_ACCOUNT,
+            "missing": IndexShape(where=_is_asked_again),
+        },
     ),
     "emails": Shape(
         columns=_columns("tenant_id account_id email record_id"),
@@ -240,17 +252,20 @@ RECONCILER: Final = {
         },
     ),
     "dirty": Shape(
-        columns=_columns("tenant_id connection_id side record_id mark"),
+        columns=_columns(
+            "tenant_id connection_id side record_id mark is_urgent is_check"
+        ),
         key=("connection_id", "side", "record_id", "tenant_id"),
+        defaults={"is_urgent": False, "is_check": False},
         indexes={"connection": OF_CONNECTION},
     ),
     "intents": Shape(
         columns=_columns(
             "tenant_id connection_id intent_id link_id account_id side kind state"
-            " body decided_at sent_at look_at closed_at outcome reason"
+            " body is_destructive decided_at sent_at look_at closed_at outcome reason"
         ),
         key=("connection_id", "intent_id", "tenant_id"),
-        defaults={"outcome": "", "reason": ""},
+        defaults={"is_destructive": False, "outcome": "", "reason": ""},
         indexes={
             "connection": OF_CONNECTION,
             "look": IndexShape(where=_is_looked_for),

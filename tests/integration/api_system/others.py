@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from deploy.local import nats
-from proto import auth, connector, reconciler
+from proto import auth, connector, progress, reconciler
 from proto.base import Command, Done, Reply
 from proto.errors import ErrorCode
 from proto.fields import Field, FieldKind, Role
@@ -60,6 +60,7 @@ class Others:
         self.failing: dict[type[Command[Any]], CommandFailed] = {}
         self.accounts: dict[str, dict[str, auth.Account]] = {}
         self.connections: dict[str, dict[str, reconciler.Connection]] = {}
+        self.links: dict[str, set[str]] = {}
         self.begun: dict[str, auth.BeginAuthorisation] = {}
         self.records: tuple[reconciler.RecordView, ...] = ()
         self.authorisation_age = datetime.timedelta(minutes=10)
@@ -68,10 +69,15 @@ class Others:
 
     @contextlib.contextmanager
     def refusing(
-        self, command: type[Command[Any]], code: ErrorCode, *, field: str = ""
+        self,
+        command: type[Command[Any]],
+        code: ErrorCode,
+        detail: str = "",
+        *,
+        field: str = "",
     ) -> Iterator[None]:
         """Answer a command with an error for a while."""
-        self.failing[command] = CommandFailed(code, field=field)
+        self.failing[command] = CommandFailed(code, detail, field=field)
         try:
             yield
         finally:
@@ -93,7 +99,11 @@ class Others:
         return account
 
     def add_connection(
-        self, tenant_id: str, settings: reconciler.Settings | None = None
+        self,
+        tenant_id: str,
+        settings: reconciler.Settings | None = None,
+        *,
+        guarded: tuple[reconciler.Side, ...] = (),
     ) -> reconciler.Connection:
         settings = settings or reconciler.Settings(
             name="Newsletter",
@@ -106,6 +116,7 @@ class Others:
             left_app=DAV,
             right_app=MAIL,
             state=reconciler.ConnectionState.DRAFT,
+            guarded=guarded,
             mappings=(
                 reconciler.MappingView(
                     mapping_id="email",
@@ -206,6 +217,25 @@ class Others:
             return now
         return self._put(command, now, state=ACTS[command.act])
 
+    async def approve(self, command: reconciler.ApproveChanges) -> Reply:
+        return self._put(command, self._connection(command), guarded=())
+
+    async def link(self, command: reconciler.LinkRecords) -> Reply:
+        self._connection(command)
+        for field in ("left_record_id", "right_record_id"):
+            if getattr(command, field).startswith("gone"):
+                raise CommandFailed(ErrorCode.NOT_FOUND, "No such.", field=field)
+        link_id = self._new.new(LinkId)
+        self.links.setdefault(command.connection_id, set()).add(link_id)
+        return reconciler.Linked(link_id=link_id)
+
+    async def unlink(self, command: reconciler.UnlinkRecords) -> Reply:
+        self._connection(command)
+        if command.link_id not in self.links.get(command.connection_id, ()):
+            raise CommandFailed(ErrorCode.NOT_FOUND, "No such.", field="link_id")
+        self.links[command.connection_id].discard(command.link_id)
+        return Done()
+
     async def get_connection(self, command: reconciler.GetConnection) -> Reply:
         return self._connection(command)
 
@@ -236,8 +266,8 @@ class Others:
             state=reconciler.ConnectionState.NEEDS_ATTENTION,
             attention=ErrorCode.ACCOUNT_LOST,
             attention_side=reconciler.Side.LEFT,
-            counts=reconciler.Counts(in_sync=7),
-            progress=reconciler.Progress(scanned_left=9, seconds_left=4),
+            counts=progress.Counts(in_sync=7),
+            progress=progress.Progress(scanned_left=9, seconds_left=4),
         )
 
     async def list_records(self, command: reconciler.ListRecords) -> Reply:
@@ -315,6 +345,9 @@ def answers(others: Others) -> dict[str, dict[type[Command[Any]], Any]]:
             reconciler.CreateConnection: others.create,
             reconciler.ChangeConnection: others.change,
             reconciler.TellConnection: others.tell,
+            reconciler.ApproveChanges: others.approve,
+            reconciler.LinkRecords: others.link,
+            reconciler.UnlinkRecords: others.unlink,
             reconciler.GetConnection: others.get_connection,
             reconciler.ListConnections: others.list_connections,
             reconciler.GetStatus: others.status,

@@ -45,7 +45,7 @@ async def test_settings_that_cannot_be_used_are_refused_by_name(world):
         ({"right": left}, ErrorCode.INVALID, "right"),
         ({"right": nobody}, ErrorCode.NOT_FOUND, "right.account_id"),
         ({"left": no_list}, ErrorCode.NOT_FOUND, "left.container_id"),
-        ({"mappings_off": ("nothing",)}, ErrorCode.INVALID, "mappings_off"),
+        ({"mappings_off": ("nothing",)}, ErrorCode.INVALID, "/mappings_off/0"),
         ({"name": " "}, ErrorCode.INVALID, "name"),
         ({"direction": Direction.UNKNOWN}, ErrorCode.INVALID, "direction"),
         ({"winner": Side.UNKNOWN}, ErrorCode.INVALID, "winner"),

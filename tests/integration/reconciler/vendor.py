@@ -19,7 +19,7 @@ from proto.errors import ErrorCode
 from proto.fields import Field, FieldKind, Fields, Role
 from proto.ids import AccountId, AppId, ContainerId, FieldId, RecordId
 from proto.record import Presence, Record
-from services.reconciler.engine import canon
+from services.reconciler.engine import canon, consent
 
 LEFT_IDS = ("email", "first_name", "last_name", "job_title")
 RIGHT_IDS = ("MAIL", "GIVEN", "FAMILY", "TITLE")
@@ -69,6 +69,11 @@ class Vendor:
             containers=self.containers,
             capabilities=Capabilities(
                 detects_deletions=True,
+                detects_unsubscribes=True,
+                has_consent=True,
+                can_unsubscribe=True,
+                can_tag=True,
+                can_change_containers=True,
                 refuses_duplicate_emails=True,
                 can_find_by_email=True,
                 settle_s=1,
@@ -98,6 +103,14 @@ class Vendor:
                 self.records[record_id], presence=Presence.DELETED, fields={}
             )
         )
+
+    def put(self, record_id: RecordId, **changes: object) -> None:
+        """Have a user change what is not a field."""
+        self._put(msgspec.structs.replace(self.records[record_id], **changes))
+
+    def vanish(self, record_id: RecordId) -> Record:
+        """Lose a contact without a word; returns it, to be brought back."""
+        return self.records.pop(record_id)
 
     def live(self) -> list[Record]:
         return [r for r in self.records.values() if r.presence is Presence.LIVE]
@@ -211,8 +224,20 @@ class Vendor:
             assert write.record_id is not None
             record_id = write.record_id
             self._update(record_id, write.fields)
+        self._change(record_id, write)
         self.writes.append((write.kind, record_id, write.fields))
         return self.records[record_id]
+
+    def _change(self, record_id: RecordId, write: ContactWrite) -> None:
+        record, change = self.records[record_id], write.memberships
+        tags = {*record.tags, *change.tags_add} - set(change.tags_remove)
+        containers = {*record.containers, *change.containers_add}
+        self.records[record_id] = msgspec.structs.replace(
+            record,
+            tags=tuple(sorted(tags)),
+            containers=tuple(sorted(containers - set(change.containers_remove))),
+            consent=max(record.consent, write.consent, key=consent.RANKS.__getitem__),
+        )
 
     def _create(
         self, fields: Fields, containers: tuple[ContainerId, ...] = ()

@@ -184,17 +184,18 @@ class World:
         self.jobs.append(job)
         vendor = self.vendors[job.account_id]
         gone = [
-            Record(record_id=i, presence=Presence.DELETED)
+            Record(record_id=i, presence=Presence.MISSING)
             for i in job.record_ids
             if i not in vendor.records
         ]
-        there = [vendor.records[i] for i in job.record_ids if i in vendor.records]
+        wanted = (*job.record_ids, *job.control_ids)
+        there = [vendor.records[i] for i in wanted if i in vendor.records]
         await work.send(
             ContactsObserved(
                 tenant_id=TENANT,
                 account_id=job.account_id,
                 records=tuple(there + gone),
-                read_at=work.clock.now(),
+                read_at=self.now(),
             )
         )
 

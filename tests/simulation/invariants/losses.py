@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from proto.fields import Role
 from proto.reconciler import Side
-from services.reconciler.engine.model import Rule
+from services.reconciler.engine.model import Cause
 from tests.simulation.invariants.aftermath import Aftermath
 from tests.simulation.invariants.truth import Truth, Wrong, same, serials, tell
 from tests.simulation.ledger import Act, Entry, Key, Who
@@ -31,6 +31,24 @@ def check(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     for place in dict.fromkeys(places):
         for holder in truth.book(place).live():
             yield from _of_record((place, holder.record_id), after, truth)
+    yield from _emptied(after, truth)
+
+
+def _emptied(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
+    """Yield what an empty value took the place of, though the two were just linked.
+
+    Names are left out: a full name may leave one of its parts empty elsewhere.
+    """
+    owned = {each.connection_id: each for each in truth.owned}
+    for planned in after.intents:
+        intent = planned.intent
+        place = owned[planned.connection_id].place(Side(intent.side))
+        for change in intent.changes:
+            is_emptied = change.before and not change.after
+            role = truth.ways(place).role_of(change.field_id)
+            if change.cause is Cause.FIRST_MATCH and is_emptied and role not in NAMES:
+                where = f"{place.app}/{intent.record_id} {change.field_id}"
+                yield Wrong("I3", f"{where} {change.before!r} was emptied when linked")
 
 
 def _of_record(key: Key, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
@@ -120,7 +138,7 @@ def _is_accounted_for(
 def _is_first_match(write: Entry, name: str, after: Aftermath) -> bool:
     """Say whether a value was written because the two had never been in step."""
     return any(
-        change.field_id == name and change.rule is Rule.FIRST_MATCH
+        change.field_id == name and change.cause is Cause.FIRST_MATCH
         for planned in after.intents
         if planned.intent.record_id == write.record_id
         for change in planned.intent.changes

@@ -14,7 +14,7 @@ import msgspec
 from proto import codec
 from proto.connector import Container
 from proto.errors import ErrorCode
-from proto.fields import Field, Fields
+from proto.fields import Field
 from proto.ids import ContainerId, FieldId, RecordId
 from proto.record import Consent, Presence, Record
 from services.connector.errors import CallFailed, Meaning
@@ -22,6 +22,7 @@ from services.connector.manifest import Manifest
 from services.connector.port import (
     Answer,
     Call,
+    Change,
     CreateResult,
     Exists,
     Facts,
@@ -55,8 +56,6 @@ _PRESENCES: Final = {
     "deleted": Presence.DELETED,
     "merged": Presence.MERGED,
 }
-GONE: Final = getattr(Presence, "MISSING", Presence.DELETED)
-"""What an id amounts to that the vendor does not know."""
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -160,6 +159,7 @@ class SimApp:
         draft = wire.Draft(
             fields=dict(new.fields),
             lists=tuple(map(str, new.containers)),
+            tags=new.tags,
             consent=consent,
             marker=new.marker,
         )
@@ -179,12 +179,22 @@ class SimApp:
             return _refusal(answer, ErrorCode.VALUE_REFUSED)
         return Written(record=self._record(answer.decode(wire.Person)))
 
-    def update(self, snapshot: Snapshot, fields: Fields) -> Operation[UpdateResult]:
-        """Set these fields of one person."""
-        method, written = "PATCH", dict(fields)
+    def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
+        """Change one person in one call."""
+        method, written = "PATCH", dict(change.fields)
         if self.ways.replaces_whole:
             person = msgspec.json.decode(snapshot.raw, type=wire.Person)
-            method, written = "PUT", {**person.fields, **fields}
+            method, written = "PUT", {**person.fields, **change.fields}
+        is_tightening = change.consent is not Consent.UNKNOWN
+        members = change.memberships
+        draft = wire.Draft(
+            fields=written,
+            lists_add=tuple(map(str, members.containers_add)),
+            lists_remove=tuple(map(str, members.containers_remove)),
+            tags_add=members.tags_add,
+            tags_remove=members.tags_remove,
+            consent=change.consent.value if is_tightening else None,
+        )
         headers: tuple[tuple[str, str], ...] = ()
         if self.ways.writes_conditionally:
             headers = (("If-Match", snapshot.record.version),)
@@ -192,7 +202,7 @@ class SimApp:
             method=method,
             path=_path_of(snapshot.record.record_id),
             headers=headers,
-            body=codec.encode(wire.Draft(fields=written)),
+            body=codec.encode(draft),
             accepts=(200, 404, 409, 412, 422),
             is_write=True,
         )
@@ -297,7 +307,7 @@ def _decode(cursor: str) -> Cursor:
 
 
 def _gone(record_id: str) -> Record:
-    return Record(record_id=RecordId(record_id), presence=GONE)
+    return Record(record_id=RecordId(record_id), presence=Presence.MISSING)
 
 
 def _refusal(answer: Answer, code: ErrorCode) -> Refused:

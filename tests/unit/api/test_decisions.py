@@ -1,25 +1,49 @@
 """What the api decides without asking anybody: pace, settings, faults, links."""
 
+import datetime
+
+import msgspec
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proto.errors import ErrorCode
-from services.api import bodies, calls, config, pages, problems, seals
+from proto.ids import AppId, ConnectionId
+from proto.reconciler import (
+    Connection,
+    ConnectionState,
+    Direction,
+    Offers,
+    Settings,
+    Side,
+)
+from proto.rules import Operator, Unsubscribes
+from services.api import (
+    bodies,
+    calls,
+    config,
+    guard,
+    pages,
+    problems,
+    reasons,
+    seals,
+    settings,
+)
 from services.api.config import Config
 from services.api.errors import Fault, Refused
 from services.api.pacing import Pace
 from services.api.problems import Code
-from services.api.routes import connections
-from services.api.routes.connections import ConnectionChangeIn, ConnectionIn, EndIn
 from services.api.seals import Held
-from services.chassis.errors import BadConfiguration
+from services.api.settings import ConnectionChangeIn, ConnectionIn, EndIn
+from services.chassis.errors import BadConfiguration, CommandFailed
+from services.reconciler.engine.model import Reason
 
 HELD = Held(vendor_url="https://vendor.example/?state=x", browser="cookie")
 
 
-def settings(**changes: object) -> Config:
+def configured(**changes: object) -> Config:
     return Config(database_url="d", nats_url="n", **changes)  # type: ignore[arg-type]
 
 
@@ -66,7 +90,7 @@ def test_callers_remembered_are_bounded() -> None:
     ],
 )
 def test_the_public_address_is_known(changes: dict[str, object], url: str) -> None:
-    assert config.base_url(settings(**changes)) == url
+    assert config.base_url(configured(**changes)) == url
 
 
 @pytest.mark.parametrize(
@@ -88,14 +112,14 @@ def test_the_public_address_is_known(changes: dict[str, object], url: str) -> No
 )
 def test_an_unsafe_public_address_is_refused(public_url: str) -> None:
     with pytest.raises(BadConfiguration):
-        config.base_url(settings(public_url=public_url))
+        config.base_url(configured(public_url=public_url))
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "tandem.internal"])
 def test_where_others_can_reach_it_the_public_address_must_be_given(host: str) -> None:
     """Links and redirects once led to http://0.0.0.0, and codes over plain http."""
     with pytest.raises(BadConfiguration) as refused:
-        config.base_url(settings(http_host=host, http_port=8080))
+        config.base_url(configured(http_host=host, http_port=8080))
     (fault,) = refused.value.faults
     assert "API_HTTP_HOST" in fault
     assert "https" in fault
@@ -108,6 +132,17 @@ def test_where_others_can_reach_it_the_public_address_must_be_given(host: str) -
         (b'{"left": []}', Fault("/left", "Expected object, got array.")),
         (b"{}", Fault("/name", "Object missing required field name.")),
         (b'{"a/b~": 1}', Fault("/a~1b~0", "Object contains unknown field a/b~.")),
+        (
+            b'{"name": "a", "winners": {"": "left"}}',
+            Fault("/winners", "Expected str of length >= 1."),
+        ),
+        (
+            b'{"name": "a", "left_rules": [{"rule_id": "r", "conditions": [{}]}]}',
+            Fault(
+                "/left_rules/0/conditions/0/operator",
+                "Object missing required field operator.",
+            ),
+        ),
     ],
 )
 def test_a_fault_points_at_its_place(body: bytes, fault: Fault) -> None:
@@ -185,7 +220,7 @@ def test_what_is_no_apps_name_is_none(text: str) -> None:
 
 def test_a_change_leaves_what_it_does_not_mention() -> None:
     account_id = "acct_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11"
-    now = connections.settings_of(
+    now = settings.settings_of(
         ConnectionIn(
             name="a",
             left=EndIn(account_id=account_id, container_id="x"),
@@ -194,6 +229,96 @@ def test_a_change_leaves_what_it_does_not_mention() -> None:
         )
     )
     change, _ = bodies.parse(b'{"direction": "to_left"}', ConnectionChangeIn)
-    changed = connections.changed(now, change)
+    changed = settings.changed(now, change)
     assert (changed.direction, changed.winner) == ("to_left", "right")
     assert (changed.left, changed.right, changed.name) == (now.left, now.right, "a")
+
+
+RULES = b"""{
+    "left_rules": [
+        {
+            "rule_id": "customers",
+            "conditions": [{"operator": "is", "field_id": "stage", "value": "c"}],
+            "actions": [{"kind": "add_tag", "value": "gold"}],
+            "undoes": true
+        }
+    ],
+    "winners": {"name.given": "right"},
+    "custom_mappings": [
+        {
+            "left": {"field_id": "stage"},
+            "right": {"field_id": "STAGE", "label": "work"},
+            "options": [{"left": "c", "right": "1"}]
+        }
+    ],
+    "leaving": "keep_updating",
+    "unsubscribes": "status",
+    "tags_deletions": true,
+    "deletion_tag": "Bin"
+}"""
+
+
+def made(now: Settings) -> Connection:
+    return Connection(
+        connection_id=ConnectionId("conn_1"),
+        settings=now,
+        left_app=AppId("a"),
+        right_app=AppId("b"),
+        state=ConnectionState.LIVE,
+        guarded=(Side.RIGHT,),
+        offers=Offers(tags_deletions=Direction.TO_LEFT),
+        version=1,
+        created_at=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+    )
+
+
+def test_what_is_shown_of_settings_can_be_sent_again() -> None:
+    """A client changes one thing of what it read and sends the whole back."""
+    end = EndIn(account_id="acct_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11")
+    plain = settings.settings_of(ConnectionIn(name="a", left=end, right=end))
+    assert plain == Settings(name="a", left=plain.left, right=plain.right)
+    change, names = bodies.parse(RULES, ConnectionChangeIn)
+    now = settings.changed(plain, change)
+    assert now.left_rules[0].conditions[0].operator is Operator.IS
+    assert now.winners == {"name.given": Side.RIGHT}
+    assert now.unsubscribes is Unsubscribes.STATUS
+    shown = msgspec.to_builtins(settings.show_connection(made(now)))
+    assert (shown["guarded"], shown["name"]) == (("right",), "a")
+    assert shown["offers"] == {
+        "tags_deletions": "to_left",
+        "unsubscribes_tag": None,
+        "unsubscribes_status": None,
+    }
+    sent = {name: shown[name] for name in names}
+    again, _ = bodies.parse(msgspec.json.encode(sent), ConnectionChangeIn)
+    assert settings.changed(plain, again) == now
+    everything = {each.name for each in msgspec.structs.fields(Settings)}
+    assert everything == {each.name for each in msgspec.structs.fields(ConnectionIn)}
+    assert everything <= shown.keys()
+
+
+@pytest.mark.parametrize(
+    ("method", "field", "pointer"),
+    [
+        ("PATCH", "/left_rules/0/value", "/left_rules/0/value"),
+        ("PATCH", "/winners/name.given", "/winners/name.given"),
+        ("POST", "settings.left.account_id", "/left/account_id"),
+        ("POST", "right", "/right"),
+        ("GET", "after", "after"),
+    ],
+)
+def test_a_services_fault_has_a_pointer(method: str, field: str, pointer: str) -> None:
+    request = make_mocked_request(method, "/", match_info={"connection_id": "conn_1"})
+    err = CommandFailed(ErrorCode.INVALID, "Do better.", field=field)
+    assert guard.faults_of(err, request) == (Fault(pointer, "Do better."),)
+    unnamed = CommandFailed(ErrorCode.INVALID, field="connection_id")
+    assert guard.faults_of(unnamed, request) == ()
+
+
+@pytest.mark.parametrize("reason", [each for each in Reason if each != "unknown"])
+def test_every_reason_has_a_sentence_of_its_own(reason: Reason) -> None:
+    sentence = reasons.sentence(reason.value)
+    assert sentence.endswith("."), reason
+    assert sentence != reasons.sentence("unknown")
+    known = [reasons.sentence(each.value) for each in Reason]
+    assert known.count(sentence) == 1

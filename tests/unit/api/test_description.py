@@ -1,5 +1,7 @@
 """``openapi.yaml`` and the code say the same: routes, codes and every schema."""
 
+import enum
+import typing
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,10 +10,19 @@ import pytest
 from jsonschema import ValidationError
 from openapi_spec_validator import validate as validate_document
 
-from proto.reconciler import RecordState
-from services.api import access, problems, routes, views
-from services.api.routes import accounts, api_keys, apps, authorisations, connections
+from proto.reconciler import Direction, RecordState
+from proto.rules import ActionKind, Leaving, Operator, Unsubscribes
+from services.api import access, problems, routes, settings, views
+from services.api.routes import (
+    accounts,
+    api_keys,
+    apps,
+    authorisations,
+    connections,
+    links,
+)
 from services.api.views import View
+from services.reconciler.engine import pairing, texts, vetting
 from tests.contract import rest
 
 OPERATORS = {("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics")}
@@ -19,9 +30,16 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "ClientIn": apps.ClientIn,
     "AuthorisationIn": authorisations.AuthorisationIn,
     "PasswordAccountIn": accounts.PasswordAccountIn,
-    "EndIn": connections.EndIn,
-    "ConnectionIn": connections.ConnectionIn,
-    "ConnectionChangeIn": connections.ConnectionChangeIn,
+    "EndIn": settings.EndIn,
+    "ConditionIn": settings.ConditionIn,
+    "ActionIn": settings.ActionIn,
+    "RuleIn": settings.RuleIn,
+    "MappedFieldIn": settings.MappedFieldIn,
+    "OptionPairIn": settings.OptionPairIn,
+    "CustomMappingIn": settings.CustomMappingIn,
+    "ConnectionIn": settings.ConnectionIn,
+    "ConnectionChangeIn": settings.ConnectionChangeIn,
+    "LinkIn": links.LinkIn,
     "ApiKeyIn": api_keys.ApiKeyIn,
 }
 SHOWN: dict[str, type[View]] = {
@@ -35,9 +53,17 @@ SHOWN: dict[str, type[View]] = {
     "Field": views.FieldView,
     "Container": views.ContainerView,
     "Description": views.DescriptionView,
-    "End": views.EndView,
-    "Mapping": views.MappingView,
-    "Connection": views.ConnectionView,
+    "End": settings.EndView,
+    "Condition": settings.ConditionView,
+    "Action": settings.ActionView,
+    "Rule": settings.RuleView,
+    "MappedField": settings.MappedFieldView,
+    "OptionPair": settings.OptionPairView,
+    "CustomMapping": settings.CustomMappingView,
+    "Mapping": settings.MappingView,
+    "Offers": settings.OffersView,
+    "Connection": settings.ConnectionView,
+    "Link": views.LinkView,
     "Counts": views.CountsView,
     "Progress": views.ProgressView,
     "Status": views.StatusView,
@@ -47,7 +73,14 @@ SHOWN: dict[str, type[View]] = {
     "NewApiKey": views.NewApiKeyView,
 }
 GOOD_HEADERS = {"Content-Type": "application/json", "X-Request-Id": "trace-0001"}
-LIMITS = ("minLength", "maxLength", "minItems", "maxItems", "pattern")
+LIMITS = (
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "maxProperties",
+    "pattern",
+)
 
 
 def schemas() -> dict[str, Any]:
@@ -115,6 +148,27 @@ def enums_of(schema: Any) -> Iterator[tuple[str, ...]]:
             yield tuple(schema["enum"])
         for value in schema.values():
             yield from enums_of(value)
+
+
+def references_of(schema: Any) -> Iterator[str]:
+    """Return what a schema refers to, lists of references seen through."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            yield schema["$ref"]
+            if schema["$ref"].endswith("RulesIn"):
+                yield from references_of(schemas()["RulesIn"])
+        for value in schema.values():
+            yield from references_of(value)
+
+
+def examples_of(node: Any) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Return each example of a document, with its schema."""
+    if isinstance(node, dict):
+        if "schema" in node:
+            for example in node.get("examples", {}).values():
+                yield example["value"], node["schema"]
+        for value in node.values():
+            yield from examples_of(value)
 
 
 def test_the_description_is_valid_openapi() -> None:
@@ -192,7 +246,63 @@ def test_every_view_and_every_body_is_compared() -> None:
         for operation in rest.operations().values()
         if "requestBody" in operation
     }
-    assert described | {"EndIn"} == set(BODIES)
+    inside = {
+        reference.rpartition("/")[2]
+        for name in BODIES
+        for reference in references_of(schemas()[name])
+        if reference.endswith("In")
+    }
+    assert (described | inside) - {"RulesIn"} == set(BODIES)
+
+
+def test_every_example_is_of_its_schema() -> None:
+    found = list(examples_of(rest.document()))
+    assert len(found) > 15
+    for example, schema in found:
+        rest.validate(example, schema)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Operator", Operator),
+        ("ActionKind", ActionKind),
+        ("Leaving", Leaving),
+        ("Unsubscribes", Unsubscribes),
+        ("Direction", Direction),
+    ],
+)
+def test_words_that_can_be_sent_are_those_that_are_known(
+    name: str, words: type[enum.StrEnum]
+) -> None:
+    known = {each.value for each in words} - {"unknown"}
+    assert set(schemas()[name]["enum"]) == known
+    for struct in (settings.ConnectionIn, settings.ConditionIn, settings.ActionIn):
+        for field in msgspec.structs.fields(struct):
+            taken = set(typing.get_args(field.type))
+            assert not taken & known or taken == known, field.name
+
+
+def test_limits_are_those_of_the_engine() -> None:
+    """The api says no first; the reconciler's own no is for whoever asks it besides."""
+    described = schemas()
+    assert described["RulesIn"]["maxItems"] == vetting.RULES_MAX
+    rule = described["RuleIn"]["properties"]
+    assert rule["rule_id"]["maxLength"] == vetting.RULE_ID_LENGTH_MAX
+    assert rule["conditions"]["maxItems"] == vetting.CONDITIONS_MAX
+    assert rule["actions"]["maxItems"] == vetting.ACTIONS_MAX
+    for name in ("ConditionIn", "ActionIn"):
+        value = described[name]["properties"]["value"]
+        assert value["maxLength"] == texts.VALUE_LENGTH_MAX
+    made = described["CustomMappingIn"]["properties"]
+    assert made["options"]["maxItems"] == pairing.OPTION_PAIRS_MAX
+    label = described["MappedFieldIn"]["properties"]["label"]
+    assert label["maxLength"] == pairing.LABEL_LENGTH_MAX
+    connection = described["ConnectionIn"]["properties"]
+    made = connection["custom_mappings"]
+    assert made["maxItems"] == pairing.CUSTOM_MAPPINGS_MAX
+    for name in ("deletion_tag", "unsubscribe_tag"):
+        assert connection[name]["maxLength"] == texts.TAG_LENGTH_MAX
 
 
 def test_states_of_records_are_those_that_can_be_asked_for() -> None:
@@ -216,7 +326,7 @@ def test_a_difference_is_seen() -> None:
         },
     ):
         described = {**good, **change}
-        assert list(differences("EndIn", connections.EndIn, described)), change
+        assert list(differences("EndIn", settings.EndIn, described)), change
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import msgspec
 from proto import codec
 from proto.connector import Container
 from proto.errors import ErrorCode
-from proto.fields import Field, Fields
+from proto.fields import Field
 from proto.ids import FieldId, RecordId
 from proto.record import Presence, Record
 from services.connector.apps._template import fields as people
@@ -22,6 +22,7 @@ from services.connector.manifest import Manifest
 from services.connector.port import (
     Answer,
     Call,
+    Change,
     CreateResult,
     Exists,
     Facts,
@@ -99,10 +100,11 @@ class App:
                 method="GET", path=_path_of(record_id), accepts=(200, 404)
             )
             if answer.status == 404:
-                # Somebody else's 404, such as a proxy's, is no deletion: it raises.
+                # Somebody else's 404, such as a proxy's, says nothing: it raises. The
+                # vendor's own is no proof either; only its tombstones are.
                 answer.decode(wire.Problem)
-                gone = Record(record_id=record_id, presence=Presence.DELETED)
-                found.append(Snapshot(record=gone))
+                missing = Record(record_id=record_id, presence=Presence.MISSING)
+                found.append(Snapshot(record=missing))
             else:
                 record = people.read(answer.decode(wire.Person))
                 found.append(Snapshot(record=record, raw=answer.body))
@@ -146,9 +148,13 @@ class App:
             return _refusal(answer)
         return Written(record=people.read(answer.decode(wire.Person)))
 
-    def update(self, snapshot: Snapshot, fields: Fields) -> Operation[UpdateResult]:
-        """Set these fields of one person; PATCH leaves the rest alone."""
-        body = people.write(fields)
+    def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
+        """Set these fields of one person; PATCH leaves the rest alone.
+
+        The manifest claims neither tags nor lists nor consent, so that the change
+        holds none. An app that has them writes all in one call, if it can.
+        """
+        body = people.write(change.fields)
         if not isinstance(body, dict):
             return Refused(code=ErrorCode.VALUE_REFUSED, field_id=body)
         answer = yield Call(

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from proto.connector import Container
 from proto.errors import ErrorCode
-from proto.fields import Field, Fields
+from proto.fields import Field
 from proto.ids import ContainerId, RecordId
 from proto.record import Presence, Record
 from services.connector.apps.carddav import (
@@ -14,16 +14,18 @@ from services.connector.apps.carddav import (
     cards,
     discovery,
     fields,
+    tags,
     walk,
     wire,
 )
 from services.connector.apps.carddav.cards import Card
 from services.connector.apps.carddav.discovery import Place
-from services.connector.apps.carddav.fields import BadValue
+from services.connector.apps.carddav.values import BadValue
 from services.connector.errors import CallFailed
 from services.connector.manifest import Manifest
 from services.connector.port import (
     Answer,
+    Change,
     CreateResult,
     Exists,
     Facts,
@@ -150,6 +152,7 @@ class App:
         marker = new.marker or str(uuid.uuid4())
         try:
             card = fields.create(marker, new.fields)
+            tags.write(card, add=new.tags)
         except BadValue as err:
             return Refused(code=ErrorCode.VALUE_REFUSED, field_id=err.field_id)
         book = next(iter(new.containers), None) or (yield from self._first_book())
@@ -164,13 +167,8 @@ class App:
         self._first = None
         return (yield from self._not_created(marker, path=path, answer=answer))
 
-    def update(self, snapshot: Snapshot, fields: Fields) -> Operation[UpdateResult]:
-        """Set exactly these fields of a card just read; the rest stays as it is."""
-        return (yield from self._update(snapshot, changes=fields))
-
-    def _update(
-        self, snapshot: Snapshot, *, changes: Fields
-    ) -> Operation[UpdateResult]:
+    def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
+        """Change exactly this of a card just read; the rest stays as it is."""
         record = snapshot.record
         if record.presence is not Presence.LIVE:
             return Missing()
@@ -179,7 +177,12 @@ class App:
             return Refused(code=ErrorCode.APP_REFUSED)
         before = card.text()
         try:
-            fields.write(card, changes)
+            fields.write(card, change.fields)
+            tags.write(
+                card,
+                add=change.memberships.tags_add,
+                remove=change.memberships.tags_remove,
+            )
         except BadValue as err:
             return Refused(code=ErrorCode.VALUE_REFUSED, field_id=err.field_id)
         if card.text() == before:
@@ -225,8 +228,8 @@ class App:
             return Written(record=fields.record(record_id, etag=etag, card=card))
         one = yield from calls.fetch(path)
         if one.text is None:
-            # Written, and deleted by somebody since.
-            return Written(record=fields.gone(record_id))
+            # Written, and taken away by somebody since.
+            return Written(record=fields.missing(record_id))
         return Written(record=_snapshot(one).record)
 
     def _not_created(
@@ -261,7 +264,7 @@ def _snapshot(one: calls.Fetched) -> Snapshot:
     """Return a card with its text; one that is no contact has no fields."""
     record_id = RecordId(one.path)
     if one.text is None:
-        return Snapshot(record=fields.gone(record_id))
+        return Snapshot(record=fields.missing(record_id))
     record = fields.record(record_id, etag=one.etag, card=_parsed(one))
     return Snapshot(record=record, raw=one.text.encode())
 

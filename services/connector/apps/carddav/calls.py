@@ -42,6 +42,8 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
 
     sizes: Mapping[str, int | None]
     """By path, removed ones too; the size in bytes where the server tells."""
+    removed: frozenset[str]
+    """Paths of which the server says that they were removed."""
     token: str
     is_partial: bool
     """The server cut the answer short: the rest is behind the new token."""
@@ -119,13 +121,18 @@ def list_changes(book: str, token: str, *, facts: Facts) -> Operation[Listing]:
     is_partial = any(r.status == 507 and r.path == book for r in found.resources)
     if is_partial and found.sync_token == token:
         raise CallFailed(Meaning.BROKEN, "a partial answer that leads nowhere")
-    sizes = {
-        r.path: r.size
+    listed = [
+        r
         for r in found.resources
         # At the beginning some servers also tell of what was removed long ago.
         if is_card(r.path, book) and (token or r.status not in _GONE)
-    }
-    return Listing(sizes=sizes, token=found.sync_token, is_partial=is_partial)
+    ]
+    return Listing(
+        sizes={r.path: r.size for r in listed},
+        removed=frozenset(r.path for r in listed if r.status in _GONE),
+        token=found.sync_token,
+        is_partial=is_partial,
+    )
 
 
 def is_card(path: str, book: str) -> bool:

@@ -1,6 +1,5 @@
 """The fields of a card and their roles; card to Record and back, side by side."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -9,15 +8,18 @@ import msgspec
 from proto.fields import Address, Field, FieldKind, Fields, Item, Role, Value
 from proto.ids import ContainerId, FieldId, RecordId
 from proto.record import Presence, Record
-from services.connector.apps.carddav import cards, dates, items, names
+from services.connector.apps.carddav import (
+    cards,
+    dates,
+    items,
+    names,
+    tags,
+    values,
+)
 from services.connector.apps.carddav.cards import Card, Line
+from services.connector.apps.carddav.values import BadValue
 
 PRODUCT = "-//Tandem//CardDAV//EN"
-VALUE_CHARACTERS_MAX = 100_000
-TAGS_MAX = 200
-TAG_CHARACTERS_MAX = 1_000
-"""What is more, or longer, is not a tag that anyone uses."""
-
 _NAMES = {FieldId(f"{part}_name"): part for part in names.PARTS}
 EMAILS: Final = FieldId("emails")
 _ITEMS = {
@@ -35,9 +37,6 @@ _COMPANY = FieldId("company")
 _FULL_NAME = FieldId("full_name")
 
 _APPLE_ANNIVERSARY = "_$!<anniversary>!$_"
-# What XML cannot carry would make every answer with the card in it unreadable.
-_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-
 _PLACES = ("home", "work", items.OTHER)
 
 FIELDS: Final = (
@@ -116,14 +115,6 @@ FIELDS: Final = (
 )
 
 
-class BadValue(ValueError):
-    """A value that no card can hold; carries the field, never the value."""
-
-    def __init__(self, field_id: FieldId) -> None:
-        super().__init__(field_id)
-        self.field_id = field_id
-
-
 def is_group(card: Card) -> bool:
     """Tell whether a card is a list of other cards and no person."""
     return any(
@@ -147,12 +138,17 @@ def record(record_id: RecordId, *, etag: str, card: Card | None) -> Record:
         version=etag,
         fields={} if card is None or is_group(card) else read(card),
         containers=(ContainerId(record_id.rpartition("/")[0] + "/"),),
-        tags=() if card is None else _tags(card),
+        tags=() if card is None else tags.read(card),
     )
 
 
-def gone(record_id: RecordId) -> Record:
-    """Return the record of a card that is no longer there."""
+def missing(record_id: RecordId) -> Record:
+    """Return the record of a card that is not found; that alone proves nothing."""
+    return Record(record_id=record_id, presence=Presence.MISSING)
+
+
+def removed(record_id: RecordId) -> Record:
+    """Return the record of a card of which the server says that it was removed."""
     return Record(record_id=record_id, presence=Presence.DELETED)
 
 
@@ -204,7 +200,7 @@ def write(card: Card, changes: Fields) -> None:
     names.refresh(card, style)
 
 
-def create(marker: str, values: Fields) -> Card:
+def create(marker: str, changes: Fields) -> Card:
     """Return a new card with these fields, called by our marker.
 
     Raises:
@@ -218,7 +214,7 @@ def create(marker: str, values: Fields) -> Card:
         "FN": "",
     }
     card = Card([Line(name=name, value=value) for name, value in start.items()])
-    write(card, values)
+    write(card, changes)
     return card
 
 
@@ -266,16 +262,6 @@ def _date_line(card: Card, field: FieldId) -> Line | None:
     return None
 
 
-def _tags(card: Card) -> tuple[str, ...]:
-    found = (
-        cards.unescape(raw).strip()
-        for _, line in card.all("CATEGORIES")
-        for raw in cards.split(line.value, ",")
-    )
-    unique = dict.fromkeys(tag for tag in found if 0 < len(tag) <= TAG_CHARACTERS_MAX)
-    return tuple(unique)[:TAGS_MAX]
-
-
 def _checked(field: FieldId, value: Value) -> Value:
     """Return a value as a card can hold it; empty ones are None."""
     if field in _ITEMS:
@@ -287,7 +273,7 @@ def _checked(field: FieldId, value: Value) -> Value:
         return None
     if not isinstance(value, str):
         raise BadValue(field)
-    text = _clean(field, value)
+    text = values.clean(field, value)
     if text and field in _DATES and not dates.is_date(text):
         raise BadValue(field)
     return text or None
@@ -304,20 +290,13 @@ def _checked_items(field: FieldId, value: Value) -> Value:
         if not isinstance(item.value, kind):
             raise BadValue(field)
         if isinstance(item.value, str):
-            clean: str | Address = _clean(field, item.value)
+            clean: str | Address = values.clean(field, item.value)
         else:
             parts: Mapping[str, str] = msgspec.structs.asdict(item.value)
-            clean = Address(**{k: _clean(field, v) for k, v in parts.items()})
+            clean = Address(**{k: values.clean(field, v) for k, v in parts.items()})
         if clean not in ("", Address()):
             found.append(Item(value=clean, label=item.label))
     return tuple(found) or None
-
-
-def _clean(field: FieldId, text: str) -> str:
-    """Return text without outer blanks and with one kind of line end."""
-    if len(text) > VALUE_CHARACTERS_MAX or _UNWRITABLE.search(text):
-        raise BadValue(field)
-    return re.sub(r"\r\n?", "\n", text).strip()
 
 
 def _as_text(value: Value) -> str:

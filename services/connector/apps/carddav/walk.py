@@ -2,10 +2,11 @@
 
 A scan is the changes since the beginning. A page lists a book or takes the next
 cards of the last listing, so a listing is repeated only where its names would make
-the cursor too large. Whatever a listing names is read: a card not found is gone.
+the cursor too large. Whatever a listing names is read, and it was removed only if the
+listing says so and it is not found.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 
@@ -38,6 +39,8 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The token of the listing in hand; empty before there is one."""
     window: tuple[tuple[str, ...], ...] = ()
     """Names to read, in chunks of one call."""
+    removed: tuple[str, ...] = ()
+    """Those of them that the listing tells as removed."""
     after: str = ""
     """The listing went on behind this name: it has to be read again."""
     is_partial: bool = False
@@ -110,18 +113,22 @@ def read_page(cursor: Cursor, *, facts: Facts) -> Operation[Page]:
     book = cursor.todo[0][0]
     paths = [book + name for name in cursor.window[0]]
     found = yield from calls.fetch_all(book, paths, facts=facts)
-    cursor = msgspec.structs.replace(cursor, window=cursor.window[1:])
-    records = tuple(records_of(found))
+    removed = {book + name for name in cursor.removed}
+    cursor = _without_first_chunk(cursor)
+    records = tuple(records_of(found, removed=removed))
     page = _page(cursor, records=records, expected=expected)
     return msgspec.structs.replace(page, left_out_count=len(found) - len(records))
 
 
-def records_of(found: Iterable[Fetched]) -> Iterable[Record]:
+def records_of(
+    found: Iterable[Fetched], *, removed: Container[str] = ()
+) -> Iterable[Record]:
     """Return cards as records; groups are left out, they are no contacts."""
     for one in found:
         record_id = RecordId(one.path)
         if one.text is None:
-            yield fields.gone(record_id)
+            is_removed = one.path in removed
+            yield (fields.removed if is_removed else fields.missing)(record_id)
             continue
         try:
             card = cards.parse(one.text)
@@ -161,6 +168,15 @@ def _restart(cursor: Cursor, base: str) -> Cursor:
     return Cursor(place=cursor.place, reached=cursor.reached, todo=todo)
 
 
+def _without_first_chunk(cursor: Cursor) -> Cursor:
+    chunk = frozenset(cursor.window[0])
+    return msgspec.structs.replace(
+        cursor,
+        window=cursor.window[1:],
+        removed=tuple(name for name in cursor.removed if name not in chunk),
+    )
+
+
 def _take_listing(cursor: Cursor, listing: Listing) -> Cursor:
     """Put the next names of a listing into the cursor."""
     book = cursor.todo[0][0]
@@ -188,6 +204,9 @@ def _take_listing(cursor: Cursor, listing: Listing) -> Cursor:
         # The first listing's token: what changes while it is read comes after it.
         token=cursor.token or listing.token,
         window=tuple(tuple(chunk) for chunk in window),
+        removed=tuple(
+            name for chunk in window for name in chunk if book + name in listing.removed
+        ),
         after=after,
         is_partial=listing.is_partial,
     )

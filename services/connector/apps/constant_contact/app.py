@@ -4,13 +4,14 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec import UNSET
 
 from proto import codec
 from proto.connector import Container
 from proto.errors import ErrorCode
-from proto.fields import Field, Fields
+from proto.fields import Field
 from proto.ids import ContainerId, RecordId
-from proto.record import Presence, Record
+from proto.record import Memberships, Presence, Record
 from services.connector.apps.constant_contact import (
     answers,
     bodies,
@@ -19,6 +20,7 @@ from services.connector.apps.constant_contact import (
     dates,
     fields,
     paging,
+    tags,
     wire,
 )
 from services.connector.apps.constant_contact.catalogue import Catalogue
@@ -34,6 +36,7 @@ from services.connector.port import (
     ANSWER_BYTES_MAX,
     Answer,
     Call,
+    Change,
     CreateResult,
     Exists,
     Facts,
@@ -57,13 +60,14 @@ LISTS_PAGES_MAX = 10
 class App:
     """One Constant Contact account.
 
-    Keep it as long as the account is used: it remembers the custom fields, which
-    are otherwise read again before the first contact is.
+    Keep it as long as the account is used: it remembers the custom fields and the
+    tags, which are otherwise read again before the first contact is.
     """
 
     def __init__(self, manifest: Manifest, facts: Facts) -> None:
         self._pager = paging.Pager(facts.base_url)
         self._catalogue = Catalogue(self._pager)
+        self._tags = tags.Tags(self._pager)
 
     def meaning_of(self, answer: Answer) -> CallFailed:
         """Say what an answer with an unaccepted status means."""
@@ -154,8 +158,8 @@ class App:
             )
             if answer.status == 404:
                 self._assert_gone(answer)
-                gone = Record(record_id=record_id, presence=Presence.DELETED)
-                found.append(Snapshot(record=gone))
+                missing = Record(record_id=record_id, presence=Presence.MISSING)
+                found.append(Snapshot(record=missing))
                 continue
             contact = answer.decode(wire.Contact)
             if contact.contact_id.lower() != record_id.lower():
@@ -190,7 +194,10 @@ class App:
     def create(self, new: NewRecord) -> Operation[CreateResult]:
         """Create one contact, with the weakest permission that its consent allows."""
         definitions = yield from self._catalogue.for_write(new.fields)
-        body = bodies.create_body(new, definitions)
+        taggings = yield from self._tags.changed((), Memberships(tags_add=new.tags))
+        if isinstance(taggings, Refused):
+            return taggings
+        body = bodies.create_body(new, definitions, taggings=taggings)
         if not isinstance(body, dict):
             return Refused(code=ErrorCode.VALUE_REFUSED, field_id=body)
         answer = yield Call(
@@ -201,29 +208,42 @@ class App:
             is_write=True,
         )
         if answer.status == 400:
-            return answers.refusal(answer, definitions)
+            return self._refusal(answer, definitions, written=body)
         if answer.status == 409:
             if record_id := answers.conflicting_id(answer):
                 return Exists(record_id=record_id)
             raise CallFailed(Meaning.BROKEN, "a conflict that names no contact")
         contact = answer.decode(wire.Contact)
         asked = wire.Contact(
-            contact_id=contact.contact_id, list_memberships=tuple(new.containers)
+            contact_id=contact.contact_id,
+            list_memberships=tuple(new.containers),
+            taggings=taggings,
         )
         shown = bodies.completed(contact, before=asked, written={})
-        return _written(shown, definitions)
+        return self._written(shown, definitions)
 
-    def update(self, snapshot: Snapshot, fields: Fields) -> Operation[UpdateResult]:
-        """Set these fields of a contact; it is never brought back from deletion."""
+    def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
+        """Change a contact in one call; it is never brought back from deletion."""
         if snapshot.record.presence is not Presence.LIVE:
             return Missing()
-        definitions = yield from self._catalogue.for_write(fields)
+        definitions = yield from self._catalogue.for_write(change.fields)
         before = codec.decode(snapshot.raw, wire.Contact, bytes_max=ANSWER_BYTES_MAX)
+        members = yield from self._members(before, change.memberships)
+        if isinstance(members, Refused):
+            return members
         body = bodies.update_body(
-            before, raw=snapshot.raw, values=fields, definitions=definitions
+            before,
+            raw=snapshot.raw,
+            change=change,
+            members=members,
+            definitions=definitions,
         )
         if not isinstance(body, dict):
             return Refused(code=ErrorCode.VALUE_REFUSED, field_id=body)
+        is_tightening = bodies.is_unsubscribing(before, change)
+        if not (change.fields or members or is_tightening):
+            # The vendor knows nothing tighter than what is there.
+            return Written(record=snapshot.record)
         record_id = snapshot.record.record_id
         answer = yield Call(
             method="PUT",
@@ -233,7 +253,7 @@ class App:
             is_write=True,
         )
         if answer.status == 400:
-            return answers.refusal(answer, definitions)
+            return self._refusal(answer, definitions, written=body)
         if answer.status == 404:
             self._assert_gone(answer)
             return Missing()
@@ -241,7 +261,7 @@ class App:
             return self._conflict(answer, record_id)
         contact = answer.decode(wire.Contact)
         shown = bodies.completed(contact, before=before, written=body)
-        return _written(shown, definitions)
+        return self._written(shown, definitions)
 
     def _page(
         self, progress: Progress, *, limit: int
@@ -274,7 +294,53 @@ class App:
         if not contacts:
             return []
         definitions = yield from self._catalogue.for_contacts(contacts)
-        return [fields.read(contact, definitions) for contact in contacts]
+        names = yield from self._tags.for_contacts(contacts)
+        return [fields.read(one, definitions, tags=names) for one in contacts]
+
+    def _members(
+        self, contact: wire.Contact, wanted: Memberships
+    ) -> Operation[bodies.Body | Refused]:
+        """Return what changes of a contact's lists and tags, each whole.
+
+        Raises:
+            CallFailed: They were asked for and not shown: to add to what is not
+                known would take away the rest.
+        """
+        changed: bodies.Body = {}
+        if wanted.containers_add or wanted.containers_remove:
+            _check_shown(contact.list_memberships)
+            changed["list_memberships"] = bodies.changed_lists(contact, wanted)
+        if wanted.tags_add or wanted.tags_remove:
+            _check_shown(contact.taggings)
+            held = contact.taggings or ()
+            taggings = yield from self._tags.changed(held, wanted)
+            if isinstance(taggings, Refused):
+                return taggings
+            changed["taggings"] = taggings
+        return {
+            name: ids
+            for name, ids in changed.items()
+            if ids != (getattr(contact, name) or ())
+        }
+
+    def _written(
+        self, contact: wire.Contact, definitions: custom.Definitions
+    ) -> Written:
+        """Return the contact as the vendor now shows it, without another call."""
+        names = self._tags.names
+        return Written(record=fields.read(contact, definitions, tags=names))
+
+    def _refusal(
+        self,
+        answer: Answer,
+        definitions: custom.Definitions,
+        *,
+        written: bodies.Body,
+    ) -> Refused:
+        if "taggings" in written:
+            # Perhaps one of them is gone by now.
+            self._tags.doubt()
+        return answers.refusal(answer, definitions)
 
     def _assert_gone(self, answer: Answer) -> None:
         """Refuse to believe a 404 that is not the vendor's own."""
@@ -293,5 +359,6 @@ def _path_of(record_id: RecordId) -> str:
     return "/contacts/" + urllib.parse.quote(record_id, safe="")
 
 
-def _written(contact: wire.Contact, definitions: custom.Definitions) -> Written:
-    return Written(record=fields.read(contact, definitions))
+def _check_shown(members: object) -> None:
+    if members is UNSET:
+        raise CallFailed(Meaning.BROKEN, "a contact without its lists or tags")

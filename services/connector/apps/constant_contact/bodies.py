@@ -4,16 +4,17 @@ A PUT empties every core property that it leaves out and keeps every sub-resourc
 that it leaves out, so an update resends the first and of the second only changes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET
 
 from proto import codec
 from proto.fields import Fields
-from proto.ids import FieldId
+from proto.ids import ContainerId, FieldId
+from proto.record import Consent, Memberships
 from services.connector.apps.constant_contact import custom, fields, wire
-from services.connector.port import ANSWER_BYTES_MAX, NewRecord
+from services.connector.port import ANSWER_BYTES_MAX, Change, NewRecord
 
 SUB_RESOURCES = (
     "phone_numbers",
@@ -23,6 +24,9 @@ SUB_RESOURCES = (
     "taggings",
     "notes",
 )
+
+MEMBERS = ("list_memberships", "taggings")
+"""What a contact is in and carries, as ids."""
 
 _NOT_RESENT = {
     *SUB_RESOURCES,
@@ -41,7 +45,9 @@ is resent as it was, also what is not known here, or it would be emptied."""
 Body = dict[str, object]
 
 
-def create_body(new: NewRecord, definitions: custom.Definitions) -> Body | FieldId:
+def create_body(
+    new: NewRecord, definitions: custom.Definitions, *, taggings: Sequence[str] = ()
+) -> Body | FieldId:
     """Return the body that creates a contact, or the field that has no form."""
     # Nothing is to be emptied in a contact that does not exist yet.
     values: Fields = {
@@ -57,6 +63,8 @@ def create_body(new: NewRecord, definitions: custom.Definitions) -> Body | Field
         body["email_address"] = {"address": email, "permission_to_send": permission}
     if new.containers:
         body["list_memberships"] = list(new.containers)
+    if taggings:
+        body["taggings"] = list(taggings)
     return body | {"create_source": "Account"}
 
 
@@ -64,10 +72,15 @@ def update_body(
     contact: wire.Contact,
     *,
     raw: bytes,
-    values: Fields,
+    change: Change,
+    members: Body,
     definitions: custom.Definitions,
 ) -> Body | FieldId:
-    """Return the body that sets these fields, or the field that has no form."""
+    """Return the body that makes a change, or the field that has no form.
+
+    ``members`` are the changed ones of a contact's lists and tags, each whole.
+    """
+    values = change.fields
     properties = codec.decode(raw, dict[str, msgspec.Raw], bytes_max=ANSWER_BYTES_MAX)
     body: Body = {
         name: value
@@ -93,25 +106,62 @@ def update_body(
     if email in (None, ""):
         # The opt-out is kept with the address; without it, it would be forgotten.
         return fields.EMAIL
-    if address := _resent_email(contact.email_address, email):
+    if is_unsubscribing(contact, change) and email is UNSET and not has_email(contact):
+        # There is nothing that this could be said of.
+        return fields.EMAIL
+    address = _resent_email(contact.email_address, email, consent=change.consent)
+    if address:
         body["email_address"] = address
     if channel := _resent_channel(contact.sms_channel):
         body["sms_channel"] = channel
-    body |= changes | {"update_source": "Account"}
+    # Who refuses mail must stay out until they come back by themselves, and only an
+    # opt-out of the contact's own is kept so by the vendor.
+    source = "Contact" if is_unsubscribing(contact, change) else "Account"
+    body |= changes | members | {"update_source": source}
     # Leaving a property out empties it; a null is nothing that the contract knows.
     return {name: value for name, value in body.items() if value is not None}
+
+
+def is_unsubscribing(contact: wire.Contact, change: Change) -> bool:
+    """Tell whether a change takes the permission to mail a contact away."""
+    email = contact.email_address
+    known = email.permission_to_send if email else None
+    return fields.tightened(known, change.consent) != known
+
+
+def has_email(contact: wire.Contact) -> bool:
+    """Tell whether a contact has an address."""
+    return contact.email_address is not None and bool(contact.email_address.address)
+
+
+def changed_lists(
+    contact: wire.Contact, memberships: Memberships
+) -> tuple[ContainerId, ...]:
+    """Return a contact's lists, with some more and without some others."""
+    held = map(ContainerId, contact.list_memberships or ())
+    kept = [each for each in held if each not in memberships.containers_remove]
+    return tuple(dict.fromkeys((*kept, *memberships.containers_add)))
 
 
 def completed(
     answered: wire.Contact, *, before: wire.Contact, written: Mapping[str, object]
 ) -> wire.Contact:
-    """Fill in what an update's answer does not show and the update did not touch."""
+    """Fill in what an update's answer does not show.
+
+    That is what the update did not touch, and lists and tags as they were written:
+    without them a contact would seem to have left everything that it is in.
+    """
     kept = {
         name: getattr(before, name)
         for name in before.__struct_fields__
         if name in SUB_RESOURCES
         and name not in written
         and getattr(answered, name) is UNSET
+    }
+    kept |= {
+        name: written[name]
+        for name in MEMBERS
+        if name in written and getattr(answered, name) is UNSET
     }
     return msgspec.structs.replace(answered, **kept)
 
@@ -150,15 +200,18 @@ def _changes(
     return body
 
 
-def _resent_email(known: wire.EmailAddress | None, address: object) -> Body | None:
-    """Return the address with the permission exactly as it is."""
+def _resent_email(
+    known: wire.EmailAddress | None, address: object, *, consent: Consent
+) -> Body | None:
+    """Return the address with the permission exactly as it is, or taken away."""
     if known is None or not known.address:
         if address is UNSET:
             return None
-        return {"address": address, "permission_to_send": fields.WEAKEST_PERMISSION}
+        permission = fields.tightened(fields.WEAKEST_PERMISSION, consent)
+        return {"address": address, "permission_to_send": permission}
     kept = {
         "address": known.address if address is UNSET else address,
-        "permission_to_send": known.permission_to_send,
+        "permission_to_send": fields.tightened(known.permission_to_send, consent),
         "opt_out_reason": known.opt_out_reason,
     }
     return {name: value for name, value in kept.items() if value is not None}

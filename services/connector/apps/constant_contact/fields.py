@@ -9,6 +9,7 @@ from proto.fields import Address, Field, FieldKind, Fields, Item, Role, Value
 from proto.ids import ContainerId, FieldId, RecordId
 from proto.record import Consent, Presence, Record
 from services.connector.apps.constant_contact import custom, dates, wire
+from services.connector.apps.constant_contact.tags import Names
 
 EMAIL = FieldId("email")
 BIRTHDAY = FieldId("birthday")
@@ -96,12 +97,16 @@ _PERMISSIONS = {
     Consent.SUPPRESSED: "unsubscribed",
 }
 WEAKEST_PERMISSION = "not_set"
+UNSUBSCRIBED = "unsubscribed"
+_TIGHT = (Consent.UNSUBSCRIBED, Consent.SUPPRESSED)
 
 _MONTH_DAY = re.compile(r"--(\d\d)-(\d\d)\Z", re.ASCII)
 
 
-def read(contact: wire.Contact, definitions: custom.Definitions) -> Record:
-    """Return a contact as a record."""
+def read(
+    contact: wire.Contact, definitions: custom.Definitions, *, tags: Names
+) -> Record:
+    """Return a contact as a record; a tag without a name is none."""
     is_deleted = contact.deleted_at is not None
     return Record(
         record_id=RecordId(contact.contact_id),
@@ -109,7 +114,7 @@ def read(contact: wire.Contact, definitions: custom.Definitions) -> Record:
         presence=Presence.DELETED if is_deleted else Presence.LIVE,
         fields=_read_fields(contact, definitions),
         containers=tuple(ContainerId(one) for one in contact.list_memberships or ()),
-        tags=tuple(contact.taggings or ()),
+        tags=tuple(tags[each] for each in contact.taggings or () if each in tags),
         consent=_read_consent(contact),
     )
 
@@ -163,6 +168,14 @@ def write(
 def write_consent(consent: Consent) -> str:
     """Return the permission for a new contact."""
     return _PERMISSIONS.get(consent, WEAKEST_PERMISSION)
+
+
+def tightened(permission: str | None, consent: Consent) -> str | None:
+    """Return a permission as it is, or the one that forbids where consent does.
+
+    There is only one that is tight, so that nothing here can ever loosen one.
+    """
+    return UNSUBSCRIBED if consent in _TIGHT else permission
 
 
 def _read_consent(contact: wire.Contact) -> Consent:

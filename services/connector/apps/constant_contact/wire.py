@@ -85,6 +85,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     birthday_month: int | None = None
     birthday_day: int | None = None
     anniversary: str | None = None
+    created_at: str | None = None
     updated_at: str | None = None
     deleted_at: str | None = None
     sms_channel: SmsChannel | None = None
@@ -115,6 +116,20 @@ class ContactLists(msgspec.Struct, frozen=True, kw_only=True):
     """One page of lists."""
 
     lists: tuple[ContactList, ...]
+    links: Links | None = msgspec.field(name="_links", default=None)
+
+
+class Tag(msgspec.Struct, frozen=True, kw_only=True):
+    """One tag."""
+
+    tag_id: str
+    name: str
+
+
+class Tags(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of tags."""
+
+    tags: tuple[Tag, ...]
     links: Links | None = msgspec.field(name="_links", default=None)
 
 

@@ -24,8 +24,12 @@ CREATE TABLE reconciler.connections (
     left_side        bytea NOT NULL,
     right_side       bytea NOT NULL,
     state            text NOT NULL,
+    epoch            text NOT NULL DEFAULT '',
     attention        text NOT NULL DEFAULT '',
     attention_side   text,
+    guard_left_at    timestamptz,
+    guard_right_at   timestamptz,
+    approved_until   timestamptz,
     version          integer NOT NULL,
     created_at       timestamptz NOT NULL,
     started_at       timestamptz,
@@ -35,6 +39,9 @@ CREATE TABLE reconciler.connections (
     left_scanned     boolean NOT NULL DEFAULT false,
     right_scanned    boolean NOT NULL DEFAULT false,
     sync_started_at  timestamptz,
+    sweep_asked_at   timestamptz,
+    left_sweep       text,
+    right_sweep      text,
     due_at           timestamptz,
     lease_until      timestamptz,
     lease_version    bigint NOT NULL DEFAULT 0,
@@ -62,9 +69,16 @@ CREATE TABLE reconciler.observations (
     changed_at   timestamptz NOT NULL,
     modified_at  timestamptz,
     is_live      boolean NOT NULL,
+    is_tight     boolean NOT NULL DEFAULT false,
     seen_scan    text,
+    missing_since timestamptz,
+    ask_again_at timestamptz,
     PRIMARY KEY (account_id, record_id, tenant_id)
 ) WITH (fillfactor = 85);
+
+CREATE INDEX observations_missing
+ON reconciler.observations (ask_again_at)
+WHERE ask_again_at IS NOT NULL;
 
 CREATE TABLE reconciler.emails (
     tenant_id   text NOT NULL,
@@ -133,10 +147,13 @@ CREATE TABLE reconciler.dirty (
     side           text NOT NULL,
     record_id      text NOT NULL,
     mark           bigint NOT NULL DEFAULT nextval('reconciler.marks'),
+    is_urgent      boolean NOT NULL DEFAULT false,
+    is_check       boolean NOT NULL DEFAULT false,
     PRIMARY KEY (connection_id, side, record_id, tenant_id)
 );
 
-CREATE INDEX dirty_order ON reconciler.dirty (connection_id, mark, tenant_id);
+CREATE INDEX dirty_order
+ON reconciler.dirty (connection_id, is_urgent DESC, mark, tenant_id);
 
 CREATE TABLE reconciler.intents (
     tenant_id      text NOT NULL,
@@ -148,6 +165,7 @@ CREATE TABLE reconciler.intents (
     kind           text NOT NULL,
     state          text NOT NULL,
     body           bytea NOT NULL,
+    is_destructive boolean NOT NULL DEFAULT false,
     decided_at     timestamptz NOT NULL,
     sent_at        timestamptz,
     look_at        timestamptz,
@@ -161,6 +179,10 @@ CREATE TABLE reconciler.intents (
 CREATE UNIQUE INDEX intents_open
 ON reconciler.intents (connection_id, link_id, tenant_id)
 WHERE state IN ('open', 'unknown');
+
+CREATE INDEX intents_destructive
+ON reconciler.intents (connection_id, decided_at, tenant_id)
+WHERE is_destructive;
 
 CREATE INDEX intents_look ON reconciler.intents (look_at) WHERE look_at IS NOT NULL;
 

@@ -1,0 +1,134 @@
+"""What is known of a batch of dirty records, and what is decided about it. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from proto.ids import PREFIXES, LinkId, RecordId
+from proto.reconciler import Side
+from services.reconciler import naming
+from services.reconciler.engine import plan
+from services.reconciler.engine.case import Case
+from services.reconciler.engine.model import Intent, Link, Loss, Plan, Seen
+from services.reconciler.store.links import NamedLink
+from services.reconciler.store.queue import Dirty
+
+Key = tuple[Side, RecordId]
+SIDES = (Side.LEFT, Side.RIGHT)
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that is known about some dirty records and those they may match."""
+
+    dirty: tuple[Dirty, ...]
+    links: tuple[Link, ...]
+    """Those of the dirty records and of every record that shares an address."""
+    seen: dict[Key, Seen]
+
+
+class Planned(NamedTuple):
+    """A link that was decided about, and what was decided."""
+
+    case: Case
+    plan: Plan
+
+
+class Decisions(msgspec.Struct, kw_only=True):
+    """What is to be saved in one transaction."""
+
+    planned: list[Planned] = msgspec.field(default_factory=list)
+    dropped: list[LinkId] = msgspec.field(default_factory=list)
+    marked: set[Key] = msgspec.field(default_factory=set)
+    """Records that have to be decided again because of these decisions."""
+    drifted: dict[LinkId, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    """Mappings that a check found out of step, by link."""
+    stored: dict[LinkId, Link] = msgspec.field(default_factory=dict)
+    """The links as they were."""
+
+    @property
+    def intents(self) -> list[Intent]:
+        """Return what is to be written."""
+        return [p.plan.intent for p in self.planned if p.plan.intent is not None]
+
+    @property
+    def losses(self) -> list[Loss]:
+        """Return what gives way."""
+        return [loss for planned in self.planned for loss in planned.plan.losses]
+
+    @property
+    def links(self) -> list[NamedLink]:
+        """Return the links that are not as they were."""
+        found = []
+        for case, decided in self.planned:
+            after = decided.link or case.link
+            if after != self.stored.get(after.link_id):
+                sides = (case.config.left, case.config.right)
+                name, email = naming.of_either(case.left, case.right, sides=sides)
+                found.append(NamedLink(link=after, name=name, email=email))
+        return found
+
+    def undone_on(self, side: Side) -> int:
+        """Return how many writes on a side undo something."""
+        return sum(i.is_destructive and i.side is side for i in self.intents)
+
+
+def hold_back(decisions: Decisions, side: Side) -> None:
+    """Hold every write on a side that undoes something, for a person to approve."""
+    decisions.planned = [
+        Planned(each.case, plan.hold_back(each.case))
+        if (intent := each.plan.intent) is not None
+        and intent.is_destructive
+        and intent.side is side
+        else each
+        for each in decisions.planned
+    ]
+
+
+def missing(batch: Sequence[Dirty], *, links: Iterable[Link]) -> set[Key]:
+    """Return the dirty records whose counterpart is to be found by address."""
+    bound = {
+        key
+        for link in links
+        if is_two_sided(link) or link.intent_id is not None
+        for key in keys_of_link(link)
+    }
+    return {key for each in batch if (key := (each.side, each.record_id)) not in bound}
+
+
+def markers_of(seen: Iterable[Seen]) -> set[LinkId]:
+    """Return the links whose markers records carry."""
+    return {link_of_marker(each.record.marker) for each in seen if each.record.marker}
+
+
+def link_of_marker(marker: str) -> LinkId:
+    """Return which link a marker is of."""
+    return LinkId(f"{PREFIXES[LinkId]}_{marker}")
+
+
+def heirs_of(seen: Mapping[Key, Seen]) -> set[Key]:
+    """Return the records that others were merged into."""
+    return {
+        (side, each.record.merged_into)
+        for (side, _), each in seen.items()
+        if each.record.merged_into is not None
+    }
+
+
+def keys_of(links: Iterable[Link]) -> set[Key]:
+    """Return every record that the links are about."""
+    return {key for link in links for key in keys_of_link(link)}
+
+
+def keys_of_link(link: Link) -> list[Key]:
+    """Return the records that a link is about."""
+    return [
+        (side, record_id)
+        for side in SIDES
+        if (record_id := link.record_id(side)) is not None
+    ]
+
+
+def is_two_sided(link: Link) -> bool:
+    """Say whether a link has a record on both sides."""
+    return link.left_id is not None and link.right_id is not None

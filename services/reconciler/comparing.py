@@ -1,0 +1,123 @@
+"""The full comparison of every live connection once a day (hazards, section 4.7).
+
+Both accounts are scanned while the connection stays live; then every link is looked at,
+also those that nothing has happened to. What is found out of step was missed: the count
+of it must be zero.
+"""
+
+import datetime
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+from prometheus_client import Counter
+
+from proto.connector import FollowAccount
+from proto.ids import ConnectionId, LinkId, ScanId, TenantId
+from proto.reconciler import Side
+from services.chassis.store import Work
+from services.reconciler import following
+from services.reconciler.store import observations, queue, sweeps
+from services.reconciler.store.connections import Scanned, StoredConnection
+
+log = structlog.get_logger()
+
+DRIFT: Final = Counter(
+    "tandem_reconciler_drift", "Mappings that a full comparison found out of step"
+)
+COMPARED: Final = Counter(
+    "tandem_reconciler_compared", "Connections whose sides were compared in full"
+)
+
+
+async def begin(work: Work, *, before: datetime.datetime) -> StoredConnection | None:
+    """Have both accounts of one live connection scanned; None if none is due."""
+    now = work.clock.now()
+    connection = await sweeps.claim(work.transaction, now=now, before=before)
+    if connection is None:
+        return None
+    scans = {
+        account_id: work.identifiers.new(ScanId)
+        for account_id in connection.account_ids
+    }
+    await observations.add_scans(
+        work.transaction, scans, tenant_id=connection.tenant_id, now=now
+    )
+    await sweeps.wait_for(
+        work.transaction,
+        connection,
+        left_scan=scans[connection.left.account_id],
+        right_scan=scans[connection.right.account_id],
+    )
+    await work.send(
+        *(
+            FollowAccount(
+                tenant_id=connection.tenant_id,
+                account_id=account_id,
+                app=app,
+                is_wanted=True,
+                scan_id=scans[account_id],
+                asked_at=now,
+            )
+            for account_id, app in following.apps_of(connection).items()
+        )
+    )
+    return connection
+
+
+async def note_scan(
+    work: Work, scan_id: ScanId, *, tenant_id: TenantId
+) -> set[ConnectionId]:
+    """Have all links of a connection looked at once both its accounts are scanned."""
+    waiting = await sweeps.find_waiting(
+        work.transaction, tenant_id=tenant_id, scan_id=scan_id
+    )
+    if not waiting:
+        return set()
+    # Marked before it is locked, as whoever plans it does: else both might wait.
+    likely = _ready(waiting)
+    for each in likely.values():
+        await _mark(work, each, tenant_id=tenant_id)
+    ready = _ready(
+        await sweeps.note_scan(work.transaction, tenant_id=tenant_id, scan_id=scan_id)
+    )
+    for connection_id, each in ready.items():
+        if connection_id not in likely:
+            # The scan of the other side was completed in between.
+            await _mark(work, each, tenant_id=tenant_id)
+        COMPARED.inc()
+    return set(ready)
+
+
+def _ready(scanned: Iterable[Scanned]) -> dict[ConnectionId, Scanned]:
+    """Return those that both sides are scanned of."""
+    return {s.connection_id: s for s in scanned if s.left_scanned and s.right_scanned}
+
+
+async def _mark(work: Work, ready: Scanned, *, tenant_id: TenantId) -> None:
+    for side, account_id in (
+        (Side.LEFT, ready.left_account),
+        (Side.RIGHT, ready.right_account),
+    ):
+        await queue.mark_all(
+            work.transaction,
+            tenant_id=tenant_id,
+            connection_id=ready.connection_id,
+            side=side,
+            account_id=account_id,
+            is_check=True,
+        )
+
+
+def report(
+    connection: StoredConnection, drifted: dict[LinkId, tuple[str, ...]]
+) -> None:
+    """Tell an operator which mappings of which links are out of step."""
+    for link_id, mapping_ids in drifted.items():
+        DRIFT.inc(len(mapping_ids))
+        log.error(
+            "drift_found",
+            connection_id=connection.connection_id,
+            link_id=link_id,
+            fields=list(mapping_ids),
+        )

@@ -1,0 +1,59 @@
+"""A link to be decided about, with everything that is known of it."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from proto.base import Instant
+from proto.ids import IntentId
+from proto.reconciler import Side
+from proto.record import Record
+from services.reconciler.engine import diff, model
+from services.reconciler.engine.diff import Sides
+from services.reconciler.engine.model import Config, Link, Seen
+
+
+class Case(NamedTuple):
+    """What one decision is made from."""
+
+    link: Link
+    left: Seen | None
+    right: Seen | None
+    config: Config
+    now: Instant
+    intent_id: IntentId
+    """For the intent that may come of it."""
+
+    def seen(self, side: Side) -> Seen | None:
+        """Return what was last seen on a side."""
+        return self.left if side is Side.LEFT else self.right
+
+    def known(self, side: Side) -> Seen:
+        """Return what was last seen on a side where there is a record."""
+        seen = self.seen(side)
+        assert seen is not None
+        return seen
+
+    def record(self, side: Side) -> Record:
+        """Return the record of a side where there is one."""
+        return self.known(side).record
+
+    @property
+    def order(self) -> tuple[Side, Side]:
+        """Return the sides as they are written to.
+
+        The losing side comes first, so that swapping the winner mirrors the order.
+        """
+        return model.other(self.config.winner), self.config.winner
+
+    def sides(self) -> Sides:
+        """Return shadows and present values of both sides."""
+        return diff.sides_of(
+            self.link,
+            self.record(Side.LEFT).fields,
+            right=self.record(Side.RIGHT).fields,
+        )
+
+    def changed(self, **changes: object) -> "Case":
+        """Return the same case with its link changed."""
+        return self._replace(link=msgspec.structs.replace(self.link, **changes))

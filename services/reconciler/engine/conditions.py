@@ -1,0 +1,159 @@
+"""Whether a record fulfils what a rule asks. What is not known of it, it does not."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Final, NamedTuple
+
+from proto.fields import Address, Field, FieldKind, Item, Value
+from proto.record import Presence, Record
+from proto.rules import Condition, Operator, Rule
+from services.reconciler.engine import canon
+from services.reconciler.engine.config import SideConfig
+
+ON_FIELDS: Final = frozenset(
+    {
+        Operator.IS,
+        Operator.IS_NOT,
+        Operator.CONTAINS,
+        Operator.STARTS_WITH,
+        Operator.IS_EMPTY,
+        Operator.IS_NOT_EMPTY,
+        Operator.BEFORE,
+        Operator.AFTER,
+        Operator.LESS,
+        Operator.MORE,
+    }
+)
+"""Operators that look at a field."""
+
+
+class Subject(NamedTuple):
+    """A record as conditions look at it."""
+
+    record: Record
+    side: SideConfig
+    has_counterpart: bool
+
+
+def matching(rules: tuple[Rule, ...], subject: Subject) -> tuple[Rule, ...]:
+    """Return the rules that a record fulfils, in their order."""
+    return tuple(rule for rule in rules if fulfils(rule, subject))
+
+
+def fulfils(rule: Rule, subject: Subject) -> bool:
+    """Say whether a record fulfils all conditions of a rule.
+
+    A deleted record fulfils only a rule that asks for deleted ones.
+    """
+    is_gone = subject.record.presence is not Presence.LIVE
+    if is_gone and not asks_for_deleted(rule):
+        return False
+    return all(holds(condition, subject) for condition in rule.conditions)
+
+
+def asks_for_deleted(rule: Rule) -> bool:
+    """Say whether a rule is about contacts that were deleted."""
+    return any(each.operator is Operator.IS_DELETED for each in rule.conditions)
+
+
+def asks_for_counterpart(rule: Rule) -> bool:
+    """Say whether a rule only ever updates contacts that exist on both sides."""
+    return any(
+        each.operator is Operator.EXISTS_ON_OTHER_SIDE for each in rule.conditions
+    )
+
+
+def holds(condition: Condition, subject: Subject) -> bool:
+    """Say whether one condition is so of a record."""
+    record, wanted = subject.record, condition.value
+    match condition.operator:
+        case Operator.IN_CONTAINER:
+            return wanted in record.containers
+        case Operator.NOT_IN_CONTAINER:
+            return wanted not in record.containers
+        case Operator.HAS_TAG:
+            return wanted in record.tags
+        case Operator.LACKS_TAG:
+            return wanted not in record.tags
+        case Operator.CONSENT_IS:
+            return record.consent.value == wanted
+        case Operator.EXISTS_ON_OTHER_SIDE:
+            return subject.has_counterpart
+        case Operator.IS_DELETED:
+            return record.presence is Presence.DELETED
+        case Operator.UNKNOWN:
+            return False
+    field = subject.side.by_id.get(condition.field_id)
+    if field is None or condition.field_id not in record.fields:
+        return False
+    return _holds_of_field(condition, field, value=record.fields[condition.field_id])
+
+
+def _holds_of_field(condition: Condition, field: Field, *, value: Value) -> bool:
+    texts = [text for text in _texts(value) if text]
+    if condition.operator is Operator.IS_EMPTY:
+        return not texts
+    if condition.operator is Operator.IS_NOT_EMPTY:
+        return bool(texts)
+    forms = [_form(field.kind, text) for text in texts]
+    wanted = _form(field.kind, condition.value)
+    match condition.operator:
+        case Operator.IS:
+            return wanted in forms
+        case Operator.IS_NOT:
+            return wanted not in forms
+        case Operator.CONTAINS:
+            return any(_part(condition.value) in _part(text) for text in texts)
+        case Operator.STARTS_WITH:
+            return any(_part(t).startswith(_part(condition.value)) for t in texts)
+        case Operator.BEFORE:
+            return any(_is_alike(form, wanted) and form < wanted for form in forms)
+        case Operator.AFTER:
+            return any(_is_alike(form, wanted) and form > wanted for form in forms)
+    return any(_is_beyond(form, condition.operator, wanted=wanted) for form in forms)
+
+
+def _is_beyond(form: str, operator: Operator, *, wanted: str) -> bool:
+    number, bound = decimal(form), decimal(wanted)
+    if number is None or bound is None:
+        return False
+    return number < bound if operator is Operator.LESS else number > bound
+
+
+def _is_alike(day: str, other: str) -> bool:
+    """Say whether both days have a year or none: others have no order."""
+    return day.startswith("--") is other.startswith("--")
+
+
+def decimal(text: str) -> Decimal | None:
+    """Return a text as a number, or None if it is none or not a finite one."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _form(kind: FieldKind, text: str) -> str:
+    return canon.of(kind, text).casefold()
+
+
+def _part(text: str) -> str:
+    return canon.text(text).casefold()
+
+
+def _texts(value: Value) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    if isinstance(value, str):
+        return [value.strip()]
+    return [_text_of(item) for item in value]
+
+
+def _text_of(item: Item) -> str:
+    if isinstance(item.value, Address):
+        part = item.value
+        parts = (part.street, part.city, part.region, part.postal_code, part.country)
+        return ", ".join(each for each in parts if each.strip())
+    return item.value.strip()

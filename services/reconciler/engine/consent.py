@@ -1,0 +1,108 @@
+"""How an unsubscribe on one side reaches the other. Consent is only ever tightened.
+
+What one side says is carried to the other once. If people change their minds there
+afterwards, that stands: the same word is not carried again. A level that we set
+ourselves is nobody's word and is not carried back.
+"""
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from proto.reconciler import Side
+from proto.record import CONSENT_RANKS, Consent, Record
+from proto.rules import Unsubscribes
+from services.reconciler.engine import model
+from services.reconciler.engine.model import Carried, Config
+
+RANKS: Final = CONSENT_RANKS
+"""How tight a level is; only the tighter ones are ever carried."""
+
+
+class Wanted(NamedTuple):
+    """What is to be done about consent on one side."""
+
+    consent: Consent
+    """Tighten to this; unknown leaves the level alone."""
+    tag: str
+    """Add this tag; empty adds none."""
+    carried: Carried | None
+    """What that side has got afterwards."""
+
+    @property
+    def needs_write(self) -> bool:
+        """Say whether anything has to be written."""
+        return self.consent is not Consent.UNKNOWN or bool(self.tag)
+
+
+def is_tighter(one: Consent, than: Consent) -> bool:
+    """Say whether a level is tighter than another."""
+    return RANKS[one] > RANKS[than]
+
+
+def tightest(*levels: Consent) -> Consent:
+    """Return the join of some levels; unknown if none is an unsubscribe."""
+    found = max(levels, key=RANKS.__getitem__)
+    return found if RANKS[found] else Consent.UNKNOWN
+
+
+def on(
+    side: Side,
+    *,
+    target: Record,
+    source: Record,
+    carried: tuple[Carried, ...],
+    config: Config,
+) -> Wanted:
+    """Find out what the other side's consent asks for on this one."""
+    had = carried_to(side, carried) or Carried(side=side)
+    if is_tighter(had.ours, than=target.consent):
+        # A person was subscribed anew there: from now on its word is its own.
+        had = msgspec.structs.replace(had, ours=Consent.UNKNOWN)
+    if not reaches(side, config):
+        return _nothing(had)
+    origin = model.other(side)
+    word = _own_word(source, carried_to(origin, carried))
+    has = msgspec.structs.replace(had, level=tightest(word))
+    if not is_tighter(word, than=had.level):
+        return _nothing(had if RANKS[word] else has)
+    if config.unsubscribes is Unsubscribes.TAG:
+        tag = config.unsubscribe_tag
+        return Wanted(Consent.UNKNOWN, "" if tag in target.tags else tag, has)
+    if not is_tighter(word, than=target.consent):
+        return _nothing(has)
+    return Wanted(word, "", msgspec.structs.replace(has, ours=word))
+
+
+def _nothing(carried: Carried) -> Wanted:
+    return Wanted(
+        Consent.UNKNOWN, "", None if carried == Carried(side=carried.side) else carried
+    )
+
+
+def reaches(side: Side, config: Config) -> bool:
+    """Say whether unsubscribes are carried to a side: option, direction, apps."""
+    source = config.side(model.other(side))
+    target = config.side(side).capabilities
+    if not (config.allows(side) and source.capabilities.detects_unsubscribes):
+        return False
+    match config.unsubscribes:
+        case Unsubscribes.TAG:
+            return target.can_tag
+        case Unsubscribes.STATUS:
+            return target.can_unsubscribe
+        case _:
+            return False
+
+
+def carried_to(side: Side, carried: tuple[Carried, ...]) -> Carried | None:
+    """Return what a side has got, if anything."""
+    return next((each for each in carried if each.side is side), None)
+
+
+def _own_word(record: Record, set_by_us: Carried | None) -> Consent:
+    """Return a record's level, unless it is only what we wrote there ourselves."""
+    if set_by_us is None or not RANKS[set_by_us.ours]:
+        return record.consent
+    is_more = is_tighter(record.consent, than=set_by_us.ours)
+    return record.consent if is_more else Consent.UNKNOWN

@@ -1,0 +1,69 @@
+"""What history tells of a write besides its mapped fields: tags, lists, consent."""
+
+from proto.fields import Fields
+from proto.ids import FieldId
+from proto.record import Consent
+from proto.rules import ActionKind
+from services.reconciler.engine.consent import Wanted
+from services.reconciler.engine.model import Act, Cause, FieldChange
+from services.reconciler.engine.rules import DELETION, Acting
+
+UNSUBSCRIBE = "unsubscribe"
+
+
+def of_acting(acting: Acting, *, before: Fields) -> list[FieldChange]:
+    """Return the changes that rules bring about, by the act that each is due to."""
+    changed = acting.memberships
+    keys = {act.action.value: act.key for act in acting.acts if _is_membership(act)}
+    found = [
+        _change(f"{what}:{name}", key=keys.get(name, ""), is_there=is_there)
+        for what, names, is_there in (
+            ("tag", changed.tags_add, True),
+            ("tag", changed.tags_remove, False),
+            ("container", changed.containers_add, True),
+            ("container", changed.containers_remove, False),
+        )
+        for name in names
+    ]
+    found += [
+        FieldChange(
+            field_id=field_id,
+            mapping_id=acting.causes[field_id],
+            before=before.get(field_id),
+            after=value,
+            cause=Cause.RULE,
+        )
+        for field_id, value in acting.fields.items()
+    ]
+    return found
+
+
+def of_unsubscribe(wanted: Wanted, *, before: Consent) -> tuple[FieldChange, ...]:
+    """Return the change by which an unsubscribe is carried."""
+    if wanted.tag:
+        tag = _change(f"tag:{wanted.tag}", key=UNSUBSCRIBE, is_there=True)
+        return (tag,)
+    return (
+        FieldChange(
+            field_id=FieldId("consent"),
+            mapping_id=UNSUBSCRIBE,
+            before=before.value,
+            after=wanted.consent.value,
+            cause=Cause.UNSUBSCRIBE,
+        ),
+    )
+
+
+def _is_membership(act: Act) -> bool:
+    return act.action.kind is not ActionKind.SET_FIELD
+
+
+def _change(field_id: str, *, key: str, is_there: bool) -> FieldChange:
+    causes = {DELETION: Cause.DELETION, UNSUBSCRIBE: Cause.UNSUBSCRIBE}
+    return FieldChange(
+        field_id=FieldId(field_id),
+        mapping_id=key,
+        before=not is_there,
+        after=is_there,
+        cause=causes.get(key, Cause.RULE),
+    )

@@ -1,0 +1,78 @@
+"""What an edit is made of, and the two ends it goes between.
+
+A lens reads an edit on one side as atoms that both sides understand, and applies
+atoms to what a side holds. Whatever no atom speaks of stays.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from proto.fields import Field, Fields, Item, Value
+from proto.reconciler import Side
+from services.reconciler.engine import canon
+from services.reconciler.engine.config import Pair, PairEnd
+from services.reconciler.engine.items import Known
+
+WHOLE: Final = ""
+"""The only atom of a mapping that changes as a whole."""
+
+
+class Atom(NamedTuple):
+    """The smallest part of a mapping that changes by itself."""
+
+    canon: str
+    """Normal form of the new value; empty when it was cleared or removed."""
+    value: Value | Item = None
+    replaces: str = ""
+    """What it was, or for items the key of the item whose place it takes."""
+    is_relabelled: bool = True
+
+    @property
+    def text(self) -> str | None:
+        """Return the value as text; None for an empty one and for what is no text."""
+        value = self.value.value if isinstance(self.value, Item) else self.value
+        return value if isinstance(value, str) else None
+
+
+Atoms = dict[str, Atom]
+
+
+class Ends(NamedTuple):
+    """A mapping seen from the side whose edit is read."""
+
+    pair: Pair
+    forms: Mapping[Side, Known]
+    end: PairEnd
+    opposite: PairEnd
+    old: Fields
+    """The shadow; empty at a first match."""
+    new: Fields
+    other_old: Fields
+    """The other side's shadow, or its present values at a first match."""
+    is_first: bool
+
+
+class Target(NamedTuple):
+    """A mapping seen from the side that atoms are applied to."""
+
+    pair: Pair
+    known: Known
+    end: PairEnd
+    opposite: PairEnd
+    atoms: Atoms
+    onto: Fields
+    source: Fields
+    """What the other side holds now."""
+
+
+def normal(end: PairEnd, values: Fields, *, forms: Mapping[Side, Known]) -> list[str]:
+    """Return the normal forms of a side's fields, by what the app was given."""
+    known = forms[end.side]
+    return [form(f, values.get(f.field_id), known=known) for f in end.fields]
+
+
+def form(field: Field, value: Value, *, known: Known) -> str:
+    """Return the normal form of a value, by what the app was given."""
+    found = canon.of(field.kind, value)
+    learned = known.get(field.field_id)
+    return learned.get(found, found) if learned else found

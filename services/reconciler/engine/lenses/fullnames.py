@@ -1,0 +1,106 @@
+"""A full name on one side, its parts on the other.
+
+An edit changes the part that changed, and the words of it only.
+"""
+
+from proto.fields import Fields, Value
+from services.reconciler.engine import canon, names
+from services.reconciler.engine.config import Pair, PairEnd
+from services.reconciler.engine.lenses.atoms import Atom, Atoms, Ends, Target
+
+
+def changes(ends: Ends) -> Atoms:
+    """Return the parts that an edit of either form of a name changes."""
+    if ends.is_first:
+        return _compared(ends)
+    return _parts_changed(ends) if ends.end.is_many else _full_changed(ends)
+
+
+def put(target: Target) -> Fields:
+    """Return a side's name with parts exchanged."""
+    if target.end.is_many:
+        return _put_parts(target)
+    return {target.end.ids[0]: _put_full(target)}
+
+
+def is_same(pair: Pair, *, left: Fields, right: Fields) -> bool:
+    """Say whether both sides hold the same words."""
+    shown = [
+        " ".join(filter(None, (_words(values.get(i)) for i in end.ids)))
+        for end, values in ((pair.left, left), (pair.right, right))
+    ]
+    return shown[0] == shown[1]
+
+
+def _parts_changed(ends: Ends) -> Atoms:
+    found: Atoms = {}
+    for field in ends.end.fields:
+        was = _words(ends.old.get(field.field_id))
+        now = _words(ends.new.get(field.field_id))
+        if was != now:
+            found[field.role] = Atom(now, now, was)
+    return found
+
+
+def _full_changed(ends: Ends) -> Atoms:
+    """Read an edit of a full name as the other side's parts that it concerns."""
+    base = _parts_of(ends.opposite, ends.other_old)
+    new = _words(ends.new.get(ends.end.ids[0]))
+    old = _words(ends.old.get(ends.end.ids[0]))
+    if old == new:
+        return {}
+    edited = names.edit(old=old, new=new, base=base)
+    return {role: Atom(text, text, base[role]) for role, text in edited.items()}
+
+
+def _compared(ends: Ends) -> Atoms:
+    """Find, at a first match, parts that the other side lacks or tells differently."""
+    is_parts = ends.end.is_many
+    parts_end, full_end = (
+        (ends.end, ends.opposite) if is_parts else (ends.opposite, ends.end)
+    )
+    mine, theirs = ends.new, ends.other_old
+    parts = _parts_of(parts_end, mine if is_parts else theirs)
+    full = _words((theirs if is_parts else mine).get(full_end.ids[0]))
+    guess = names.split(full, base=parts)
+    new, old = (parts, guess) if is_parts else (guess, parts)
+    return {
+        role: Atom(new[role], new[role], old[role])
+        for role in parts
+        if new[role] and new[role] != old[role]
+    }
+
+
+def _put_parts(target: Target) -> Fields:
+    end, onto = target.end, target.onto
+    result: Fields = {field_id: onto.get(field_id) for field_id in end.ids}
+    for field in end.fields:
+        atom = target.atoms.get(field.role)
+        if atom is not None:
+            result[field.field_id] = atom.canon or None
+    return result
+
+
+def _put_full(target: Target) -> str | None:
+    atoms = target.atoms
+    full = _words(target.onto.get(target.end.ids[0]))
+    parts = _parts_of(target.opposite, target.source)
+    if not full:
+        return names.join(_texts(atoms)) or None
+    for role, text in _texts(atoms).items():
+        full = names.replace(
+            full, role=role, old=atoms[role].replaces, new=text, parts=parts
+        )
+    return full or None
+
+
+def _texts(atoms: Atoms) -> names.Parts:
+    return {role: atoms[role].canon for role in names.PARTS if role in atoms}
+
+
+def _parts_of(end: PairEnd, values: Fields) -> names.Parts:
+    return {f.role: _words(values.get(f.field_id)) for f in end.fields}
+
+
+def _words(value: Value) -> str:
+    return canon.name(value) if isinstance(value, str) else ""

@@ -1,0 +1,53 @@
+"""What a link remembers besides shadows: lessons, acts, consent, its last writes."""
+
+import msgspec
+
+from proto.base import Instant
+from proto.fields import Value
+from proto.ids import FieldId
+from proto.reconciler import Side
+from proto.record import Consent
+from proto.rules import Action
+
+
+class Learned(msgspec.Struct, frozen=True, kw_only=True):
+    """What an app made of a value that we wrote, both in normal form."""
+
+    side: Side
+    field_id: FieldId
+    wrote: str
+    got: str
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An action that was carried out on one side."""
+
+    key: str
+    """Which action of which rule, or the name of the option that brings it along."""
+    side: Side
+    """Where it was done."""
+    action: Action
+    before: Value = None
+    """What a field held that was set; yes where a tag or list was as wanted already."""
+    undoes: bool = False
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one side has got of the other's word on consent."""
+
+    side: Side
+    """The side that got it."""
+    level: Consent = Consent.UNKNOWN
+    """The word as it was carried; unknown once the other side has taken it back."""
+    ours: Consent = Consent.UNKNOWN
+    """The level that we set there: no word of that side's own, while it lasts."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that we wrote, so that one that comes and goes is noticed."""
+
+    mapping_id: str
+    side: Side
+    form: str
+    """A digest of its normal form."""
+    at: Instant

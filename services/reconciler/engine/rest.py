@@ -1,0 +1,78 @@
+"""How a link is left: at rest until one of its records changes, or waiting for a write.
+
+A link at rest remembers the digests of both records, so that nothing looks at it
+again before one of them differs.
+"""
+
+import datetime
+
+import msgspec
+
+from proto.base import Instant
+from proto.reconciler import RecordState
+from services.reconciler.engine import guards
+from services.reconciler.engine.case import Case
+from services.reconciler.engine.model import (
+    NOTHING,
+    Hold,
+    Intent,
+    Link,
+    Plan,
+    Reason,
+    Seen,
+    Shadow,
+)
+
+
+def plan(
+    case: Case,
+    state: RecordState,
+    *,
+    reason: str = "",
+    holds: tuple[Hold, ...] = (),
+) -> Plan:
+    """Leave a link as it is until one of its records changes."""
+    rested = msgspec.structs.replace(
+        case.link,
+        state=state,
+        reason=str(reason),
+        held=holds,
+        left=_seen_through(case.link.left, case.left),
+        right=_seen_through(case.link.right, case.right),
+        failure_count=0,
+        retry_at=_thaws_at(holds, now=case.now),
+        config_version=case.config.version,
+    )
+    return NOTHING if rested == case.link else Plan(link=rested)
+
+
+def waiting(case: Case, intent: Intent, *, holds: tuple[Hold, ...] = ()) -> Link:
+    """Return a link whose write is on its way."""
+    return msgspec.structs.replace(
+        case.link,
+        state=RecordState.PENDING,
+        reason="",
+        held=holds,
+        intent_id=intent.intent_id,
+        retry_at=None,
+        config_version=case.config.version,
+    )
+
+
+def refused_before(link: Link) -> dict[str, Hold]:
+    """Return the mappings whose value the app refused at the last try."""
+    return {hold.mapping_id: hold for hold in link.held if hold.is_refusal}
+
+
+def _thaws_at(holds: tuple[Hold, ...], *, now: Instant) -> Instant | None:
+    """Say when a frozen field is tried again, if there is one."""
+    if any(hold.reason == Reason.OSCILLATES for hold in holds):
+        return now + datetime.timedelta(seconds=guards.OSCILLATION_S)
+    return None
+
+
+def _seen_through(shadow: Shadow | None, seen: Seen | None) -> Shadow | None:
+    if seen is None:
+        return shadow
+    values = shadow.values if shadow is not None else {}
+    return Shadow(values=values, digest=seen.digest)

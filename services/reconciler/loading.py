@@ -1,0 +1,105 @@
+"""Reads a batch of dirty records and all that deciding about them needs.
+
+In a fixed number of queries, whatever the batch holds.
+"""
+
+from collections.abc import Iterable
+
+from proto.reconciler import Side
+from services.chassis.database import Database, Transaction
+from services.reconciler import batches
+from services.reconciler.batches import Batch, Key
+from services.reconciler.engine.model import Link, Seen
+from services.reconciler.store import links, observations, queue
+from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.observations import Place
+
+Source = Database | Transaction
+
+
+async def load(
+    source: Source,
+    connection: StoredConnection,
+    *,
+    limit: int,
+    only_urgent: bool = False,
+) -> Batch | None:
+    """Return the records that wait longest; None if none can be planned now."""
+    dirty = await queue.load(source, connection, limit=limit, only_urgent=only_urgent)
+    if not dirty:
+        return None
+    found = await _links_on(
+        source, connection, keys={(d.side, d.record_id) for d in dirty}
+    )
+    alone = batches.missing(dirty, links=found)
+    sharers = await _find_sharers(source, connection, alone=alone)
+    keys = {(d.side, d.record_id) for d in dirty} | sharers | batches.keys_of(found)
+    seen = await _observed(source, connection, keys=keys)
+    # Few records carry a marker or were merged, so that this mostly asks nothing.
+    heirs = batches.heirs_of(seen)
+    if sharers or heirs:
+        more = await _links_on(source, connection, keys=sharers | heirs)
+        found += _new_among(more, found)
+    marked = batches.markers_of(seen[key] for key in alone if key in seen)
+    marked -= {link.link_id for link in found}
+    if marked:
+        found += await links.load(source, connection, link_ids=marked)
+    if marked or heirs:
+        missed = (batches.keys_of(found) | heirs) - seen.keys()
+        seen |= await _observed(source, connection, keys=missed)
+    return Batch(dirty=tuple(dirty), links=tuple(found), seen=seen)
+
+
+async def _observed(
+    source: Source, connection: StoredConnection, *, keys: set[Key]
+) -> dict[Key, Seen]:
+    places = {key: _place(connection, key) for key in sorted(keys)}
+    seen = await observations.load(
+        source, places.values(), tenant_id=connection.tenant_id
+    )
+    return {key: seen[at] for key, at in places.items() if at in seen}
+
+
+async def _links_on(
+    source: Source, connection: StoredConnection, *, keys: set[Key]
+) -> list[Link]:
+    return await links.load_of_records(
+        source,
+        connection,
+        left_ids={record for side, record in keys if side is Side.LEFT},
+        right_ids={record for side, record in keys if side is Side.RIGHT},
+    )
+
+
+async def _find_sharers(
+    source: Source, connection: StoredConnection, *, alone: set[Key]
+) -> set[Key]:
+    """Return the records of either side that share an address with the given ones."""
+    if not alone:
+        return set()
+    found = await observations.find_sharers(
+        source,
+        [_place(connection, key) for key in alone],
+        tenant_id=connection.tenant_id,
+        account_ids=connection.account_ids,
+    )
+    ends = (
+        (Side.LEFT, connection.left.account_id),
+        (Side.RIGHT, connection.right.account_id),
+    )
+    return {
+        (side, record_id)
+        for account_id, record_id in found
+        for side, end in ends
+        if end == account_id
+    }
+
+
+def _new_among(more: Iterable[Link], known: Iterable[Link]) -> list[Link]:
+    ids = {link.link_id for link in known}
+    return [link for link in more if link.link_id not in ids]
+
+
+def _place(connection: StoredConnection, key: Key) -> Place:
+    side, record_id = key
+    return connection.config.side(side).account_id, record_id

@@ -1,0 +1,58 @@
+"""Queries of the full comparison that every live connection has once a day."""
+
+import datetime
+from pathlib import Path
+
+from proto.ids import ScanId, TenantId
+from services.chassis import queries
+from services.chassis.database import Transaction
+from services.reconciler.store import connections
+from services.reconciler.store.connections import Scanned, StoredConnection
+
+Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
+
+
+async def claim(
+    transaction: Transaction, *, now: datetime.datetime, before: datetime.datetime
+) -> StoredConnection | None:
+    """Take the live connection that was compared longest ago, if that is long ago."""
+    row = await transaction.fetch_row(Q["claim_sweep"](now=now, before=before))
+    return None if row is None else connections.connection_of(row)
+
+
+async def wait_for(
+    transaction: Transaction,
+    connection: StoredConnection,
+    *,
+    left_scan: ScanId,
+    right_scan: ScanId,
+) -> None:
+    """Note the scans that a comparison waits for."""
+    await transaction.execute(
+        Q["await_sweep"](
+            tenant_id=connection.tenant_id,
+            connection_id=connection.connection_id,
+            left_scan=left_scan,
+            right_scan=right_scan,
+        )
+    )
+
+
+async def find_waiting(
+    transaction: Transaction, *, tenant_id: TenantId, scan_id: ScanId
+) -> list[Scanned]:
+    """Return the comparisons that wait for a scan, as if they were told already."""
+    rows = await transaction.fetch(
+        Q["find_swept"](tenant_id=tenant_id, scan_id=scan_id)
+    )
+    return [Scanned(**dict(row)) for row in rows]
+
+
+async def note_scan(
+    transaction: Transaction, *, tenant_id: TenantId, scan_id: ScanId
+) -> list[Scanned]:
+    """Tell comparisons that a scan is complete; returns those that waited for it."""
+    rows = await transaction.fetch(
+        Q["note_swept"](tenant_id=tenant_id, scan_id=scan_id)
+    )
+    return [Scanned(**dict(row)) for row in rows]

@@ -1,0 +1,178 @@
+"""What a user of the reconciler's tables can do to be careful.
+
+Guards against mass changes, questions about records that are missed, comparisons of
+both sides in full, and databases that were restored.
+"""
+
+from services.chassis.store import Work
+from services.reconciler.engine.model import Seen
+from services.reconciler.store import (
+    claims,
+    connections,
+    guards,
+    intents,
+    observations,
+    sweeps,
+)
+from services.reconciler.store.connections import StoredConnection
+from tests.contract.stores.program import act, plain
+from tests.contract.stores.reconciler_records import RecordsPlayer
+from tests.contract.stores.reconciler_words import (
+    CONNECTIONS,
+    LEASE,
+    REASONS,
+    RECORDS,
+    SCANS,
+    SIDES,
+    TENANT,
+)
+
+
+class CarePlayer(RecordsPlayer):
+    """A replica that holds back, asks again and compares."""
+
+    claimed: StoredConnection | None = None
+
+    def ours(self) -> StoredConnection:
+        """Return the connection that is claimed, mostly."""
+        return self.one([self.claimed or self.connection(), self.connection()])
+
+    def note(self, found: StoredConnection | None) -> StoredConnection | None:
+        """Go by this from now on."""
+        if found is not None:
+            self.known[found.tenant_id, found.connection_id] = found
+        return found
+
+    # Guards.
+
+    @act(weight=4, is_narrow=True, group="guards")
+    async def count_undone(self, work: Work) -> object:
+        connection = self.ours()
+        return [
+            await guards.count_destructive(
+                work.transaction, connection, since=self.time()
+            ),
+            await guards.count_two_sided(work.transaction, connection),
+            await guards.count_gone(work.transaction, connection, side=self.one(SIDES)),
+        ]
+
+    @act(weight=3, group="guards")
+    async def trip(self, work: Work) -> object:
+        here = sorted({each for tenant_id, each in CONNECTIONS if tenant_id == TENANT})
+        tripped = await guards.trip(
+            work.transaction,
+            self.some(here),
+            tenant_id=TENANT,
+            side=self.one(SIDES),
+            now=self.clock.now(),
+        )
+        return sorted(tripped)
+
+    @act(is_narrow=True, group="guards")
+    async def approve(self, work: Work) -> None:
+        await guards.approve(work.transaction, self.connection(), until=self.time())
+
+    @act(weight=3, is_narrow=True, group="guards")
+    async def mark_held(self, work: Work) -> None:
+        await guards.mark_held(
+            work.transaction, self.connection(), reason=self.one(REASONS)
+        )
+
+    # Records that an app does not know.
+
+    @act(weight=4, group="missing")
+    async def note_missing(self, work: Work) -> object:
+        missing: list[Seen] = [self.seen(each) for each in self.some(RECORDS)]
+        return await observations.note_missing(
+            work.transaction,
+            missing,
+            tenant_id=TENANT,
+            account_id=self.account(),
+            ask_again_at=self.time(),
+        )
+
+    @act(weight=3, group="missing")
+    async def claim_missing(self, work: Work) -> object:
+        now = self.clock.now()
+        return await observations.claim_missing(
+            work.transaction, now=now, again_at=now + LEASE, limit=100
+        )
+
+    @act(is_narrow=True, group="missing")
+    async def find_controls(self, work: Work) -> object:
+        # Few enough are left that all of them are found.
+        assert len(RECORDS) - 1 <= observations.CONTROLS_MAX
+        account_id = self.account()
+        return [
+            await observations.find_controls(
+                work.transaction,
+                self.some(RECORDS),
+                tenant_id=TENANT,
+                account_id=account_id,
+            ),
+            await observations.count_live(
+                work.transaction, tenant_id=TENANT, account_id=account_id
+            ),
+        ]
+
+    @act(weight=3, is_narrow=True)
+    async def find_followed(self, work: Work) -> object:
+        based_on = {
+            record_id: self.one(["same", "other"]) for record_id in self.some(RECORDS)
+        }
+        return await observations.find_followed(
+            work.transaction, based_on, tenant_id=TENANT, account_id=self.account()
+        )
+
+    # Comparisons in full.
+
+    @act(weight=3, is_narrow=True, group="sweeps")
+    async def claim_sweep(self, work: Work) -> object:
+        found = await sweeps.claim(
+            work.transaction, now=self.clock.now(), before=self.time()
+        )
+        return self.note(found)
+
+    @act(weight=3, is_narrow=True, group="sweeps")
+    async def await_sweep(self, work: Work) -> None:
+        await sweeps.wait_for(
+            work.transaction,
+            self.connection(),
+            left_scan=self.one(SCANS),
+            right_scan=self.one(SCANS),
+        )
+
+    @act(weight=3, group="sweeps")
+    async def note_swept(self, work: Work) -> object:
+        at = {"tenant_id": self.tenant(), "scan_id": self.one(SCANS)}
+        scanned = [
+            *await sweeps.find_waiting(work.transaction, **at),
+            *await sweeps.note_scan(work.transaction, **at),
+        ]
+        return sorted(plain(scanned), key=repr)
+
+    # Restored databases.
+
+    @act(weight=1, group="restored")
+    async def forget_epochs(self, work: Work) -> object:
+        return await claims.forget_epochs(work.transaction)
+
+    @act(weight=1, group="restored")
+    async def look_at_all(self, work: Work) -> None:
+        await intents.look_at_all(
+            work.transaction, self.connection(), now=self.clock.now()
+        )
+
+    @act(weight=2, is_narrow=True, group="restored")
+    async def lock_unverified(self, work: Work) -> object:
+        """Have a connection scanned whose state comes from another database."""
+        found = self.note(await claims.lock_unverified(work.transaction))
+        if found is not None and self.source.random() < 0.7:
+            await connections.await_scans(
+                work.transaction,
+                found,
+                left_scan=self.one(SCANS),
+                right_scan=self.one(SCANS),
+                now=self.clock.now(),
+            )
+        return found

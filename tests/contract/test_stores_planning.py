@@ -1,0 +1,205 @@
+"""Who plans a connection, and what others do to it meanwhile, on both databases."""
+
+import datetime
+
+import pytest
+
+from proto.ids import ConnectionId
+from proto.reconciler import ConnectionState, Side
+from proto.record import Record
+from services.reconciler import comparing
+from services.reconciler.engine.model import Seen
+from services.reconciler.store import (
+    claims,
+    connections,
+    guards,
+    observations,
+    queue,
+    sweeps,
+)
+from tests.contract.stores import pair
+from tests.contract.stores.program import START
+from tests.contract.stores.reconciler_words import (
+    ENDS,
+    RECORDS,
+    SCANS,
+    TENANT,
+    settings_of,
+    side_of,
+)
+from tests.servers import postgres_server, servers_directory
+
+__all__ = ["postgres_server", "servers_directory"]
+
+CONNECTION = ConnectionId("conn_1")
+AT = {"tenant_id": TENANT, "connection_id": CONNECTION}
+LATER = START + datetime.timedelta(hours=1)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def both(request, postgres_server):
+    seats = pair.seated(request.param, "reconciler", server=postgres_server)
+    async with seats as (ann, bob):
+        await ann.does(store)
+        await ann.commits()
+        yield ann, bob
+
+
+async def store(work):
+    """Have a live connection with a record that waits, and its comparison under way."""
+    transaction = work.transaction
+    await connections.add(
+        transaction,
+        **AT,
+        settings=settings_of("one", *ENDS),
+        sides=(side_of(ENDS[0]), side_of(ENDS[1])),
+        now=START,
+    )
+    made = await connections.load(transaction, **AT)
+    left, right = SCANS[:2]
+    await connections.await_scans(
+        transaction, made, left_scan=left, right_scan=right, now=START
+    )
+    await connections.begin_syncing(
+        transaction, tenant_id=TENANT, connection_ids=[CONNECTION], now=START
+    )
+    await sweeps.wait_for(transaction, made, left_scan=left, right_scan=right)
+    await sweeps.note_scan(transaction, tenant_id=TENANT, scan_id=left)
+    seen = Seen(record=Record(record_id=RECORDS[0]), read_at=START, digest="one")
+    await observations.save(
+        transaction, [seen], tenant_id=TENANT, account_id=ENDS[0], scan_id=None
+    )
+    await queue.mark_records(transaction, [(Side.LEFT, RECORDS[0])], **AT)
+
+
+def claim(work):
+    return claims.claim(work.transaction, now=START, lease_until=LATER)
+
+
+def keep(claimed):
+    return lambda work: claims.keep(
+        work.transaction, claimed, planned=1, lease_until=LATER
+    )
+
+
+def load(claimed):
+    return lambda work: queue.load(work.transaction, claimed, limit=9)
+
+
+def clear(claimed, planned):
+    return lambda work: queue.clear(work.transaction, claimed, planned=planned)
+
+
+def trip(work):
+    return guards.trip(
+        work.transaction, [CONNECTION], tenant_id=TENANT, side=Side.LEFT, now=START
+    )
+
+
+async def test_who_plans_by_guards_from_before_an_approval_stores_nothing(both):
+    """Else what was approved would be held, with no guard to approve it once more."""
+    ann, bob = both
+    claimed = await ann.does(claim)
+    await ann.commits()
+    await bob.does(lambda w: guards.approve(w.transaction, claimed, until=LATER))
+    await ann.waits(keep(claimed))
+    await bob.commits()
+    assert not await ann.goes_on()
+    await ann.rolls_back()
+    assert (await ann.does(claim)).approved_until == LATER
+
+
+async def test_who_plans_without_a_guard_that_tripped_meanwhile_stores_nothing(both):
+    ann, bob = both
+    claimed = await ann.does(claim)
+    await ann.commits()
+    assert await bob.does(trip) == [CONNECTION]
+    await bob.commits()
+    assert not await ann.does(keep(claimed))
+    await ann.rolls_back()
+    again = await ann.does(claim)
+    await ann.commits()
+    assert again.guarded == (Side.LEFT,)
+    assert await bob.does(trip) == []
+    await bob.commits()
+    assert await ann.does(keep(again))
+
+
+async def test_an_approval_that_is_on_its_way_keeps_a_guard_from_tripping(both):
+    ann, bob = both
+    known = await ann.does(lambda w: connections.load(w.transaction, **AT))
+    await ann.does(lambda w: guards.approve(w.transaction, known, until=LATER))
+    await bob.waits(trip)
+    await ann.commits()
+    assert await bob.goes_on() == []
+
+
+def check(work):
+    return queue.mark_all(
+        work.transaction, **AT, side=Side.LEFT, account_id=ENDS[0], is_check=True
+    )
+
+
+async def test_a_check_that_is_marked_while_its_record_is_planned_stays(both):
+    ann, bob = both
+    claimed = await ann.does(claim)
+    planned = await ann.does(load(claimed))
+    await ann.commits()
+    await bob.does(check)
+    await bob.commits()
+    await ann.does(clear(claimed, planned))
+    (left,) = await ann.does(load(claimed))
+    assert left.is_check
+
+
+async def test_a_comparison_and_who_plans_do_not_wait_for_each_other(both):
+    """Both take what is marked first and the connection last."""
+    ann, bob = both
+    claimed = await ann.does(claim)
+    planned = await ann.does(load(claimed))
+    await ann.commits()
+    await ann.does(clear(claimed, planned))
+    await bob.waits(lambda w: comparing.note_scan(w, SCANS[1], tenant_id=TENANT))
+    assert await ann.does(keep(claimed))
+    await ann.commits()
+    assert await bob.goes_on() == {CONNECTION}
+    (left,) = await bob.does(load(claimed))
+    assert left.is_check
+
+
+async def test_of_two_scans_that_end_at_once_the_later_begins_the_comparison(both):
+    ann, bob = both
+    known = await ann.does(lambda w: connections.load(w.transaction, **AT))
+    left, right = SCANS[:2]
+    await ann.does(
+        lambda w: sweeps.wait_for(
+            w.transaction, known, left_scan=left, right_scan=right
+        )
+    )
+    await ann.commits()
+    done = await ann.does(lambda w: comparing.note_scan(w, left, tenant_id=TENANT))
+    assert done == set()
+    await bob.waits(lambda w: comparing.note_scan(w, right, tenant_id=TENANT))
+    await ann.commits()
+    assert await bob.goes_on() == {CONNECTION}
+    (marked,) = await bob.does(load(known))
+    assert marked.is_check
+
+
+async def test_a_live_connection_is_compared_by_one_replica(both):
+    ann, bob = both
+    known = await ann.does(claim)
+    await ann.does(
+        lambda w: claims.release(
+            w.transaction, known, state=ConnectionState.LIVE, due_at=None
+        )
+    )
+    await ann.commits()
+
+    def begin(work):
+        return sweeps.claim(work.transaction, now=LATER, before=START)
+
+    assert (await ann.does(begin)).connection_id == CONNECTION
+    assert await bob.does(begin) is None
+    await ann.commits()
+    assert await bob.does(begin) is None

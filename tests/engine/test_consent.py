@@ -1,0 +1,207 @@
+"""Consent: it reaches the other side ahead of everything, and only ever tightens."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proto.connector import Capabilities, WriteOutcome
+from proto.reconciler import Direction, RecordState, Side
+from proto.record import Consent, Presence
+from proto.rules import Condition, Operator, Rule, Unsubscribes
+from services.reconciler.engine import consent
+from services.reconciler.engine.model import Reason, other
+from tests.engine.test_rules import BOTH_ABLE
+from tests.engine.world import ABLE, Pair, config, items
+
+LEFT, RIGHT = Side.LEFT, Side.RIGHT
+SIDES = st.sampled_from((LEFT, RIGHT))
+LEVELS = st.sampled_from(list(Consent))
+
+
+def pair_with(mode: Unsubscribes = Unsubscribes.STATUS, **options: object) -> Pair:
+    settings = config(unsubscribes=mode, **{**BOTH_ABLE, **options})
+    pair = Pair(
+        settings, {"email": "a@x.com", "job": "Owner"}, {"emails": items("a@x.com")}
+    )
+    for side in (LEFT, RIGHT):
+        pair.put(side, consent=Consent.SUBSCRIBED)
+    pair.settle()
+    pair.writes.clear()
+    return pair
+
+
+@pytest.mark.behaviour(39)
+@pytest.mark.parametrize("side", [LEFT, RIGHT])
+def test_b39_an_unsubscribe_reaches_the_other_side(side: Side):
+    pair = pair_with()
+    pair.put(side, consent=Consent.UNSUBSCRIBED)
+    assert pair.settle() == 1
+    (intent,) = pair.writes
+    assert intent.is_urgent
+    assert intent.fields == {}
+    assert pair.records[other(side)].consent is Consent.UNSUBSCRIBED
+
+
+@pytest.mark.behaviour(39)
+def test_b39_or_as_a_tag_and_then_the_status_is_left_alone():
+    pair = pair_with(Unsubscribes.TAG)
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    assert pair.settle() == 1
+    assert pair.records[RIGHT].tags == ("PieSync Unsubscribes",)
+    assert pair.records[RIGHT].consent is Consent.SUBSCRIBED
+
+
+@pytest.mark.behaviour(39)
+def test_b39_or_not_at_all():
+    pair = pair_with(Unsubscribes.IGNORE)
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    assert pair.settle() == 0
+
+
+@pytest.mark.behaviour(39, 40)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"direction": Direction.TO_LEFT},
+        {"left_more": {"capabilities": Capabilities()}},
+        {"right_more": {"capabilities": Capabilities()}},
+    ],
+)
+def test_b39_nothing_is_carried_where_direction_or_apps_do_not_allow_it(options):
+    pair = pair_with(**options)
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    pair.settle()
+    assert pair.records[RIGHT].consent is Consent.SUBSCRIBED
+
+
+@pytest.mark.behaviour(39)
+def test_b39_it_goes_ahead_of_other_edits_and_past_rules_and_holds():
+    """Hazard 84: an unsubscribe is stuck behind nothing."""
+    nobody = Condition(operator=Operator.HAS_TAG, value="nobody")
+    closed = (Rule(rule_id="r", conditions=(nobody,)),)
+    pair = pair_with(left_rules=closed, right_rules=closed)
+    assert pair.link.state is RecordState.EXCLUDED
+    pair.edit(LEFT, job="Clerk")
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    assert pair.turn().is_urgent
+    assert pair.settle() == 0
+    assert pair.right["title"] != "Clerk"
+    assert pair.records[RIGHT].consent is Consent.UNSUBSCRIBED
+
+
+def test_an_unsubscribe_passes_a_held_contact():
+    pair = pair_with()
+    pair.edit(RIGHT, emails=None)
+    pair.settle()
+    assert pair.link.reason == Reason.EMAIL_REMOVED
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    assert pair.settle() == 1
+    assert pair.link.reason == Reason.EMAIL_REMOVED
+
+
+def test_our_own_unsubscribe_is_nobody_s_word():
+    """A person subscribes anew where they had unsubscribed: that stands.
+
+    The other side was unsubscribed by us. Carrying that back would undo what the
+    person just did.
+    """
+    pair = pair_with()
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    pair.settle()
+    pair.put(LEFT, consent=Consent.SUBSCRIBED)
+    assert pair.settle() == 0
+    assert pair.records[LEFT].consent is Consent.SUBSCRIBED
+    assert pair.records[RIGHT].consent is Consent.UNSUBSCRIBED, (
+        "and nobody is subscribed"
+    )
+
+
+def test_one_word_is_carried_once():
+    """Subscribed anew on the other side, a person is not unsubscribed there again."""
+    pair = pair_with()
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    pair.settle()
+    pair.put(RIGHT, consent=Consent.SUBSCRIBED)
+    assert pair.settle() == 0
+    pair.put(LEFT, consent=Consent.SUPPRESSED)
+    assert pair.settle() == 1, "a complaint is a tighter word"
+    assert pair.records[RIGHT].consent is Consent.SUPPRESSED
+
+
+def test_a_second_unsubscribe_is_a_new_word():
+    pair = pair_with()
+    for _ in range(2):
+        pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+        pair.settle()
+        pair.put(LEFT, consent=Consent.SUBSCRIBED)
+        pair.put(RIGHT, consent=Consent.SUBSCRIBED)
+        pair.settle()
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    assert pair.settle() == 1
+    assert pair.records[RIGHT].consent is Consent.UNSUBSCRIBED
+
+
+def test_a_create_takes_a_no_along_and_never_a_yes():
+    for level, expected in (
+        (Consent.UNSUBSCRIBED, Consent.UNSUBSCRIBED),
+        (Consent.SUPPRESSED, Consent.SUPPRESSED),
+        (Consent.SUBSCRIBED, Consent.UNKNOWN),
+    ):
+        pair = Pair(config(), {"email": "a@x.com", "job": "Owner"})
+        pair.put(LEFT, consent=level)
+        assert pair.plan().intent.consent is expected
+
+
+def test_a_lost_answer_to_an_unsubscribe_is_looked_up():
+    pair = pair_with()
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    intent = pair.plan().intent
+    pair.answer(intent, WriteOutcome.UNKNOWN)
+    as_it_was = pair.records[RIGHT]
+    pair.answer(intent, WriteOutcome.EXISTS, kind="look", record=as_it_was)
+    again = pair.turn()
+    assert again.consent is Consent.UNSUBSCRIBED, "it had not taken effect"
+    assert pair.settle() == 0
+
+
+@given(
+    acts=st.lists(st.tuples(SIDES, LEVELS), max_size=8),
+    mode=st.sampled_from((Unsubscribes.STATUS, Unsubscribes.TAG)),
+    is_able=st.booleans(),
+)
+def test_whatever_people_do_we_never_loosen_and_come_to_rest(acts, mode, is_able):
+    """I7: no write of ours sets a looser level than the record has."""
+    more = {} if is_able else {"right_more": {"capabilities": Capabilities()}}
+    pair = pair_with(mode, **more)
+    for side, level in acts:
+        pair.put(side, consent=level)
+        before = {s: pair.records[s].consent for s in (LEFT, RIGHT)}
+        pair.settle()
+        for s in (LEFT, RIGHT):
+            after = pair.records[s].consent
+            assert not consent.is_tighter(before[s], than=after)
+        if mode is Unsubscribes.STATUS and is_able:
+            mine = pair.records[side].consent
+            theirs = pair.records[other(side)].consent
+            was_news = consent.RANKS[level] and level is mine
+            carried = consent.carried_to(other(side), pair.link.carried)
+            if was_news and carried is not None:
+                assert not consent.is_tighter(
+                    carried.level, than=max(mine, theirs, key=consent.RANKS.__getitem__)
+                )
+
+
+def test_the_lattice_is_a_join():
+    for one in Consent:
+        assert consent.tightest(one, one) in (one, Consent.UNKNOWN)
+        for two in Consent:
+            assert consent.RANKS[consent.tightest(one, two)] == max(
+                consent.RANKS[one], consent.RANKS[two]
+            )
+
+
+def test_a_deleted_contact_s_counterpart_is_not_unsubscribed_by_that():
+    pair = pair_with()
+    pair.put(LEFT, presence=Presence.DELETED, consent=Consent.UNSUBSCRIBED)
+    assert pair.settle() == 0
+    assert ABLE.can_unsubscribe

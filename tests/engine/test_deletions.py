@@ -1,0 +1,200 @@
+"""Deletions, merges, reused ids: evidence before belief, and never a second contact."""
+
+import datetime
+
+import msgspec
+import pytest
+
+from proto.connector import Capabilities
+from proto.ids import RecordId
+from proto.reconciler import Direction, RecordState, Side
+from proto.record import Presence
+from services.reconciler.engine import drift, guards
+from services.reconciler.engine.case import Case
+from services.reconciler.engine.model import NOTHING, Reason, Seen, other
+from services.reconciler.engine.plan import plan
+from tests.engine import world
+from tests.engine.test_rules import BOTH_ABLE
+from tests.engine.world import Pair, config, items
+
+LEFT, RIGHT = Side.LEFT, Side.RIGHT
+
+
+def pair_with(**options: object) -> Pair:
+    settings = config(**{**BOTH_ABLE, "tags_deletions": True, **options})
+    left = {"email": "a@x.com", "job": "Owner", "company": "Sol"}
+    pair = Pair(settings, left, {"emails": items("a@x.com")})
+    pair.settle()
+    pair.writes.clear()
+    return pair
+
+
+@pytest.mark.behaviour(36, 37)
+@pytest.mark.parametrize("side", [LEFT, RIGHT])
+def test_b37_the_counterpart_of_a_deleted_contact_is_tagged_and_nothing_else(side):
+    pair = pair_with()
+    before = pair.records[other(side)].fields
+    pair.mark(side, Presence.DELETED)
+    assert pair.settle() == 1
+    assert pair.writes[0].is_destructive
+    assert pair.records[other(side)].tags == ("PieSync Trash",)
+    assert pair.records[other(side)].fields == before
+    assert pair.link.state is RecordState.DELETED
+
+
+@pytest.mark.behaviour(37)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tags_deletions": False},
+        {"direction": Direction.TO_LEFT},
+        {"left_more": {"capabilities": Capabilities()}},
+        {"right_more": {"capabilities": Capabilities()}},
+    ],
+)
+def test_b37_it_is_not_tagged_where_option_direction_or_apps_say_no(options):
+    pair = pair_with(**options)
+    pair.mark(LEFT, Presence.DELETED)
+    assert pair.settle() == 0
+    assert pair.link.state is RecordState.DELETED
+
+
+def test_a_contact_that_comes_back_is_synced_again_and_loses_the_tag():
+    pair = pair_with()
+    pair.mark(LEFT, Presence.DELETED)
+    pair.settle()
+    pair.mark(LEFT, Presence.LIVE)
+    pair.edit(LEFT, job="Clerk")
+    pair.settle()
+    assert pair.records[RIGHT].tags == ()
+    assert pair.right["title"] == "Clerk"
+    assert pair.link.state is RecordState.IN_SYNC
+
+
+@pytest.mark.parametrize("side", [LEFT, RIGHT])
+def test_nothing_is_decided_while_a_record_is_being_looked_for(side):
+    """Hazard 70: an id that is not known once may be an app that is not well."""
+    pair = pair_with()
+    pair.edit(other(side), **({"title": "Boss"} if side is LEFT else {"job": "Boss"}))
+    seen = {s: pair.seen(s) for s in (LEFT, RIGHT)}
+    seen[side] = msgspec.structs.replace(seen[side], is_missing=True)
+    decided = plan(
+        pair.link,
+        left=seen[LEFT],
+        right=seen[RIGHT],
+        config=pair.config,
+        now=world.NOW,
+        intent_id="int_x",
+    )
+    assert decided is NOTHING
+
+
+@pytest.mark.behaviour(38)
+def test_b38_a_merged_contact_is_left_alone_and_told_as_merged():
+    pair = pair_with()
+    pair.put(LEFT, presence=Presence.MERGED, merged_into=RecordId("l2"))
+    assert pair.settle() == 0
+    assert (pair.link.state, pair.link.reason) == (
+        RecordState.MERGED,
+        Reason.MERGED_AWAY,
+    )
+
+
+def test_an_id_that_another_record_got_is_held():
+    """Hazard 11: a stranger under an old id must not get the old contact's values."""
+    born = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    settings = config(**BOTH_ABLE)
+    pair = Pair(settings, {"email": "a@x.com"}, {"emails": items("a@x.com")})
+    pair.put(LEFT, created_at=born)
+    pair.settle()
+    pair.put(LEFT, created_at=born.replace(year=2026))
+    pair.edit(LEFT, email="stranger@x.com", job="Spy")
+    assert pair.settle() == 0
+    assert (pair.link.state, pair.link.reason) == (RecordState.HELD, Reason.ID_REUSED)
+    pair.put(LEFT, created_at=None)
+    pair.edit(LEFT, job="Clerk")
+    pair.settle()
+    assert pair.right["title"] == "Clerk", "an app that does not tell is believed"
+
+
+def test_a_field_that_keeps_coming_back_is_frozen_for_a_day():
+    """Hazard 54: two bots each set their own value; we do not play along."""
+    pair = pair_with()
+    for _ in range(guards.RETURNS_MAX):
+        for value in ("Luna", "Sol"):
+            pair.edit(LEFT, company=value)
+            pair.settle()
+    pair.edit(LEFT, job="Clerk")
+    pair.settle()
+    assert pair.right["org"] == "Luna", "it was Sol too often"
+    assert pair.right["title"] == "Clerk", "all other fields go on"
+    assert (pair.link.state, pair.link.reason) == (RecordState.HELD, Reason.OSCILLATES)
+    pair.now += datetime.timedelta(seconds=guards.OSCILLATION_S + 60)
+    pair.settle()
+    assert pair.right["org"] == "Sol"
+    assert pair.link.state is RecordState.IN_SYNC
+
+
+def test_ordinary_edits_are_never_taken_for_a_fight():
+    pair = pair_with()
+    for number in range(12):
+        pair.edit(LEFT, company=f"Sol {number}")
+        pair.settle()
+    assert pair.right["org"] == "Sol 11"
+
+
+@pytest.mark.parametrize(
+    ("linked", "allowed"), [(0, 10), (199, 10), (200, 10), (1_000, 50), (10_000, 500)]
+)
+def test_an_hour_may_undo_ten_things_or_one_in_twenty(linked, allowed):
+    assert guards.destructive_max(linked) == allowed
+
+
+@pytest.mark.parametrize(
+    ("unseen", "live", "is_much"),
+    [(10, 10, False), (11, 54, True), (11, 55, False), (300, 1_000, True)],
+)
+def test_a_scan_that_misses_more_than_a_fifth_is_not_believed(unseen, live, is_much):
+    assert guards.misses_too_many(unseen=unseen, live=live) is is_much
+
+
+@pytest.mark.behaviour(33)
+def test_b33_clearing_a_field_counts_as_undoing():
+    pair = pair_with()
+    pair.edit(LEFT, job=None)
+    pair.settle()
+    assert pair.right["title"] is None
+    assert pair.writes[0].is_destructive
+
+
+def drift_of(pair: Pair) -> tuple[str, ...]:
+    case = Case(pair.link, pair.seen(LEFT), pair.seen(RIGHT), pair.config, pair.now, "")
+    return drift.of(case)
+
+
+def test_a_comparison_finds_what_was_missed_and_only_that():
+    """Hazard 29: neither changed, but different."""
+    pair = pair_with()
+    assert drift_of(pair) == ()
+    pair.edit(RIGHT, org="Luna")
+    assert drift_of(pair) == (), "an edit is not drift: it is planned"
+    shadow = msgspec.structs.replace(
+        pair.link.right,
+        values={**pair.link.right.values, "org": "Luna"},
+        digest=pair.seen(RIGHT).digest,
+    )
+    pair.link = msgspec.structs.replace(pair.link, right=shadow)
+    assert drift_of(pair) == ("company",)
+
+
+def test_what_an_app_cut_short_is_no_drift():
+    pair = pair_with()
+    pair.normalise[RIGHT] = lambda fields: {
+        **fields,
+        "org": fields["org"][:10] if fields["org"] else None,
+    }
+    pair.edit(LEFT, company="A very long name of a company")
+    pair.settle()
+    assert pair.right["org"] == "A very lon"
+    assert drift_of(pair) == ()
+    assert isinstance(pair.seen(LEFT), Seen)

@@ -1,0 +1,32 @@
+"""Marks of records that wait to be planned, drawn one by one as in a sequence."""
+
+from collections.abc import Iterable
+
+from tests.fakes.database.sessions import Session
+from tests.fakes.database.tables import Row
+
+Place = tuple[str, str, str, str]
+"""Tenant, connection, side and record."""
+
+
+async def mark(session: Session, places: Iterable[Place]) -> list[Row]:
+    """Mark records under new marks; returns the connection of each."""
+    stored = await session.insert(
+        "dirty",
+        rows(session, sorted(places)),
+        otherwise=lambda _there, new: {"mark": new["mark"]},
+    )
+    return [{"connection_id": row["connection_id"]} for row in stored]
+
+
+def rows(session: Session, places: Iterable[Place]) -> Iterable[Row]:
+    """Return rows whose marks are drawn one by one, as they are stored."""
+    table = session.tables["dirty"]
+    for tenant_id, connection_id, side, record_id in places:
+        yield {
+            "tenant_id": tenant_id,
+            "connection_id": connection_id,
+            "side": side,
+            "record_id": record_id,
+            "mark": table.next_value(),
+        }

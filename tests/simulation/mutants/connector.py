@@ -1,0 +1,216 @@
+"""Guards of the connector: before a write, while it is sent, and after it."""
+
+import datetime
+from typing import Any, Final
+
+import msgspec
+
+from proto.errors import ErrorCode
+from proto.record import Consent
+from services.connector import observing, remainder
+from services.connector.carrier import Carrier
+from services.connector.checking import Checks
+from services.connector.errors import CallFailed, Meaning
+from services.connector.fencing import FencedWork
+from services.connector.lookups import Lookups
+from services.connector.pacing import Budget, Lane
+from services.connector.poller import Poller
+from services.connector.transport import Transport
+from services.connector.turns import Leases
+from services.connector.writer import RECOVER_MAX, Writer
+from services.reconciler.sweeping import Sweeper
+from tests.simulation.mutants.mutant import Change, Mutant, always, always_later
+
+_LATER: Final = datetime.timedelta(days=365)
+
+
+def _update_unseen(there: Any) -> Any:
+    async def update(self: Carrier, item: Any, fresh: Any) -> Any:
+        write = msgspec.structs.replace(item.write, seen={})
+        return await there(self, item._replace(write=write), fresh)
+
+    return update
+
+
+def _check_forever(there: Any) -> Any:
+    async def check(self: Carrier, writes: Any) -> Any:
+        kept = [
+            each._replace(
+                write=msgspec.structs.replace(
+                    each.write, not_after=each.write.not_after + _LATER
+                )
+            )
+            for each in writes
+        ]
+        return await there(self, kept)
+
+    return check
+
+
+def _believe_sources(_there: Any) -> Any:
+    async def check_sources(self: Checks, creates: Any, checked: Any) -> Any:
+        now = self._clock.now()
+        checked.update((each.intent_id, now) for each in creates)
+        return []
+
+    return check_sources
+
+
+def _call_again(there: Any) -> Any:
+    async def call(self: Transport, account: Any, call: Any, **options: Any) -> Any:
+        try:
+            return await there(self, account, call, **options)
+        except CallFailed as err:
+            if not call.is_write or err.meaning is not Meaning.NO_ANSWER:
+                raise
+            return await there(self, account, call, **options)
+
+    return call
+
+
+def _recover_by_sending(_there: Any) -> Any:
+    async def recover(self: Writer, claim: Any) -> None:
+        async with self._store.transaction() as work:
+            left = await work.open_writes(
+                claim.ref, state="sent", but=(), limit=RECOVER_MAX
+            )
+            await work.hold(claim)
+            reason = ErrorCode.SERVICE_UNAVAILABLE
+            await work.put_off(claim, [(each.intent_id, reason) for each in left])
+
+    return recover
+
+
+def _subscribed(there: Any) -> Any:
+    def of_create(write: Any) -> Any:
+        return msgspec.structs.replace(there(write), consent=Consent.SUBSCRIBED)
+
+    return of_create
+
+
+def _cursor_first(_there: Any) -> Any:
+    async def changes(self: Poller, claim: Any, account: Any, *, opened: Any) -> Any:
+        cursor, count = account.changes_cursor, 0
+        while await self._may_go_on(claim.ref):
+            read_at = self._clock.now()
+            page = await self._transport.drive(
+                opened, opened.app.changes(cursor), lane=Lane.POLL
+            )
+            cursor = page.next or page.resume or cursor
+            async with self._store.transaction() as work:
+                await work.save_changes(claim, cursor=cursor, read_at=read_at)
+            messages = observing.messages(claim.ref, page.records, read_at=read_at)
+            async with self._store.transaction() as work:
+                await work.send(*messages)
+            count += len(page.records)
+            if page.next is None:
+                return count
+        return None
+
+    return changes
+
+
+def _through_the_first(there: Any) -> Any:
+    async def drive(
+        self: Transport, account: Any, operation: Any, *, lane: Lane, **options: Any
+    ) -> Any:
+        if operation.__name__ in ("create", "update"):
+            firsts = self.__dict__.setdefault("firsts", {})
+            account = firsts.setdefault(account.ref.app, account)
+        return await there(self, account, operation, lane=lane, **options)
+
+    return drive
+
+
+def _at_once(_there: Any) -> Any:
+    return lambda _self, _lane, *, now_s: 0.0
+
+
+NO_SWEEP: Final = Change(Sweeper, "compare", always_later(False))
+"""What was missed would be found by the next full comparison."""
+
+MUTANTS: Final = (
+    Mutant(
+        name="no_pre_write_comparison",
+        hazards=(39,),
+        removes="An update is sent although the record is no longer as it was seen.",
+        changes=(Change(Carrier, "_update", _update_unseen),),
+    ),
+    Mutant(
+        name="source_not_read_again",
+        hazards=(36,),
+        removes="A create is sent whatever has become of its source since.",
+        changes=(Change(Checks, "_check_sources", _believe_sources),),
+    ),
+    Mutant(
+        name="old_writes_are_sent",
+        hazards=(36,),
+        removes="A write is sent however long ago it was decided, and unchecked.",
+        changes=(
+            Change(Carrier, "check", _check_forever),
+            Change(Carrier, "_update", _update_unseen),
+            Change(Checks, "_check_sources", _believe_sources),
+        ),
+        hidden_by="reading the records again, which shows what moved meanwhile",
+    ),
+    Mutant(
+        name="writes_are_repeated",
+        hazards=(31,),
+        removes="A write without an answer is sent again, as a read is.",
+        changes=(Change(Transport, "_call", _call_again),),
+    ),
+    Mutant(
+        name="crashed_writes_are_sent_again",
+        hazards=(31, 33),
+        removes="What was marked as sent when a process ended is sent again.",
+        changes=(Change(Writer, "_recover", _recover_by_sending),),
+    ),
+    Mutant(
+        name="addresses_not_searched",
+        hazards=(34,),
+        removes="A create is sent without a search for the address at the app.",
+        changes=(Change(Checks, "_check_emails", always_later([])),),
+    ),
+    Mutant(
+        name="marks_not_searched",
+        hazards=(31, 34),
+        removes="A create without an answer is not looked for by our mark.",
+        changes=(Change(Lookups, "find_marked", always_later({})),),
+    ),
+    Mutant(
+        name="created_as_subscribed",
+        hazards=(83,),
+        removes="A new record is subscribed, whatever its source says.",
+        changes=(Change(remainder, "of_create", _subscribed),),
+    ),
+    Mutant(
+        name="cursor_early",
+        hazards=(16,),
+        removes="The cursor moves before the page that it is behind is stored.",
+        changes=(Change(Poller, "_changes", _cursor_first), NO_SWEEP),
+        hidden_by="the full comparison, which finds what the cursor passed by",
+    ),
+    Mutant(
+        name="pace_ignored",
+        is_of_calls=True,
+        hazards=(45,),
+        removes="Calls go out as they come, also while the app asks for a pause.",
+        changes=(Change(Budget, "take", _at_once),),
+    ),
+    Mutant(
+        name="lease_not_checked",
+        hazards=(101,),
+        removes="Who lost the lease of an account goes on writing, and stores it.",
+        changes=(
+            Change(FencedWork, "hold", always_later(None)),
+            Change(Leases, "is_ours", always(True)),
+        ),
+        hidden_by="the look before each call, which goes by the time that is left",
+    ),
+    Mutant(
+        name="account_by_its_app_alone",
+        hazards=(112,),
+        removes="Where a write goes is found by the app, without tenant and account.",
+        changes=(Change(Transport, "drive", _through_the_first),),
+    ),
+)
