@@ -93,4 +93,5 @@ def test_what_was_decided_is_not_decided_otherwise_again():
     assert {n.link.state for n in first.links} == {RecordState.EXCLUDED}
     links = [named.link for named in first.links]
     again = decide((L, "l1"), (L, "l2"), seen=seen, links=links)
-    assert not (again.links or again.intents or again.dropped or again.marked)
+    assert again.links == again.intents == again.dropped == []
+    assert again.marked == set()
