@@ -116,6 +116,9 @@ class Line:
         return None
 
     def _garbled(self, response: Response) -> Response:
+        if response.status >= 400:
+            # What a refusal says is told by its status alone.
+            return response
         body = response.body[: len(response.body) // 2]
         return msgspec.structs.replace(response, body=self._source.choice((body, PAGE)))
 
