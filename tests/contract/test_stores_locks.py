@@ -10,7 +10,8 @@ import asyncpg
 import pytest
 
 from proto.auth import Account, AccountState, CredentialKind
-from proto.ids import AccountId, AppId, ConnectionId, MessageId, TenantId
+from proto.connector import ScanPart
+from proto.ids import AccountId, AppId, ConnectionId, MessageId, ScanId, TenantId
 from proto.record import Record
 from services.auth.store import Credential, PendingAuthorisation
 from services.auth.vault import Sealed
@@ -31,6 +32,7 @@ REF = AccountRef(TENANT, AccountId("acct_1"), AppId("app"))
 ACCOUNT = REF.account_id
 CONNECTION = ConnectionId("conn_1")
 MESSAGE = MessageId("msg_1")
+SCAN = ScanId("scan_1")
 LATER = START + datetime.timedelta(hours=1)
 
 
@@ -417,3 +419,34 @@ async def test_a_record_cleared_and_marked_at_once_is_another(reconcilers):
     await ann.commits()
     await bob.goes_on()
     assert await bob.does(count) == 1
+
+
+def count_part(work):
+    scan = ScanPart(scan_id=SCAN, part=0)
+    return observations.count_scan_part(
+        work.transaction, scan, tenant_id=TENANT, account_id=ACCOUNT, read_at=START
+    )
+
+
+def complete(work):
+    return observations.complete_scan(
+        work.transaction,
+        tenant_id=TENANT,
+        account_id=ACCOUNT,
+        scan_id=SCAN,
+        begun_at=START,
+        now=LATER,
+    )
+
+
+async def test_a_part_that_comes_again_while_its_scan_is_completed_stays(reconcilers):
+    """Whoever waits takes away what it saw when it began, and no row of that name."""
+    ann, bob = reconcilers
+    await ann.does(count_part)
+    await ann.commits()
+    await ann.does(complete)
+    await ann.does(count_part)
+    await bob.waits(complete)
+    await ann.commits()
+    await bob.goes_on()
+    assert await bob.does(count_part) is None

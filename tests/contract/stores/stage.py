@@ -15,7 +15,7 @@ from tests import servers
 from tests.fakes.database import reconciler_connections, schema
 from tests.fakes.database.database import MemoryDatabase, MemoryUser
 from tests.fakes.database.faults import DatabaseFaults
-from tests.fakes.database.sessions import Patience
+from tests.fakes.database.locks import Patience
 
 USERS: Final = 2
 LOOK_S: Final = 0.03

@@ -2,7 +2,8 @@
 
 import datetime
 
-from tests.fakes.database.sessions import KEY_SHARE, Session
+from tests.fakes.database.locks import KEY_SHARE
+from tests.fakes.database.sessions import Session
 from tests.fakes.database.tables import Row, Where, only
 
 CLIENT = only(
@@ -77,9 +78,10 @@ async def drop_stale(session: Session, *, now: datetime.datetime, limit: int) ->
     accounts.sort(key=lambda row: row["created_at"])
     authorisations = session.scan("authorisations", lambda row: row["expires_at"] < now)
     authorisations.sort(key=lambda row: row["expires_at"])
+    stale = session.choose("authorisations", authorisations)
     held = await session.lock("accounts", accounts, skips=True, limit=limit)
     dropped = await _delete_accounts(session, held)
-    over = await session.lock("authorisations", authorisations, skips=True, limit=limit)
+    over = await session.lock("authorisations", stale, skips=True, limit=limit)
     await session.delete("authorisations", over)
     return len(dropped)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import asyncpg
 
-from tests.fakes.database.sessions import KEY_SHARE, Change, Session
+from tests.fakes.database.locks import KEY_SHARE
+from tests.fakes.database.sessions import Change, Session
 from tests.fakes.database.tables import Key, Row, Where, only
 
 SEALED = only("tenant_id", "own_id", "version", "key_id", "wrapped_key")

@@ -2,7 +2,8 @@
 
 import datetime
 
-from tests.fakes.database.sessions import SHARE, Session
+from tests.fakes.database.locks import SHARE
+from tests.fakes.database.sessions import Session
 from tests.fakes.database.tables import Row, only
 
 CLAIM = only(

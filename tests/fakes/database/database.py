@@ -20,7 +20,8 @@ from services.chassis.errors import DatabaseUnavailable
 from services.chassis.queries import Query
 from tests.fakes.database import catalogue, schema
 from tests.fakes.database.faults import NO_FAULTS, DatabaseFaults
-from tests.fakes.database.sessions import Patience, Session
+from tests.fakes.database.locks import Patience
+from tests.fakes.database.sessions import Session
 from tests.fakes.database.tables import Key, Row, Table
 
 IDLE_S_MAX: Final = IDLE_IN_TRANSACTION_TIMEOUT_MS / 1000

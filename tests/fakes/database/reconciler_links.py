@@ -3,7 +3,7 @@
 import datetime
 
 from tests.fakes.database.reconciler_connections import is_kept, is_running
-from tests.fakes.database.sessions import Session
+from tests.fakes.database.sessions import Chosen, Session
 from tests.fakes.database.tables import Row, only
 
 LINK = only("link_id", "body", "version")
@@ -128,7 +128,7 @@ async def retry_links(session: Session, *, now: datetime.datetime, limit: int) -
 
     due = [row for row in session.find("links", "retry") if is_due(row)]
     due.sort(key=lambda row: row["retry_at"])
-    connections = session.scan("connections")
+    connections = session.choose("connections", session.scan("connections"))
     held = await session.lock("links", due, skips=True, limit=limit)
     retried = await session.update("links", held, lambda _: {"retry_at": None})
     places = sorted(
@@ -148,12 +148,13 @@ async def retry_links(session: Session, *, now: datetime.datetime, limit: int) -
         otherwise=lambda _there, new: {"mark": new["mark"]},
     )
     marked = {(place[0], place[1]) for place in places}
+    concerned = Chosen(
+        (slot, row)
+        for slot, row in connections
+        if (row["tenant_id"], row["connection_id"]) in marked
+    )
     return len(
-        await session.update(
-            "connections",
-            [c for c in connections if (c["tenant_id"], c["connection_id"]) in marked],
-            lambda _: {"due_at": now},
-        )
+        await session.update("connections", concerned, lambda _: {"due_at": now})
     )
 
 

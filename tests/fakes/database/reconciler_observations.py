@@ -236,9 +236,10 @@ async def complete_scan(
         if _is_of(row, tenant_id=tenant_id, account_id=account_id)
         and _begun(row) < begun_at
     }
-    parts = session.scan(
+    parts = session.choose(
         "scan_parts",
-        lambda row: (
+        session.scan("scan_parts"),
+        where=lambda row: (
             _is_of(row, tenant_id=tenant_id, account_id=account_id)
             and row["scan_id"] in over
         ),

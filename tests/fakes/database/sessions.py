@@ -8,26 +8,11 @@ The candidates of a statement are therefore chosen before its first wait.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
 
-from services.chassis.database import LOCK_TIMEOUT_MS
 from services.chassis.errors import AlreadyStored, DatabaseUnavailable
+from tests.fakes.database import locks
+from tests.fakes.database.locks import NO_KEY_UPDATE, UPDATE, Patience
 from tests.fakes.database.tables import Key, Row, Slot, Table, Where
-
-KEY_SHARE: Final = 1
-SHARE: Final = 2
-NO_KEY_UPDATE: Final = 3
-UPDATE: Final = 4
-"""The modes of a row lock, weakest first."""
-
-_STRONGEST_BESIDE: Final = {
-    KEY_SHARE: NO_KEY_UPDATE,
-    SHARE: SHARE,
-    NO_KEY_UPDATE: KEY_SHARE,
-    UPDATE: 0,
-}
-"""The strongest mode that another session may hold beside each."""
 
 Change = Callable[[Row], Mapping[str, object]]
 """Returns the columns of a row that get a new value."""
@@ -35,13 +20,8 @@ Resolve = Callable[[Row, Row], Mapping[str, object] | None]
 """DO UPDATE: given the row that is there and the new one; None leaves what is there."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a session waits."""
-
-    lock_s: float = LOCK_TIMEOUT_MS / 1000
-    deadlock_s: float = 1.0
-    """Until it looks whether those that it waits for wait for it."""
+class Chosen(list[tuple[Slot, Row]]):
+    """Rows as a statement saw them when it began, each with its place."""
 
 
 class Session:
@@ -99,12 +79,36 @@ class Session:
         slot = self.tables[table].slots.get(key if len(key) > 1 else key[0])
         return slot is not None and slot.writer is self and slot.draft is not None
 
+    def choose(
+        self,
+        table: str,
+        rows: Iterable[Row | None] | Chosen,
+        *,
+        where: Where | None = None,
+    ) -> Chosen:
+        """Return the candidates of a statement with their places.
+
+        A statement that first waits for something else chooses by itself: a row that
+        is deleted and inserted again meanwhile is not the one that it saw.
+        """
+        if isinstance(rows, Chosen):
+            return rows
+        place = self.tables[table]
+        found = Chosen()
+        for row in rows:
+            if row is None or (where is not None and not where(row)):
+                continue
+            slot = place.slots.get(place.key_of(row))
+            if slot is not None:
+                found.append((slot, row))
+        return found
+
     # Locking and writing.
 
     async def lock(
         self,
         table: str,
-        rows: Iterable[Row | None],
+        rows: Iterable[Row | None] | Chosen,
         *,
         mode: int = UPDATE,
         where: Where | None = None,
@@ -116,13 +120,13 @@ class Session:
         Args:
             table: The table's name.
             rows: The candidates, in the order in which they are locked.
-            mode: How strongly; see above.
+            mode: How strongly, as in ``locks``.
             where: What a row that changed meanwhile must fulfil.
             skips: Leave out what others hold, as SKIP LOCKED does.
             limit: How many at most.
         """
         held: list[Row] = []
-        for slot, row in self._places(table, rows, where=where):
+        for slot, row in self.choose(table, rows, where=where):
             if len(held) == limit:
                 break
             if skips and self._rival(slot, mode) is not None:
@@ -135,7 +139,7 @@ class Session:
     async def update(
         self,
         table: str,
-        rows: Iterable[Row | None],
+        rows: Iterable[Row | None] | Chosen,
         change: Change,
         *,
         where: Where | None = None,
@@ -148,7 +152,7 @@ class Session:
         """
         changed: list[Row] = []
         place = self.tables[table]
-        for slot, row in self._places(table, rows, where=where):
+        for slot, row in self.choose(table, rows, where=where):
             current = await self._hold(slot, NO_KEY_UPDATE)
             if current is not row and (
                 current is None or is_exact or not _fits(current, row, where=where)
@@ -161,7 +165,7 @@ class Session:
     async def delete(
         self,
         table: str,
-        rows: Iterable[Row | None],
+        rows: Iterable[Row | None] | Chosen,
         *,
         where: Where | None = None,
         is_exact: bool = False,
@@ -169,7 +173,7 @@ class Session:
         """Delete rows; returns them."""
         deleted: list[Row] = []
         place = self.tables[table]
-        for slot, row in self._places(table, rows, where=where):
+        for slot, row in self.choose(table, rows, where=where):
             current = await self._hold(slot, UPDATE)
             if current is not row and (
                 current is None or is_exact or not _fits(current, row, where=where)
@@ -257,20 +261,6 @@ class Session:
     def _visible(self, slot: Slot) -> Row | None:
         return slot.draft if slot.writer is self else slot.committed
 
-    def _places(
-        self, table: str, rows: Iterable[Row | None], *, where: Where | None
-    ) -> list[tuple[Slot, Row]]:
-        """Return the candidates of a statement with their slots."""
-        place = self.tables[table]
-        found = []
-        for row in rows:
-            if row is None or (where is not None and not where(row)):
-                continue
-            slot = place.slots.get(place.key_of(row))
-            if slot is not None:
-                found.append((slot, row))
-        return found
-
     async def _hold(self, slot: Slot, mode: int) -> Row | None:
         """Lock a slot, waiting for whoever holds it; returns its newest version."""
         while (rival := self._rival(slot, mode)) is not None:
@@ -288,7 +278,7 @@ class Session:
         """Return a session that holds a slot too strongly for us to hold it."""
         if slot.locks is not None:
             for other, held in slot.locks.items():
-                if other is not self and held > _STRONGEST_BESIDE[mode]:
+                if other is not self and held > locks.STRONGEST_BESIDE[mode]:
                     return other  # type: ignore[no-any-return]
         return None
 
