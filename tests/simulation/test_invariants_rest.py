@@ -9,7 +9,7 @@ from proto.connector import WriteKind
 from proto.fields import Role
 from proto.ids import FieldId, IntentId, LinkId
 from proto.reconciler import Direction, Side
-from services.reconciler.engine.model import FieldChange, Intent, Rule
+from services.reconciler.engine.model import Cause, FieldChange, Intent
 from tests.simulation.hand_made import CONNECTION, History
 from tests.simulation.invariants import convergence, losses, rest
 from tests.simulation.invariants.aftermath import Planned
@@ -57,7 +57,7 @@ def intent(history: History, *, state: str = "done", **changes: Any) -> Planned:
             mapping_ids=(),
             changes=tuple(
                 FieldChange(
-                    field_id=name, mapping_id="m", after=value, rule=Rule.CHANGED
+                    field_id=name, mapping_id="m", after=value, cause=Cause.CHANGED
                 )
                 for name, value in values.items()
             ),

@@ -289,9 +289,11 @@ class SimApp:
         return Record(
             record_id=RecordId(person.id),
             version=str(person.version),
-            modified_at=datetime.datetime.fromtimestamp(person.changed, datetime.UTC),
+            modified_at=_moment(person.changed),
             presence=presence,
             merged_into=RecordId(into) if into else None,
+            created_at=_moment(person.created),
+            marker=person.marker,
             fields={FieldId(name): value for name, value in person.fields.items()},
             containers=tuple(map(ContainerId, person.lists)),
             tags=person.tags,
@@ -304,6 +306,10 @@ def _decode(cursor: str) -> Cursor:
         return codec.decode(cursor.encode(), Cursor)
     except codec.Undecodable as err:
         raise CallFailed(Meaning.CURSOR_EXPIRED, "unreadable cursor") from err
+
+
+def _moment(told: float | None) -> datetime.datetime | None:
+    return None if told is None else datetime.datetime.fromtimestamp(told, datetime.UTC)
 
 
 def _gone(record_id: str) -> Record:

@@ -47,6 +47,8 @@ class Holder:
         self.record_id = record_id
         self.maker = maker
         self.marker = marker
+        self.born = 0.0
+        """When it was made, by the vendor's clock."""
         self.history: list[tuple[float, State]] = []
 
     @property
@@ -130,18 +132,26 @@ class Book:
         kept = cause.marker if self.ways.markers is not Markers.IGNORED else ""
         holder = Holder(record_id, maker=cause.who, marker=kept)
         self.holders[record_id] = holder
-        named: dict[str, Value] = dict.fromkeys(self.ways.names)
-        default = Consent(self.ways.default_consent)
-        if not self.ways.has_consent:
-            consent = default = Consent.UNKNOWN
-        state = State(
-            fields={**named, **fields},
-            lists=tuple(sorted(lists)),
-            tags=tuple(sorted(tags)),
-            consent=default if consent is None else consent,
-        )
+        holder.born = self.clock(self.now())
+        state = self._fresh(fields, lists=lists, tags=tags, consent=consent)
         self._put(holder, state, act=Act.CREATE, cause=cause)
         return record_id
+
+    def recycle(
+        self, record_id: RecordId, fields: dict[str, Value], *, person: int
+    ) -> None:
+        """Have the id of a deleted record mean somebody else from now on.
+
+        Raises:
+            EmailTaken: Somebody else has the address.
+        """
+        self._check_email(fields, but=record_id)
+        holder = self.holders[record_id]
+        assert not holder.now.is_live
+        holder.marker, holder.maker = "", Who.USER
+        holder.born = self.clock(self.now())
+        state = self._fresh(fields)
+        self._put(holder, state, act=Act.CREATE, cause=Cause(person=person))
 
     def edit(
         self,
@@ -205,6 +215,25 @@ class Book:
             lists=(*winner.lists, *loser.lists),
             tags=(*winner.tags, *loser.tags),
             consent=max(winner.consent, loser.consent, key=CONSENTS.index),
+        )
+
+    def _fresh(
+        self,
+        fields: dict[str, Value],
+        *,
+        lists: tuple[str, ...] = (),
+        tags: tuple[str, ...] = (),
+        consent: Consent | None = None,
+    ) -> State:
+        """Return the first state of a record."""
+        default = Consent(self.ways.default_consent)
+        if not self.ways.has_consent:
+            consent = default = Consent.UNKNOWN
+        return State(
+            fields={**dict.fromkeys(map(str, self.ways.names)), **fields},
+            lists=tuple(sorted(lists)),
+            tags=tuple(sorted(tags)),
+            consent=default if consent is None else consent,
         )
 
     def _end(

@@ -63,6 +63,8 @@ def person_of(holder: Holder, state: State, ways: Ways) -> wire.Person:
         id=holder.record_id,
         version=state.version,
         changed=state.stamp,
+        created=holder.born if ways.tells_births else None,
+        marker=holder.marker,
         state=state.status.value,
         merged_into=state.merged_into,
         fields=state.fields if is_live else {},

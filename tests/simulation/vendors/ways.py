@@ -92,7 +92,13 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """How old its listings and searches are; a record asked for by id is fresh."""
     has_tombstones: bool = True
     merges: Merges = Merges.SILENT
+    tells_births: bool = True
+    """Records say when they were made."""
+    recycles_ids: bool = False
+    """The id of a deleted record can come to mean somebody else."""
     has_consent: bool = False
+    can_unsubscribe: bool = True
+    """Where it has consent at all."""
     default_consent: str = "subscribed"
     """Of a new record whose writer says nothing."""
     can_tag: bool = False
@@ -160,7 +166,7 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             detects_deletions=self.has_tombstones,
             detects_unsubscribes=self.has_consent,
             has_consent=self.has_consent,
-            can_unsubscribe=self.has_consent,
+            can_unsubscribe=self.has_consent and self.can_unsubscribe,
             can_tag=self.can_tag,
             can_change_containers=self.has_lists,
             refuses_duplicate_emails=self.unique_emails,
@@ -197,7 +203,10 @@ def draw(source: random.Random, app: AppId, *, is_shouting: bool) -> Ways:
         lag_s=source.choice((0.0, 0.0, source.uniform(0.1, LAG_S_MAX))),
         has_tombstones=chance() < 0.6,
         merges=source.choice(tuple(Merges)),
+        tells_births=(tells_births := chance() < 0.6),
+        recycles_ids=tells_births and chance() < 0.3,
         has_consent=chance() < 0.6,
+        can_unsubscribe=chance() < 0.8,
         default_consent=source.choice(("subscribed", "unknown")),
         can_tag=chance() < 0.5,
         has_lists=chance() < 0.4,

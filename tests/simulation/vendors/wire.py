@@ -12,6 +12,9 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: int
     changed: float
     """Seconds since 1970 by the vendor's clock."""
+    created: float | None = None
+    marker: str = ""
+    """Ours, where the vendor keeps it."""
     state: str = "live"
     merged_into: str | None = None
     fields: dict[str, Value] = {}
