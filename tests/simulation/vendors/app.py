@@ -290,6 +290,7 @@ class SimApp:
             record_id=RecordId(person.id),
             version=str(person.version),
             modified_at=datetime.datetime.fromtimestamp(person.changed, datetime.UTC),
+            marker=person.marker,
             presence=presence,
             merged_into=RecordId(into) if into else None,
             fields={FieldId(name): value for name, value in person.fields.items()},
