@@ -113,6 +113,8 @@ class OpenWrite(NamedTuple):
     sent_at: datetime.datetime | None
     reason: ErrorCode | None
     """Why it was put off last."""
+    is_urgent: bool = False
+    """It carries an unsubscribe, or asks what became of one."""
 
     @property
     def intent_id(self) -> IntentId:

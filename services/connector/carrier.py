@@ -68,11 +68,13 @@ class Carrier:
         *,
         is_ours: Callable[[], bool],
         clock: Clock,
+        lane: Lane = Lane.WRITE,
     ) -> None:
         self._transport = transport
         self._opened = opened
         self._is_ours = is_ours
         self._clock = clock
+        self._lane = lane
         self._capabilities = opened.manifest.capabilities
         self._is_conditional = self._capabilities.writes_conditionally
         at_once = transport.calls_at_once(opened.manifest)
@@ -88,8 +90,8 @@ class Carrier:
         self._group = batch if self._is_conditional else min(batch, held)
         self._groups = asyncio.Semaphore(max(1, held // self._group))
         self._places = asyncio.Semaphore(at_once)
-        self._lookups = Lookups(transport, clock)
-        self._checks = Checks(transport, opened, clock=clock)
+        self._lookups = Lookups(transport, clock, lane=lane)
+        self._checks = Checks(transport, opened, clock=clock, lane=lane)
         self._answers = Answers(clock)
         self._checked: Checked = {}
         self._unclear: list[Unclear] = []
@@ -230,7 +232,7 @@ class Carrier:
         async with self._places:
             try:
                 result = await self._transport.drive(
-                    self._opened, operation, lane=Lane.WRITE, before_call=begin
+                    self._opened, operation, lane=self._lane, before_call=begin
                 )
             except _TooLate as err:
                 return PutOff(item.intent_id, err.code, is_of_account=False)

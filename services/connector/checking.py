@@ -17,6 +17,7 @@ from services.connector.accounts import AccountRef, OpenWrite
 from services.connector.answers import Answers, Outcome, PutOff, Unclear
 from services.connector.errors import CallFailed, Meaning, UnknownApp
 from services.connector.lookups import Fresh, Lookups, Read
+from services.connector.pacing import Lane
 from services.connector.transport import OpenAccount, Transport
 
 CHECK_AGE_MAX: Final = datetime.timedelta(seconds=10)
@@ -33,13 +34,18 @@ class Checks:
     """Looks and conditions of one account's chunk of intents."""
 
     def __init__(
-        self, transport: Transport, opened: OpenAccount, *, clock: Clock
+        self,
+        transport: Transport,
+        opened: OpenAccount,
+        *,
+        clock: Clock,
+        lane: Lane = Lane.WRITE,
     ) -> None:
         self._transport = transport
         self._opened = opened
         self._clock = clock
         self._capabilities = opened.manifest.capabilities
-        self._lookups = Lookups(transport, clock)
+        self._lookups = Lookups(transport, clock, lane=lane)
         self._answers = Answers(clock)
 
     async def look(self, looks: Sequence[OpenWrite]) -> Answered:

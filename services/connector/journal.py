@@ -42,6 +42,7 @@ class JournalWork(FencedWork):
                 connection_id=connection_id,
                 intent_ids=[write.intent_id for write in writes],
                 payloads=[codec.encode(write) for write in writes],
+                are_urgent=[write.is_urgent for write in writes],
                 now=now,
             )
         )
@@ -69,7 +70,7 @@ class JournalWork(FencedWork):
     async def open_writes(
         self, ref: AccountRef, *, state: str, but: Sequence[IntentId], limit: int
     ) -> list[OpenWrite]:
-        """Return intents that are ``new`` or ``sent``, oldest first."""
+        """Return intents that are ``new`` or ``sent``, urgent and oldest first."""
         rows = await self.transaction.fetch(
             Q["open_writes"](
                 **fencing.key(ref), state=state, but=list(but), limit=limit
@@ -137,6 +138,11 @@ class JournalWork(FencedWork):
             )
         )
 
+    async def step_back(self, claim: Claim) -> None:
+        """Let others have their turn before an account's writes go on."""
+        now = self.clock.now()
+        await self.fenced(Q["step_back"](**fencing.fence(claim), now=now))
+
     async def prune_writes(self, *, before: datetime.datetime, limit: int) -> int:
         """Drop a batch of old answers; return how many."""
         query = Q["prune_writes"](before=before, limit=limit)
@@ -149,4 +155,5 @@ def _open_write(row: Row) -> OpenWrite:
         codec.decode(row["payload"], ContactWrite),
         row["sent_at"],
         None if row["reason"] is None else ErrorCode(row["reason"]),
+        row["is_urgent"],
     )

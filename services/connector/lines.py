@@ -30,6 +30,8 @@ class Line:
         self.app: App | None = None
         self.facts: Facts | None = None
         self.app_until_s = 0.0
+        self.write_s = 0.0
+        """How long a write of the account took lately."""
         self.accepted_at: datetime.datetime | None = None
         """When the app last accepted a call; auth weighs a refusal by it."""
 

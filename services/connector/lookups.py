@@ -37,25 +37,20 @@ Found: TypeAlias = dict[IntentId, Fresh | CallFailed]
 class Lookups:
     """Reads before a write, through the transport."""
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(
+        self, transport: Transport, clock: Clock, *, lane: Lane = Lane.WRITE
+    ) -> None:
         self._transport = transport
         self._clock = clock
+        self._lane = lane
 
-    async def read(
-        self,
-        opened: OpenAccount,
-        record_ids: Sequence[RecordId],
-        *,
-        lane: Lane = Lane.WRITE,
-    ) -> Read:
+    async def read(self, opened: OpenAccount, record_ids: Sequence[RecordId]) -> Read:
         """Read records by id, in the batches that the app takes."""
         size = max(1, opened.manifest.capabilities.get_batch)
         unique = list(dict.fromkeys(record_ids))
         parts = [unique[start : start + size] for start in range(0, len(unique), size)]
         merged: Read = {}
-        for found in await asyncio.gather(
-            *(self._get(opened, part, lane=lane) for part in parts)
-        ):
+        for found in await asyncio.gather(*(self._get(opened, part) for part in parts)):
             merged |= found
         return merged
 
@@ -99,9 +94,7 @@ class Lookups:
             merged |= found
         return merged
 
-    async def _get(
-        self, opened: OpenAccount, part: Sequence[RecordId], *, lane: Lane
-    ) -> Read:
+    async def _get(self, opened: OpenAccount, part: Sequence[RecordId]) -> Read:
         read_at = self._clock.now()
         first: Call | None = None
 
@@ -113,24 +106,22 @@ class Lookups:
 
         try:
             snapshots = await self._transport.drive(
-                opened, opened.app.get(part), lane=lane, before_call=note
+                opened, opened.app.get(part), lane=self._lane, before_call=note
             )
         except CallFailed as err:
             if len(part) > 1 and err.meaning in MAYBE_OF_ONE:
-                return await self._get_singly(opened, part, lane=lane)
+                return await self._get_singly(opened, part)
             return dict.fromkeys(part, err)
         found: Read = {s.record.record_id: Fresh(s, read_at) for s in snapshots}
         left_out = CallFailed(Meaning.BROKEN, "a record was left out")
         return {record_id: found.get(record_id, left_out) for record_id in part}
 
-    async def _get_singly(
-        self, opened: OpenAccount, part: Sequence[RecordId], *, lane: Lane
-    ) -> Read:
+    async def _get_singly(self, opened: OpenAccount, part: Sequence[RecordId]) -> Read:
         """Read records one by one, because one of them may spoil it for all."""
         found: Read = {}
         failures = 0
         for start, record_id in enumerate(part):
-            (one,) = (await self._get(opened, [record_id], lane=lane)).values()
+            (one,) = (await self._get(opened, [record_id])).values()
             found[record_id] = one
             failures = failures + 1 if isinstance(one, CallFailed) else 0
             if isinstance(one, CallFailed) and failures >= FAILURES_MAX:
@@ -145,7 +136,7 @@ class Lookups:
             records = await self._transport.drive(
                 opened,
                 opened.app.find_by_markers(list(markers.values())),
-                lane=Lane.WRITE,
+                lane=self._lane,
             )
         except CallFailed as err:
             return dict.fromkeys(markers, err)
@@ -206,7 +197,7 @@ class Lookups:
         self, opened: OpenAccount, emails: Sequence[str]
     ) -> tuple[Record, ...]:
         operation = opened.app.find_by_email(emails)
-        return await self._transport.drive(opened, operation, lane=Lane.WRITE)
+        return await self._transport.drive(opened, operation, lane=self._lane)
 
 
 def has_moved(seen: Fields, fresh: Fields) -> bool:

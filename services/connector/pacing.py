@@ -1,8 +1,9 @@
 """How many calls an account's app may get, and whose turn it is. Pure.
 
 A window that slides over the last second (no second ever holds more calls than
-allowed), a count of the day, and three lanes: writes go before polls, polls before
-scans, but every few calls the least urgent lane has its turn, so that none starves.
+allowed), a count of the day, and four lanes: consent goes before other writes, writes
+before polls, polls before scans, but every few calls the least urgent lane has its
+turn, so that none starves.
 """
 
 import collections
@@ -24,12 +25,18 @@ UNLIMITED: Final = 0.0
 class Lane(enum.IntEnum):
     """What a call is for, most urgent first."""
 
-    WRITE = 0
-    POLL = 1
-    SCAN = 2
+    CONSENT = 0
+    WRITE = 1
+    POLL = 2
+    SCAN = 3
 
 
-DAY_SHARES: Final = {Lane.WRITE: 1.0, Lane.POLL: 0.9, Lane.SCAN: 0.7}
+DAY_SHARES: Final = {
+    Lane.CONSENT: 1.0,
+    Lane.WRITE: 0.95,
+    Lane.POLL: 0.9,
+    Lane.SCAN: 0.7,
+}
 """How much of the day's calls must be spent before a lane gets no more."""
 
 
@@ -126,14 +133,34 @@ def budget_of(limits: Limits, *, calls_per_second_max: float | None) -> Budget:
 
 
 def chunk_size(
-    limits: Limits, *, calls_per_second_max: float | None, get_batch: int
+    limits: Limits,
+    *,
+    calls_per_second_max: float | None,
+    get_batch: int,
+    write_s: float = 0.0,
 ) -> int:
-    """Return how many writes to take in hand at once: about five seconds of calls."""
+    """Return how many writes to take in hand at once: about five seconds of work.
+
+    Args:
+        write_s: How long a write took lately, however fast the app may be called.
+    """
     spacing = spacing_s(limits, calls_per_second_max=calls_per_second_max)
-    if not spacing:
-        return CHUNK_MAX
     calls_each = 1 + 1 / max(1, get_batch)
-    return max(1, min(CHUNK_MAX, int(CHUNK_S / spacing / calls_each)))
+    each_s = max(spacing * calls_each, write_s)
+    if not each_s:
+        return CHUNK_MAX
+    return max(1, min(CHUNK_MAX, int(CHUNK_S / each_s)))
+
+
+def write_s_after(before_s: float, *, count: int, size: int, took_s: float) -> float:
+    """Return how long a write of an account takes, after another chunk of them.
+
+    What arrives while a chunk is carried out waits for its end, an unsubscribe too.
+    A chunk that was neither long nor full tells nothing.
+    """
+    if not count or (took_s <= CHUNK_S and count < size):
+        return before_s
+    return took_s / count
 
 
 def spacing_s(limits: Limits, *, calls_per_second_max: float | None) -> float:

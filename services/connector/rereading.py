@@ -61,7 +61,7 @@ class Rereader:
         self._store = store
         self._transport = transport
         self._clock = clock
-        self._lookups = Lookups(transport, clock)
+        self._lookups = Lookups(transport, clock, lane=Lane.POLL)
 
     async def read(
         self,
@@ -109,7 +109,7 @@ class Rereader:
     ) -> int:
         asked_at = self._clock.now()
         found = await self._lookups.read(
-            opened, [*controls, *(read.record_id for read in reads)], lane=Lane.POLL
+            opened, [*controls, *(read.record_id for read in reads)]
         )
         beside = [one for each in controls if isinstance(one := found[each], Fresh)]
         if controls:

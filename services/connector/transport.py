@@ -159,12 +159,20 @@ class Transport:
         """Return the account's budget."""
         return self._lines.of(ref).budget
 
-    def chunk_size(self, manifest: Manifest) -> int:
+    def chunk_size(self, opened: OpenAccount) -> int:
         """Return how many writes of an account to take in hand at once."""
         return pacing.chunk_size(
-            manifest.limits,
+            opened.manifest.limits,
             calls_per_second_max=self._settings.calls_per_second_max,
-            get_batch=manifest.capabilities.get_batch,
+            get_batch=opened.manifest.capabilities.get_batch,
+            write_s=self._lines.of(opened.ref).write_s,
+        )
+
+    def note_chunk(self, opened: OpenAccount, *, count: int, took_s: float) -> None:
+        """Note how long a chunk of writes took, for the size of the next."""
+        line, size = self._lines.of(opened.ref), self.chunk_size(opened)
+        line.write_s = pacing.write_s_after(
+            line.write_s, count=count, size=size, took_s=took_s
         )
 
     def spacing_s(self, manifest: Manifest) -> float:

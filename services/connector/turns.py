@@ -208,11 +208,16 @@ class Turns:
             await self.settle()
             raise
 
+    @property
+    def has_room(self) -> bool:
+        """Tell whether one more account could have its turn now."""
+        return len(self._under_way) < self._at_once_max
+
     async def start_due(self) -> bool:
         """Start the turns of accounts that are due; True if there may be more."""
-        room = self._at_once_max - len(self._under_way)
-        if room <= 0:
+        if not self.has_room:
             return False
+        room = self._at_once_max - len(self._under_way)
         claims = await self._leases.claim(
             is_writing=self._is_writing, busy=list(self._under_way), limit=room
         )

@@ -21,12 +21,13 @@ from services.chassis.clock import Clock
 from services.chassis.store import Store
 from services.connector import accounts, batches
 from services.connector.accounts import Account, AccountRef, Claim, OpenWrite
-from services.connector.answers import PutOff
+from services.connector.answers import Outcome, PutOff
 from services.connector.carrier import Carrier
 from services.connector.config import Config
 from services.connector.errors import CallFailed, Fenced, UnknownApp
+from services.connector.pacing import Lane
 from services.connector.store import ConnectorWork
-from services.connector.transport import Transport
+from services.connector.transport import OpenAccount, Transport
 from services.connector.turns import Leases, Turns
 
 log = structlog.get_logger()
@@ -40,6 +41,8 @@ PUT_OFF_S: Final = 5.0
 """When to try again what others did not have to wait for."""
 PUT_OFF_MAX: Final = 500
 """So much that has to be tried again ends a turn."""
+TURN_S: Final = 15.0
+"""A turn that is longer ends where other accounts wait for one."""
 
 
 class Writer:
@@ -100,9 +103,15 @@ class Writer:
             raise Fenced(claim.ref.account_id)
         await self._recover(claim)
         put_off: list[PutOff] = []
+        began_s = self._clock.monotonic()
         while len(put_off) < PUT_OFF_MAX:
             if self._stopping is not None and self._stopping.is_set():
                 # It stays due.
+                return
+            if self._is_long(began_s) and not self.turns.has_room:
+                # It stays due as well, but behind those that wait for a turn.
+                async with self._store.transaction() as work:
+                    await work.step_back(claim)
                 return
             found = await self._write_chunk(claim, account, put_off=put_off)
             if found is None:
@@ -139,11 +148,18 @@ class Writer:
     def _in(self, seconds: float) -> datetime.datetime:
         return self._clock.now() + datetime.timedelta(seconds=seconds)
 
+    def _is_long(self, began_s: float) -> bool:
+        return self._clock.monotonic() - began_s >= TURN_S
+
     async def _write_chunk(
         self, claim: Claim, account: Account, *, put_off: Sequence[PutOff]
     ) -> list[PutOff] | None:
-        """Carry out the oldest intents but those put off; None when there are none."""
-        size, carrier = await self._prepare(claim, account)
+        """Carry out the oldest intents but those put off; None when there are none.
+
+        What carries an unsubscribe goes first and alone, so that it waits for nothing
+        that others have to be checked for.
+        """
+        size, opened = await self._prepare(claim, account)
         async with self._store.transaction() as work:
             writes = await work.open_writes(
                 claim.ref,
@@ -153,24 +169,43 @@ class Writer:
             )
         if not writes:
             return None
-        if isinstance(carrier, ErrorCode):
-            answers = self._unusable(writes, carrier)
+        writes = [item for item in writes if item.is_urgent] or writes
+        if isinstance(opened, ErrorCode):
+            answers = self._unusable(writes, opened)
         else:
-            answers = await carrier.check(writes)
-            if ready := carrier.ready:
-                async with self._store.transaction() as work:
-                    await work.mark_sent(claim, [write.intent_id for write in ready])
-            answers += await carrier.send()
+            answers = await self._carry_out(claim, writes, opened=opened)
         results = [answer for answer in answers if isinstance(answer, ContactWritten)]
         later = [answer for answer in answers if isinstance(answer, PutOff)]
         await self._tell(claim, writes, results=results, put_off=later)
         _log_chunk(results, later)
         return later
 
+    async def _carry_out(
+        self, claim: Claim, writes: Sequence[OpenWrite], *, opened: OpenAccount
+    ) -> list[Outcome]:
+        """Check intents, note what is about to be sent, and send it."""
+        began_s = self._clock.monotonic()
+        is_urgent = all(item.is_urgent for item in writes)
+        carrier = Carrier(
+            self._transport,
+            opened,
+            is_ours=lambda: self._leases.is_ours(claim),
+            clock=self._clock,
+            lane=Lane.CONSENT if is_urgent else Lane.WRITE,
+        )
+        answers = await carrier.check(writes)
+        if ready := carrier.ready:
+            async with self._store.transaction() as work:
+                await work.mark_sent(claim, [write.intent_id for write in ready])
+        answers += await carrier.send()
+        took_s = self._clock.monotonic() - began_s
+        self._transport.note_chunk(opened, count=len(writes), took_s=took_s)
+        return answers
+
     async def _prepare(
         self, claim: Claim, account: Account
-    ) -> tuple[int, Carrier | ErrorCode]:
-        """Return how much to take in hand, and who carries it out or why nobody can."""
+    ) -> tuple[int, OpenAccount | ErrorCode]:
+        """Return how much to take in hand, and where to or why nowhere."""
         if account.is_lost:
             return RECOVER_MAX, ErrorCode.ACCOUNT_LOST
         try:
@@ -179,13 +214,7 @@ class Writer:
             return RECOVER_MAX, err.code
         except CallFailed as err:
             return RECOVER_MAX, err.code
-        carrier = Carrier(
-            self._transport,
-            opened,
-            is_ours=lambda: self._leases.is_ours(claim),
-            clock=self._clock,
-        )
-        return self._transport.chunk_size(opened.manifest), carrier
+        return self._transport.chunk_size(opened), opened
 
     def _unusable(
         self, writes: Sequence[OpenWrite], code: ErrorCode

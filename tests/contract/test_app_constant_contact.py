@@ -107,6 +107,27 @@ def test_an_optout_moves_the_change_time_though_the_vendor_leaves_its_own_alone(
     )
 
 
+def test_a_contact_tells_when_it_was_made_the_same_in_every_notation(app):
+    """Hazard 11: another time under one id would be taken for another contact."""
+    made_at = datetime.datetime(2025, 3, 3, 15, 53, 4, tzinfo=datetime.UTC)
+    body = json.loads(fixture("contact_full"))
+    for notation in (
+        "2025-03-03T15:53:04Z",
+        "2025-03-03T15:53:04.108Z",
+        "2025-03-03T10:53:04-05:00",
+    ):
+        (snapshot,), _ = drive(
+            app.get([ZOE]), [answer(body | {"created_at": notation})]
+        )
+        assert snapshot.record.created_at == made_at
+        assert snapshot.record.marker == ""
+    for nonsense in ("", "soon", None):
+        (snapshot,), _ = drive(
+            app.get([ZOE]), [answer(body | {"created_at": nonsense})]
+        )
+        assert snapshot.record.created_at is None
+
+
 def test_what_was_not_asked_for_is_unknown_and_what_is_not_set_is_empty(app):
     without = read(app, "contact_without_sub_resources").record
     assert "phone_numbers" not in without.fields

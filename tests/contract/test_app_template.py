@@ -69,6 +69,12 @@ def test_an_unreadable_cursor_asks_for_a_complete_scan(app):
     assert failure.value.meaning is Meaning.CURSOR_EXPIRED
 
 
+def test_a_record_tells_when_it_was_made(app, ada):
+    assert ada.record.created_at is not None
+    page, _ = drive(app.scan(None), [shown("people_page")])
+    assert page.records[0].created_at is None
+
+
 def test_empty_and_unknown_are_told_apart(app, ada):
     assert ada.record.fields["family_name"] is None
     page, _ = drive(app.scan(None), [shown("people_page")])

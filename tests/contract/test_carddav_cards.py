@@ -492,6 +492,35 @@ def test_groups_are_told_from_people():
     assert not fields.is_group(card_of("KIND:individual", version="4.0"))
 
 
+MINE = "019b76da-a800-7c43-8a52-5d3b7d1f9a11"
+
+
+@pytest.mark.parametrize(
+    ("name", "marker"),
+    [
+        (MINE, MINE),
+        (f"urn:uuid:{MINE}", MINE),
+        (f" {MINE} ", MINE),
+        (MINE.upper(), ""),
+        (MINE.replace("-7", "-4", 1), ""),
+        (MINE.replace("-8", "-7", 1), ""),
+        (MINE + "0", ""),
+        (MINE.replace("-", ""), ""),
+        ("pas-id-53F6C5D400000000", ""),
+        ("", ""),
+    ],
+)
+def test_a_card_is_marked_by_a_name_that_only_we_give(name, marker):
+    """Hazard 12: it comes back by a poll before its create is confirmed."""
+    card = card_of("FN:Ada", f"UID:{name}")
+    assert fields.record("/book/a.vcf", etag="1", card=card).marker == marker
+
+
+def test_a_list_of_cards_carries_no_mark():
+    card = card_of("FN:x", f"UID:{MINE}", "KIND:group", version="4.0")
+    assert fields.record("/book/a.vcf", etag="1", card=card).marker == ""
+
+
 def test_a_card_has_as_many_tags_as_people_use():
     """With a megabyte of them the card could not be told to anyone."""
     many = ",".join(f"tag {number}" for number in range(5_000))

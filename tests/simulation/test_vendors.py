@@ -225,6 +225,10 @@ def test_our_mark_finds_a_record_where_the_vendor_keeps_it(markers):
     is_unique = markers is Markers.UNIQUE
     assert second == Exists(record_id=first.record.record_id) or not is_unique
     assert set(found) == (set() if markers is Markers.IGNORED else {"m-1"})
+    shown = "" if markers is Markers.IGNORED else "m-1"
+    assert first.record.marker == shown
+    made.wait(drawing.LAG_S_MAX + 1)
+    assert {r.marker for page in made.pages() for r in page.records} == {shown}
 
 
 def test_a_vendor_subscribes_whoever_is_created_without_a_word():

@@ -184,8 +184,8 @@ RETURNING
     accounts.calls_day, accounts.calls_today;
 
 -- name: claim_writing
--- Accounts with writes to be carried out, longest waiting first, now leased to us;
--- leases behave as for reading.
+-- Accounts with writes to be carried out, those with urgent ones and then those that
+-- wait longest first, now leased to us; leases behave as for reading.
 WITH claimed AS (
     SELECT due.tenant_id, due.account_id
     FROM connector.accounts AS due
@@ -201,7 +201,16 @@ WITH claimed AS (
                 tenant_id, account_id
             )
         )
-    ORDER BY due.write_at
+    ORDER BY
+        EXISTS (
+            SELECT urgent.intent_id
+            FROM connector.writes AS urgent
+            WHERE urgent.account_id = due.account_id
+                AND urgent.tenant_id = due.tenant_id
+                AND urgent.is_urgent
+                AND urgent.done_at IS NULL
+        ) DESC,
+        due.write_at
     LIMIT $limit::bigint
     FOR UPDATE SKIP LOCKED
 )
@@ -337,16 +346,19 @@ FROM (
 -- name: add_writes
 -- The journal gets each intent once.
 INSERT INTO connector.writes (
-    tenant_id, intent_id, account_id, connection_id, payload, created_at
+    tenant_id, intent_id, account_id, connection_id, payload, created_at, is_urgent
 )
 SELECT
-    $tenant_id, new.intent_id, $account_id, $connection_id, new.payload, $now
-FROM unnest($intent_ids::text[], $payloads::bytea[]) AS new (intent_id, payload)
+    $tenant_id, new.intent_id, $account_id, $connection_id, new.payload, $now,
+    new.is_urgent
+FROM unnest(
+    $intent_ids::text[], $payloads::bytea[], $are_urgent::boolean[]
+) AS new (intent_id, payload, is_urgent)
 ON CONFLICT (tenant_id, intent_id) DO NOTHING;
 
 -- name: reopen_for_look
--- A question about an intent that was answered before takes the answer's place; one
--- that is still open is answered by itself.
+-- A question about an intent that was answered before takes the answer's place, and is
+-- as urgent; one that is still open is answered by itself.
 UPDATE connector.writes
 SET
     payload = look.payload,
@@ -390,15 +402,15 @@ WHERE tenant_id = $tenant_id
     AND state = 'done';
 
 -- name: open_writes
--- Intents in one state but for some, oldest first.
-SELECT connection_id, payload, sent_at, reason
+-- Intents in one state but for some, urgent ones and then the oldest first.
+SELECT connection_id, payload, sent_at, reason, is_urgent
 FROM connector.writes
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id
     AND done_at IS NULL
     AND state = $state
     AND intent_id <> ALL ($but::text[])
-ORDER BY created_at, intent_id
+ORDER BY is_urgent DESC, created_at, intent_id
 LIMIT $limit::bigint;
 
 -- name: mark_sent
@@ -445,6 +457,14 @@ SET
     END,
     write_failures = $write_failures::integer,
     write_error_code = $write_error_code
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND lease_version = $lease_version;
+
+-- name: step_back
+-- The account goes on with its writes when those that wait behind it had their turn.
+UPDATE connector.accounts
+SET write_at = $now
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id
     AND lease_version = $lease_version;

@@ -53,12 +53,13 @@ CREATE TABLE connector.writes (
     sent_at        timestamptz,
     done_at        timestamptz,
     result         bytea,
+    is_urgent      boolean NOT NULL DEFAULT false,
     PRIMARY KEY (intent_id, tenant_id),
     CONSTRAINT writes_state CHECK (state IN ('new', 'sent', 'done'))
 );
 
 CREATE INDEX writes_open
-    ON connector.writes (account_id, created_at, intent_id, tenant_id)
+    ON connector.writes (account_id, is_urgent DESC, created_at, intent_id, tenant_id)
     WHERE done_at IS NULL;
 CREATE INDEX writes_done ON connector.writes (done_at) WHERE state = 'done';
 

@@ -47,18 +47,15 @@ _ADDRESS_PARTS: Final = ("street", "city", "region", "postal_code", "country")
 def read(end: PairEnd, values: Fields, *, known: Known) -> dict[str, Item]:
     """Return the items of a mapping's side by key, the first of each key only."""
     found: dict[str, Item] = {}
-    kind, is_plain = end.kind, not (known or end.label)
     for field in end.fields:
-        if is_plain:
-            # The same as below, at half the cost.
-            for item in _items(field, values):
-                key = canon.item(kind, item)
-                if key and key not in found:
-                    found[key] = item
-            continue
-        for key, item in _keyed(end, field, values=values, known=known):
-            if key:
-                found.setdefault(key, item)
+        for key, item in (
+            _keyed(end, field, values=values, known=known)
+            if known or end.label
+            # The same, at half the cost.
+            else [(canon.item(end.kind, item), item) for item in _items(field, values)]
+        ):
+            if key and key not in found:
+                found[key] = item
     return found
 
 

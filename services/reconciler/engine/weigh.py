@@ -128,24 +128,35 @@ def _hindrance(
     """Say why an edit cannot be carried, or None if it can."""
     if lenses.can_refuse(pair):
         for side in (Side.LEFT, Side.RIGHT):
-            atoms = merged.to(side)
-            reason = atoms and lenses.reason_against(
-                pair,
-                side,
-                atoms=atoms,
-                onto=sides.now(side),
-                source=sides.now(model.other(side)),
-                forms=sides.forms,
-            )
-            if reason:
+            reason = _unsayable(pair, side, sides=sides, merged=merged)
+            if reason is not None:
                 return reason
     for side, fields in needed.items():
         for field in pair.end(side).fields:
-            if field.field_id in fields:
-                against = guards.reason_against(field, fields[field.field_id])
-                if against is not None:
-                    return against
+            if (
+                field.field_id in fields
+                and (reason := guards.reason_against(field, fields[field.field_id]))
+                is not None
+            ):
+                return reason
     return None
+
+
+def _unsayable(
+    pair: Pair, side: Side, *, sides: Sides, merged: Merged
+) -> Reason | None:
+    """Say why an edit says what a side cannot hold, or None if it can."""
+    atoms = merged.to(side)
+    if not atoms:
+        return None
+    return lenses.reason_against(
+        pair,
+        side,
+        atoms=atoms,
+        onto=sides.now(side),
+        source=sides.now(model.other(side)),
+        forms=sides.forms,
+    )
 
 
 def for_create(

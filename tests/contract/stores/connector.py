@@ -86,6 +86,7 @@ class ConnectorPlayer(ChassisPlayer):
             intent_id=self.one(INTENTS),
             kind=self.one([WriteKind.UPDATE, WriteKind.LOOK]),
             record_id=self.one(RECORDS),
+            is_urgent=self.source.random() < 0.2,
             not_after=self.clock.now(),
         )
 
@@ -280,6 +281,10 @@ class ConnectorPlayer(ChassisPlayer):
             failures=self.source.randint(0, 2),
             code=self.maybe(ErrorCode.RATE_LIMITED),
         )
+
+    @act(is_narrow=True)
+    async def step_back(self, work: ConnectorWork) -> None:
+        await work.step_back(self.claim())
 
     @act(weight=1)
     async def prune_writes(self, work: ConnectorWork) -> object:

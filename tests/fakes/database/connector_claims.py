@@ -67,9 +67,14 @@ async def claim_writing(
         and _is_claimable(row, owner=owner, now=now)
         and (row["tenant_id"], row["account_id"]) not in busy
     ]
-    due.sort(key=lambda row: row["write_at"])
+    due.sort(key=lambda row: (not _has_urgent(session, row), row["write_at"]))
     held = await session.lock("accounts", due, skips=True, limit=limit)
     return await _lease(session, held, owner=owner, until=until, now=now)
+
+
+def _has_urgent(session: Session, account: Row) -> bool:
+    key = (account["account_id"], account["tenant_id"])
+    return any(row["is_urgent"] for row in session.find("writes", "open", *key))
 
 
 def _is_claimable(row: Row, *, owner: str, now: datetime.datetime) -> bool:

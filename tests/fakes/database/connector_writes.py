@@ -6,7 +6,7 @@ from itertools import islice
 from tests.fakes.database.sessions import Session, keep
 from tests.fakes.database.tables import Row, only
 
-OPEN = only("connection_id", "payload", "sent_at", "reason")
+OPEN = only("connection_id", "payload", "sent_at", "reason", "is_urgent")
 
 
 async def count_waiting(
@@ -27,6 +27,7 @@ async def add_writes(
     connection_id: str,
     intent_ids: list[str],
     payloads: list[bytes],
+    are_urgent: list[bool],
     now: datetime.datetime,
 ) -> int:
     new = [
@@ -37,8 +38,11 @@ async def add_writes(
             "connection_id": connection_id,
             "payload": payload,
             "created_at": now,
+            "is_urgent": is_urgent,
         }
-        for intent_id, payload in zip(intent_ids, payloads, strict=True)
+        for intent_id, payload, is_urgent in zip(
+            intent_ids, payloads, are_urgent, strict=True
+        )
     ]
     return len(await session.insert("writes", new, otherwise=keep))
 
@@ -134,7 +138,9 @@ async def open_writes(
         for row in session.find("writes", "open", account_id, tenant_id)
         if row["state"] == state and row["intent_id"] not in but
     ]
-    waiting.sort(key=lambda row: (row["created_at"], row["intent_id"]))
+    waiting.sort(
+        key=lambda row: (not row["is_urgent"], row["created_at"], row["intent_id"])
+    )
     return [OPEN(row) for row in waiting[:limit]]
 
 
@@ -206,6 +212,24 @@ async def save_results(
 
 def _is_open(row: Row, account_id: str) -> bool:
     return row["account_id"] == account_id and row["state"] != "done"
+
+
+async def step_back(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    lease_version: int,
+    now: datetime.datetime,
+) -> int:
+    return len(
+        await session.update(
+            "accounts",
+            [session.get("accounts", account_id, tenant_id)],
+            lambda _: {"write_at": now},
+            where=lambda row: row["lease_version"] == lease_version,
+        )
+    )
 
 
 async def prune_writes(

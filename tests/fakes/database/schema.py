@@ -148,10 +148,10 @@ CONNECTOR: Final = {
     "writes": Shape(
         columns=_columns(
             "tenant_id intent_id account_id connection_id payload state reason"
-            " created_at sent_at done_at result"
+            " created_at sent_at done_at result is_urgent"
         ),
         key=("intent_id", "tenant_id"),
-        defaults={"state": "new"},
+        defaults={"state": "new", "is_urgent": False},
         indexes={
             "open": IndexShape(columns=("account_id", "tenant_id"), where=_is_not_done)
         },

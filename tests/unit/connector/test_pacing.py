@@ -73,21 +73,36 @@ def test_a_pause_holds_every_lane():
     assert budget.take(Lane.WRITE, now_s=5.0) == 0.0
 
 
-def test_scans_leave_calls_of_the_day_to_polls_and_polls_to_writes():
+def test_consent_goes_before_all_other_writes():
+    """Hazard 84."""
+    budget = Budget(calls_per_second=1, calls_per_day=None)
+    budget.enter(Lane.WRITE)
+    budget.enter(Lane.CONSENT)
+    order = []
+    for second in range(0, 16, 2):
+        for lane in (Lane.WRITE, Lane.CONSENT):
+            if budget.take(lane, now_s=float(second)) <= 0:
+                order.append(lane)
+    assert order[:3] == [Lane.CONSENT] * 3
+    assert order.count(Lane.CONSENT) == 6
+
+
+def test_each_lane_leaves_calls_of_the_day_to_those_above_it():
+    """Hazard 46: an unsubscribe finds calls when all else has used up its share."""
     budget = Budget(calls_per_second=0, calls_per_day=100)
     made = {}
-    for lane in (Lane.SCAN, Lane.POLL, Lane.WRITE):
+    for lane in (Lane.SCAN, Lane.POLL, Lane.WRITE, Lane.CONSENT):
         made[lane] = 0
         while budget.has_quota(lane, today=TODAY):
             budget.take(lane, now_s=0.0)
             made[lane] += 1
-    assert made == {Lane.SCAN: 70, Lane.POLL: 20, Lane.WRITE: 10}
+    assert made == {Lane.SCAN: 70, Lane.POLL: 20, Lane.WRITE: 5, Lane.CONSENT: 5}
     assert budget.has_quota(Lane.SCAN, today=TODAY + datetime.timedelta(days=1))
 
 
 def test_what_other_processes_used_counts():
     budget = Budget(calls_per_second=0, calls_per_day=100)
-    budget.set_stored(day=TODAY, count=98)
+    budget.set_stored(day=TODAY, count=93)
     budget.take(Lane.WRITE, now_s=0.0)
     assert budget.has_quota(Lane.WRITE, today=TODAY)
     budget.take(Lane.WRITE, now_s=0.0)
@@ -112,6 +127,28 @@ def test_what_other_processes_used_counts():
 def test_a_chunk_is_about_five_seconds_of_calls(rate, override, batch, expected):
     size = pacing.chunk_size(
         Limits(calls_per_second=rate), calls_per_second_max=override, get_batch=batch
+    )
+    assert size == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "took_s", "expected"),
+    [
+        (100, 100, 50.0, 10),
+        (100, 100, 4.0, 100),
+        (3, 100, 60.0, 1),
+        (3, 100, 4.0, 10),
+        (0, 100, 60.0, 10),
+    ],
+)
+def test_a_chunk_that_took_long_makes_the_next_one_smaller(
+    count, size, took_s, expected
+):
+    """What arrives meanwhile waits for its end. A few quick ones tell nothing."""
+    write_s = pacing.write_s_after(0.5, count=count, size=size, took_s=took_s)
+    limits = Limits(calls_per_second=0.0)
+    size = pacing.chunk_size(
+        limits, calls_per_second_max=None, get_batch=1, write_s=write_s
     )
     assert size == expected
 

@@ -43,6 +43,7 @@ def read(person: wire.Person) -> Record:
     return Record(
         record_id=RecordId(person.id),
         modified_at=_moment(person.updated_at),
+        created_at=_moment(person.created_at),
         presence=Presence.DELETED if person.is_deleted else Presence.LIVE,
         fields={
             key: value or None for key, value in shown.items() if value is not UNSET

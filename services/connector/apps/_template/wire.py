@@ -15,6 +15,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     email: str | None | UnsetType = UNSET
     given_name: str | None | UnsetType = UNSET
     family_name: str | None | UnsetType = UNSET
+    created_at: str = ""
     updated_at: str = ""
     is_deleted: bool = False
 

@@ -1,5 +1,6 @@
 """The fields of a card and their roles; card to Record and back, side by side."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -37,6 +38,10 @@ _COMPANY = FieldId("company")
 _FULL_NAME = FieldId("full_name")
 
 _APPLE_ANNIVERSARY = "_$!<anniversary>!$_"
+_MARKER = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.ASCII
+)
+"""A UUIDv7 as we write it. Other programs call their cards by other kinds of names."""
 _PLACES = ("home", "work", items.OTHER)
 
 FIELDS: Final = (
@@ -131,12 +136,20 @@ def uid(card: Card) -> str:
     return text.removeprefix("urn:uuid:")
 
 
+def marker(card: Card) -> str:
+    """Return our mark on a card: what it calls itself, if we can have named it so."""
+    name = uid(card)
+    return name if _MARKER.fullmatch(name) else ""
+
+
 def record(record_id: RecordId, *, etag: str, card: Card | None) -> Record:
     """Return a live card as a record; without fields where it is no contact."""
+    contact = None if card is None or is_group(card) else card
     return Record(
         record_id=record_id,
         version=etag,
-        fields={} if card is None or is_group(card) else read(card),
+        marker="" if contact is None else marker(contact),
+        fields={} if contact is None else read(contact),
         containers=(ContainerId(record_id.rpartition("/")[0] + "/"),),
         tags=() if card is None else tags.read(card),
     )

@@ -111,6 +111,7 @@ def read(
     return Record(
         record_id=RecordId(contact.contact_id),
         modified_at=changed_at(contact),
+        created_at=_created_at(contact),
         presence=Presence.DELETED if is_deleted else Presence.LIVE,
         fields=_read_fields(contact, definitions),
         containers=tuple(ContainerId(one) for one in contact.list_memberships or ()),
@@ -197,6 +198,16 @@ def changed_at(contact: wire.Contact) -> datetime.datetime | None:
         return moment
     other = dates.read_moment(email.updated_at)
     return max(moment, other) if moment and other else moment or other
+
+
+def _created_at(contact: wire.Contact) -> datetime.datetime | None:
+    """Return when the vendor made the contact, the same in all of its notations.
+
+    Some of its answers have fractions of a second and some have not; another time would
+    mean another contact under this id.
+    """
+    moment = dates.read_moment(contact.created_at)
+    return None if moment is None else moment.replace(microsecond=0)
 
 
 def _read_birthday(contact: wire.Contact) -> str | None:
