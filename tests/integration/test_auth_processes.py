@@ -30,7 +30,7 @@ PROCESSES = 4
 CALLERS = 50
 RUN_S = 20.0
 START_S_MAX = 30.0
-QUICK = {"AUTH_REFRESH_TIMEOUT_S": "2", "AUTH_REFRESH_LEASE_S": "2.1"}
+QUICK = {"AUTH_REFRESH_TIMEOUT_S": "5", "AUTH_REFRESH_LEASE_S": "5.1"}
 """So that a killed process's refresh is soon taken over."""
 
 

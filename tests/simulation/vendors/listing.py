@@ -71,7 +71,6 @@ def person_of(holder: Holder, state: State, ways: Ways) -> wire.Person:
         lists=state.lists if is_live else (),
         tags=state.tags if is_live else (),
         consent=_consent_of(state, ways) if is_live else None,
-        marker=holder.marker if is_live else "",
     )
 
 

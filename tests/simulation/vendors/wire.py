@@ -22,8 +22,6 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tags: tuple[str, ...] = ()
     consent: str | None = None
     """None where the vendor knows of no consent."""
-    marker: str = ""
-    """Our mark, where the vendor keeps it."""
 
 
 class People(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
