@@ -92,6 +92,7 @@ class Customers:
             direction=plan.direction,
             winner=plan.winner,
             avoids_duplicates=plan.avoids_duplicates,
+            **plan.options.settings(),
         )
         tenant_id = TenantId(plan.tenant)
         created: Connection = await self.ask(

@@ -14,6 +14,7 @@ from proto.auth import BeginAuthorisation, CompleteAuthorisation
 from proto.base import Command
 from proto.ids import AccountId, AppId, ConnectionId, TenantId
 from proto.reconciler import (
+    ApproveChanges,
     ChangeConnection,
     Connection,
     GetConnection,
@@ -73,6 +74,8 @@ class Errands:
             self._switch_mapping,
             self._take_permission_back,
             self._authorise_wrongly,
+            self._approve,
+            self._change_options,
         )
 
     async def do(self, made: Made) -> str:
@@ -138,6 +141,23 @@ class Errands:
         except (CommandFailed, BusUnavailable):
             return
         raise AssertionError("another account of the app took an account's place")
+
+    async def _approve(self, made: Made) -> None:
+        """Let whatever waits for a person go ahead."""
+        await self._customers.ask(
+            ApproveChanges(tenant_id=made.tenant_id, connection_id=made.connection_id)
+        )
+
+    async def _change_options(self, made: Made) -> None:
+        """Switch rules off, or have deletions told or not."""
+        connection = await self._look(made)
+        settings, offers = connection.settings, connection.offers
+        if settings.left_rules or settings.right_rules:
+            await self._change(made, connection, left_rules=(), right_rules=())
+        elif settings.tags_deletions or offers.tags_deletions is not None:
+            await self._change(
+                made, connection, tags_deletions=not settings.tags_deletions
+            )
 
     async def _look(self, made: Made) -> Connection:
         found: Connection = await self._customers.ask(

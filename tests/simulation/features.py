@@ -11,24 +11,24 @@ import msgspec
 class Features(msgspec.Struct, frozen=True, kw_only=True):
     """What users may do and what may go wrong, and still everything must hold."""
 
-    confirms_deletions: bool = False
+    confirms_deletions: bool = True
     """A record that is not found counts as deleted only after a second look."""
-    sweeps: bool = False
+    sweeps: bool = True
     """Both sides are compared completely now and then, whatever was missed."""
-    tags: bool = False
+    tags: bool = True
     """Deletions and unsubscribes can be told by tags."""
-    consents: bool = False
+    consents: bool = True
     """An unsubscribe can be told by the other side's own status."""
-    rules: bool = False
+    rules: bool = True
     """Filters and actions."""
-    custom_mappings: bool = False
-    guards: bool = False
+    custom_mappings: bool = True
+    guards: bool = True
     """Too many deletions at once wait for a person."""
-    merges: bool = False
+    merges: bool = True
     """A record merged into another takes its link along."""
-    freezes: bool = False
+    freezes: bool = True
     """A field that goes to and fro is left alone."""
-    recycles: bool = False
+    recycles: bool = True
     """A record's id that comes to mean somebody else is noticed."""
 
 

@@ -6,6 +6,8 @@ history that breaks it, and one that almost does.
 
 from typing import Any, Final
 
+import msgspec
+
 from proto.fields import FieldKind, Role, Value
 from proto.ids import AccountId, AppId, ConnectionId, IntentId, LinkId, RecordId
 from proto.reconciler import Direction, End, MappingView, Settings, Side
@@ -74,6 +76,12 @@ class History:
     def direct(self, direction: Direction) -> None:
         """Have the connection go one way from now on, and from always."""
         self.owned.versions[:] = [self._version(direction)]
+
+    def choose(self, **options: Any) -> None:
+        """Have the connection be set to something from the beginning."""
+        [version] = self.owned.versions
+        settings = msgspec.structs.replace(version.settings, **options)
+        self.owned.versions[:] = [msgspec.structs.replace(version, settings=settings)]
 
     def person(self, tenant: str = TENANT) -> int:
         """Return somebody new."""

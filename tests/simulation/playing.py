@@ -210,7 +210,7 @@ class Play:
             for row in rows(table)
             if not states or row["state"] in states
         ]
-        return [*found, *self._unread()]
+        return [*found, *self._unread(), *self._unsure()]
 
     def _unread(self) -> Iterator[str]:
         """Yield the accounts in which something happened that nobody has read yet."""
@@ -224,11 +224,40 @@ class Play:
             if row["is_wanted"] and (read_at is None or read_at.timestamp() < shown_at):
                 yield f"reading {row['account_id']}"
 
+    def _unsure(self) -> Iterator[str]:
+        """Yield what Tandem has yet to make sure of: a comparison finds what is left.
+
+        Deletions without a tombstone show themselves in it alone, and listings that
+        left somebody out are made good by it.
+        """
+        assert self.peace_at is not None
+        since = max(self.peace_at, self.ledger.entries[-1].at - self._started_at)
+        for row in self.world.database.rows("reconciler.connections"):
+            asked_at = row["sweep_asked_at"]
+            is_begun = asked_at is not None and (
+                asked_at.timestamp() - self._started_at
+                > since + LAG_S_MAX + self.pace.skew_s_max
+            )
+            is_waited_for = row["left_sweep"] or row["right_sweep"]
+            if row["state"] == "live" and (not is_begun or is_waited_for):
+                yield f"comparing {row['connection_id']}"
+        if any(not book.live() for book in self.books.values()):
+            # Nothing shows that this app is well, so that nobody counts as deleted.
+            return
+        for row in self.world.database.rows("connector.wanted_reads"):
+            yield f"reading {row['record_id']}"
+        for row in self.world.database.rows("reconciler.observations"):
+            if row["missing_since"] is not None:
+                yield f"missing {row['record_id']}"
+
+    @property
+    def _started_at(self) -> float:
+        return self.world.loop.start.timestamp()
+
 
 _OPEN: Final = (
     ("auth.accounts", "account_id", ("lost",)),
     ("connector.writes", "intent_id", ("new", "sent")),
-    ("connector.wanted_reads", "record_id", ()),
     ("reconciler.connections", "connection_id", ("scanning", "syncing", "paused")),
     ("reconciler.intents", "intent_id", ("open", "unknown")),
     ("reconciler.links", "link_id", ("pending",)),

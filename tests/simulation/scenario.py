@@ -14,7 +14,9 @@ from proto.ids import AppId
 from proto.reconciler import Direction, Side
 from tests.fakes.broker import BusFaults
 from tests.fakes.database.faults import DatabaseFaults
+from tests.simulation import options
 from tests.simulation.features import PRESENT, Features
+from tests.simulation.options import Options
 from tests.simulation.vendors import ways, weather
 from tests.simulation.vendors.forms import Forms
 from tests.simulation.vendors.ways import LISTS, Paging, Ways
@@ -41,6 +43,7 @@ class ConnectionPlan(msgspec.Struct, frozen=True, kw_only=True):
     direction: Direction = Direction.BOTH
     winner: Side = Side.LEFT
     avoids_duplicates: bool = True
+    options: Options = Options()
 
     def end(self, side: Side) -> EndPlan:
         """Return one end."""
@@ -119,6 +122,7 @@ ACTS: Final = {
     "delete_and_edit": 2.0,
     "restore": 3.0,
     "merge": 2.0,
+    "reuse_id": 0.7,
     "unsubscribe": 4.0,
     "resubscribe": 2.0,
     "move": 4.0,
@@ -142,9 +146,9 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
     connections = tuple(
         connection
         for tenant in tenants
-        for connection in _connections(source, tenant, vendors)
+        for connection in _connections(source, tenant, vendors, features=features)
     )
-    return Scenario(
+    drawn = Scenario(
         seed=seed,
         features=features,
         vendors=vendors,
@@ -155,6 +159,15 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
         mood=_mood(source),
         troubles=_troubles(source),
     )
+    is_crowded = source.random() < 0.05 and len(connections) == 1
+    return _crowded(drawn) if is_crowded and features.guards else drawn
+
+
+def _crowded(drawn: Scenario) -> Scenario:
+    """Have so many people that deleting all of them is more than anybody means."""
+    weights = {**drawn.mood.weights, "delete_all": 8.0}
+    mood = msgspec.structs.replace(drawn.mood, weights=weights, act_count=25)
+    return msgspec.structs.replace(drawn, people_count=14, shared=1.0, mood=mood)
 
 
 def _vendors(
@@ -164,6 +177,8 @@ def _vendors(
         ways.draw(source, app, is_shouting=number == 1)
         for number, app in enumerate(APPS[:count])
     ]
+    if not features.recycles:
+        drawn = [msgspec.structs.replace(each, recycles_ids=False) for each in drawn]
     if not features.sweeps:
         # What drifts out of a page in between is found again by a sweep alone.
         drawn = [
@@ -188,7 +203,11 @@ def _vendors(
 
 
 def _connections(
-    source: random.Random, tenant: str, vendors: tuple[Ways, ...]
+    source: random.Random,
+    tenant: str,
+    vendors: tuple[Ways, ...],
+    *,
+    features: Features,
 ) -> list[ConnectionPlan]:
     if len(vendors) > 2:
         circle = [*vendors, vendors[0]]
@@ -196,7 +215,15 @@ def _connections(
             _connection(source, tenant, left=left, right=right, is_plain=True)
             for left, right in itertools.pairwise(circle)
         ]
-    return [_connection(source, tenant, left=vendors[0], right=vendors[1])]
+    plan = _connection(source, tenant, left=vendors[0], right=vendors[1])
+    given = options.draw(
+        source,
+        vendors[0],
+        vendors[1],
+        direction=plan.direction,
+        features=features,
+    )
+    return [msgspec.structs.replace(plan, options=given)]
 
 
 def _connection(

@@ -1,11 +1,11 @@
 """Each invariant of single writes and calls sees a history that breaks it."""
 
-import msgspec
 import pytest
 
 from proto.fields import Role
 from proto.reconciler import Direction, Side
 from proto.record import Consent
+from proto.rules import Unsubscribes
 from tests.simulation.errands import WRONG
 from tests.simulation.hand_made import OTHER_TENANT, History
 from tests.simulation.invariants import calls, safety
@@ -157,7 +157,7 @@ def test_i6_a_record_that_we_deleted():
 @pytest.mark.parametrize("is_deleted", [True, False])
 def test_i6_a_tag_for_somebody_whom_nobody_deleted(is_deleted):
     history = History(right={"can_tag": True})
-    history.truth.features = msgspec.structs.replace(history.truth.features, tags=True)
+    history.choose(tags_deletions=True)
     _, left, right = history.pair()
     if is_deleted:
         history.books[LEFT].delete(left)
@@ -167,7 +167,7 @@ def test_i6_a_tag_for_somebody_whom_nobody_deleted(is_deleted):
 
 def test_i6_more_tags_in_an_hour_than_a_person_would_mean():
     history = History(right={"can_tag": True})
-    history.truth.features = msgspec.structs.replace(history.truth.features, tags=True)
+    history.choose(tags_deletions=True)
     pairs = [history.pair() for _ in range(safety.TAGS_AN_HOUR + 1)]
     for _, left, right in pairs:
         assert history.wrongs == []
@@ -187,15 +187,33 @@ def test_i6_more_tags_in_an_hour_than_a_person_would_mean():
     ],
 )
 def test_i7_a_consent_that_we_loosened(was, becomes, is_fine):
-    history = History(right={"has_consent": True})
-    history.truth.features = msgspec.structs.replace(
-        history.truth.features, consents=True
-    )
+    history = History(left={"has_consent": True}, right={"has_consent": True})
+    history.choose(unsubscribes=Unsubscribes.STATUS)
     person = history.person()
     record_id = history.enter(RIGHT, person)
+    other = history.enter(LEFT, person)
+    history.books[LEFT].edit(other, consent=Consent.SUPPRESSED)
     history.books[RIGHT].edit(record_id, consent=was)
     history.write(RIGHT, record_id, more={"consent": becomes})
     assert history.broken() == (set() if is_fine else {"I7"})
+
+
+@pytest.mark.parametrize(
+    ("unsubscribes", "said", "is_fine"),
+    [
+        (Unsubscribes.STATUS, Consent.UNSUBSCRIBED, True),
+        (Unsubscribes.STATUS, Consent.SUBSCRIBED, False),
+        (Unsubscribes.TAG, Consent.UNSUBSCRIBED, False),
+    ],
+)
+def test_i12_an_unsubscribe_that_nobody_said_or_asked_for(unsubscribes, said, is_fine):
+    history = History(left={"has_consent": True}, right={"has_consent": True})
+    history.choose(unsubscribes=unsubscribes)
+    person = history.person()
+    left, right = history.enter(LEFT, person), history.enter(RIGHT, person)
+    history.books[LEFT].edit(left, consent=said)
+    history.write(RIGHT, right, more={"consent": Consent.UNSUBSCRIBED})
+    assert history.broken() == (set() if is_fine else {"I12"})
 
 
 def test_i7_somebody_whom_we_made_and_who_may_be_mailed():

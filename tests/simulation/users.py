@@ -20,6 +20,8 @@ from tests.simulation.vendors.book import Book, EmailTaken, Holder, value_of
 from tests.simulation.vendors.ways import LISTS, Ways
 
 TAGS: Final = ("vip", "press", "old")
+MASS_MIN: Final = 11
+"""More records than one hour may undo without anybody's approval."""
 LATER_S_MAX: Final = 90.0
 """The longest that anybody takes to do the same on the other side."""
 
@@ -63,6 +65,7 @@ class Users:
         self._scenario = scenario
         self._books = books
         self._later = later
+        self._has_deleted_all = False
         self._source = scenario.source("users")
         self._acts: dict[str, Callable[[ConnectionPlan], None]] = {
             "edit": self._edit_one,
@@ -80,6 +83,8 @@ class Users:
             "delete_and_edit": self._delete_and_edit,
             "restore": self._restore,
             "merge": self._merge,
+            "delete_all": self._delete_all,
+            "reuse_id": self._reuse_id,
             "unsubscribe": self._unsubscribe,
             "resubscribe": self._resubscribe,
             "move": self._move,
@@ -275,6 +280,30 @@ class Users:
             loser, winner = self._source.sample(live, 2)
             book.merge(loser.record_id, winner.record_id)
 
+    def _delete_all(self, plan: ConnectionPlan) -> None:
+        """Delete everybody on one side, by a mistake that nobody makes twice."""
+        book = self.book(plan, self._side())
+        live = book.live()
+        if self._has_deleted_all or len(live) <= MASS_MIN:
+            return
+        self._has_deleted_all = True
+        for holder in live:
+            book.delete(holder.record_id)
+
+    def _reuse_id(self, plan: ConnectionPlan) -> None:
+        """Enter somebody new, to whom the vendor gives an id that was free again."""
+        book = self.book(plan, self._side())
+        gone = [
+            holder
+            for holder in book.holders.values()
+            if holder.now.status is Status.DELETED and book.ways.recycles_ids
+        ]
+        if gone:
+            person = self.people.new(plan.tenant)
+            record_id = self._source.choice(gone).record_id
+            fields = self._fields(book.ways, person)
+            book.recycle(record_id, fields, person=person)
+
     def _unsubscribe(self, plan: ConnectionPlan) -> None:
         found = self._somebody(plan)
         if found is not None and found.ways.has_consent:
@@ -305,14 +334,17 @@ class Users:
     # How acts are done
 
     def _create(self, plan: ConnectionPlan, side: Side, person: int) -> None:
-        book = self.book(plan, side)
-        fields: dict[str, Value] = {}
-        for role in book.ways.roles:
-            share = 0.93 if role is Role.EMAIL else 0.7
-            if self._source.random() < share or role is _name_role(book.ways):
-                name = book.ways.name_of(role)
-                fields[name] = self.people.value(role, person, book.ways)
+        fields = self._fields(self._ways(plan, side), person)
         self._add(plan, side, person, fields=fields)
+
+    def _fields(self, ways: Ways, person: int) -> dict[str, Value]:
+        fields: dict[str, Value] = {}
+        for role in ways.roles:
+            share = 0.93 if role is Role.EMAIL else 0.7
+            if self._source.random() < share or role is _name_role(ways):
+                name = ways.name_of(role)
+                fields[name] = self.people.value(role, person, ways)
+        return fields
 
     def _create_same(self, plan: ConnectionPlan, side: Side, person: int) -> None:
         """Enter somebody who is on the other side already, by the same address."""

@@ -65,6 +65,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     settle_s: float = 5.0
     write_age_s: float = 300.0
     answer_s: float = 400.0
+    compare_every_s: float = 240.0
     connector_lease_s: float = 30.0
     reconciler_lease_s: float = 10.0
     refusal_confirm_s: float = 60.0
@@ -265,6 +266,7 @@ class World:
             settle_s=pace.settle_s,
             write_age_s=pace.write_age_s,
             answer_s=pace.answer_s,
+            compare_every_s=pace.compare_every_s,
             lease_s=pace.reconciler_lease_s,
             **parts,
         )

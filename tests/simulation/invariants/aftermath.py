@@ -1,7 +1,8 @@
 """What Tandem holds once everything is at rest, read from its tables at once."""
 
+import datetime
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -122,6 +123,9 @@ def collect(rows: Rows, *, now: float) -> Aftermath:
     )
 
 
+_GUARDS: Final = {Side.LEFT: "guard_left_at", Side.RIGHT: "guard_right_at"}
+
+
 class Register:
     """The connections, read from the tables whenever one of them has changed."""
 
@@ -130,6 +134,7 @@ class Register:
         self._now = now
         self._owned: dict[ConnectionId, Owned] = {}
         self._seen: dict[ConnectionId, int] = {}
+        self._approvals: set[datetime.datetime] = set()
 
     def read(self) -> Sequence[Owned]:
         """Return every connection that was ever started."""
@@ -140,6 +145,7 @@ class Register:
             if self._seen.get(connection_id) != version:
                 self._seen[connection_id] = version
                 self._note(row)
+            self._note_guards(self._owned[connection_id], row)
         return list(self._owned.values())
 
     def _note(self, row: Row) -> None:
@@ -165,6 +171,17 @@ class Register:
                 versions=[],
             )
         owned.versions.append(version)
+
+    def _note_guards(self, owned: Owned, row: Row) -> None:
+        until = row["approved_until"]
+        if until is not None and until not in self._approvals:
+            self._approvals.add(until)
+            owned.approvals.append(self._now())
+        owned.guarded = {
+            side: row[name].timestamp()
+            for side, name in _GUARDS.items()
+            if row[name] is not None
+        }
 
     def _places(self) -> dict[str, Place]:
         return {

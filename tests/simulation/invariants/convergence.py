@@ -8,9 +8,11 @@ from typing import Final, NamedTuple
 
 from proto.fields import Role
 from proto.reconciler import Direction, MappingView, RecordState, Side
+from tests.simulation.invariants import scope
 from tests.simulation.invariants.aftermath import Aftermath, Held
+from tests.simulation.invariants.scope import Scope
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
-from tests.simulation.ledger import Key, Place, State, Who
+from tests.simulation.ledger import Act, Key, Place, State, Who
 from tests.simulation.vendors import forms
 from tests.simulation.vendors.book import Holder, address_key, value_of
 from tests.simulation.vendors.forms import NAMES
@@ -18,6 +20,9 @@ from tests.simulation.vendors.ways import Markers
 
 SIDES: Final = (Side.LEFT, Side.RIGHT)
 UNSURE: Final = "outcome_unknown"
+SET_APART: Final = ("mass_change", "id_reused")
+"""Reasons for which a whole link waits for a person."""
+RETURNS_MIN: Final = 3
 
 
 class Pair(NamedTuple):
@@ -65,12 +70,6 @@ def pairs_of(owned: Owned, after: Aftermath) -> Iterator[Pair]:
             yield Pair(owned, link, *keys)
 
 
-def is_in_scope(owned: Owned, side: Side, state: State) -> bool:
-    """Say whether a record is in the part of the account that is connected."""
-    container = owned.container(side)
-    return container is None or container in state.lists
-
-
 def disagreements(pair: Pair, truth: Truth) -> Iterator[tuple[MappingView, str]]:
     """Yield the mappings in which the two records differ, and how."""
     for view in pair.owned.now.mappings:
@@ -87,7 +86,7 @@ def _everybody_is_listed(
         place = owned.place(side)
         for holder in truth.book(place).live():
             key = (place, holder.record_id)
-            if key not in listed and is_in_scope(owned, side, holder.now):
+            if key not in listed and scope.is_included(owned, side, holder.now):
                 yield Wrong("I1", f"{tell(key)} is neither linked nor named")
 
 
@@ -96,17 +95,17 @@ def _both_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
     if makers == [Who.TANDEM, Who.TANDEM] and len(truth.owned) == 1:
         yield Wrong("I5", f"both sides are ours: {pair}")
     state, reason = pair.link.row.state, pair.link.row.reason
-    is_out = not all(
-        is_in_scope(pair.owned, side, truth.holder(key).now)
-        for side in SIDES
-        if (key := pair.key(side)) is not None
-    )
-    if state == RecordState.EXCLUDED:
-        if not is_out:
-            yield Wrong("I1", f"excluded without a reason: {pair}")
+    if reason in SET_APART:
+        if not _is_set_apart(pair, truth):
+            yield Wrong("I1", f"set apart without a reason: {pair}")
         return
-    if is_out:
-        yield Wrong("I1", f"out of scope and not excluded: {pair}")
+    found = scope.of_pair(pair.owned, _states(pair, truth))
+    if state == RecordState.EXCLUDED:
+        if found is Scope.FULL or found.value != reason:
+            yield Wrong("I1", f"excluded without a reason, {found}: {pair}")
+        return
+    if found is not Scope.FULL:
+        yield Wrong("I1", f"{found} and not excluded: {pair}")
         return
     if reason == "email_removed":
         if all(_email(key, truth) for key in (pair.left, pair.right) if key):
@@ -137,13 +136,25 @@ def _one_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
     assert key is not None
     state, reason = pair.link.row.state, pair.link.row.reason
     if other is not None:
-        is_told = truth.ways(other[0]).has_tombstones or truth.features.sweeps
+        if reason in SET_APART and _is_set_apart(pair, truth):
+            return
+        is_told = truth.ways(other[0]).has_tombstones or (
+            # Without anybody left nothing shows that the app is well.
+            truth.features.sweeps and bool(truth.book(other[0]).live())
+        )
         if state not in (RecordState.DELETED, "merged") and is_told:
             yield Wrong("I1", f"{tell(other)} is gone, and nobody says so: {pair}")
         return
     checks = {
         "no_email": not _email(key, truth),
-        "out_of_container": not is_in_scope(pair.owned, side, truth.holder(key).now),
+        **{
+            each.value: each is _scope_of(pair, side, truth)
+            for each in (
+                Scope.OUT_OF_CONTAINER,
+                Scope.OUT_OF_RULES,
+                Scope.NOT_ON_OTHER_SIDE,
+            )
+        },
         "one_way": _is_one_way_to(side, pair.owned),
         "duplicate_email": _has_rival(pair, key, side, truth),
         "matches_several": _has_rival(pair, key, side, truth),
@@ -219,6 +230,8 @@ def _is_only_read(pair: Pair, view: MappingView, truth: Truth) -> bool:
 
 def _is_borne_out(pair: Pair, mapping_id: str, reason: str, truth: Truth) -> bool:
     """Say whether the records show why a mapping is not in step."""
+    if reason == "oscillates":
+        return _has_oscillated(pair, mapping_id, truth)
     if reason in ("too_long", "value_refused"):
         return any(_is_too_long(pair, side, truth) for side in SIDES)
     if reason == "already_exists":
@@ -226,6 +239,49 @@ def _is_borne_out(pair: Pair, mapping_id: str, reason: str, truth: Truth) -> boo
             _is_taken(pair, side, truth) for side in SIDES
         )
     return False
+
+
+def _is_set_apart(pair: Pair, truth: Truth) -> bool:
+    """Say whether a link waits for a person, and for a reason that is so."""
+    match pair.link.row.reason:
+        case "mass_change":
+            return bool(pair.owned.guarded)
+        case "id_reused":
+            return any(
+                len([e for e in truth.ledger.of(key) if e.act is Act.CREATE]) > 1
+                for key in (pair.left, pair.right)
+                if key is not None
+            )
+    return False
+
+
+def _scope_of(pair: Pair, side: Side, truth: Truth) -> Scope:
+    key = pair.key(side)
+    assert key is not None
+    return scope.of_record(pair.owned, side, truth.holder(key).now)
+
+
+def _states(pair: Pair, truth: Truth) -> dict[Side, State]:
+    return {
+        side: truth.holder(key).now
+        for side in SIDES
+        if (key := pair.key(side)) is not None
+    }
+
+
+def _has_oscillated(pair: Pair, mapping_id: str, truth: Truth) -> bool:
+    """Say whether we wrote a field of one of the records again and again."""
+    views = {each.mapping_id: each for each in pair.owned.now.mappings}
+    view = views[mapping_id]
+    return any(
+        sum(
+            entry.who is Who.TANDEM and bool(set(names) & set(entry.changed))
+            for entry in truth.ledger.of(key)
+        )
+        >= RETURNS_MIN
+        for key, names in ((pair.left, view.left), (pair.right, view.right))
+        if key is not None
+    )
 
 
 def _is_too_long(pair: Pair, side: Side, truth: Truth) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 from proto.ids import AppId
 from tests.simulation.features import PRESENT
 from tests.simulation.invariants import (
+    acts,
     aftermath,
     calls,
     convergence,
@@ -72,6 +73,9 @@ class Judge:
         after = aftermath.collect(self._rows, now=self._now())
         self.add(rest.is_at_rest(after))
         self.add(convergence.check(after, self.truth))
+        for owned in self.truth.owned:
+            for pair in convergence.pairs_of(owned, after):
+                self.add(acts.check(pair, self.truth))
         self.add(losses.check(after, self.truth))
         self.add(rest.can_be_explained(after, self.truth))
         self._written = len(play.ledger.ours())

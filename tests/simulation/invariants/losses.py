@@ -54,6 +54,9 @@ def _emptied(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
 def _of_record(key: Key, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     ways = truth.ways(key[0])
     history = truth.ledger.of(key)
+    # An id may have meant somebody else before.
+    born = max(n for n, each in enumerate(history) if each.act is Act.CREATE)
+    history = history[born:]
     for name in ways.names:
         role = ways.role_of(name)
         changes = [

@@ -6,7 +6,13 @@ from typing import Final
 from proto.connector import WriteKind
 from proto.reconciler import RecordState, Side
 from tests.simulation.invariants.aftermath import Aftermath, Planned
-from tests.simulation.invariants.truth import Truth, Wrong, ours, tell
+from tests.simulation.invariants.truth import (
+    Truth,
+    Wrong,
+    is_overtaken,
+    ours,
+    tell,
+)
 from tests.simulation.ledger import Act, Entry, Key, Place
 
 UNKNOWN_S_MAX: Final = 15 * 60
@@ -65,7 +71,7 @@ def can_be_explained(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     for entry in ours(truth.ledger.entries):
         known = by_place.get(entry.place, ())
         for name in entry.changed:
-            if name not in entry.cause.asked:
+            if name not in entry.cause.asked or is_overtaken(entry, name, truth):
                 continue
             if not any(_explains(each, entry, name) for each in known):
                 asked = entry.cause.asked[name]

@@ -8,10 +8,13 @@ from typing import Final
 
 from proto.fields import Role
 from proto.record import Consent
+from proto.rules import Unsubscribes
 from tests.simulation import taint
+from tests.simulation.invariants import acts
 from tests.simulation.invariants.truth import (
     Truth,
     Wrong,
+    is_overtaken,
     ours,
     same,
     serials,
@@ -163,25 +166,27 @@ def consent_only_tightens(entry: Entry, truth: Truth) -> Iterator[Wrong]:
 def in_scope(entry: Entry, truth: Truth) -> Iterator[Wrong]:
     """I12: only mapped fields in allowed directions are written."""
     allowed = truth.allowed(entry.place, entry.at)
+    for owned, side in truth.ends_at(entry.place):
+        allowed |= acts.set_by_rules(owned, side)
     for name in entry.changed:
         if name in allowed:
             continue
         if entry.was(name) is None and entry.after.fields.get(name) is None:
             continue
-        if _is_overtaken(entry, name, truth):
+        if is_overtaken(entry, name, truth):
             truth.excuse("I12 edit between read and write")
             continue
         yield Wrong("I12", f"{tell(entry.key)} {name} is not ours to write")
     if not allowed:
         yield Wrong("I12", f"{tell(entry.key)} is on a side that is only read")
-    features = truth.features
     if entry.before is None:
         return
-    if entry.before.tags != entry.after.tags and not (features.tags or features.rules):
-        yield Wrong("I12", f"{tell(entry.key)} has other tags")
-    if entry.before.lists != entry.after.lists and not features.rules:
-        yield Wrong("I12", f"{tell(entry.key)} is in other lists")
-    if entry.before.consent != entry.after.consent and not features.consents:
+    tags, lists = acts.names_asked_for(entry, truth)
+    if not set(entry.before.tags) ^ set(entry.after.tags) <= tags:
+        yield Wrong("I12", f"{tell(entry.key)} has other tags: {entry.after.tags}")
+    if not set(entry.before.lists) ^ set(entry.after.lists) <= lists:
+        yield Wrong("I12", f"{tell(entry.key)} is in other lists: {entry.after.lists}")
+    if entry.before.consent != entry.after.consent and not _may_tighten(entry, truth):
         yield Wrong("I12", f"{tell(entry.key)} has another consent")
 
 
@@ -201,6 +206,15 @@ def check(entry: Entry, truth: Truth) -> Iterator[Wrong]:
     if entry.who is Who.TANDEM:
         for checker in CHECKERS:
             yield from checker(entry, truth)
+
+
+def _may_tighten(entry: Entry, truth: Truth) -> bool:
+    """Say whether a setting asks for it, and somebody on the other side did it."""
+    return acts.has_said(entry, truth) and any(
+        version.settings.unsubscribes is Unsubscribes.STATUS
+        for owned, _ in truth.ends_at(entry.place)
+        for version in owned.versions
+    )
 
 
 def _is_of(role: Role, entered: Role) -> bool:
@@ -304,16 +318,4 @@ def _was_gone(key: Key, at: float, *, truth: Truth) -> bool:
         not state.is_live
         for since, state in truth.holder(key).history
         if since <= at and (state is truth.holder(key).at(at) or since > at - BELIEF_S)
-    )
-
-
-def _is_overtaken(entry: Entry, name: str, truth: Truth) -> bool:
-    """Say whether a whole write undid what a user did since we read the record."""
-    if entry.cause.is_conditional or entry.cause.read_at is None:
-        return False
-    return any(
-        each.who is not Who.TANDEM
-        and name in each.changed
-        and each.at > entry.cause.read_at
-        for each in truth.ledger.of(entry.key)
     )

@@ -61,6 +61,8 @@ class Owned(msgspec.Struct, kw_only=True):
     versions: list[Version]
     approvals: list[float] = []
     """When somebody let a mass change go ahead."""
+    guarded: dict[Side, float] = {}
+    """Since when a mass change on a side waits for that."""
 
     @property
     def now(self) -> Version:
@@ -242,3 +244,15 @@ def tell(key: Key) -> str:
 def ours(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Yield our own writes."""
     return (entry for entry in entries if entry.who is Who.TANDEM)
+
+
+def is_overtaken(entry: Entry, name: str, truth: Truth) -> bool:
+    """Say whether a whole write undid what a user did since we read the record."""
+    if entry.cause.is_conditional or entry.cause.read_at is None:
+        return False
+    return any(
+        each.who is not Who.TANDEM
+        and name in each.changed
+        and each.at > entry.cause.read_at
+        for each in truth.ledger.of(entry.key)
+    )

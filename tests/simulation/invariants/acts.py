@@ -1,0 +1,155 @@
+"""What Tandem does to records besides their fields: tags, lists and consent.
+
+I6 and I7 beyond single writes: a real deletion and a real unsubscribe are told on the
+other side, and nothing of the kind is done that no setting asks for.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from proto.reconciler import RecordState, Side
+from proto.record import CONSENT_RANKS
+from proto.rules import ActionKind, Rule, Unsubscribes
+from tests.simulation.invariants import scope
+from tests.simulation.invariants.convergence import Pair
+from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
+from tests.simulation.ledger import Act, Entry, Key, Who
+
+STAYING: Final = (RecordState.IN_SYNC, RecordState.HELD, RecordState.EXCLUDED)
+"""States of a link in which nothing hinders its consent."""
+
+
+def names_asked_for(entry: Entry, truth: Truth) -> tuple[set[str], set[str]]:
+    """Return the tags and lists that any setting lets us put on a record, or off it."""
+    tags: set[str] = set()
+    lists: set[str] = set()
+    for owned, side in truth.ends_at(entry.place):
+        for version in owned.versions:
+            settings = version.settings
+            tags |= {settings.deletion_tag} if settings.tags_deletions else set()
+            if settings.unsubscribes is Unsubscribes.TAG:
+                tags.add(settings.unsubscribe_tag)
+            for rule in (
+                settings.right_rules if side is Side.LEFT else settings.left_rules
+            ):
+                _add_names(rule, tags=tags, lists=lists)
+    return tags, lists
+
+
+def has_said(entry: Entry, truth: Truth) -> bool:
+    """Say whether anybody unsubscribed a record's counterpart as much as we did it."""
+    rank = CONSENT_RANKS[entry.after.consent]
+    return any(
+        CONSENT_RANKS[state.consent] >= rank
+        for other in truth.others_of(entry.key)
+        for since, state in truth.holder(other).history
+        if since <= entry.at
+    )
+
+
+def check(pair: Pair, truth: Truth) -> Iterator[Wrong]:
+    """Yield deletions and unsubscribes that were not told on the other side."""
+    for side in scope.SIDES:
+        source, target = pair.key(side), pair.key(scope.other(side))
+        if source is None or target is None:
+            continue
+        states = truth.holder(source).now, truth.holder(target).now
+        if states[1].is_live and scope.allows(pair.owned, scope.other(side)):
+            if states[0].is_live:
+                yield from _unsubscribed(pair, source, target, truth=truth)
+            else:
+                yield from _deleted(pair, source, target, truth=truth)
+
+
+def _deleted(pair: Pair, source: Key, target: Key, *, truth: Truth) -> Iterator[Wrong]:
+    settings = pair.owned.now.settings
+    is_told = truth.ways(source[0]).has_tombstones and truth.ways(target[0]).can_tag
+    is_settled = pair.link.row.state == RecordState.DELETED
+    if not (settings.tags_deletions and is_told and is_settled):
+        return
+    ended = truth.ledger.of(source)[-1]
+    if ended.act is not Act.DELETE:
+        return
+    tag = settings.deletion_tag
+    if tag not in truth.holder(target).now.tags and not _took_away(target, tag, truth):
+        yield Wrong("I6", f"nobody was told of the end of {tell(source)}: {pair}")
+
+
+def _unsubscribed(
+    pair: Pair, source: Key, target: Key, *, truth: Truth
+) -> Iterator[Wrong]:
+    """Compare what people last said on one side with what the other one has."""
+    settings = pair.owned.now.settings
+    said = _last_word(source, truth)
+    if said is None or pair.link.row.state not in STAYING:
+        return
+    if pair.link.row.reason in ("id_reused", "unlinked"):
+        return
+    has_changed_mind = any(
+        entry.at > said.at and entry.who is Who.USER and _is_consent(entry)
+        for entry in truth.ledger.of(target)
+    )
+    if (
+        has_changed_mind
+        or len({v.settings.unsubscribes for v in pair.owned.versions}) > 1
+    ):
+        return
+    ways, now = truth.ways(target[0]), truth.holder(target).now
+    level = CONSENT_RANKS[said.after.consent]
+    if settings.unsubscribes is Unsubscribes.STATUS:
+        can = ways.has_consent and ways.can_unsubscribe
+        if can and CONSENT_RANKS[now.consent] < level:
+            yield Wrong("I7", f"{tell(source)} is {said.after.consent}: {pair}")
+    if settings.unsubscribes is Unsubscribes.TAG and ways.can_tag:
+        tag = settings.unsubscribe_tag
+        if tag not in now.tags and not _took_away(target, tag, truth):
+            yield Wrong("I7", f"{tell(source)} unsubscribed, and has no tag: {pair}")
+
+
+def _last_word(key: Key, truth: Truth) -> Entry | None:
+    """Return a user's entry by which a record is unsubscribed, if it still is."""
+    word: Entry | None = None
+    for entry in truth.ledger.of(key):
+        if entry.act is Act.CREATE or _is_consent(entry):
+            word = entry
+    if word is None or word.who is not Who.USER:
+        return None
+    return word if CONSENT_RANKS[word.after.consent] else None
+
+
+def _is_consent(entry: Entry) -> bool:
+    return entry.before is not None and entry.before.consent != entry.after.consent
+
+
+def _took_away(key: Key, tag: str, truth: Truth) -> bool:
+    """Say whether a user took a tag off a record."""
+    return any(
+        entry.who is Who.USER
+        and entry.before is not None
+        and tag in entry.before.tags
+        and tag not in entry.after.tags
+        for entry in truth.ledger.of(key)
+    )
+
+
+def _add_names(rule: Rule, *, tags: set[str], lists: set[str]) -> None:
+    for action in rule.actions:
+        if action.kind in (ActionKind.ADD_TAG, ActionKind.REMOVE_TAG):
+            tags.add(action.value)
+        elif action.kind is not ActionKind.SET_FIELD:
+            lists.add(action.value)
+
+
+def set_by_rules(owned: Owned, side: Side) -> set[str]:
+    """Return the fields of a side that rules of the other one set."""
+    return {
+        str(action.field_id)
+        for version in owned.versions
+        for rule in (
+            version.settings.right_rules
+            if side is Side.LEFT
+            else version.settings.left_rules
+        )
+        for action in rule.actions
+        if action.kind is ActionKind.SET_FIELD
+    }
