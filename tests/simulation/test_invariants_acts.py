@@ -1,0 +1,246 @@
+"""Deletions, unsubscribes and rules: what was not told, and who is set apart."""
+
+import pytest
+
+from proto.fields import Role
+from proto.ids import FieldId
+from proto.reconciler import Direction, Side
+from proto.record import Consent
+from proto.rules import Condition, Leaving, Operator, Rule, Unsubscribes
+from tests.simulation.hand_made import History
+from tests.simulation.invariants import acts, convergence
+from tests.simulation.invariants.safety import TRASH
+from tests.simulation.invariants.truth import Wrong
+from tests.simulation.ledger import Cause, Who
+
+LEFT, RIGHT = Side.LEFT, Side.RIGHT
+TAG = "PieSync Unsubscribes"
+OURS = Cause(who=Who.TANDEM)
+ABLE = {"can_tag": True, "has_consent": True, "has_lists": True}
+ONLY_VIP = Rule(
+    rule_id="vip", conditions=(Condition(operator=Operator.HAS_TAG, value="vip"),)
+)
+ONLY_KNOWN = Rule(
+    rule_id="known", conditions=(Condition(operator=Operator.EXISTS_ON_OTHER_SIDE),)
+)
+
+
+def told(history: History) -> list[Wrong]:
+    """Return what was not told on the other side."""
+    after = history.after()
+    return [
+        wrong
+        for pair in convergence.pairs_of(history.owned, after)
+        for wrong in acts.check(pair, history.truth)
+    ]
+
+
+def converge(history: History) -> list[Wrong]:
+    """Return what I1 says of a history."""
+    return list(convergence.check(history.after(), history.truth))
+
+
+def restate(history: History, state: str, reason: str = "") -> None:
+    """Have Tandem say something else of its only link."""
+    history.links[0] = history.links[0]._replace(state=state, reason=reason)
+
+
+def deleted(history: History) -> tuple[str, str]:
+    """Have a linked record deleted, and the link say so."""
+    history.choose(tags_deletions=True)
+    _, left, right = history.pair()
+    history.books[LEFT].delete(left)
+    restate(history, "deleted", "deleted_left")
+    return left, right
+
+
+@pytest.mark.parametrize("is_tagged", [True, False])
+def test_i6_a_deletion_that_nobody_was_told_of(is_tagged):
+    history = History(left=ABLE, right=ABLE)
+    _, right = deleted(history)
+    if is_tagged:
+        history.books[RIGHT].edit(right, tags=[TRASH], cause=OURS)
+    assert (told(history) == []) == is_tagged
+
+
+def test_i6_a_tag_that_a_user_took_off_again_is_the_users_word():
+    history = History(left=ABLE, right=ABLE)
+    _, right = deleted(history)
+    history.books[RIGHT].edit(right, tags=[TRASH], cause=OURS)
+    history.books[RIGHT].edit(right, tags=[])
+    assert told(history) == []
+
+
+@pytest.mark.parametrize("lacking", ["left", "right", "direction"])
+def test_i6_a_deletion_is_told_only_where_that_is_possible(lacking):
+    unable = {"can_tag": False, "has_tombstones": False}
+    history = History(
+        left=unable if lacking == "left" else ABLE,
+        right=unable if lacking == "right" else ABLE,
+    )
+    deleted(history)
+    if lacking == "direction":
+        history.choose(direction=Direction.TO_LEFT)
+    assert told(history) == []
+
+
+def unsubscribed(history: History, how: Unsubscribes) -> tuple[str, str]:
+    """Have somebody unsubscribe on the left."""
+    history.choose(unsubscribes=how)
+    _, left, right = history.pair()
+    history.books[LEFT].edit(left, consent=Consent.UNSUBSCRIBED)
+    history.wait(5.0)
+    return left, right
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_i7_an_unsubscribe_that_did_not_reach_the_other_side(is_told):
+    history = History(left=ABLE, right=ABLE)
+    _, right = unsubscribed(history, Unsubscribes.STATUS)
+    if is_told:
+        history.books[RIGHT].edit(right, consent=Consent.UNSUBSCRIBED, cause=OURS)
+    assert (told(history) == []) == is_told
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_i7_an_unsubscribe_without_its_tag(is_told):
+    history = History(left=ABLE, right=ABLE)
+    _, right = unsubscribed(history, Unsubscribes.TAG)
+    if is_told:
+        history.books[RIGHT].edit(right, tags=[TAG], cause=OURS)
+    assert (told(history) == []) == is_told
+
+
+def test_i7_an_unsubscribe_reaches_whoever_is_excluded_too():
+    history = History(left=ABLE, right=ABLE)
+    unsubscribed(history, Unsubscribes.STATUS)
+    restate(history, "excluded", "out_of_rules")
+    assert [wrong.invariant for wrong in told(history)] == ["I7"]
+
+
+def test_i7_who_opts_in_again_on_the_other_side_has_the_last_word():
+    history = History(left=ABLE, right=ABLE)
+    _, right = unsubscribed(history, Unsubscribes.STATUS)
+    history.books[RIGHT].edit(right, consent=Consent.UNSUBSCRIBED, cause=OURS)
+    history.books[RIGHT].edit(right, consent=Consent.SUBSCRIBED)
+    assert told(history) == []
+
+
+def test_i7_what_we_set_ourselves_is_nobodys_word():
+    history = History(left=ABLE, right=ABLE)
+    history.choose(unsubscribes=Unsubscribes.STATUS)
+    _, left, _ = history.pair()
+    history.books[LEFT].edit(left, consent=Consent.UNSUBSCRIBED, cause=OURS)
+    assert told(history) == []
+
+
+def test_i7_nothing_is_told_where_nobody_wants_it():
+    history = History(left=ABLE, right=ABLE)
+    unsubscribed(history, Unsubscribes.IGNORE)
+    assert told(history) == []
+
+
+# Rules
+
+
+def chosen(history: History, **more: object) -> tuple[str, str]:
+    """Have only those synced whom a rule of either side matches."""
+    history.choose(left_rules=(ONLY_VIP,), right_rules=(ONLY_VIP,), **more)
+    _, left, right = history.pair()
+    return left, right
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "is_vip", "is_fine"),
+    [
+        ("in_sync", "", True, True),
+        ("in_sync", "", False, False),
+        ("excluded", "out_of_rules", False, True),
+        ("excluded", "out_of_rules", True, False),
+        ("excluded", "out_of_container", False, False),
+    ],
+)
+def test_i1_a_pair_is_synced_while_a_rule_matches(state, reason, is_vip, is_fine):
+    history = History(left=ABLE, right=ABLE)
+    left, _ = chosen(history)
+    if is_vip:
+        history.books[LEFT].edit(left, tags=["vip"])
+    restate(history, state, reason)
+    assert (converge(history) == []) == is_fine
+
+
+def test_i1_whoever_leaves_the_rules_may_be_kept_in_sync():
+    history = History(left=ABLE, right=ABLE)
+    chosen(history, leaving=Leaving.KEEP_UPDATING)
+    assert converge(history) == []
+
+
+def test_i1_rules_of_the_side_that_is_written_to_do_nothing():
+    history = History(left=ABLE, right=ABLE)
+    history.choose(right_rules=(ONLY_VIP,), direction=Direction.TO_RIGHT)
+    history.pair()
+    assert converge(history) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason", "is_fine"),
+    [
+        (ONLY_VIP, "out_of_rules", True),
+        (ONLY_VIP, "not_on_other_side", False),
+        (ONLY_KNOWN, "not_on_other_side", True),
+        (ONLY_KNOWN, "out_of_rules", False),
+    ],
+)
+def test_i1_a_record_alone_and_the_rule_that_keeps_it_so(rule, reason, is_fine):
+    history = History(left=ABLE, right=ABLE)
+    history.choose(left_rules=(rule,))
+    record_id = history.enter(LEFT, history.person())
+    history.link(record_id, None, state="excluded", reason=reason)
+    assert (converge(history) == []) == is_fine
+
+
+@pytest.mark.parametrize("is_guarded", [True, False])
+def test_i1_a_mass_change_waits_only_while_the_guard_is_up(is_guarded):
+    history = History()
+    history.pair()
+    restate(history, "held", "mass_change")
+    if is_guarded:
+        history.owned.guarded = {RIGHT: history.time}
+    assert (converge(history) == []) == is_guarded
+
+
+@pytest.mark.parametrize("is_reused", [True, False])
+def test_i1_an_id_counts_as_reused_where_it_was(is_reused):
+    history = History()
+    person, left, _ = history.pair()
+    if is_reused:
+        history.books[LEFT].delete(left)
+        email = history.fields(LEFT, email=history.value(Role.EMAIL, person))
+        history.books[LEFT].recycle(left, email, person=history.person())
+    restate(history, "held", "id_reused")
+    assert (converge(history) == []) == is_reused
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_i1_a_field_counts_as_going_to_and_fro_where_we_wrote_it_often(count):
+    history = History()
+    person, left, right = history.pair()
+    for _ in range(count):
+        job = history.value(Role.JOB_TITLE, person)
+        history.edit(LEFT, left, job=job)
+        history.write(RIGHT, right, job=job)
+    history.edit(LEFT, left, job=history.value(Role.JOB_TITLE, person))
+    restate(history, "held", "oscillates")
+    after = history.after({"job_title": "oscillates"})
+    wrongs = list(convergence.check(after, history.truth))
+    assert (wrongs == []) == (count >= convergence.RETURNS_MIN)
+
+
+def test_a_condition_that_the_judge_cannot_read_is_no_silent_yes():
+    history = History()
+    odd = Condition(operator=Operator.MORE, field_id=FieldId("given"), value="1")
+    history.choose(left_rules=(Rule(rule_id="odd", conditions=(odd,)),))
+    record_id = history.enter(LEFT, history.person())
+    history.link(record_id, None, state="excluded", reason="out_of_rules")
+    with pytest.raises(AssertionError, match="cannot read"):
+        converge(history)
