@@ -152,6 +152,15 @@ def test_a_create_takes_a_no_along_and_never_a_yes():
         assert pair.plan().intent.consent is expected
 
 
+def test_a_new_contact_of_an_unsubscribed_one_gets_the_tag_too():
+    """The simulation's seed 81: its status went along, and the tag never came."""
+    settings = config(unsubscribes=Unsubscribes.TAG, **BOTH_ABLE)
+    pair = Pair(settings, {"email": "a@x.com", "job": "Owner"})
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    pair.settle()
+    assert pair.records[RIGHT].tags == ("PieSync Unsubscribes",)
+
+
 def test_a_lost_answer_to_an_unsubscribe_is_looked_up():
     pair = pair_with()
     pair.put(LEFT, consent=Consent.UNSUBSCRIBED)

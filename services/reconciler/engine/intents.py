@@ -6,6 +6,7 @@ from proto.connector import WriteKind
 from proto.fields import Fields
 from proto.reconciler import Side
 from proto.record import Consent, Memberships
+from proto.rules import Unsubscribes
 from services.reconciler.engine import canon, consent, guards, history, model
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.consent import Wanted
@@ -13,6 +14,7 @@ from services.reconciler.engine.merge import Merged
 from services.reconciler.engine.model import (
     Carried,
     Cause,
+    Config,
     FieldChange,
     Intent,
     Loss,
@@ -164,7 +166,7 @@ def create(
         memberships=acting.memberships,
         consent=level,
         acts=acting.acts,
-        carried=_carried_along(side, level),
+        carried=_carried_along(side, level, config=case.config),
         emails=canon.raw_emails_of(seen.record, case.config.side(source)),
         marker=link.link_id.rpartition("_")[2],
         left_digest=seen.digest if source is Side.LEFT else "",
@@ -175,11 +177,18 @@ def create(
     return intent
 
 
-def _carried_along(side: Side, level: Consent) -> tuple[Carried, ...]:
-    """Return what a new record has got of its source's consent: a no goes along."""
+def _carried_along(
+    side: Side, level: Consent, *, config: Config
+) -> tuple[Carried, ...]:
+    """Return what a new record has got of its source's consent: a no goes along.
+
+    Where an unsubscribe is told by a tag, that is still to come.
+    """
     if level is Consent.UNKNOWN:
         return ()
-    return (Carried(side=side, level=level, ours=level),)
+    is_tagged = config.unsubscribes is Unsubscribes.TAG
+    told = Consent.UNKNOWN if is_tagged else level
+    return (Carried(side=side, level=told, ours=level),)
 
 
 def _values_of(case: Case, side: Side) -> Fields:
