@@ -36,6 +36,8 @@ _ABROAD: Final = re.compile(r"00[1-9]")
 """How a number with its country begins where nobody wrote a plus."""
 _PLAIN_NUMBER: Final = re.compile(r"\+[1-9][0-9 .-]{6,20}[0-9]")
 _PLAIN_DIGITS_MIN: Final = 7
+_LOOKS_MAX: Final = 64
+"""More than any number has digits to lose."""
 _ANYTHING: Final = re.compile("")
 _NEVER: Final = r"(?!)"
 _NUMBER: Final = re.compile(r"([+-]?)0*(\d+)(?:\.(\d*))?")
@@ -77,6 +79,17 @@ def phone(value: str) -> str:
 
     A text without any digit stays what it is, in lower case.
     """
+    found = _dialled(value)
+    for _ in range(_LOOKS_MAX):
+        # Of what is no real number, each look takes another leading digit away.
+        again = _dialled(found)
+        if again == found:
+            break
+        found = again
+    return found
+
+
+def _dialled(value: str) -> str:
     stripped = unicodedata.normalize("NFKC", value).strip().removeprefix("tel:")
     if _ABROAD.match(stripped):
         stripped = "+" + stripped[2:]
@@ -87,9 +100,7 @@ def phone(value: str) -> str:
     digits = _NOT_DIGIT.sub("", stripped)
     if not digits:
         return name(value).lower()
-    if stripped.startswith("+"):
-        return "+" + digits
-    return phone(digits) if _ABROAD.match(digits) else digits
+    return "+" + digits if stripped.startswith("+") else digits
 
 
 def url(value: str) -> str:
@@ -174,7 +185,8 @@ def address_parts(value: Address) -> tuple[str, ...]:
             name(part).casefold()
             for part in (value.street, value.city, value.region, value.postal_code)
         ),
-        country or name(value.country).casefold(),
+        # Not casefold, which makes the code of a country out of a letter.
+        country or name(value.country).lower(),
     )
 
 
@@ -187,12 +199,12 @@ def item(kind: FieldKind, value: Item) -> str:
 
 def of(kind: FieldKind, value: Value) -> str:
     """Return the normal form of any value; empty for an empty one."""
+    if isinstance(value, str):
+        return text(value) if kind is _TEXT else _of_text(kind, value)
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
-        return _of_text(kind, value)
     return "\x1e".join(f"{each.label}\x1f{item(kind, each)}" for each in value)
 
 
