@@ -1,7 +1,7 @@
 """Messages owned by the reconciler: connections, their progress, their records."""
 
 import enum
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 import msgspec
 
@@ -34,6 +34,10 @@ class Side(enum.StrEnum):
     @classmethod
     def _missing_(cls, value: object) -> Self:
         return cls("unknown")
+
+
+SIDES: Final = (Side.LEFT, Side.RIGHT)
+"""Both ends, without the member for a side that is not known."""
 
 
 class Direction(enum.StrEnum):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from proto.ids import PREFIXES, LinkId, RecordId
-from proto.reconciler import Side
+from proto.reconciler import SIDES, Side
 from services.reconciler import naming
 from services.reconciler.engine import plan
 from services.reconciler.engine.case import Case
@@ -15,7 +15,6 @@ from services.reconciler.store.links import NamedLink
 from services.reconciler.store.queue import Dirty
 
 Key = tuple[Side, RecordId]
-SIDES = (Side.LEFT, Side.RIGHT)
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +89,7 @@ def missing(batch: Sequence[Dirty], *, links: Iterable[Link]) -> set[Key]:
     bound = {
         key
         for link in links
-        if is_two_sided(link) or link.intent_id is not None
+        if link.is_two_sided or link.intent_id is not None
         for key in keys_of_link(link)
     }
     return {key for each in batch if (key := (each.side, each.record_id)) not in bound}
@@ -127,8 +126,3 @@ def keys_of_link(link: Link) -> list[Key]:
         for side in SIDES
         if (record_id := link.record_id(side)) is not None
     ]
-
-
-def is_two_sided(link: Link) -> bool:
-    """Say whether a link has a record on both sides."""
-    return link.left_id is not None and link.right_id is not None

@@ -1,10 +1,8 @@
 """Links that people make and take apart; matching by email leaves these alone."""
 
-from typing import Final
-
 from proto.errors import ErrorCode, Retry
 from proto.ids import LinkId, RecordId
-from proto.reconciler import LinkRecords, RecordState, Side, UnlinkRecords
+from proto.reconciler import SIDES, LinkRecords, RecordState, Side, UnlinkRecords
 from services.chassis.errors import CommandFailed
 from services.chassis.store import Work
 from services.reconciler import naming
@@ -13,8 +11,6 @@ from services.reconciler.engine.model import Link, Reason, Seen
 from services.reconciler.store import claims, links, observations, queue
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.links import NamedLink
-
-SIDES: Final = (Side.LEFT, Side.RIGHT)
 
 
 async def link(
@@ -35,7 +31,7 @@ async def link(
         right_ids={wanted[Side.RIGHT]},
     )
     for each in found:
-        if (match.is_bound(each) and not each.is_manual) or _is_two_sided(each):
+        if (match.is_bound(each) and not each.is_manual) or each.is_two_sided:
             side = Side.LEFT if each.left_id == wanted[Side.LEFT] else Side.RIGHT
             raise CommandFailed(
                 ErrorCode.NOT_ALLOWED_NOW,
@@ -68,7 +64,7 @@ async def unlink(
     """
     locked = await links.lock(work.transaction, connection, link_ids={command.link_id})
     whole = locked.get(command.link_id)
-    if whole is None or not _is_two_sided(whole):
+    if whole is None or not whole.is_two_sided:
         raise CommandFailed(
             ErrorCode.NOT_FOUND, "There is no such link of two.", field="link_id"
         )
@@ -153,10 +149,6 @@ async def _plan_soon(work: Work, connection: StoredConnection, *, made: Link) ->
         connection_ids={connection.connection_id},
         now=work.clock.now(),
     )
-
-
-def _is_two_sided(link: Link) -> bool:
-    return link.left_id is not None and link.right_id is not None
 
 
 def _moved_on() -> CommandFailed:

@@ -10,10 +10,10 @@ import msgspec
 
 from proto.base import Instant
 from proto.ids import IntentId, LinkId, RecordId
-from proto.reconciler import RecordState, Side
+from proto.reconciler import SIDES, RecordState, Side
 from proto.record import Presence
 from services.reconciler import batches
-from services.reconciler.batches import SIDES, Batch, Decisions, Key, Planned
+from services.reconciler.batches import Batch, Decisions, Key, Planned
 from services.reconciler.engine import drift, match, model, plan
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
@@ -93,7 +93,7 @@ class _Deciding:
                 continue
             rival = self._link_of((side, heir))
             if rival is not None:
-                if match.is_bound(rival) or batches.is_two_sided(rival):
+                if match.is_bound(rival) or rival.is_two_sided:
                     continue
                 self._drop(rival)
             self._replace(match.rebind(link, side, record_id=heir))
@@ -112,7 +112,7 @@ class _Deciding:
             if link is None or link.record_id(side) is not None:
                 continue
             own = self._link_of(key)
-            if own is not None and (match.is_bound(own) or batches.is_two_sided(own)):
+            if own is not None and (match.is_bound(own) or own.is_two_sided):
                 continue
             if link.intent_id is not None:
                 self._replace(msgspec.structs.replace(link, parked_id=dirty.record_id))
@@ -158,7 +158,7 @@ class _Deciding:
                 and not seen.is_missing
                 and not self._is_parked(key[1], seen)
             )
-        if batches.is_two_sided(link) or link.intent_id is not None:
+        if link.is_two_sided or link.intent_id is not None:
             return False
         if link.is_manual or (seen is not None and seen.is_missing):
             return False
@@ -199,7 +199,7 @@ class _Deciding:
     def _settle(self, key: Key, found: Match) -> None:
         side, record_id = key
         link = self._link_of(key)
-        if link is not None and batches.is_two_sided(link):
+        if link is not None and link.is_two_sided:
             # An earlier record of this batch turned out to be its counterpart.
             return
         if link is None:
@@ -226,7 +226,7 @@ class _Deciding:
             key = (side, record_id)
             link = self._link_of(key)
             is_bound = link is not None and (
-                batches.is_two_sided(link) or link.intent_id is not None
+                link.is_two_sided or link.intent_id is not None
             )
             is_known = link is not None and link.state is RecordState.DUPLICATE
             if key not in here and not is_bound and not is_known:

@@ -10,7 +10,7 @@ from proto.base import Command, Reply
 from proto.connector import AccountDescription, DescribeAccount
 from proto.errors import ErrorCode, Retry
 from proto.ids import TenantId
-from proto.reconciler import Direction, End, Settings, Side
+from proto.reconciler import SIDES, Direction, End, Settings, Side
 from services.chassis.bus import COMMAND_TIMEOUT_S
 from services.chassis.errors import CommandFailed
 from services.reconciler.engine import mapping, options, pairing
@@ -19,7 +19,6 @@ from services.reconciler.engine.model import SideConfig
 R = TypeVar("R", bound=Reply)
 
 NAME_LENGTH_MAX = 200
-SIDES: Final = (Side.LEFT, Side.RIGHT)
 DESCRIBE_TIMEOUT_S: Final = DescribeAccount.answer_s_max + 5.0
 """How long an account's description may take; longer than the connector waits for the
 app, and shorter than whoever makes a connection waits for us."""

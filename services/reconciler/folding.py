@@ -14,7 +14,7 @@ import structlog
 from proto.base import Instant
 from proto.connector import ContactsWritten, ContactWritten, WriteKind, WriteOutcome
 from proto.ids import AccountId, ConnectionId, LinkId, RecordId
-from proto.reconciler import RecordState, Side
+from proto.reconciler import SIDES, RecordState, Side
 from proto.record import Presence, Record
 from services.chassis.errors import AlreadyStored
 from services.chassis.store import Work
@@ -155,7 +155,7 @@ async def _load_rivals(
     return {
         (side, record_id): link
         for link in found
-        for side in (Side.LEFT, Side.RIGHT)
+        for side in SIDES
         if (record_id := link.record_id(side)) is not None
     }
 

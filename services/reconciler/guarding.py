@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import structlog
 
 from proto.ids import AccountId, TenantId
-from proto.reconciler import Side
+from proto.reconciler import SIDES, Side
 from services.chassis.database import Database
 from services.chassis.store import Work
 from services.reconciler.engine import guards, model
@@ -72,7 +72,7 @@ async def trip_all(
     found = await connections.lock_of_account(
         work.transaction, tenant_id=tenant_id, account_id=account_id
     )
-    for side in (Side.LEFT, Side.RIGHT):
+    for side in SIDES:
         await guard_store.trip(
             work.transaction,
             [

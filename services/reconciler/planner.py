@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from proto.ids import IntentId, LinkId
-from proto.reconciler import ConnectionState, Side
+from proto.reconciler import SIDES, ConnectionState, Side
 from services.chassis import loops
 from services.chassis.clock import Clock
 from services.chassis.errors import AlreadyStored
@@ -132,7 +132,7 @@ class Planner:
     ) -> list[Side]:
         """Hold what would undo too much at once; returns the sides concerned."""
         tripped: list[Side] = []
-        for side in batches.SIDES:
+        for side in SIDES:
             undone = decisions.undone_on(side)
             if not undone:
                 continue

@@ -11,9 +11,9 @@ import msgspec
 
 from proto.connector import WriteKind
 from proto.ids import IntentId, LinkId
-from proto.reconciler import ConnectionState, RecordState, Side
+from proto.reconciler import SIDES, ConnectionState, RecordState, Side
 from services.chassis.store import Store, Work
-from services.reconciler import batches, deciding, loading
+from services.reconciler import deciding, loading
 from services.reconciler.batches import Batch, Decisions
 from services.reconciler.engine import guards
 from services.reconciler.engine.model import Intent
@@ -82,7 +82,7 @@ async def preview(
 
 
 async def _mark_all(work: Work, connection: StoredConnection) -> None:
-    for side in batches.SIDES:
+    for side in SIDES:
         await queue.mark_all(
             work.transaction,
             tenant_id=connection.tenant_id,
@@ -120,7 +120,7 @@ def _add(found: Preview, decisions: Decisions) -> None:
         link = plan.link or case.link
         place = (link.state, link.reason)
         found.contacts[place] = found.contacts.get(place, 0) + 1
-        found.linked += None not in (link.left_id, link.right_id)
+        found.linked += link.is_two_sided
 
 
 def _add_intent(found: Preview, intent: Intent) -> None:
@@ -136,7 +136,5 @@ def _add_intent(found: Preview, intent: Intent) -> None:
 
 def _finished(found: Preview) -> Preview:
     allowed = guards.destructive_max(found.linked)
-    found.guarded = tuple(
-        side for side in batches.SIDES if found.undone.get(side, 0) > allowed
-    )
+    found.guarded = tuple(side for side in SIDES if found.undone.get(side, 0) > allowed)
     return found

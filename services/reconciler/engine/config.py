@@ -10,6 +10,7 @@ from proto.connector import Capabilities
 from proto.fields import Field, FieldKind, Role
 from proto.ids import AccountId, AppId, ContainerId, FieldId
 from proto.reconciler import (
+    SIDES,
     TRASH_TAG,
     UNSUBSCRIBE_TAG,
     Direction,
@@ -207,7 +208,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
     def places(self) -> dict[Side, dict[FieldId, tuple[int, ...]]]:
         """Return for each field the mappings it is in, as indexes of ``pairs``."""
         found: dict[Side, dict[FieldId, tuple[int, ...]]] = {}
-        for side in (Side.LEFT, Side.RIGHT):
+        for side in SIDES:
             places = found.setdefault(side, {})
             for index, pair in enumerate(self.pairs):
                 for field_id in pair.end(side).ids:

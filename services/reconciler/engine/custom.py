@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from proto.fields import FieldKind
 from proto.ids import FieldId
 from proto.reconciler import (
+    SIDES,
     CustomMapping,
     Direction,
     MappedField,
@@ -134,7 +135,7 @@ def places_of(found: Iterable[Mapping]) -> set[Place]:
     return {
         (side, field_id)
         for mapping in found
-        for side in (Side.LEFT, Side.RIGHT)
+        for side in SIDES
         for field_id in mapping.fields(side)
     }
 

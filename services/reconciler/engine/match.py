@@ -46,7 +46,7 @@ def candidate_of(
 
 def is_bound(link: Link) -> bool:
     """Say whether the records of a link are not to be had by any other."""
-    if None in (link.left_id, link.right_id):
+    if not link.is_two_sided:
         return link.intent_id is not None or link.is_manual
     return link.state is not RecordState.DELETED
 

@@ -184,6 +184,11 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the shadow of one side."""
         return self.left if side is Side.LEFT else self.right
 
+    @property
+    def is_two_sided(self) -> bool:
+        """Say whether there is a record on both sides."""
+        return self.left_id is not None and self.right_id is not None
+
     def born(self, side: Side) -> Instant | None:
         """Return when the record of one side was made."""
         return self.left_born if side is Side.LEFT else self.right_born

@@ -9,7 +9,14 @@ from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple, Self
 
 from proto.fields import FieldKind
-from proto.reconciler import CustomMapping, Direction, MappedField, Settings, Side
+from proto.reconciler import (
+    SIDES,
+    CustomMapping,
+    Direction,
+    MappedField,
+    Settings,
+    Side,
+)
 from services.reconciler.engine import compatibility, custom, graph, mapping, refusals
 from services.reconciler.engine.compatibility import SENTENCES
 from services.reconciler.engine.config import Mapping, SideConfig
@@ -20,9 +27,6 @@ CUSTOM_MAPPINGS_MAX: Final = 100
 OPTION_PAIRS_MAX: Final = 500
 """Of one mapping."""
 LABEL_LENGTH_MAX: Final = 100
-
-
-_SIDES: Final = (Side.LEFT, Side.RIGHT)
 
 
 class Fault(enum.StrEnum):
@@ -103,7 +107,7 @@ def _of_switches(defaults: Collection[str], settings: Settings) -> Iterator[Refu
         if mapping_id not in known:
             sentence = "There is no such mapping. Leave it out."
             yield _refusal(Fault.UNKNOWN_MAPPING, sentence, at=at)
-        elif side not in _SIDES:
+        elif side not in SIDES:
             yield _refusal(Objection.UNKNOWN_WORD, "Give `left` or `right`.", at=at)
 
 
@@ -146,7 +150,7 @@ def _of_options(resolved: Resolved) -> Iterator[Refusal]:
         sentence = f"A mapping pairs {OPTION_PAIRS_MAX} options at most."
         yield _refusal(Objection.TOO_MANY, sentence, at="/options")
         return
-    for side in _SIDES:
+    for side in SIDES:
         field = resolved.end(side).field
         if field.kind is not FieldKind.CHOICE:
             continue
@@ -169,7 +173,7 @@ def _of_use(checked: list[_Checked], active: list[Mapping]) -> Iterator[Refusal]
     owners = {place: each for each in active for place in custom.places_of([each])}
     used: dict[Place, set[str]] = {}
     for place, resolved in checked:
-        for side in _SIDES:
+        for side in SIDES:
             end = resolved.end(side)
             key = (side, end.field.field_id)
             labels, at = used.setdefault(key, set()), f"{place}/{side}"

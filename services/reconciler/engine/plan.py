@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from proto.base import Instant
 from proto.ids import IntentId
-from proto.reconciler import RecordState, Side
+from proto.reconciler import SIDES, RecordState, Side
 from proto.record import Presence
 from services.reconciler.engine import (
     canon,
@@ -35,7 +35,6 @@ from services.reconciler.engine.model import (
 from services.reconciler.engine.rules import Acting
 from services.reconciler.engine.weigh import Want, Weighed
 
-SIDES: Final = (Side.LEFT, Side.RIGHT)
 _GONE: Final = (Presence.DELETED, Presence.MERGED)
 _GONE_REASON: Final = {
     Side.LEFT: Reason.DELETED_LEFT,
@@ -88,7 +87,7 @@ def plan(
             return NOTHING
     if left is not None and right is not None:
         return _plan_both(case)
-    if link.left_id is not None and link.right_id is not None:
+    if link.is_two_sided:
         # One of the records has not been shown to us yet.
         return NOTHING
     if left is None and right is None:

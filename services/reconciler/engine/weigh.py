@@ -4,7 +4,7 @@ from collections.abc import Container
 from typing import Final, NamedTuple
 
 from proto.fields import Fields
-from proto.reconciler import Side
+from proto.reconciler import SIDES, Side
 from services.reconciler.engine import canon, diff, guards, lenses, merge, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom
@@ -57,7 +57,7 @@ def _merged(pair: Pair, sides: Sides) -> tuple[Merged, dict[Side, Fields]]:
     """Merge a mapping; return also what has to change on which side."""
     merged = merge.merge(pair, sides)
     needed = {}
-    for side in (Side.LEFT, Side.RIGHT):
+    for side in SIDES:
         if merged.to(side):
             fields = fields_for(pair, side, sides=sides, merged=merged)
             if fields:
@@ -127,7 +127,7 @@ def _hindrance(
 ) -> Reason | None:
     """Say why an edit cannot be carried, or None if it can."""
     if lenses.can_refuse(pair):
-        for side in (Side.LEFT, Side.RIGHT):
+        for side in SIDES:
             reason = _unsayable(pair, side, sides=sides, merged=merged)
             if reason is not None:
                 return reason
