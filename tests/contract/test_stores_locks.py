@@ -10,12 +10,29 @@ import asyncpg
 import pytest
 
 from proto.auth import Account, AccountState, CredentialKind
-from proto.connector import ScanPart
-from proto.ids import AccountId, AppId, ConnectionId, MessageId, ScanId, TenantId
+from proto.connector import (
+    ContactWrite,
+    ContactWritten,
+    ScanPart,
+    WriteKind,
+    WriteOutcome,
+)
+from proto.ids import (
+    AccountId,
+    AppId,
+    ConnectionId,
+    IntentId,
+    MessageId,
+    RecordId,
+    ScanId,
+    TenantId,
+)
 from proto.record import Record
 from services.auth.store import Credential, PendingAuthorisation
 from services.auth.vault import Sealed
 from services.chassis.errors import AlreadyStored, DatabaseUnavailable
+from services.chassis.outbox import Envelope
+from services.chassis.store import Q as CHASSIS
 from services.connector.accounts import AccountRef, Claim
 from services.connector.errors import Fenced
 from services.reconciler.engine.model import Seen
@@ -450,3 +467,80 @@ async def test_a_part_that_comes_again_while_its_scan_is_completed_stays(reconci
     await ann.commits()
     await bob.goes_on()
     assert await bob.does(count_part) is None
+
+
+def ask(kind):
+    write = ContactWrite(
+        intent_id=IntentId("int_1"),
+        kind=kind,
+        record_id=RecordId("r1"),
+        not_after=LATER,
+    )
+    return lambda work: work.add_writes(REF, CONNECTION, writes=[write])
+
+
+def answer(claim):
+    result = ContactWritten(
+        intent_id=IntentId("int_1"),
+        kind=WriteKind.UPDATE,
+        outcome=WriteOutcome.WRITTEN,
+        read_at=START,
+    )
+    return lambda work: work.save_results(claim, [result])
+
+
+def prune(work):
+    return work.prune_writes(before=LATER + datetime.timedelta(days=1), limit=9)
+
+
+def open_writes(work):
+    return work.open_writes(REF, state="new", but=[], limit=9)
+
+
+async def test_an_answer_that_is_asked_about_anew_is_not_pruned(connectors):
+    """The question takes the answer's place; with the row it would be lost for good."""
+    ann, bob = connectors
+    await ann.does(follow)
+    await ann.does(ask(WriteKind.UPDATE))
+    await ann.commits()
+    [claim] = await ann.does(claim_of("ann"))
+    await ann.does(answer(claim))
+    await ann.commits()
+    await ann.does(ask(WriteKind.LOOK))
+    await bob.waits(prune)
+    await ann.commits()
+    assert await bob.goes_on() == 0
+    assert len(await bob.does(open_writes)) == 1
+
+
+def bury(work):
+    envelope = Envelope(
+        message_id=MESSAGE,
+        tenant_id=TENANT,
+        sender="reconciler",
+        subject="job.connector.read_now.v1.acct_1",
+        stream="",
+        payload=b"{}",
+    )
+    return work.bury(envelope, reason="it fails")
+
+
+def replay(work):
+    query = CHASSIS["replay_dead_letters"](chosen=MESSAGE, now=LATER)
+    return work.transaction.execute(query)
+
+
+def forget_letters(work):
+    before = LATER + datetime.timedelta(days=1)
+    query = CHASSIS["forget_dead_letters"](before=before, limit=9)
+    return work.transaction.execute(query)
+
+
+async def test_a_letter_that_is_just_wanted_again_is_not_forgotten(connectors):
+    ann, bob = connectors
+    await ann.does(bury)
+    await ann.commits()
+    await ann.does(replay)
+    await bob.waits(forget_letters)
+    await ann.commits()
+    assert await bob.goes_on() == 0

@@ -148,7 +148,8 @@ WITH old AS (
 DELETE FROM dead_letters
 USING old
 WHERE dead_letters.tenant_id = old.tenant_id
-    AND dead_letters.message_id = old.message_id;
+    AND dead_letters.message_id = old.message_id
+    AND dead_letters.replay_at IS NULL;
 
 -- name: check_database
 -- Proves that the database answers.

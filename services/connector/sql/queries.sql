@@ -470,7 +470,8 @@ WHERE tenant_id = $tenant_id
     AND lease_version = $lease_version;
 
 -- name: prune_writes
--- Answers that nobody asks for again go, a batch at a time.
+-- Answers that nobody asks for again go, a batch at a time. One that is just being
+-- asked about anew is looked at again after the wait.
 WITH old AS (
     SELECT writes.tenant_id, writes.intent_id
     FROM connector.writes
@@ -479,4 +480,6 @@ WITH old AS (
 )
 DELETE FROM connector.writes
 USING old
-WHERE writes.tenant_id = old.tenant_id AND writes.intent_id = old.intent_id;
+WHERE writes.tenant_id = old.tenant_id
+    AND writes.intent_id = old.intent_id
+    AND writes.state = 'done';

@@ -201,7 +201,11 @@ async def forget_dead_letters(
         if row["received_at"] < before and row["replay_at"] is None
     ]
     old.sort(key=lambda row: row["received_at"])
-    return len(await session.delete("dead_letters", old[:limit]))
+    return len(
+        await session.delete(
+            "dead_letters", old[:limit], where=lambda row: row["replay_at"] is None
+        )
+    )
 
 
 async def check_database(_session: Session) -> list[Row]:

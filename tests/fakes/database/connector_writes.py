@@ -240,4 +240,8 @@ async def prune_writes(
         for row in session.scan("writes")
         if row["state"] == "done" and row["done_at"] < before
     )
-    return len(await session.delete("writes", islice(old, limit)))
+    return len(
+        await session.delete(
+            "writes", islice(old, limit), where=lambda row: row["state"] == "done"
+        )
+    )
