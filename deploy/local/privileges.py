@@ -31,6 +31,9 @@ AS_NOBODY = Way(
         *("setpriv", f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"),
         # The programs and the data may lie below a home directory closed to others.
         *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+        # Postgres asks whether it may read its programs, and the kernel answers that
+        # without the capability unless it is told to leave capabilities alone.
+        "--securebits=+no_setuid_fixup",
         # A change of user undoes what was asked of the kernel for our end.
         *("--pdeathsig", "QUIT"),
     ),

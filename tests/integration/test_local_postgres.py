@@ -229,6 +229,20 @@ async def test_servers_start_beside_each_other(tmp_path: Path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has privileges to drop")
+async def test_nobody_is_told_that_it_may_read_below_a_closed_folder(tmp_path: Path):
+    """A checkout below a home directory that is closed to others.
+
+    Postgres asks before it reads its programs. It was told no, and did not start.
+    """
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    program = closed / "program"
+    program.touch(mode=0o755)
+    asks = [*privileges.AS_NOBODY.prefix, "test", "-r", str(program)]
+    assert subprocess.run(asks).returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has privileges to drop")
 async def test_root_can_run_it_where_namespaces_are_forbidden(tmp_path: Path):
     """As in most containers; the same data serves both ways, one after the other."""
     ways = (
