@@ -49,9 +49,13 @@ def test_writes_that_come_to_nothing_again_and_again_slow_down():
     pair = edited()
     for _ in range(fold.DEAD_IN_A_ROW_MAX):
         pair.answer(pair.plan().intent, WriteOutcome.STALE)
-    assert pair.plan().intent is None
-    pair.now = pair.link.retry_at
-    assert pair.plan().intent is not None
+    delays = []
+    for _ in range(4):
+        delays.append((pair.link.retry_at - pair.now).total_seconds())
+        assert pair.plan().intent is None
+        pair.now = pair.link.retry_at
+        pair.answer(pair.plan().intent, WriteOutcome.STALE)
+    assert delays == [60, 240, 960, 3_840]
 
 
 def test_an_unknown_outcome_waits_for_the_app_to_settle_and_is_looked_at():

@@ -282,6 +282,8 @@ def _dead(
     count = link.failure_count + 1
     # An app whose calls are spent would only be asked in vain.
     is_patient = count >= DEAD_IN_A_ROW_MAX or reason is ErrorCode.QUOTA_EXHAUSTED
+    # Those made at once were one round of tries: patience begins with the first wait.
+    rounds = max(1, count - DEAD_IN_A_ROW_MAX + 1)
     if is_patient:
         link = _with_digests(link, intent)
     return Folded(
@@ -291,7 +293,7 @@ def _dead(
             reason=reason.value if reason else "",
             intent_id=None,
             failure_count=count,
-            retry_at=_retry_at(count, now) if is_patient else None,
+            retry_at=_retry_at(rounds, now) if is_patient else None,
         )
     )
 
