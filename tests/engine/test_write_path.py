@@ -55,7 +55,7 @@ def test_writes_that_come_to_nothing_again_and_again_slow_down():
         assert pair.plan().intent is None
         pair.now = pair.link.retry_at
         pair.answer(pair.plan().intent, WriteOutcome.STALE)
-    assert delays == [60, 240, 960, 3_840]
+    assert delays == [15, 30, 60, 120]
 
 
 def test_an_unknown_outcome_waits_for_the_app_to_settle_and_is_looked_at():

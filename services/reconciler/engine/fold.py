@@ -40,10 +40,14 @@ from services.reconciler.engine.model import (
 RETRY_DELAY_S: Final = 60
 RETRY_DELAY_S_MAX: Final = 6 * 3600
 RETRY_FACTOR: Final = 4
-"""Each failure in a row waits this many times longer than the one before."""
+"""Each refusal in a row waits this many times longer than the one before."""
 
 DEAD_IN_A_ROW_MAX: Final = 3
 """Intents that may come to nothing at once, one after the other."""
+
+DEAD_DELAY_S: Final = 15
+DEAD_FACTOR: Final = 2
+"""What came to nothing was refused by nobody: it is tried sooner than a refusal."""
 
 LOOK_DELAY_S_MAX: Final = 900
 LOOKS_UNTIL_HELD: Final = 5
@@ -283,7 +287,8 @@ def _dead(
     # An app whose calls are spent would only be asked in vain.
     is_patient = count >= DEAD_IN_A_ROW_MAX or reason is ErrorCode.QUOTA_EXHAUSTED
     # Those made at once were one round of tries: patience begins with the first wait.
-    rounds = max(1, count - DEAD_IN_A_ROW_MAX + 1)
+    waits = max(0, count - DEAD_IN_A_ROW_MAX)
+    delay_s = _grown(DEAD_DELAY_S, waits, factor=DEAD_FACTOR)
     if is_patient:
         link = _with_digests(link, intent)
     return Folded(
@@ -293,7 +298,7 @@ def _dead(
             reason=reason.value if reason else "",
             intent_id=None,
             failure_count=count,
-            retry_at=_retry_at(rounds, now) if is_patient else None,
+            retry_at=now + _seconds(delay_s) if is_patient else None,
         )
     )
 
@@ -388,8 +393,7 @@ def _seen_at(shadow: Shadow | None, digest: str) -> Shadow | None:
 
 
 def _retry_at(count: int, now: Instant) -> Instant:
-    seconds = _grown(RETRY_DELAY_S, count - 1, factor=RETRY_FACTOR)
-    return now + _seconds(min(seconds, RETRY_DELAY_S_MAX))
+    return now + _seconds(_grown(RETRY_DELAY_S, count - 1, factor=RETRY_FACTOR))
 
 
 def _grown(first_s: int, count: int, *, factor: int) -> int:
