@@ -160,6 +160,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
     avoids_duplicates: bool = True
     mappings: tuple[Mapping, ...] = ()
     """Only those that are switched on."""
+    renewed: dict[str, int] = {}
+    """At which version a mapping came to mean what it means, if not at the first."""
     left: SideConfig
     right: SideConfig
     left_rules: tuple[Rule, ...] = ()

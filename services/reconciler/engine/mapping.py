@@ -104,7 +104,12 @@ def _view(mapping: Mapping, *, is_on: bool) -> MappingView:
 
 
 def config_of(
-    *, left: SideConfig, right: SideConfig, settings: Settings, version: int
+    *,
+    left: SideConfig,
+    right: SideConfig,
+    settings: Settings,
+    version: int,
+    renewed: dict[str, int] | None = None,
 ) -> Config:
     """Return the settings of a connection resolved against both accounts."""
     return Config(
@@ -116,6 +121,7 @@ def config_of(
             *default_mappings(left=left, right=right, settings=settings),
             *custom.grouped(custom.mappings(left=left, right=right, settings=settings)),
         ),
+        renewed=renewed or {},
         left=left,
         right=right,
         left_rules=settings.left_rules,

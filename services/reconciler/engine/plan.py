@@ -15,6 +15,7 @@ from services.reconciler.engine import (
     guards,
     intents,
     model,
+    renewal,
     rest,
     rules,
     weigh,
@@ -71,7 +72,7 @@ def plan(
         and (link.retry_at is None or now < link.retry_at)
     ):
         return NOTHING
-    case = Case(link, left, right, config, now, intent_id)
+    case = Case(renewal.apply(link, config), left, right, config, now, intent_id)
     for side in SIDES:
         seen = case.seen(side)
         if seen is None:

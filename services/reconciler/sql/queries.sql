@@ -71,8 +71,8 @@ VALUES (
 -- name: load_connection
 -- One connection, unless it is deleted.
 SELECT
-    tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    tenant_id, connection_id, settings, renewed, left_side, right_side, state,
+    attention, attention_side, guard_left_at, guard_right_at, approved_until, version,
     created_at, started_at, left_scanned, right_scanned, sync_started_at,
     lease_version, planned, done, failed, created_left, created_right,
     updated_left, updated_right
@@ -84,8 +84,8 @@ WHERE tenant_id = $tenant_id
 -- name: lock_connection
 -- One connection, unless it is deleted, kept from changing until the commit.
 SELECT
-    tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    tenant_id, connection_id, settings, renewed, left_side, right_side, state,
+    attention, attention_side, guard_left_at, guard_right_at, approved_until, version,
     created_at, started_at, left_scanned, right_scanned, sync_started_at,
     lease_version, planned, done, failed, created_left, created_right,
     updated_left, updated_right
@@ -98,8 +98,8 @@ FOR UPDATE;
 -- name: lock_connections_of_account
 -- All connections that use an account, kept from changing until the commit.
 SELECT
-    tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    tenant_id, connection_id, settings, renewed, left_side, right_side, state,
+    attention, attention_side, guard_left_at, guard_right_at, approved_until, version,
     created_at, started_at, left_scanned, right_scanned, sync_started_at,
     lease_version, planned, done, failed, created_left, created_right,
     updated_left, updated_right
@@ -113,8 +113,8 @@ FOR UPDATE;
 -- name: list_connections
 -- A page of connections, those that need attention first.
 SELECT
-    tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    tenant_id, connection_id, settings, renewed, left_side, right_side, state,
+    attention, attention_side, guard_left_at, guard_right_at, approved_until, version,
     created_at, started_at, left_scanned, right_scanned, sync_started_at,
     lease_version, planned, done, failed, created_left, created_right,
     updated_left, updated_right
@@ -138,6 +138,7 @@ LIMIT $limit;
 UPDATE reconciler.connections
 SET
     settings = $settings,
+    renewed = $renewed,
     left_account = $left_account,
     right_account = $right_account,
     left_side = $left_side,
@@ -259,8 +260,8 @@ WHERE (tenant_id, connection_id) = (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING
-    tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    tenant_id, connection_id, settings, renewed, left_side, right_side, state,
+    attention, attention_side, guard_left_at, guard_right_at, approved_until, version,
     created_at, started_at, left_scanned, right_scanned, sync_started_at,
     lease_version, planned, done, failed, created_left, created_right,
     updated_left, updated_right;
@@ -269,8 +270,8 @@ RETURNING
 -- A running connection that was last scanned in another database than this one: its
 -- state may be older than what the apps hold.
 SELECT
-    tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    tenant_id, connection_id, settings, renewed, left_side, right_side, state,
+    attention, attention_side, guard_left_at, guard_right_at, approved_until, version,
     created_at, started_at, left_scanned, right_scanned, sync_started_at,
     lease_version, planned, done, failed, created_left, created_right,
     updated_left, updated_right
@@ -1026,8 +1027,8 @@ WHERE (tenant_id, connection_id) = (
     FOR UPDATE SKIP LOCKED
 )
 RETURNING
-    tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    tenant_id, connection_id, settings, renewed, left_side, right_side, state,
+    attention, attention_side, guard_left_at, guard_right_at, approved_until, version,
     created_at, started_at, left_scanned, right_scanned, sync_started_at,
     lease_version, planned, done, failed, created_left, created_right,
     updated_left, updated_right;

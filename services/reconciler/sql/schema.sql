@@ -49,6 +49,7 @@ CREATE TABLE reconciler.connections (
     updated_left     bigint NOT NULL DEFAULT 0,
     updated_right    bigint NOT NULL DEFAULT 0,
     deleted_at       timestamptz,
+    renewed          bytea NOT NULL DEFAULT '{}',
     PRIMARY KEY (connection_id, tenant_id)
 );
 

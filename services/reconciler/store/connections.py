@@ -14,11 +14,10 @@ from proto.ids import AccountId, ConnectionId, ScanId, TenantId
 from proto.reconciler import ConnectionState, Settings, Side
 from services.chassis import queries
 from services.chassis.database import Database, Row, Transaction
-from services.reconciler.engine import mapping
+from services.reconciler.engine import mapping, renewal
 from services.reconciler.engine.model import Config, SideConfig
 
-Q_PATH = Path(__file__).parent.parent / "sql" / "queries.sql"
-Q = queries.load(Q_PATH)
+Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 
 class StoredConnection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -27,6 +26,7 @@ class StoredConnection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     tenant_id: TenantId
     connection_id: ConnectionId
     settings: Settings
+    renewed: dict[str, int]
     left: SideConfig
     right: SideConfig
     state: ConnectionState
@@ -58,6 +58,7 @@ class StoredConnection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             right=self.right,
             settings=self.settings,
             version=self.version,
+            renewed=self.renewed,
         )
 
     @property
@@ -270,11 +271,15 @@ async def change_settings(
     sides: tuple[SideConfig, SideConfig],
 ) -> None:
     """Replace a connection's settings and raise its version."""
+    config = mapping.config_of(
+        left=sides[0], right=sides[1], settings=settings, version=connection.version + 1
+    )
     await transaction.execute(
         Q["change_settings"](
             tenant_id=connection.tenant_id,
             connection_id=connection.connection_id,
             settings=codec.encode(settings),
+            renewed=codec.encode(renewal.renewed(connection.config, config)),
             left_account=sides[0].account_id,
             right_account=sides[1].account_id,
             left_side=codec.encode(sides[0]),
@@ -386,6 +391,7 @@ def connection_of(row: Row) -> StoredConnection:
     side = values["attention_side"]
     values.update(
         settings=codec.decode(values["settings"], Settings),
+        renewed=codec.decode(values["renewed"], dict[str, int]),
         left=codec.decode(values.pop("left_side"), SideConfig),
         right=codec.decode(values.pop("right_side"), SideConfig),
         state=ConnectionState(values["state"]),

@@ -9,6 +9,7 @@ CONNECTION = only(
     "tenant_id",
     "connection_id",
     "settings",
+    "renewed",
     "left_side",
     "right_side",
     "state",
@@ -143,6 +144,7 @@ async def change_settings(
     tenant_id: str,
     connection_id: str,
     settings: bytes,
+    renewed: bytes,
     left_account: str,
     right_account: str,
     left_side: bytes,
@@ -154,6 +156,7 @@ async def change_settings(
             [session.get("connections", connection_id, tenant_id)],
             lambda row: {
                 "settings": settings,
+                "renewed": renewed,
                 "left_account": left_account,
                 "right_account": right_account,
                 "left_side": left_side,

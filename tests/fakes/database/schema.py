@@ -180,10 +180,11 @@ RECONCILER: Final = {
             " sweep_asked_at left_sweep right_sweep"
             " scan_asked_at left_scan right_scan left_scanned right_scanned"
             " sync_started_at due_at lease_until lease_version planned done failed"
-            " created_left created_right updated_left updated_right deleted_at"
+            " created_left created_right updated_left updated_right deleted_at renewed"
         ),
         key=("connection_id", "tenant_id"),
         defaults={
+            "renewed": b"{}",
             "epoch": "",
             "attention": "",
             "left_scanned": False,

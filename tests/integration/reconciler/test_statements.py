@@ -14,7 +14,7 @@ from services.reconciler.store import connections
 from services.reconciler.sweeping import Sweeper
 from tests.bench import planning
 
-Q = queries.load(connections.Q_PATH)
+Q = connections.Q
 TABLES = (
     *("connections", "accounts", "observations", "emails", "scans", "scan_parts"),
     *("links", "dirty", "intents", "losses", "outbox"),

@@ -58,6 +58,7 @@ def connection(**changes: object) -> StoredConnection:
         "version": 1,
         "created_at": NOW,
         "started_at": NOW,
+        "renewed": {},
         "guard_left_at": None,
         "guard_right_at": None,
         "approved_until": None,
