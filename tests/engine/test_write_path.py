@@ -7,7 +7,7 @@ from proto.connector import WriteKind, WriteOutcome
 from proto.errors import ErrorCode
 from proto.reconciler import RecordState, Side
 from proto.record import Presence
-from services.reconciler.engine import fold
+from services.reconciler.engine import patience
 from services.reconciler.engine.model import Reason
 from tests.engine import world
 from tests.engine.world import LOOK, Pair, config, items
@@ -47,7 +47,7 @@ def test_a_write_that_was_not_made_is_planned_again_from_what_is(outcome):
 
 def test_writes_that_come_to_nothing_again_and_again_slow_down():
     pair = edited()
-    for _ in range(fold.DEAD_IN_A_ROW_MAX):
+    for _ in range(patience.DEAD_IN_A_ROW_MAX):
         pair.answer(pair.plan().intent, WriteOutcome.STALE)
     delays = []
     for _ in range(4):
@@ -105,7 +105,7 @@ def test_looks_without_an_answer_are_fewer_and_fewer_and_in_the_end_shown():
     pair = edited()
     folded = pair.answer(pair.plan().intent, WriteOutcome.UNKNOWN)
     delays = []
-    for _ in range(fold.LOOKS_UNTIL_HELD):
+    for _ in range(patience.LOOKS_UNTIL_HELD):
         folded = pair.answer(folded.intent, WriteOutcome.UNKNOWN, kind=LOOK)
         delays.append(folded.look_at - pair.now)
     assert delays == sorted(delays)

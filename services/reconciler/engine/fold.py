@@ -23,6 +23,7 @@ from services.reconciler.engine import (
     lenses,
     merge,
     model,
+    patience,
     remember,
 )
 from services.reconciler.engine.diff import Sides
@@ -36,22 +37,6 @@ from services.reconciler.engine.model import (
     Reason,
     Shadow,
 )
-
-RETRY_DELAY_S: Final = 60
-RETRY_DELAY_S_MAX: Final = 6 * 3600
-RETRY_FACTOR: Final = 4
-"""Each refusal in a row waits this many times longer than the one before."""
-
-DEAD_IN_A_ROW_MAX: Final = 3
-"""Intents that may come to nothing at once, one after the other."""
-
-DEAD_DELAY_S: Final = 15
-DEAD_FACTOR: Final = 2
-"""What came to nothing was refused by nobody: it is tried sooner than a refusal."""
-
-LOOK_DELAY_S_MAX: Final = 900
-LOOKS_UNTIL_HELD: Final = 5
-"""Looks without an answer after which the contact is shown as held."""
 
 _GONE_REASON: Final = {
     Side.LEFT: Reason.DELETED_LEFT,
@@ -285,10 +270,9 @@ def _dead(
     """Plan again, since nothing was written; with patience when that repeats."""
     count = link.failure_count + 1
     # An app whose calls are spent would only be asked in vain.
-    is_patient = count >= DEAD_IN_A_ROW_MAX or reason is ErrorCode.QUOTA_EXHAUSTED
-    # Those made at once were one round of tries: patience begins with the first wait.
-    waits = max(0, count - DEAD_IN_A_ROW_MAX)
-    delay_s = _grown(DEAD_DELAY_S, waits, factor=DEAD_FACTOR)
+    is_patient = (
+        count >= patience.DEAD_IN_A_ROW_MAX or reason is ErrorCode.QUOTA_EXHAUSTED
+    )
     if is_patient:
         link = _with_digests(link, intent)
     return Folded(
@@ -298,7 +282,7 @@ def _dead(
             reason=reason.value if reason else "",
             intent_id=None,
             failure_count=count,
-            retry_at=now + _seconds(delay_s) if is_patient else None,
+            retry_at=patience.after_nothing(count, now) if is_patient else None,
         )
     )
 
@@ -344,7 +328,7 @@ def _refused(
             held=(*link.held, *at_fault),
             intent_id=None,
             failure_count=count,
-            retry_at=_retry_at(count, now),
+            retry_at=patience.after_refusal(count, now),
         )
     )
 
@@ -361,14 +345,14 @@ def _unknown(
     settle_s = max(1, config.side(intent.side).capabilities.settle_s)
     if result.kind is WriteKind.LOOK:
         intent = msgspec.structs.replace(intent, look_count=intent.look_count + 1)
-        delay_s = min(_grown(settle_s, intent.look_count, factor=2), LOOK_DELAY_S_MAX)
-        look_at = now + _seconds(delay_s)
-        if intent.look_count >= LOOKS_UNTIL_HELD:
+        look_at = patience.after_look(intent.look_count, now, settle_s=settle_s)
+        if intent.look_count >= patience.LOOKS_UNTIL_HELD:
             link = msgspec.structs.replace(
                 link, state=RecordState.HELD, reason=Reason.OUTCOME_UNKNOWN.value
             )
     else:
-        look_at = max(now, result.sent_at or now) + _seconds(settle_s)
+        settled = datetime.timedelta(seconds=settle_s)
+        look_at = max(now, result.sent_at or now) + settled
     return Folded(link=link, intent=intent, look_at=look_at)
 
 
@@ -390,15 +374,3 @@ def _seen_at(shadow: Shadow | None, digest: str) -> Shadow | None:
     if not digest:
         return shadow
     return Shadow(values=shadow.values if shadow is not None else {}, digest=digest)
-
-
-def _retry_at(count: int, now: Instant) -> Instant:
-    return now + _seconds(_grown(RETRY_DELAY_S, count - 1, factor=RETRY_FACTOR))
-
-
-def _grown(first_s: int, count: int, *, factor: int) -> int:
-    return min(first_s * int(factor ** min(count, 10)), RETRY_DELAY_S_MAX)
-
-
-def _seconds(count: int) -> datetime.timedelta:
-    return datetime.timedelta(seconds=count)
