@@ -44,7 +44,10 @@ def linked(*made, phones=None, winner=LEFT, **right) -> world.Pair:
     return pair
 
 
-@pytest.mark.behaviour(18)
+@pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/items.py: a value comes back under another label",
+)
 def test_b18_a_label_goes_to_a_field_and_comes_back_in_its_place():
     held = items("home:111111", "work:222222", "work:333333")
     pair = linked(WORK, phones=held)
@@ -61,7 +64,10 @@ def test_b18_a_label_goes_to_a_field_and_comes_back_in_its_place():
     assert pair.settle() == 0
 
 
-@pytest.mark.behaviour(18)
+@pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/items.py: a value comes back under another label",
+)
 def test_b18_a_label_that_nobody_has_yet_is_made():
     pair = linked(WORK, phones=items("home:111111"))
     pair.edit(RIGHT, office="222222")
@@ -69,7 +75,10 @@ def test_b18_a_label_that_nobody_has_yet_is_made():
     assert pair.left["phones"] == items("home:111111", "work:222222")
 
 
-@pytest.mark.behaviour(18)
+@pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/items.py: a value comes back under another label",
+)
 def test_b18_a_label_goes_to_another_label():
     pair = linked(HOME, phones=items("home:111111", "work:222222"))
     assert pair.right["tel"] == items("private:111111")
@@ -81,7 +90,10 @@ def test_b18_a_label_goes_to_another_label():
     assert pair.right["tel"] == items("fax:999999", "private:333333")
 
 
-@pytest.mark.behaviour(18)
+@pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/mapping.py: labels of one field are mappings apart",
+)
 def test_b18_labels_that_share_a_field_are_written_at_once():
     pair = linked(WORK, HOME, CELL)
     pair.edit(
@@ -99,7 +111,10 @@ def test_b18_labels_that_share_a_field_are_written_at_once():
     assert pair.right["cell"] == "a note", "what is one way does not come back"
 
 
-@pytest.mark.behaviour(34)
+@pytest.mark.behaviour(
+    34,
+    broken_by="reconciler/engine/mapping.py: labels of one field are mappings apart",
+)
 @pytest.mark.parametrize("winner", [LEFT, RIGHT])
 def test_b34_labels_edited_on_two_sides_are_both_kept(winner):
     """The write of the one may not take the edit of the other for agreed."""
@@ -114,28 +129,38 @@ def test_b34_labels_edited_on_two_sides_are_both_kept(winner):
     assert pair.losses == []
 
 
-@pytest.mark.behaviour(32)
-def test_b32_labels_of_one_field_have_winners_of_their_own():
-    config = mapped.config(
-        LEFTS,
-        RIGHTS,
-        WORK,
-        HOME,
-        winners={"custom:phones[home]:tel[private]": RIGHT},
-    )
-    pair = world.Pair(config, {"email": EMAIL}, {"mail": EMAIL})
+@pytest.mark.behaviour(
+    32,
+    35,
+    broken_by="reconciler/engine/intents.py: a value that loses on the side written"
+    " second is not kept",
+)
+def test_b32_b35_labels_of_one_field_have_winners_of_their_own():
+    """Each side wins once: the loser that was written second stayed beside the winner.
+
+    Nor was it kept: the write to the other side had settled the conflict already.
+    """
+    mobile = mapped.custom("phones/mobile", "cell")
+    winners = {"custom:phones[mobile]:cell": RIGHT}
+    config = mapped.config(LEFTS, RIGHTS, WORK, mobile, winners=winners)
+    phones = items("work:111111", "mobile:222222")
+    pair = world.Pair(config, {"email": EMAIL, "phones": phones}, {"mail": EMAIL})
     pair.settle()
-    pair.edit(LEFT, phones=items("home:111111", "work:222222"))
-    pair.edit(RIGHT, office="333333", tel=items("private:111111"))
+    pair.edit(LEFT, phones=items("work:333333", "mobile:444444"))
+    pair.edit(RIGHT, office="555555", cell="666666")
     pair.settle()
-    assert pair.right["office"] == "222222"
-    pair.edit(LEFT, phones=items("home:555555", "work:222222"))
-    pair.edit(RIGHT, tel=items("private:666666"))
-    pair.settle()
-    assert "666666" in {i.value for i in pair.left["phones"]}
+    assert pair.left["phones"] == items("work:333333", "mobile:666666")
+    assert (pair.right["office"], pair.right["cell"]) == ("333333", "666666")
+    kept = {loss.side: loss.values for loss in pair.losses}
+    assert kept[RIGHT]["office"] == "555555"
+    assert items("mobile:444444")[0] in kept[LEFT]["phones"]
 
 
-@pytest.mark.behaviour(18)
+@pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/weigh.py: one value that cannot be carried stops the"
+    " others",
+)
 def test_b18_a_value_without_room_is_held_and_arrives_once_there_is_some():
     full = field("phones", PHONE, is_multiple=True, labels=LABELS, count_max=2)
     config = mapped.config((LEFTS[0], full), RIGHTS, WORK, mapped.custom("x", "y"))

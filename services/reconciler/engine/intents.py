@@ -112,16 +112,22 @@ def unsubscribe(case: Case, *, side: Side, wanted: Wanted) -> Intent:
 
 
 def losses(intent: Intent, wants: Sequence[Want]) -> tuple[Loss, ...]:
-    """Return what an update overwrites although it was edited too."""
+    """Return what gives way although it was edited too, on either side.
+
+    On the side that is not written yet nothing shows afterwards that it was in a
+    conflict: that its edit has been decided about is part of this intent.
+    """
+    shown = {intent.side: intent.seen, model.other(intent.side): intent.source}
     return tuple(
         Loss(
             intent_id=intent.intent_id,
             mapping_id=want.pair.mapping.mapping_id,
-            side=intent.side,
-            values={i: intent.seen[i] for i in want.pair.end(intent.side).ids},
+            side=side,
+            values={i: shown[side][i] for i in want.pair.end(side).ids},
         )
         for want in wants
-        if intent.side in want.merged.lost
+        for side in want.merged.lost
+        if want.pair.end(side).is_written
     )
 
 

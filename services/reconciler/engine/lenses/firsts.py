@@ -57,12 +57,12 @@ def undone(atoms: Atoms, values: Fields, *, end: PairEnd, known: Known) -> Atoms
     """
     found: Atoms = {}
     for key, atom in atoms.items():
-        value = values.get(end.ids[0]) if not end.is_many else None
         item = items.read(end, values, known=known).get(atom.replaces)
-        # What only the other side has is known by its normal form alone.
+        # What only the other side has, as when its edit gave way in a conflict, is
+        # known by its normal form alone.
         found[key] = Atom(
             atom.replaces,
-            (item or value or atom.replaces) if atom.replaces else None,
+            (item or atom.replaces) if atom.replaces else None,
             atom.canon,
             is_relabelled=False,
         )
