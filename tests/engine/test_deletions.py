@@ -29,7 +29,12 @@ def pair_with(**options: object) -> Pair:
     return pair
 
 
-@pytest.mark.behaviour(36, 37)
+@pytest.mark.behaviour(
+    36,
+    37,
+    broken_by="reconciler/engine/plan.py: nothing is done about the counterpart of a"
+    " deleted contact",
+)
 @pytest.mark.parametrize("side", [LEFT, RIGHT])
 def test_b37_the_counterpart_of_a_deleted_contact_is_tagged_and_nothing_else(side):
     pair = pair_with()
@@ -42,7 +47,11 @@ def test_b37_the_counterpart_of_a_deleted_contact_is_tagged_and_nothing_else(sid
     assert pair.link.state is RecordState.DELETED
 
 
-@pytest.mark.behaviour(37)
+@pytest.mark.behaviour(
+    37,
+    broken_by="reconciler/engine/rules.py: deletions are tagged where the app does not"
+    " tell of them",
+)
 @pytest.mark.parametrize(
     "options",
     [
@@ -89,7 +98,20 @@ def test_nothing_is_decided_while_a_record_is_being_looked_for(side):
     assert decided is NOTHING
 
 
-@pytest.mark.behaviour(38)
+@pytest.mark.behaviour(38, broken_by="mutant no_tombstones")
+def test_b38_a_merge_that_the_app_does_not_tell_is_a_deletion_of_the_loser():
+    """Nothing of the loser is written anywhere, and nobody is made anew."""
+    pair = pair_with(tags_deletions=False)
+    pair.mark(LEFT, Presence.DELETED)
+    assert pair.settle() == 0
+    assert pair.link.state is RecordState.DELETED
+    pair.config = msgspec.structs.replace(pair.config, version=2)
+    pair.edit(RIGHT, title="Boss")
+    assert pair.settle() == 0, "not with other settings either"
+    assert (pair.link.left_id, pair.link.right_id) == ("l1", "r1")
+
+
+@pytest.mark.behaviour(38, broken_by="mutant merged_is_deleted")
 def test_b38_a_merged_contact_is_left_alone_and_told_as_merged():
     pair = pair_with()
     pair.put(LEFT, presence=Presence.MERGED, merged_into=RecordId("l2"))
@@ -158,7 +180,11 @@ def test_a_scan_that_misses_more_than_a_fifth_is_not_believed(unseen, live, is_m
     assert guards.misses_too_many(unseen=unseen, live=live) is is_much
 
 
-@pytest.mark.behaviour(33)
+@pytest.mark.behaviour(
+    33,
+    broken_by="reconciler/engine/guards.py: a cleared field does not count for the"
+    " guard",
+)
 def test_b33_clearing_a_field_counts_as_undoing():
     pair = pair_with()
     pair.edit(LEFT, job=None)

@@ -59,7 +59,10 @@ def linked(left: dict | None = None, right: dict | None = None, **more) -> Pair:
     return pair
 
 
-@pytest.mark.behaviour(16)
+@pytest.mark.behaviour(
+    16,
+    broken_by="reconciler/engine/lenses/texts.py: yes and no have no words",
+)
 def test_b16_values_of_other_kinds_become_text_and_never_come_back():
     pair = linked()
     pair.edit(LEFT, size="small", score="1250.50", vip=False, joined="1990-05-03")
@@ -77,7 +80,10 @@ def test_b16_values_of_other_kinds_become_text_and_never_come_back():
     assert pair.right["score_text"] == "many", "an edit moves its own value only"
 
 
-@pytest.mark.behaviour(16)
+@pytest.mark.behaviour(
+    16,
+    broken_by="reconciler/engine/lenses/days.py: a moment loses its time of day",
+)
 def test_b16_a_date_goes_to_a_moment_and_keeps_its_time_of_day():
     pair = linked({"joined": "1990-05-03"}, {"since": "1990-05-03T22:15:00Z"})
     assert pair.writes == []
@@ -103,7 +109,11 @@ def test_a_day_without_a_year_is_no_moment_and_is_held():
     assert pair.link.state is RecordState.IN_SYNC
 
 
-@pytest.mark.behaviour(16)
+@pytest.mark.behaviour(
+    16,
+    broken_by="reconciler/engine/lenses/choices.py: an option without a pair is passed"
+    " over in silence",
+)
 def test_b16_a_choice_without_a_pair_is_held_and_others_go_on():
     """Hazard 60: one option that the other side lacks stopped the whole contact."""
     pair = linked({"colour": "red"})
@@ -148,7 +158,10 @@ def test_an_option_that_has_no_label_any_more_is_held():
     assert [hold.reason for hold in pair.link.held] == [Reason.NOT_AN_OPTION]
 
 
-@pytest.mark.behaviour(15)
+@pytest.mark.behaviour(
+    15,
+    broken_by="reconciler/engine/weigh.py: a value that does not fit is written",
+)
 def test_b15_a_value_that_does_not_fit_is_held_never_cut():
     pair = linked()
     pair.edit(LEFT, nick="much too long", score="3")
@@ -157,7 +170,10 @@ def test_b15_a_value_that_does_not_fit_is_held_never_cut():
     assert [hold.reason for hold in pair.link.held] == [Reason.TOO_LONG]
 
 
-@pytest.mark.behaviour(32)
+@pytest.mark.behaviour(
+    32,
+    broken_by="reconciler/engine/config.py: a mapping has no winner of its own",
+)
 def test_b32_a_mapping_of_its_own_winner_decides_its_own_conflict():
     winners = {"custom:nick:alias": RIGHT}
     pair = linked({"nick": "Al"}, {"alias": "Al"}, winners=winners)
@@ -177,7 +193,11 @@ def test_a_create_carries_what_can_be_said():
     assert [hold.reason for hold in pair.link.held] == [Reason.NOT_AN_OPTION]
 
 
-@pytest.mark.behaviour(28)
+@pytest.mark.behaviour(
+    28,
+    broken_by="reconciler/engine/items.py: a country is not written as the app writes"
+    " it",
+)
 def test_b28_countries_in_another_form_are_no_difference():
     def home(country: str, street: str = "1 Main St") -> tuple[Item, ...]:
         value = Address(street=street, city="Berlin", country=country)

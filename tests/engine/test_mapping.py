@@ -15,7 +15,11 @@ def lenses_of(left, right, **settings) -> dict[str, Lens]:
     return {m.mapping_id: m.lens for m in config(left, right, **settings).mappings}
 
 
-@pytest.mark.behaviour(13)
+@pytest.mark.behaviour(
+    13,
+    broken_by="reconciler/engine/mapping.py: a standard field that both apps have is"
+    " not mapped",
+)
 def test_b13_defaults_come_from_roles():
     assert lenses_of(NEWSLETTER, CARDS) == {
         "name": Lens.NAME,
@@ -31,7 +35,10 @@ def test_b13_defaults_come_from_roles():
     assert lenses_of(CARDS, CARDS)["name"] is Lens.COPY
 
 
-@pytest.mark.behaviour(13)
+@pytest.mark.behaviour(
+    13,
+    broken_by="reconciler/engine/mapping.py: parts are not paired with parts",
+)
 def test_b13_parts_pair_with_parts_where_both_have_them():
     both = (*CARDS, field("g", role=Role.NAME_GIVEN), field("f", role=Role.NAME_FAMILY))
     found = lenses_of(NEWSLETTER, both)
@@ -39,7 +46,11 @@ def test_b13_parts_pair_with_parts_where_both_have_them():
     assert {"name.given", "name.family"} <= found.keys()
 
 
-@pytest.mark.behaviour(13)
+@pytest.mark.behaviour(
+    13,
+    broken_by="reconciler/engine/mapping.py: several phones are not paired with single"
+    " ones",
+)
 def test_b13_single_phones_pair_with_several_by_label():
     (phone,) = [
         m for m in config(NEWSLETTER, SLOTTED).mappings if m.mapping_id == "phone"
@@ -48,7 +59,10 @@ def test_b13_single_phones_pair_with_several_by_label():
     assert phone.right == ("mobile", "work", "home")
 
 
-@pytest.mark.behaviour(13)
+@pytest.mark.behaviour(
+    13,
+    broken_by="reconciler/engine/mapping.py: a mapping is shown without its direction",
+)
 def test_b13_each_is_shown_with_its_direction_even_when_it_is_off():
     settings = Settings(
         name="x",
@@ -68,7 +82,11 @@ def test_b13_each_is_shown_with_its_direction_even_when_it_is_off():
     assert found["birthday"].direction is Direction.BOTH
 
 
-@pytest.mark.behaviour(17)
+@pytest.mark.behaviour(
+    17,
+    broken_by="reconciler/engine/mapping.py: a default mapping goes further than the"
+    " connection",
+)
 def test_b17_a_mapping_never_goes_further_than_the_connection():
     found = config(direction=Direction.TO_LEFT).mappings
     assert {m.direction for m in found} == {Direction.TO_LEFT}

@@ -21,7 +21,11 @@ def ends(left: Field, right: Field, label: str = "", right_label: str = "", **mo
     )
 
 
-@pytest.mark.behaviour(16)
+@pytest.mark.behaviour(
+    16,
+    broken_by="reconciler/engine/compatibility.py: text is read back as a value of"
+    " another kind",
+)
 @pytest.mark.parametrize(
     ("left", "right", "lens", "direction"),
     [
@@ -58,7 +62,11 @@ def test_b16_kinds_decide_the_direction(left, right, lens, direction):
         assert bar is (None if is_possible else Bar.KINDS_DIFFER)
 
 
-@pytest.mark.behaviour(16)
+@pytest.mark.behaviour(
+    16,
+    broken_by="reconciler/engine/compatibility.py: a field that is only read is a"
+    " target",
+)
 def test_b16_a_field_that_is_only_read_is_no_target():
     sealed, free = field("a", is_writable=False), field("b")
     assert ends(sealed, free).direction is TO_RIGHT
@@ -67,7 +75,11 @@ def test_b16_a_field_that_is_only_read_is_no_target():
     assert ends(field("n", K.NUMBER), sealed).bar(TO_RIGHT) is Bar.READ_ONLY
 
 
-@pytest.mark.behaviour(16)
+@pytest.mark.behaviour(
+    16,
+    broken_by="reconciler/engine/compatibility.py: a choice is written without pairs"
+    " of options",
+)
 def test_b16_a_choice_is_written_only_through_pairs_of_options():
     choice = field("a", K.CHOICE, options=(Option(option_id="1", label="One"),))
     assert ends(choice, choice).to_right is Bar.NEEDS_OPTIONS
@@ -77,7 +89,10 @@ def test_b16_a_choice_is_written_only_through_pairs_of_options():
     assert ends(many, many, has_options=True).to_right is Bar.SEVERAL_DIFFER
 
 
-@pytest.mark.behaviour(18)
+@pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/compatibility.py: several values do not go to several",
+)
 def test_b18_several_values_go_to_one_and_to_several_of_their_kind():
     many = field("a", K.PHONE, is_multiple=True, labels=("home", "work"))
     assert ends(many, many).lens is Lens.ITEMS
@@ -90,7 +105,11 @@ def test_b18_several_values_go_to_one_and_to_several_of_their_kind():
     assert ends(homes, field("b", K.ADDRESS)).lens is None
 
 
-@pytest.mark.behaviour(18)
+@pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/compatibility.py: a label can be mapped that the"
+    " field cannot have",
+)
 def test_b18_a_label_has_to_be_one_that_the_field_can_have():
     many = field("a", K.PHONE, is_multiple=True, labels=("home", "work"))
     assert ends(many, field("b"), "home").lens is Lens.FIRST
@@ -100,7 +119,10 @@ def test_b18_a_label_has_to_be_one_that_the_field_can_have():
     assert ends(field("b"), field("c"), "home").to_left is Bar.LABEL_ON_SINGLE
 
 
-@pytest.mark.behaviour(16)
+@pytest.mark.behaviour(
+    16,
+    broken_by="reconciler/engine/compatibility.py: a refusal has no sentence",
+)
 def test_b16_every_refusal_has_a_name_and_a_sentence():
     """For any two kinds a direction is possible, or it is said why not."""
     assert SENTENCES.keys() == set(Bar)

@@ -6,9 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proto.fields import FieldKind, Option, Role
-from proto.reconciler import CustomMapping, Direction, MappedField, Side
-from services.reconciler.engine import custom, mapping
+from proto.reconciler import CustomMapping, Direction, MappedField, RecordState, Side
+from proto.rules import Action, ActionKind, Condition, Operator, Rule
+from services.reconciler.engine import custom, mapping, options, pairing
+from services.reconciler.engine.compatibility import Bar
 from services.reconciler.engine.model import Lens
+from services.reconciler.engine.refusals import Objection
 from tests.engine import mapped, world
 from tests.engine.examples import tries
 from tests.engine.world import CARDS, NEWSLETTER, field
@@ -24,7 +27,10 @@ def by_id(*made, left=LEFTS, right=RIGHTS, **more):
     return mapped.config(left, right, *made, **more).pair_by_id
 
 
-@pytest.mark.behaviour(15)
+@pytest.mark.behaviour(
+    15,
+    broken_by="reconciler/engine/mapping.py: custom mappings do nothing",
+)
 def test_b15_any_two_fields_that_go_together_can_be_mapped():
     found = by_id(
         mapped.custom("nick", "alias"),
@@ -36,7 +42,34 @@ def test_b15_any_two_fields_that_go_together_can_be_mapped():
     assert "email" in found, "the default ones stay"
 
 
-@pytest.mark.behaviour(17)
+@pytest.mark.behaviour(
+    15,
+    broken_by="reconciler/engine/mapping.py: custom mappings do nothing",
+)
+def test_b15_standard_fields_that_the_other_app_lacks_can_be_mapped():
+    """For an app without fields of one's own, those are what is left to map."""
+    left = (*NEWSLETTER, field("site", FieldKind.URL, Role.WEBSITE))
+    right = (*CARDS, field("note", role=Role.NOTE))
+    made = mapped.custom("site", "note")
+    ends = {"left": world.end(left), "right": world.end(right)}
+    assert pairing.refused(**ends, settings=mapped.settings(made)) == ()
+    pair = world.Pair(
+        mapped.config(left, right, made),
+        {"email": "a@x.com", "site": "https://a.example"},
+        {"emails": world.items("a@x.com")},
+    )
+    pair.settle()
+    assert pair.right["note"] == "https://a.example"
+    pair.edit(RIGHT, note="https://b.example")
+    assert pair.settle() == 1
+    assert pair.left["site"] == "https://b.example"
+
+
+@pytest.mark.behaviour(
+    17,
+    broken_by="reconciler/engine/custom.py: a custom mapping goes further than the"
+    " connection",
+)
 def test_b17_a_custom_mapping_never_goes_further_than_the_connection():
     made = mapped.custom("nick", "alias")
     pair = by_id(made, direction=Direction.TO_LEFT)["custom:nick:alias"]
@@ -46,13 +79,77 @@ def test_b17_a_custom_mapping_never_goes_further_than_the_connection():
     assert "custom:nick:alias" not in by_id(away, direction=Direction.TO_LEFT)
 
 
-@pytest.mark.behaviour(19)
+@pytest.mark.behaviour(
+    19,
+    broken_by="reconciler/engine/custom.py: a custom mapping goes where a field is"
+    " only read",
+)
 def test_b19_what_is_only_read_goes_one_way():
     pair = by_id(mapped.custom("sealed", "memo"))["custom:sealed:memo"]
     assert pair.mapping.direction is Direction.TO_RIGHT
 
 
-@pytest.mark.behaviour(32)
+@pytest.mark.behaviour(
+    19,
+    broken_by="reconciler/engine/weigh.py: a copied value is written where nothing may"
+    " be",
+)
+def test_b19_a_field_of_the_company_is_read_for_filters_and_mappings_only():
+    """An app offers such a field as one that is not written."""
+    industry = field("company.industry", is_writable=False)
+    left = (*NEWSLETTER, industry)
+    made = mapped.custom("company.industry", "memo", direction=Direction.TO_RIGHT)
+    is_mining = Condition(
+        operator=Operator.IS, field_id=industry.field_id, value="Mining"
+    )
+    nobody = Condition(operator=Operator.HAS_TAG, value="nobody")
+    settings = mapped.config(
+        left,
+        RIGHTS,
+        made,
+        left_rules=(Rule(rule_id="mining", conditions=(is_mining,)),),
+        right_rules=(Rule(rule_id="nobody", conditions=(nobody,)),),
+    )
+    pair = world.Pair(
+        settings,
+        {"email": "a@x.com", "company.industry": "Mining"},
+        {"emails": world.items("a@x.com"), "memo": "Ours"},
+    )
+    pair.settle()
+    assert pair.right["memo"] == "Mining", "what is only read decides"
+    pair.edit(RIGHT, memo="Farming")
+    assert pair.settle() == 0
+    pair.edit(LEFT, **{"company.industry": "Banking"})
+    assert pair.settle() == 0
+    assert pair.link.state is RecordState.EXCLUDED, "it is filtered by"
+    assert pair.left["company.industry"] == "Banking"
+    assert all(write.side is RIGHT for write in pair.writes)
+
+
+@pytest.mark.behaviour(
+    19,
+    broken_by="reconciler/engine/vetting.py: a rule sets a field that is only read",
+)
+def test_b19_nothing_may_be_set_to_write_a_field_of_the_company():
+    left = (*NEWSLETTER, field("company.industry", is_writable=False))
+    made = mapped.custom("company.industry", "memo")
+    ends = {"left": world.end(left), "right": world.end(RIGHTS)}
+    both = pairing.refused(**ends, settings=mapped.settings(made))
+    assert [each.reason for each in both] == [Bar.READ_ONLY]
+    action = Action(
+        kind=ActionKind.SET_FIELD, field_id="company.industry", value="Mining"
+    )
+    rules = (Rule(rule_id="r", actions=(action,)),)
+    settings = world.config(left, RIGHTS, right_rules=rules)
+    found = options.refused(settings, containers={})
+    assert [each.reason for each in found] == [Objection.READ_ONLY]
+
+
+@pytest.mark.behaviour(
+    32,
+    broken_by="reconciler/engine/mapping.py: a default mapping has no winner of its"
+    " own",
+)
 def test_b32_each_mapping_can_have_a_winner_of_its_own():
     winners = {"custom:nick:alias": RIGHT, "email": RIGHT}
     found = by_id(mapped.custom("nick", "alias"), winners=winners)
@@ -61,7 +158,11 @@ def test_b32_each_mapping_can_have_a_winner_of_its_own():
     assert found["company"].winner is LEFT
 
 
-@pytest.mark.behaviour(13)
+@pytest.mark.behaviour(
+    13,
+    broken_by="reconciler/engine/mapping.py: a default mapping keeps a field that is"
+    " mapped otherwise",
+)
 def test_b13_a_field_that_is_mapped_otherwise_leaves_its_default_mapping():
     """An account may get a default mapping for a field after it was mapped."""
     made = mapped.custom("nick", "alias")
@@ -72,7 +173,10 @@ def test_b13_a_field_that_is_mapped_otherwise_leaves_its_default_mapping():
     assert "custom:nick:alias" in found
 
 
-@pytest.mark.behaviour(13)
+@pytest.mark.behaviour(
+    13,
+    broken_by="reconciler/engine/mapping.py: a mapping is shown without its direction",
+)
 def test_b13_all_mappings_are_shown_with_direction_and_whether_they_are_on():
     settings = mapped.settings(
         mapped.custom("score", "rating", direction=Direction.TO_RIGHT),
@@ -109,7 +213,10 @@ def test_what_is_mapped_twice_is_mapped_once():
     assert [i for i in found if i.startswith("custom:")] == ["custom:nick:alias"]
 
 
-@pytest.mark.behaviour(18)
+@pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/mapping.py: labels of one field are mappings apart",
+)
 def test_b18_labels_of_one_field_are_mapped_together():
     off = {"mappings_off": ("phone",)}
     made = (

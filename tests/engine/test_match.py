@@ -28,7 +28,10 @@ def decide(candidate, *, same=(), opposite=(), settings=CONFIG, side=Side.LEFT):
     return found
 
 
-@pytest.mark.behaviour(20)
+@pytest.mark.behaviour(
+    20,
+    broken_by="reconciler/engine/match.py: only the first email is matched",
+)
 def test_b20_any_shared_email_links():
     found = decide(
         person("l1", "a@x.com", "b@x.com"),
@@ -38,7 +41,11 @@ def test_b20_any_shared_email_links():
     assert (found.record_id, found.absorbs) == ("r1", "link_r")
 
 
-@pytest.mark.behaviour(20)
+@pytest.mark.behaviour(
+    20,
+    broken_by="reconciler/engine/match.py: the source of a one-way connection gets new"
+    " contacts",
+)
 def test_b20_nobody_there_is_a_create():
     assert decide(person("l1", "a@x.com")).kind is MatchKind.CREATE
     one_way = config(direction=Direction.TO_LEFT)
@@ -46,7 +53,11 @@ def test_b20_nobody_there_is_a_create():
     assert (found.kind, found.reason) == (MatchKind.EXCLUDED, Reason.ONE_WAY)
 
 
-@pytest.mark.behaviour(20)
+@pytest.mark.behaviour(
+    20,
+    broken_by="reconciler/engine/match.py: an email outside the container is created a"
+    " second time",
+)
 def test_b20_an_email_outside_the_container_is_not_made_a_second_time():
     hidden = person("r1", "a@x.com", is_included=False, scope=Scope.OUT)
     found = decide(person("l1", "a@x.com"), opposite=[hidden])
@@ -54,7 +65,11 @@ def test_b20_an_email_outside_the_container_is_not_made_a_second_time():
     assert found.reason == Reason.EXISTS_OUTSIDE_CONTAINER
 
 
-@pytest.mark.behaviour(22)
+@pytest.mark.behaviour(
+    22,
+    broken_by="reconciler/engine/match.py: a contact without email is created all the"
+    " same",
+)
 def test_b22_contacts_without_email_are_excluded_by_default():
     found = decide(person("l1"))
     assert (found.kind, found.reason) == (MatchKind.EXCLUDED, Reason.NO_EMAIL)
@@ -62,7 +77,11 @@ def test_b22_contacts_without_email_are_excluded_by_default():
     assert decide(person("l1"), settings=free).kind is MatchKind.CREATE
 
 
-@pytest.mark.behaviour(23)
+@pytest.mark.behaviour(
+    23,
+    broken_by="reconciler/engine/match.py: a record is matched although another one"
+    " has its email",
+)
 def test_b23_two_with_one_email_on_a_side_are_both_held():
     one, two = person("l1", "a@x.com"), person("l2", "a@x.com", "b@x.com")
     partner = person("r1", "a@x.com")
@@ -74,7 +93,11 @@ def test_b23_two_with_one_email_on_a_side_are_both_held():
         assert found.kind is MatchKind.DUPLICATE, "nobody is created for either"
 
 
-@pytest.mark.behaviour(23)
+@pytest.mark.behaviour(
+    23,
+    broken_by="reconciler/engine/match.py: a partner is taken that could be somebody"
+    " else's",
+)
 def test_b23_a_partner_that_could_be_somebody_elses_is_not_taken():
     partner = person("r1", "a@x.com", "b@x.com")
     rival = person("l2", "b@x.com")
@@ -87,14 +110,22 @@ def test_b23_a_partner_that_could_be_somebody_elses_is_not_taken():
     assert decide(person("l1", "a@x.com"), opposite=both).kind is MatchKind.DUPLICATE
 
 
-@pytest.mark.behaviour(23)
+@pytest.mark.behaviour(
+    23,
+    broken_by="reconciler/engine/match.py: a record that is linked already is matched"
+    " again",
+)
 def test_b23_a_record_that_is_linked_already_is_not_shared():
     taken = person("r1", "a@x.com", is_bound=True, link_id=LinkId("link_x"))
     found = decide(person("l1", "a@x.com"), opposite=[taken])
     assert (found.kind, found.reason) == (MatchKind.DUPLICATE, Reason.MATCH_IS_LINKED)
 
 
-@pytest.mark.behaviour(3)
+@pytest.mark.behaviour(
+    3,
+    broken_by="reconciler/engine/config.py: a record counts as connected in whichever"
+    " list it is",
+)
 def test_b03_records_outside_the_container_are_out_of_scope():
     settings = config(left_more={"container_id": ContainerId("list1")})
     record = Record(record_id=RecordId("l1"), fields={"email": "a@x.com"})
@@ -108,7 +139,11 @@ def test_b03_records_outside_the_container_are_out_of_scope():
     assert found.kind is MatchKind.CREATE
 
 
-@pytest.mark.behaviour(3)
+@pytest.mark.behaviour(
+    3,
+    broken_by="reconciler/engine/plan.py: a linked contact does not leave the"
+    " container",
+)
 def test_b03_a_linked_contact_that_leaves_the_container_rests_and_comes_back():
     settings = config(
         NEWSLETTER, CARDS, right_more={"container_id": ContainerId("book")}

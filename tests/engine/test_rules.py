@@ -2,14 +2,29 @@
 
 import pytest
 
-from proto.fields import FieldKind, Role
+from proto.fields import FieldKind, Fields, Role
 from proto.ids import ContainerId, FieldId, RecordId
 from proto.reconciler import Direction, RecordState, Side
 from proto.record import Consent, Presence, Record
-from proto.rules import Action, ActionKind, Condition, Leaving, Operator, Rule
-from services.reconciler.engine import conditions, rules
+from proto.rules import (
+    Action,
+    ActionKind,
+    Condition,
+    Leaving,
+    Operator,
+    Rule,
+    Unsubscribes,
+)
+from services.reconciler.engine import conditions, match, rules
 from services.reconciler.engine.conditions import Subject
-from services.reconciler.engine.model import Reason, Scope
+from services.reconciler.engine.model import (
+    Candidate,
+    Config,
+    Match,
+    MatchKind,
+    Reason,
+    Scope,
+)
 from tests.engine import world
 from tests.engine.world import ABLE, Pair, config, end, field, items
 
@@ -54,7 +69,10 @@ PERSON = Record(
 )
 
 
-@pytest.mark.behaviour(8)
+@pytest.mark.behaviour(
+    8,
+    broken_by="reconciler/engine/conditions.py: lists are looked for among tags",
+)
 @pytest.mark.parametrize(
     ("condition", "is_so"),
     [
@@ -94,7 +112,11 @@ def test_b8_a_condition_is_so_or_not(condition: Condition, is_so: bool):
     assert conditions.holds(condition, subject) is is_so
 
 
-@pytest.mark.behaviour(8)
+@pytest.mark.behaviour(
+    8,
+    broken_by="reconciler/engine/conditions.py: what is not known of a record fulfils"
+    " a condition",
+)
 def test_b8_what_is_not_known_of_a_record_fulfils_no_condition():
     """An app that leaves a field out must not push contacts into or out of a rule."""
     untold = Record(record_id=RecordId("l1"))
@@ -103,7 +125,10 @@ def test_b8_what_is_not_known_of_a_record_fulfils_no_condition():
         assert not conditions.holds(when(operator, "x", "city"), subject)
 
 
-@pytest.mark.behaviour(7)
+@pytest.mark.behaviour(
+    7,
+    broken_by="reconciler/engine/conditions.py: the conditions of a rule are or-ed",
+)
 def test_b7_conditions_of_a_rule_are_and_ed_and_rules_are_or_ed():
     koln, bonn = when(Operator.IS, "Köln", "city"), when(Operator.IS, "Bonn", "city")
     subject = Subject(PERSON, end(FIELDS), has_counterpart=False)
@@ -116,7 +141,12 @@ def scope(*given: Rule, direction: Direction = Direction.BOTH) -> Scope:
     return rules.scope_of(PERSON, LEFT, config=settings, has_counterpart=False)
 
 
-@pytest.mark.behaviour(6, 8)
+@pytest.mark.behaviour(
+    6,
+    8,
+    broken_by="reconciler/engine/rules.py: the other side's rule counts in one-way,"
+    " too",
+)
 def test_b6_b8_scope_follows_the_rules_of_the_record_s_own_side():
     bonn = when(Operator.IS, "Bonn", "city")
     exists = when(Operator.EXISTS_ON_OTHER_SIDE)
@@ -129,6 +159,50 @@ def test_b6_b8_scope_follows_the_rules_of_the_record_s_own_side():
     assert scope(rule(bonn), direction=one_way) is Scope.FULL, "it does nothing there"
 
 
+@pytest.mark.behaviour(
+    7,
+    20,
+    broken_by="reconciler/engine/match.py: rules do not keep a contact out",
+)
+def test_b7_b20_a_contact_that_no_rule_matches_is_not_created():
+    settings = config(left_rules=(rule(when(Operator.IS, "Owner", "job")),))
+    owner = matched({"email": "a@x.com", "job": "Owner"}, settings)
+    assert owner.kind is MatchKind.CREATE
+    clerk = matched({"email": "a@x.com", "job": "Clerk"}, settings)
+    assert (clerk.kind, clerk.reason) == (MatchKind.EXCLUDED, Reason.OUT_OF_RULES)
+
+
+@pytest.mark.behaviour(
+    8,
+    broken_by="reconciler/engine/match.py: what is only to be updated is created",
+)
+def test_b8_what_has_to_exist_on_the_other_side_is_updated_and_never_created():
+    settings = config(left_rules=(rule(when(Operator.EXISTS_ON_OTHER_SIDE)),))
+    ana = {"email": "a@x.com"}
+    alone = matched(ana, settings)
+    assert (alone.kind, alone.reason) == (
+        MatchKind.EXCLUDED,
+        Reason.NOT_ON_OTHER_SIDE,
+    )
+    partner = Candidate(record_id=RecordId("r1"), emails=("a@x.com",))
+    assert matched(ana, settings, partner).kind is MatchKind.LINK
+    pair = Pair(settings, ana, {"emails": items("a@x.com")})
+    pair.settle()
+    pair.edit(LEFT, job="Owner")
+    assert pair.settle() == 1
+    assert pair.right["title"] == "Owner"
+
+
+def matched(fields: Fields, settings: Config, *opposite: Candidate) -> Match:
+    """Decide about a left record without a counterpart."""
+    record = Record(record_id=RecordId("l1"), fields=fields)
+    candidate = match.candidate_of(record, LEFT, config=settings)
+    (found,) = match.decide_all(
+        (candidate,), side=LEFT, same_side=(), other_side=opposite, config=settings
+    )
+    return found
+
+
 def pair_of(*given: Rule, **options: object) -> Pair:
     settings = config(left_rules=given, **BOTH_ABLE, **options)
     left = {"email": "a@x.com", "job": "Owner", "company": "Sol"}
@@ -138,7 +212,108 @@ def pair_of(*given: Rule, **options: object) -> Pair:
     return pair
 
 
-@pytest.mark.behaviour(9)
+@pytest.mark.behaviour(
+    7,
+    broken_by="reconciler/engine/rules.py: only the first rule that matches acts",
+)
+def test_b7_each_rule_that_matches_does_its_actions():
+    owner, sol = when(Operator.IS, "Owner", "job"), when(Operator.IS, "Sol", "company")
+    pair = pair_of(
+        rule(owner, do=(tag("owners"), tag("people"))),
+        Rule(rule_id="sol", conditions=(sol, owner), actions=(tag("sol"),)),
+        Rule(rule_id="luna", conditions=(owner, when(Operator.IS, "Luna", "company"))),
+        Rule(
+            rule_id="clerks",
+            conditions=(when(Operator.IS, "Clerk", "job"),),
+            actions=(tag("clerks"),),
+        ),
+    )
+    assert pair.records[RIGHT].tags == ("owners", "people", "sol")
+    assert pair.records[LEFT].tags == (), "they are done on the other side"
+
+
+@pytest.mark.behaviour(
+    6,
+    broken_by="reconciler/engine/rules.py: rules act on the source of a one-way"
+    " connection",
+)
+def test_b06_in_one_way_nothing_at_all_is_written_to_the_source():
+    """Rules, deletions and unsubscribes of the other side stay there."""
+    never = Rule(rule_id="never", conditions=(when(Operator.HAS_TAG, "nobody"),))
+    everybody = Rule(rule_id="all", actions=(tag("VIP"),))
+    for right_rules in ((never,), (everybody,)):
+        pair = pair_of(
+            Rule(rule_id="all"),
+            right_rules=right_rules,
+            direction=Direction.TO_RIGHT,
+            tags_deletions=True,
+            unsubscribes=Unsubscribes.TAG,
+        )
+        pair.edit(LEFT, job="Clerk")
+        assert pair.settle() == 1, "the other side's rule does nothing"
+        pair.edit(RIGHT, org="Luna")
+        pair.put(RIGHT, consent=Consent.UNSUBSCRIBED)
+        pair.settle()
+        pair.mark(RIGHT, Presence.DELETED)
+        pair.settle()
+        assert {write.side for write in pair.writes} == {RIGHT}
+        assert pair.records[LEFT].tags == ()
+        assert pair.left["company"] == "Sol"
+
+
+@pytest.mark.behaviour(
+    9,
+    broken_by="reconciler/engine/rules.py: what is so already is written again",
+)
+def test_b9_adding_twice_writes_once():
+    """What two rules add, or what is there already, is written once or not at all."""
+    both = (
+        rule(do=(tag("VIP"),)),
+        Rule(rule_id="again", actions=(tag("VIP"), tag("VIP"))),
+    )
+    pair = Pair(
+        config(left_rules=both, **BOTH_ABLE),
+        {"email": "a@x.com"},
+        {"emails": items("a@x.com")},
+    )
+    assert pair.settle() == 1
+    assert pair.writes[0].memberships.tags_add == ("VIP",)
+    there = Pair(
+        config(left_rules=both, **BOTH_ABLE),
+        {"email": "a@x.com"},
+        {"emails": items("a@x.com")},
+    )
+    there.put(RIGHT, tags=("VIP",))
+    assert there.settle() == 0
+
+
+@pytest.mark.behaviour(
+    9,
+    broken_by="reconciler/engine/rules.py: a tag that is to be taken away is added",
+)
+def test_b9_a_tag_is_taken_away_and_given_back():
+    remove = Action(kind=ActionKind.REMOVE_TAG, value="lead")
+    is_owner = when(Operator.IS, "Owner", "job")
+    settings = config(
+        left_rules=(rule(is_owner, do=(remove,), undoes=True), Rule(rule_id="all")),
+        **BOTH_ABLE,
+    )
+    pair = Pair(
+        settings, {"email": "a@x.com", "job": "Owner"}, {"emails": items("a@x.com")}
+    )
+    pair.put(RIGHT, tags=("lead", "other"))
+    pair.settle()
+    assert pair.records[RIGHT].tags == ("other",)
+    pair.edit(LEFT, job="Clerk")
+    pair.settle()
+    assert pair.records[RIGHT].tags == ("lead", "other")
+
+
+@pytest.mark.behaviour(
+    9,
+    broken_by="reconciler/engine/rules.py: an action is done again after people undid"
+    " it",
+)
 def test_b9_an_action_is_done_once_and_left_to_people_afterwards():
     pair = pair_of(rule(when(Operator.IS, "Owner", "job"), do=(tag("VIP"),)))
     assert pair.records[RIGHT].tags == ("VIP",)
@@ -148,7 +323,10 @@ def test_b9_an_action_is_done_once_and_left_to_people_afterwards():
     assert pair.settle() == 0
 
 
-@pytest.mark.behaviour(9)
+@pytest.mark.behaviour(
+    9,
+    broken_by="reconciler/engine/rules.py: what a rule did is always taken back",
+)
 @pytest.mark.parametrize("undoes", [True, False])
 def test_b9_an_action_is_taken_back_only_if_the_rule_says_so(undoes: bool):
     is_owner = when(Operator.IS, "Owner", "job")
@@ -162,7 +340,31 @@ def test_b9_an_action_is_taken_back_only_if_the_rule_says_so(undoes: bool):
     assert pair.right["title"] == "Clerk"
 
 
-@pytest.mark.behaviour(9)
+@pytest.mark.behaviour(
+    9,
+    10,
+    broken_by="reconciler/engine/plan.py: what rules did is not taken back when they"
+    " are left",
+)
+@pytest.mark.parametrize("undoes", [True, False])
+def test_b9_b10_who_leaves_all_rules_loses_what_they_did_if_they_say_so(undoes: bool):
+    is_owner = when(Operator.IS, "Owner", "job")
+    pair = pair_of(
+        rule(is_owner, do=(tag("VIP"),), undoes=undoes),
+        right_rules=(rule(when(Operator.HAS_TAG, "nobody")),),
+    )
+    pair.edit(LEFT, job="Clerk")
+    pair.settle()
+    assert pair.records[RIGHT].tags == (() if undoes else ("VIP",))
+    assert pair.right["title"] == "Owner", "nothing else is written"
+    assert pair.link.state is RecordState.EXCLUDED
+
+
+@pytest.mark.behaviour(
+    9,
+    broken_by="reconciler/engine/rules.py: what was so before a rule is taken back"
+    " with it",
+)
 def test_b9_what_was_so_before_a_rule_is_not_taken_back_with_it():
     """The tag was the person's own before the rule wanted it too."""
     settings = config(
@@ -184,7 +386,10 @@ def test_b9_what_was_so_before_a_rule_is_not_taken_back_with_it():
     assert pair.records[RIGHT].tags == ("VIP",)
 
 
-@pytest.mark.behaviour(9)
+@pytest.mark.behaviour(
+    9,
+    broken_by="reconciler/engine/rules.py: a list that is to be left is joined",
+)
 def test_b9_lists_and_fields_are_acted_on_as_tags_are():
     actions = (
         Action(kind=ActionKind.ADD_TO_CONTAINER, value="vips"),
@@ -212,7 +417,11 @@ def test_b9_lists_and_fields_are_acted_on_as_tags_are():
     assert pair.right["org"] is None
 
 
-@pytest.mark.behaviour(9)
+@pytest.mark.behaviour(
+    9,
+    broken_by="reconciler/engine/rules.py: a field that people have set since is set"
+    " back",
+)
 def test_b9_a_field_that_people_have_set_since_is_not_set_back():
     set_org = Action(kind=ActionKind.SET_FIELD, field_id=FieldId("org"), value="Ours")
     settings = config(
@@ -233,7 +442,11 @@ def test_b9_a_field_that_people_have_set_since_is_not_set_back():
     assert pair.right["org"] == "Theirs"
 
 
-@pytest.mark.behaviour(9)
+@pytest.mark.behaviour(
+    9,
+    broken_by="reconciler/engine/intents.py: a new contact gets none of what rules"
+    " want",
+)
 def test_b9_a_new_contact_is_created_with_what_the_rules_want():
     settings = config(left_rules=(rule(do=(tag("VIP"),)),), **BOTH_ABLE)
     pair = Pair(settings, {"email": "a@x.com", "job": "Owner"})
@@ -241,7 +454,11 @@ def test_b9_a_new_contact_is_created_with_what_the_rules_want():
     assert pair.records[RIGHT].tags == ("VIP",)
 
 
-@pytest.mark.behaviour(10)
+@pytest.mark.behaviour(
+    10,
+    broken_by="reconciler/engine/config.py: who leaves the rules is always kept"
+    " updated",
+)
 def test_b10_a_contact_that_no_rule_matches_any_more_is_excluded_and_stays_linked():
     pair = pair_of(
         rule(when(Operator.IS, "Owner", "job")),
@@ -260,7 +477,26 @@ def test_b10_a_contact_that_no_rule_matches_any_more_is_excluded_and_stays_linke
     assert pair.right["org"] == "Luna", "what was edited meanwhile goes across then"
 
 
-@pytest.mark.behaviour(10)
+@pytest.mark.behaviour(
+    6,
+    10,
+    broken_by="reconciler/engine/rules.py: the other side's rule keeps a link in sync"
+    " in one-way",
+)
+def test_b06_b10_in_one_way_the_rules_of_the_source_alone_decide():
+    """That the other side has no rule, or one that matches, keeps nobody in sync."""
+    owners = rule(when(Operator.IS, "Owner", "job"))
+    for right_rules in ((), (Rule(rule_id="all"),)):
+        pair = pair_of(owners, right_rules=right_rules, direction=Direction.TO_RIGHT)
+        pair.edit(LEFT, job="Clerk")
+        assert pair.settle() == 0
+        assert pair.link.state is RecordState.EXCLUDED
+
+
+@pytest.mark.behaviour(
+    10,
+    broken_by="reconciler/engine/config.py: who leaves the rules is never kept updated",
+)
 def test_b10_or_goes_on_being_updated_if_the_connection_says_so():
     pair = pair_of(
         rule(when(Operator.IS, "Owner", "job")),
@@ -272,7 +508,11 @@ def test_b10_or_goes_on_being_updated_if_the_connection_says_so():
     assert (pair.right["title"], pair.right["org"]) == ("Clerk", "Luna")
 
 
-@pytest.mark.behaviour(7, 10)
+@pytest.mark.behaviour(
+    7,
+    10,
+    broken_by="reconciler/engine/rules.py: a rule of each side has to match",
+)
 def test_b10_one_rule_of_either_side_keeps_a_contact_in_sync():
     pair = pair_of(
         rule(when(Operator.IS, "Owner", "job")),
@@ -284,7 +524,11 @@ def test_b10_one_rule_of_either_side_keeps_a_contact_in_sync():
     assert pair.right["title"] == "Clerk"
 
 
-def test_a_rule_for_deleted_contacts_acts_on_their_counterparts():
+@pytest.mark.behaviour(
+    8,
+    broken_by="reconciler/engine/conditions.py: no rule matches a deleted contact",
+)
+def test_b8_a_rule_for_deleted_contacts_acts_on_their_counterparts():
     pair = pair_of(
         Rule(rule_id="all"),
         Rule(

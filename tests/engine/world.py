@@ -8,8 +8,8 @@ from proto.connector import Capabilities, ContactWritten, WriteKind, WriteOutcom
 from proto.fields import Field, FieldKind, Fields, Item, Role
 from proto.ids import AccountId, AppId, FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import Direction, End, Settings, Side
-from proto.record import Presence, Record
-from services.reconciler.engine import consent, fold, mapping, model, plan
+from proto.record import Consent, Presence, Record
+from services.reconciler.engine import fold, mapping, model, plan
 from services.reconciler.engine.model import (
     Config,
     Folded,
@@ -240,7 +240,7 @@ class Pair:
             name = "l1" if side is Side.LEFT else "r1"
             held = Record(record_id=RecordId(name), fields=base)
         changed = self.normalise[side]({**held.fields, **intent.fields})
-        change = intent.memberships
+        change, says_nothing = intent.memberships, intent.consent is Consent.UNKNOWN
         containers = {*held.containers, *intent.containers, *change.containers_add}
         tags = {*held.tags, *change.tags_add} - set(change.tags_remove)
         self.records[side] = msgspec.structs.replace(
@@ -248,7 +248,7 @@ class Pair:
             fields=changed,
             containers=tuple(sorted(containers - set(change.containers_remove))),
             tags=tuple(sorted(tags)),
-            consent=max(held.consent, intent.consent, key=consent.RANKS.__getitem__),
+            consent=held.consent if says_nothing else intent.consent,
         )
         return self.records[side]
 
@@ -287,6 +287,19 @@ class Pair:
             if self.turn() is None:
                 return count
         raise AssertionError(f"not at rest after {turns_max} writes")
+
+
+def linked(
+    left: Fields | None = None, right: Fields | None = None, **settings: object
+) -> Pair:
+    """Return a newsletter's and a card's record in step, after their first match."""
+    left = {"email": "ana@example.com", **(left or {})}
+    right = {"emails": items("ana@example.com"), **(right or {})}
+    pair = Pair(config(**settings), left, right)
+    pair.settle()
+    pair.writes.clear()
+    pair.losses.clear()
+    return pair
 
 
 LOOK = WriteKind.LOOK

@@ -70,7 +70,10 @@ async def stored_accounts(world: World) -> int:
     return found[0]["count"]
 
 
-@pytest.mark.behaviour(1)
+@pytest.mark.behaviour(
+    1,
+    broken_by="auth/proving.py: the app's name for an account is not kept",
+)
 async def test_a_person_authorises_an_account(world: World):
     account = await world.authorise(vendor_id=world.vendor_ids[1])
     assert account.state is AccountState.CONNECTED
@@ -335,7 +338,10 @@ async def test_once_the_state_is_used_up_nobody_is_told_to_try_again(world: Worl
     assert await stored_accounts(world) == 0
 
 
-@pytest.mark.behaviour(1)
+@pytest.mark.behaviour(
+    1,
+    broken_by="auth/proving.py: an account that is known already is stored once more",
+)
 async def test_the_same_account_of_the_app_is_reused(world: World):
     first = await world.authorise()
     second = await world.authorise()
@@ -356,7 +362,11 @@ async def test_two_windows_at_once_make_one_account(world: World):
     assert await stored_accounts(world) == 1
 
 
-@pytest.mark.behaviour(4)
+@pytest.mark.behaviour(
+    4,
+    broken_by="auth/proving.py: another account of the app takes the place of the"
+    " first",
+)
 async def test_another_account_of_the_app_is_refused(world: World):
     """Hazard 10: whoever signs in as somebody else changes nothing."""
     account = await world.authorise()
@@ -392,7 +402,10 @@ async def test_a_password_of_another_account_is_refused(world: World):
     assert (await world.issue(account.account_id)).version == 1
 
 
-@pytest.mark.behaviour(1)
+@pytest.mark.behaviour(
+    1,
+    broken_by="auth/proving.py: an account that is known already is stored once more",
+)
 async def test_one_account_is_one_however_its_address_is_spelled(world: World):
     """Each spelling of a server's address once made an account of its own."""
     world.identity = "127.0.0.1/ada/"

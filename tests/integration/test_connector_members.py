@@ -130,8 +130,13 @@ async def test_a_new_record_gets_its_tags_and_is_put_into_all_its_lists(world):
         },
     ],
 )
+@pytest.mark.behaviour(
+    9,
+    28,
+    broken_by="connector/remainder.py: what is so already is written again",
+)
 async def test_what_is_so_already_is_answered_as_of_its_read(world, wanted):
-    """Behaviour 28, and adding twice writes once (9)."""
+    """Adding twice writes once."""
     world.vendor.add(1)
     world.vendor.put(FIRST, tags=("old",), lists=("list-1",), consent="suppressed")
     read_at: list[datetime.datetime] = []

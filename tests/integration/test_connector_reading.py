@@ -43,8 +43,8 @@ async def test_a_scan_shows_every_record_once_and_counts_its_parts(world):
     assert account.scan_record_count == account.scan_expected_count == 35
 
 
+@pytest.mark.behaviour(28, broken_by="connector/batches.py: a batch of nothing is told")
 async def test_an_idle_pass_makes_one_call_and_says_nothing(world):
-    """Behaviour 28."""
     world.vendor.add(5)
     replica = world.replica()
     await world.follow(replica)
@@ -76,8 +76,12 @@ async def test_changes_are_told_from_where_the_scan_began(world):
     ]
 
 
+@pytest.mark.behaviour(
+    25,
+    broken_by="connector/observing.py: a scan begins anew after a crash",
+)
 async def test_a_crash_between_pages_goes_on_from_the_last_stored_one(world):
-    """Behaviour 25, hazard 16: a page is told with its cursor or not at all."""
+    """Hazard 16: a page is told with its cursor or not at all."""
     world.vendor.add(35)
     first = world.replica()
     await world.follow(first)

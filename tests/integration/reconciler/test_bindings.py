@@ -49,7 +49,10 @@ async def states(world, connection_id) -> set[tuple[RecordState, str]]:
     return {(view.state, view.reason) for view in found.records}
 
 
-@pytest.mark.behaviour(24)
+@pytest.mark.behaviour(
+    24,
+    broken_by="reconciler/binding.py: a link by hand is not planned",
+)
 async def test_b24_two_records_are_linked_by_hand_whatever_their_emails(world):
     """A contact without an address, which matching leaves alone."""
     left = world.left.add(None, "Ann", "Smith", "Chef")
@@ -73,7 +76,11 @@ async def test_b24_two_records_are_linked_by_hand_whatever_their_emails(world):
     assert world.right.value(right, "given") == "Anna"
 
 
-@pytest.mark.behaviour(24)
+@pytest.mark.behaviour(
+    24,
+    broken_by="reconciler/binding.py: that a person took a link apart is not"
+    " remembered",
+)
 async def test_b24_a_link_is_taken_apart_and_put_together_again(world):
     left = world.left.add("ann@example.org", "Ann", "Smith")
     right = world.right.add("ann@example.org", "Ann", "Smith")
@@ -97,6 +104,54 @@ async def test_b24_a_link_is_taken_apart_and_put_together_again(world):
     await world.settled(connection_id)
     assert await states(world, connection_id) == {(RecordState.IN_SYNC, "")}
     assert world.right.value(right, "given") == "Anna"
+
+
+@pytest.mark.behaviour(
+    24,
+    broken_by="reconciler/binding.py: taking a link apart changes nothing",
+)
+async def test_b24_a_link_by_hand_is_undone_by_taking_it_apart(world):
+    left = world.left.add(None, "Ann", "Smith", "Chef")
+    right = world.right.add("ann@example.org", "Ann", "Smith")
+    connection_id = await world.start(direction=Direction.TO_RIGHT)
+    linked = await world.ask(linking(connection_id, left, right))
+    await world.settled(connection_id)
+    await world.ask(unlinking(connection_id, linked.link_id))
+    world.left.edit(left, given="Anna")
+    await world.poll()
+    await world.settled(connection_id)
+    found = (await world.records(connection_id)).records
+    assert [(view.left_record_id, view.right_record_id) for view in found] in (
+        [(left, None), (None, right)],
+        [(None, right), (left, None)],
+    )
+    assert world.right.value(right, "given") == "Ann", "each is left alone"
+
+
+@pytest.mark.behaviour(23, broken_by="mutant rivals_ignored")
+async def test_b23_which_of_two_is_meant_is_said_once(world):
+    """The other one is left alone, and so it stays after another scan."""
+    first = world.left.add("twin@example.org", "First", "Twin")
+    second = world.left.add("Twin@example.org", "Second", "Twin")
+    right = world.right.add("twin@example.org", "Second", "Twin")
+    connection_id = await world.start()
+    assert world.left.writes == world.right.writes == []
+
+    await world.ask(linking(connection_id, second, right))
+    await world.settled(connection_id)
+    world.left.edit(first, title="Chef")
+    world.left.edit(second, title="Boss")
+    await world.poll()
+    await world.settled(connection_id)
+    for _ in range(2):
+        found = (await world.records(connection_id)).records
+        links = {(view.left_record_id, view.right_record_id) for view in found}
+        assert links == {(second, right), (first, None)}
+        assert world.right.value(right, "title") == "Boss"
+        assert len(world.right.live()) == len(world.right.writes) == 1
+        await world.act(connection_id, "pause")
+        await world.act(connection_id, "resume")
+        await world.live(connection_id)
 
 
 async def test_a_link_that_cannot_be_made_or_taken_apart_is_named(world):
@@ -168,6 +223,11 @@ async def test_what_is_held_is_shown_until_it_is_approved(world):
     assert (counts.held, counts.deleted) == (0, 20)
 
 
+@pytest.mark.behaviour(
+    37,
+    39,
+    broken_by="reconciler/engine/rules.py: deletions are tagged against the direction",
+)
 async def test_settings_that_the_apps_do_not_allow_are_refused_with_their_place(world):
     rule = Rule(
         rule_id="r",

@@ -1,5 +1,7 @@
 """Deletions are believed on evidence, and undone in bulk only with a person's word."""
 
+import pytest
+
 from proto.connector import ReadRecords
 from proto.reconciler import ApproveChanges, RecordState, Side
 from proto.record import Consent
@@ -86,6 +88,11 @@ async def test_an_id_that_is_known_again_was_never_gone(world):
     assert world.right.find("p0@example.org").fields["GIVEN"] == "Anna"
 
 
+@pytest.mark.behaviour(
+    37,
+    49,
+    broken_by="reconciler/engine/guards.py: an hour may undo any number of things",
+)
 async def test_300_deletions_of_1000_wait_for_a_person(world):
     """Hazard 71 and S20: not one of them goes ahead before."""
     connection_id, lefts = await both(world, 1_000, tags_deletions=True)
@@ -120,6 +127,33 @@ async def test_what_is_few_goes_ahead_and_other_edits_pass_a_tripped_guard(world
     await world.settled(connection_id)
     assert [r.tags for r in world.right.live()].count(TRASH) == 5, "10 an hour"
     assert world.right.find("p20@example.org").fields["GIVEN"] == "Anna"
+
+
+@pytest.mark.behaviour(
+    33,
+    broken_by="reconciler/engine/guards.py: a cleared field does not count for the"
+    " guard",
+)
+async def test_b33_fields_that_many_contacts_lose_at_once_wait_for_a_person(world):
+    """One cleared field goes across; more of them in an hour than ten do not."""
+    connection_id, lefts = await both(world, 30)
+    for record_id in lefts[:1]:
+        world.left.edit(record_id, family=None)
+    await world.poll()
+    await world.settled(connection_id)
+    assert world.right.find("p0@example.org").fields["FAMILY"] is None
+
+    for record_id in lefts[1:20]:
+        world.left.edit(record_id, family=None)
+    await world.poll()
+    await world.settled(connection_id)
+    families = [r.fields["FAMILY"] for r in world.right.live()]
+    assert families.count(None) == 1
+    (listed,) = {
+        view.reason
+        for view in (await world.records(connection_id, state=RecordState.HELD)).records
+    }
+    assert listed == "mass_change"
 
 
 async def test_a_scan_that_misses_a_fifth_trips_the_guard(world):

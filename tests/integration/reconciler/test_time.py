@@ -70,8 +70,12 @@ def refused(job: WriteContacts, *, now: datetime.datetime) -> ContactsWritten:
     )
 
 
+@pytest.mark.behaviour(
+    29,
+    broken_by="reconciler/engine/fold.py: a refused write is not tried again",
+)
 async def test_b29_a_refused_write_is_tried_again_by_itself(bench):
-    """Behaviour 29: later, not at once, and not because somebody looks."""
+    """Later, not at once, and not because somebody looks."""
     await bench.planner.step()
     (job,) = await writes(bench)
     await bench.take(refused(job, now=bench.clock.now()))
