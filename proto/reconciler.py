@@ -36,7 +36,11 @@ class Side(enum.StrEnum):
         return cls("unknown")
 
 
-SIDES: Final = (Side.LEFT, Side.RIGHT)
+LEFT: Final = Side.LEFT
+RIGHT: Final = Side.RIGHT
+# Names of their own: to look up an enum's member takes several times as long.
+
+SIDES: Final = (LEFT, RIGHT)
 """Both ends, without the member for a side that is not known."""
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from proto.base import Instant
 from proto.ids import IntentId
-from proto.reconciler import Side
+from proto.reconciler import LEFT, RIGHT, Side
 from proto.record import Record
 from services.reconciler.engine import diff, model
 from services.reconciler.engine.diff import Sides
@@ -26,7 +26,7 @@ class Case(NamedTuple):
 
     def seen(self, side: Side) -> Seen | None:
         """Return what was last seen on a side."""
-        return self.left if side is Side.LEFT else self.right
+        return self.left if side is LEFT else self.right
 
     def known(self, side: Side) -> Seen:
         """Return what was last seen on a side where there is a record."""
@@ -36,7 +36,9 @@ class Case(NamedTuple):
 
     def record(self, side: Side) -> Record:
         """Return the record of a side where there is one."""
-        return self.known(side).record
+        seen = self.left if side is LEFT else self.right
+        assert seen is not None
+        return seen.record
 
     @property
     def order(self) -> tuple[Side, Side]:
@@ -50,10 +52,10 @@ class Case(NamedTuple):
         """Return shadows and present values of both sides."""
         return diff.sides_of(
             self.link,
-            self.record(Side.LEFT).fields,
-            right=self.record(Side.RIGHT).fields,
+            self.record(LEFT).fields,
+            right=self.record(RIGHT).fields,
         )
 
     def changed(self, **changes: object) -> "Case":
         """Return the same case with its link changed."""
-        return self._replace(link=msgspec.structs.replace(self.link, **changes))
+        return Case(msgspec.structs.replace(self.link, **changes), *self[1:])

@@ -1,7 +1,9 @@
 """Whether a record fulfils what a rule asks. What is not known of it, it does not."""
 
 from decimal import Decimal, InvalidOperation
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from proto.fields import Address, Field, FieldKind, Item, Value
 from proto.record import Presence, Record
@@ -26,7 +28,10 @@ ON_FIELDS: Final = frozenset(
 """Operators that look at a field."""
 
 
-class Subject(NamedTuple):
+_LIVE: Final = Presence.LIVE
+
+
+class Subject(msgspec.Struct, frozen=True):
     """A record as conditions look at it."""
 
     record: Record
@@ -44,10 +49,13 @@ def fulfils(rule: Rule, subject: Subject) -> bool:
 
     A deleted record fulfils only a rule that asks for deleted ones.
     """
-    is_gone = subject.record.presence is not Presence.LIVE
-    if is_gone and not asks_for_deleted(rule):
+    if subject.record.presence is not _LIVE and not asks_for_deleted(rule):
         return False
-    return all(holds(condition, subject) for condition in rule.conditions)
+    for condition in rule.conditions:  # noqa: SIM110
+        # Without a generator for each rule and record.
+        if not holds(condition, subject):
+            return False
+    return True
 
 
 def asks_for_deleted(rule: Rule) -> bool:
@@ -64,6 +72,16 @@ def asks_for_counterpart(rule: Rule) -> bool:
 
 def holds(condition: Condition, subject: Subject) -> bool:
     """Say whether one condition is so of a record."""
+    record = subject.record
+    if condition.operator not in ON_FIELDS:
+        return _holds_of_record(condition, subject)
+    field = subject.side.by_id.get(condition.field_id)
+    if field is None or condition.field_id not in record.fields:
+        return False
+    return _holds_of_field(condition, field, value=record.fields[condition.field_id])
+
+
+def _holds_of_record(condition: Condition, subject: Subject) -> bool:
     record, wanted = subject.record, condition.value
     match condition.operator:
         case Operator.IN_CONTAINER:
@@ -80,20 +98,46 @@ def holds(condition: Condition, subject: Subject) -> bool:
             return subject.has_counterpart
         case Operator.IS_DELETED:
             return record.presence is Presence.DELETED
-        case Operator.UNKNOWN:
-            return False
-    field = subject.side.by_id.get(condition.field_id)
-    if field is None or condition.field_id not in record.fields:
-        return False
-    return _holds_of_field(condition, field, value=record.fields[condition.field_id])
+    return False
 
 
 def _holds_of_field(condition: Condition, field: Field, *, value: Value) -> bool:
     texts = [text for text in _texts(value) if text]
-    if condition.operator is Operator.IS_EMPTY:
-        return not texts
-    if condition.operator is Operator.IS_NOT_EMPTY:
-        return bool(texts)
+    asks = _OF_TEXTS.get(condition.operator)
+    if asks is not None:
+        return asks(texts, condition.value)
+    return _compares(condition, field, texts=texts)
+
+
+def _is_empty(texts: list[str], _wanted: str) -> bool:
+    return not texts
+
+
+def _is_not_empty(texts: list[str], _wanted: str) -> bool:
+    return bool(texts)
+
+
+def _contains(texts: list[str], wanted: str) -> bool:
+    part = _part(wanted)
+    return any(part in _part(text) for text in texts)
+
+
+def _starts_with(texts: list[str], wanted: str) -> bool:
+    part = _part(wanted)
+    return any(_part(text).startswith(part) for text in texts)
+
+
+_OF_TEXTS: Final = {
+    Operator.IS_EMPTY: _is_empty,
+    Operator.IS_NOT_EMPTY: _is_not_empty,
+    Operator.CONTAINS: _contains,
+    Operator.STARTS_WITH: _starts_with,
+}
+"""What operators ask that do not look at normal forms."""
+
+
+def _compares(condition: Condition, field: Field, *, texts: list[str]) -> bool:
+    """Say whether normal forms compare as they should."""
     forms = [_form(field.kind, text) for text in texts]
     wanted = _form(field.kind, condition.value)
     match condition.operator:
@@ -101,10 +145,6 @@ def _holds_of_field(condition: Condition, field: Field, *, value: Value) -> bool
             return wanted in forms
         case Operator.IS_NOT:
             return wanted not in forms
-        case Operator.CONTAINS:
-            return any(_part(condition.value) in _part(text) for text in texts)
-        case Operator.STARTS_WITH:
-            return any(_part(t).startswith(_part(condition.value)) for t in texts)
         case Operator.BEFORE:
             return any(_is_alike(form, wanted) and form < wanted for form in forms)
         case Operator.AFTER:

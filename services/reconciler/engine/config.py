@@ -2,7 +2,7 @@
 
 import enum
 import functools
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 
@@ -10,6 +10,8 @@ from proto.connector import Capabilities
 from proto.fields import Field, FieldKind, Role
 from proto.ids import AccountId, AppId, ContainerId, FieldId
 from proto.reconciler import (
+    LEFT,
+    RIGHT,
     SIDES,
     TRASH_TAG,
     UNSUBSCRIBE_TAG,
@@ -19,6 +21,9 @@ from proto.reconciler import (
 )
 from proto.record import Record
 from proto.rules import Leaving, Rule, Unsubscribes
+from services.reconciler.engine.memory import Act
+
+_BOTH: Final = Direction.BOTH
 
 
 class Lens(enum.StrEnum):
@@ -71,16 +76,16 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def label_of(self, side: Side) -> str:
         """Return the label that the mapping is limited to on one side."""
-        return self.left_label if side is Side.LEFT else self.right_label
+        return self.left_label if side is LEFT else self.right_label
 
     def fields(self, side: Side) -> tuple[FieldId, ...]:
         """Return the fields of one side."""
-        return self.left if side is Side.LEFT else self.right
+        return self.left if side is LEFT else self.right
 
     def writes(self, side: Side) -> bool:
         """Say whether values may be written to a side."""
         return self.direction is Direction.BOTH or self.direction is (
-            Direction.TO_LEFT if side is Side.LEFT else Direction.TO_RIGHT
+            Direction.TO_LEFT if side is LEFT else Direction.TO_RIGHT
         )
 
 
@@ -147,7 +152,7 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
 
     def end(self, side: Side) -> PairEnd:
         """Return one side."""
-        return self.left if side is Side.LEFT else self.right
+        return self.left if side is LEFT else self.right
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
@@ -156,7 +161,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
     version: int
     """Differs whenever anything else here differs; links remember it."""
     direction: Direction = Direction.BOTH
-    winner: Side = Side.LEFT
+    winner: Side = LEFT
     avoids_duplicates: bool = True
     mappings: tuple[Mapping, ...] = ()
     """Only those that are switched on."""
@@ -174,7 +179,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
 
     def side(self, side: Side) -> SideConfig:
         """Return one end."""
-        return self.left if side is Side.LEFT else self.right
+        return self.left if side is LEFT else self.right
 
     @property
     def keeps_updating(self) -> bool:
@@ -183,12 +188,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
 
     def rules(self, side: Side) -> tuple[Rule, ...]:
         """Return the rules with conditions on a side's records."""
-        return self.left_rules if side is Side.LEFT else self.right_rules
+        return self.left_rules if side is LEFT else self.right_rules
 
     def allows(self, side: Side) -> bool:
         """Say whether the connection may write to a side at all."""
-        return self.direction is Direction.BOTH or self.direction is (
-            Direction.TO_LEFT if side is Side.LEFT else Direction.TO_RIGHT
+        return self.direction is _BOTH or self.direction is (
+            Direction.TO_LEFT if side is LEFT else Direction.TO_RIGHT
         )
 
     @functools.cached_property
@@ -200,6 +205,25 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
             if self.left.by_id.keys() >= set(mapping.left)
             and self.right.by_id.keys() >= set(mapping.right)
         )
+
+    @functools.cached_property
+    def has_rules(self) -> bool:
+        """Say whether rules choose among linked contacts: one free side is enough."""
+        return all(
+            self.rules(side)
+            for side, other in ((LEFT, RIGHT), (RIGHT, LEFT))
+            if self.allows(other)
+        )
+
+    @functools.cached_property
+    def acts(self) -> dict[Side, tuple[tuple[Rule, tuple[Act, ...]], ...]]:
+        """Return for each side the rules of the other one with what they do to it."""
+        return {
+            side: tuple(
+                (rule, _acts_of(rule, origin, side=side)) for rule in self.rules(origin)
+            )
+            for side, origin in ((LEFT, RIGHT), (RIGHT, LEFT))
+        }
 
     @functools.cached_property
     def pair_by_id(self) -> dict[str, Pair]:
@@ -221,8 +245,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
         parts = tuple(self._pair(part) for part in mapping.parts)
         return Pair(
             mapping=mapping,
-            left=self._end(mapping, Side.LEFT, parts=parts),
-            right=self._end(mapping, Side.RIGHT, parts=parts),
+            left=self._end(mapping, LEFT, parts=parts),
+            right=self._end(mapping, RIGHT, parts=parts),
             winner=mapping.winner or self.winner,
             parts=parts,
         )
@@ -231,7 +255,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
         ids = mapping.fields(side)
         by_id = self.side(side).by_id
         meanings = {
-            pair.left if side is Side.LEFT else pair.right: pair.left
+            pair.left if side is LEFT else pair.right: pair.left
             for pair in mapping.options
         }
         return PairEnd(
@@ -260,3 +284,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
         left = self.left.by_id[mapping.left[0]].kind
         right = self.right.by_id[mapping.right[0]].kind
         return left if left is right else FieldKind.TEXT
+
+
+def _acts_of(rule: Rule, origin: Side, *, side: Side) -> tuple[Act, ...]:
+    """Return what a rule of one side does to the other."""
+    return tuple(
+        Act(
+            key=f"{origin.value}:{rule.rule_id}:{index}",
+            side=side,
+            action=action,
+            undoes=rule.undoes,
+        )
+        for index, action in enumerate(rule.actions)
+    )

@@ -46,6 +46,11 @@ def tightest(*levels: Consent) -> Consent:
     return found if RANKS[found] else Consent.UNKNOWN
 
 
+def is_silent(left: Record, right: Record, *, carried: tuple[Carried, ...]) -> bool:
+    """Say whether nobody has ever said no: by far the commonest case."""
+    return not carried and not RANKS[left.consent] and not RANKS[right.consent]
+
+
 def on(
     side: Side,
     *,

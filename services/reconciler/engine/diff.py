@@ -1,11 +1,11 @@
 """What is known of a link's two sides, and what changed since the shadow."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proto.fields import Fields
 from proto.ids import FieldId
-from proto.reconciler import Side
+from proto.reconciler import LEFT, RIGHT, Side
 from services.reconciler.engine.items import Known
 from services.reconciler.engine.lenses import NO_FORMS
 from services.reconciler.engine.model import (
@@ -19,6 +19,8 @@ from services.reconciler.engine.model import (
 )
 
 _EMPTY = Shadow()
+_UNTOLD: Final = object()
+"""Differs from any value: a field that the shadow does not have."""
 
 
 class Sides(NamedTuple):
@@ -32,11 +34,11 @@ class Sides(NamedTuple):
 
     def old(self, side: Side) -> Fields:
         """Return the shadow of a side."""
-        return self.old_left if side is Side.LEFT else self.old_right
+        return self.old_left if side is LEFT else self.old_right
 
     def now(self, side: Side) -> Fields:
         """Return the present values of a side."""
-        return self.left if side is Side.LEFT else self.right
+        return self.left if side is LEFT else self.right
 
 
 def sides_of(link: Link, left: Fields, *, right: Fields) -> Sides:
@@ -56,7 +58,7 @@ def forms_of(learned: tuple[Learned, ...]) -> Mapping[Side, Known]:
     """Return learned forms the way lenses read them: from the app's to ours."""
     if not learned:
         return NO_FORMS
-    found: dict[Side, dict[FieldId, dict[str, str]]] = {Side.LEFT: {}, Side.RIGHT: {}}
+    found: dict[Side, dict[FieldId, dict[str, str]]] = {LEFT: {}, RIGHT: {}}
     for each in learned:
         found[each.side].setdefault(each.field_id, {})[each.got] = each.wrote
     return found
@@ -81,11 +83,11 @@ def touched(config: Config, sides: Sides) -> list[Pair]:
     """
     found: set[int] = set()
     for old, now, places in (
-        (sides.old_left, sides.left, config.places[Side.LEFT]),
-        (sides.old_right, sides.right, config.places[Side.RIGHT]),
+        (sides.old_left, sides.left, config.places[LEFT]),
+        (sides.old_right, sides.right, config.places[RIGHT]),
     ):
         for field_id, value in now.items():
-            if field_id in places and (field_id not in old or old[field_id] != value):
+            if old.get(field_id, _UNTOLD) != value and field_id in places:
                 found.update(places[field_id])
     pairs = config.pairs
     return [pairs[index] for index in sorted(found)]

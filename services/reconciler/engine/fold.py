@@ -14,7 +14,7 @@ from proto.connector import ContactWritten, WriteKind, WriteOutcome
 from proto.errors import ErrorCode
 from proto.fields import Fields
 from proto.ids import RecordId
-from proto.reconciler import RecordState, Side
+from proto.reconciler import LEFT, RIGHT, RecordState, Side
 from proto.record import Presence, Record
 from services.reconciler.engine import (
     diff,
@@ -39,8 +39,8 @@ from services.reconciler.engine.model import (
 )
 
 _GONE_REASON: Final = {
-    Side.LEFT: Reason.DELETED_LEFT,
-    Side.RIGHT: Reason.DELETED_RIGHT,
+    LEFT: Reason.DELETED_LEFT,
+    RIGHT: Reason.DELETED_RIGHT,
 }
 
 
@@ -172,12 +172,12 @@ def _in_step(
     state = RecordState.HELD if link.held else RecordState.IN_SYNC
     link = msgspec.structs.replace(
         link,
-        left_id=record_id if side is Side.LEFT else link.left_id,
-        right_id=record_id if side is Side.RIGHT else link.right_id,
+        left_id=record_id if side is LEFT else link.left_id,
+        right_id=record_id if side is RIGHT else link.right_id,
         state=state,
         reason=link.held[0].reason if link.held else "",
-        left=shadows[Side.LEFT],
-        right=shadows[Side.RIGHT],
+        left=shadows[LEFT],
+        right=shadows[RIGHT],
         acts=remember.acts(link, intent),
         carried=remember.carried(link, intent),
         trail=remember.trail(link, intent, config=config, now=now),
@@ -195,10 +195,10 @@ def _without_pending(
     if intent.kind is WriteKind.CREATE:
         return shown
     side = intent.side
-    is_left = side is Side.LEFT
+    is_left = side is LEFT
     sides = Sides(
-        old_left=_values(link, Side.LEFT),
-        old_right=_values(link, Side.RIGHT),
+        old_left=_values(link, LEFT),
+        old_right=_values(link, RIGHT),
         left=intent.seen if is_left else intent.source,
         right=intent.source if is_left else intent.seen,
         forms=diff.forms_of(link.learned),
@@ -224,7 +224,7 @@ def _with_room(pair: Pair, side: Side) -> Pair:
         msgspec.structs.replace(field, count_max=0) for field in pair.end(side).fields
     )
     end = msgspec.structs.replace(pair.end(side), fields=fields)
-    if side is Side.LEFT:
+    if side is LEFT:
         return msgspec.structs.replace(pair, left=end)
     return msgspec.structs.replace(pair, right=end)
 
@@ -233,7 +233,7 @@ def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Fol
     """Link the record that a create met, as a first match."""
     if is_taken:
         return _closed(link, state=RecordState.DUPLICATE, reason=Reason.MATCH_IS_LINKED)
-    is_left = intent.side is Side.LEFT
+    is_left = intent.side is LEFT
     link = msgspec.structs.replace(
         link,
         left_id=record.record_id if is_left else link.left_id,

@@ -8,9 +8,10 @@ from typing import Final
 from proto.base import Instant
 from proto.connector import WriteKind
 from proto.fields import Address, Field, FieldKind, Fields, Item, Value
+from proto.ids import FieldId
 from proto.reconciler import Side
 from services.reconciler.engine import canon
-from services.reconciler.engine.model import Cause, Intent, Link, Pair, Reason
+from services.reconciler.engine.model import Act, Cause, Intent, Link, Pair, Reason
 from services.reconciler.engine.rules import DELETION, Acting
 
 CLEARED_FIELDS_MAX: Final = 5
@@ -28,7 +29,9 @@ OSCILLATION_S: Final = 24 * 3600
 RETURNS_MAX: Final = 3
 """How often one value may be written to a field within that time."""
 
-_DATES: Final = (FieldKind.DATE, FieldKind.MONTH_DAY)
+_CHOICE: Final = FieldKind.CHOICE
+_BOOLEAN: Final = FieldKind.BOOLEAN
+_ADDRESS: Final = FieldKind.ADDRESS
 
 
 def reason_against(field: Field, value: Value) -> Reason | None:
@@ -38,11 +41,12 @@ def reason_against(field: Field, value: Value) -> Reason | None:
     if isinstance(value, tuple):
         if not field.is_multiple:
             return Reason.BAD_VALUE
-        reasons = (_against_item(field, item) for item in value)
-        return next((reason for reason in reasons if reason is not None), None)
-    if field.is_multiple or isinstance(value, bool) is not (
-        field.kind is FieldKind.BOOLEAN
-    ):
+        for item in value:
+            reason = _against_item(field, item)
+            if reason is not None:
+                return reason
+        return None
+    if field.is_multiple or isinstance(value, bool) is not (field.kind is _BOOLEAN):
         return Reason.BAD_VALUE
     if isinstance(value, bool):
         return None
@@ -51,12 +55,12 @@ def reason_against(field: Field, value: Value) -> Reason | None:
 
 def clears_too_much(fields: Fields, seen: Fields) -> bool:
     """Say whether a write would empty more fields than one edit does."""
-    cleared = [
-        field_id
-        for field_id, value in fields.items()
-        if value is None and seen.get(field_id)
-    ]
-    return len(cleared) > CLEARED_FIELDS_MAX
+    return len(_cleared(fields, seen)) > CLEARED_FIELDS_MAX
+
+
+def _cleared(fields: Fields, seen: Fields) -> list[FieldId]:
+    """Return the fields that a write would empty."""
+    return [i for i, value in fields.items() if value is None and seen.get(i)]
 
 
 def destructive_max(linked: int) -> int:
@@ -73,11 +77,14 @@ def is_destructive(
     link: Link, acting: Acting | None, *, fields: Fields, seen: Fields
 ) -> bool:
     """Say whether a write counts for the guard against mass changes (hazard 71)."""
-    if any(value is None and seen.get(i) for i, value in fields.items()):
+    if None in fields.values() and _cleared(fields, seen):
         return True
-    had = {act.key for act in link.acts}
-    acts = acting.acts if acting is not None else ()
-    return any(act.key == DELETION and act.key not in had for act in acts)
+    return acting is not None and _tags(acting.acts) and not _tags(link.acts)
+
+
+def _tags(acts: tuple[Act, ...]) -> bool:
+    """Say whether the counterpart of a deleted contact was tagged."""
+    return any(act.key == DELETION for act in acts)
 
 
 def oscillates(
@@ -104,15 +111,16 @@ def form_of(fields: Fields) -> str:
 def check_own(intent: Intent, pairs: Sequence[Pair]) -> None:
     """Assert that an intent does only what the mappings allow."""
     ends = [pair.end(intent.side) for pair in pairs]
-    allowed = {i for end in ends if end.is_written for i in end.ids}
-    # What a rule sets was checked when the rule was saved.
-    allowed |= {each.field_id for each in intent.changes if each.cause is Cause.RULE}
-    assert intent.fields.keys() <= allowed, "an intent writes a field nobody mapped"
+    others = intent.fields.keys() - {i for e in ends if e.is_written for i in e.ids}
+    if others:
+        # What a rule sets was checked when the rule was saved.
+        others -= {each.field_id for each in intent.changes if each.cause is Cause.RULE}
+    assert not others, "an intent writes a field nobody mapped"
     assert (intent.record_id is None) is (intent.kind is WriteKind.CREATE)
 
 
 def _against_item(field: Field, item: Item) -> Reason | None:
-    if isinstance(item.value, Address) is not (field.kind is FieldKind.ADDRESS):
+    if isinstance(item.value, Address) is not (field.kind is _ADDRESS):
         return Reason.BAD_VALUE
     if isinstance(item.value, str):
         return _against_text(field, item.value)
@@ -125,16 +133,35 @@ def _against_item(field: Field, item: Item) -> Reason | None:
 
 
 def _against_text(field: Field, value: str) -> Reason | None:
-    if field.kind is FieldKind.CHOICE:
-        is_option = any(value == option.option_id for option in field.options)
-        return None if is_option else Reason.NOT_AN_OPTION
-    if field.kind in _DATES:
-        parts = canon.date_parts(value)
-        if parts is None or not _takes_year(field, has_year=bool(parts[0])):
-            return Reason.BAD_VALUE
-    if field.kind is FieldKind.EMAIL and canon.email(value) is None:
+    if field.kind is _CHOICE:
+        return _against_option(field, value)
+    against = _AGAINST.get(field.kind)
+    reason = against(field, value) if against is not None else None
+    return reason or _against_characters(value, field.length_max)
+
+
+def _against_option(field: Field, value: str) -> Reason | None:
+    is_option = any(value == option.option_id for option in field.options)
+    return None if is_option else Reason.NOT_AN_OPTION
+
+
+def _against_date(field: Field, value: str) -> Reason | None:
+    parts = canon.date_parts(value)
+    if parts is None or not _takes_year(field, has_year=bool(parts[0])):
         return Reason.BAD_VALUE
-    return _against_characters(value, field.length_max)
+    return None
+
+
+def _against_email(_field: Field, value: str) -> Reason | None:
+    return Reason.BAD_VALUE if canon.email(value) is None else None
+
+
+_AGAINST: Final = {
+    FieldKind.DATE: _against_date,
+    FieldKind.MONTH_DAY: _against_date,
+    FieldKind.EMAIL: _against_email,
+}
+"""What is against a text in a field of one of these kinds."""
 
 
 def _takes_year(field: Field, *, has_year: bool) -> bool:

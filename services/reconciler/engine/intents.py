@@ -1,9 +1,11 @@
 """Intents: one write with everything it was decided on."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from proto.connector import WriteKind
 from proto.fields import Fields
+from proto.ids import FieldId
 from proto.reconciler import Side
 from proto.record import Consent, Memberships
 from proto.rules import Unsubscribes
@@ -23,6 +25,8 @@ from services.reconciler.engine.model import (
 from services.reconciler.engine.rules import Acting
 from services.reconciler.engine.weigh import Want
 
+_CHANGED: Final = Cause.CHANGED
+
 
 def update(
     case: Case,
@@ -38,24 +42,26 @@ def update(
     """
     target, source = case.known(side), case.known(model.other(side))
     pairs = [want.pair for want in wants]
-    seen, told = _values_of(case, side), _values_of(case, model.other(side))
     fields = {i: value for want in wants for i, value in want.fields.items()}
+    seen_ids = _ids_of(pairs, side)
+    if acting is not None:
+        fields |= acting.fields
+        seen_ids += acting.fields
+    seen = _known(case, side, field_ids=seen_ids)
     changes = [
         FieldChange(
             field_id=field_id,
             mapping_id=want.pair.mapping.mapping_id,
-            before=seen.get(field_id),
+            before=seen[field_id],
             after=value,
             cause=_cause_of(want.merged, side),
         )
         for want in wants
         for field_id, value in want.fields.items()
     ]
-    before = _of_pairs(pairs, side, values=seen)
     if acting is not None:
-        fields |= acting.fields
-        before |= {i: seen.get(i) for i in acting.fields}
         changes += history.of_acting(acting, before=seen)
+    opposite = model.other(side)
     intent = Intent(
         intent_id=case.intent_id,
         link_id=case.link.link_id,
@@ -63,10 +69,10 @@ def update(
         kind=WriteKind.UPDATE,
         record_id=target.record.record_id,
         fields=fields,
-        seen=before,
+        seen=seen,
         seen_version=target.record.version,
         source_id=source.record.record_id,
-        source=_of_pairs(pairs, model.other(side), values=told),
+        source=_known(case, opposite, field_ids=_ids_of(pairs, opposite)),
         source_version=source.record.version,
         source_read_at=source.read_at,
         mapping_ids=tuple(pair.mapping.mapping_id for pair in pairs),
@@ -74,7 +80,7 @@ def update(
         memberships=acting.memberships if acting else Memberships(),
         acts=acting.acts if acting else None,
         is_destructive=guards.is_destructive(
-            case.link, acting, fields=fields, seen=before
+            case.link, acting, fields=fields, seen=seen
         ),
         left_digest=case.left.digest if case.left else "",
         right_digest=case.right.digest if case.right else "",
@@ -197,18 +203,23 @@ def _carried_along(
     return (Carried(side=side, level=told, ours=level),)
 
 
-def _values_of(case: Case, side: Side) -> Fields:
-    """Return a side's values, absent ones as they were last known."""
-    shadow = case.link.shadow(side)
-    known = shadow.values if shadow is not None else {}
-    return {**known, **case.record(side).fields}
+def _ids_of(pairs: Sequence[Pair], side: Side) -> list[FieldId]:
+    """Return a side's fields of some mappings."""
+    return [i for pair in pairs for i in pair.end(side).ids]
+
+
+def _known(case: Case, side: Side, *, field_ids: Sequence[FieldId]) -> Fields:
+    """Return what fields of a side hold, absent ones as they were last known."""
+    now, shadow = case.record(side).fields, case.link.shadow(side)
+    was = shadow.values if shadow is not None else {}
+    return {i: now[i] if i in now else was.get(i) for i in field_ids}
 
 
 def _of_pairs(pairs: Sequence[Pair], side: Side, *, values: Fields) -> Fields:
-    return {i: values[i] for pair in pairs for i in pair.end(side).ids}
+    return {i: values[i] for i in _ids_of(pairs, side)}
 
 
 def _cause_of(merged: Merged, side: Side) -> Cause:
     if side in merged.lost:
         return Cause.CONFLICT
-    return Cause.FIRST_MATCH if merged.is_first else Cause.CHANGED
+    return Cause.FIRST_MATCH if merged.is_first else _CHANGED

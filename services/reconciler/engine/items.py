@@ -5,7 +5,7 @@ items that only one app knows or can hold stay where they are.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -26,7 +26,7 @@ SLOTS: Final = {
 """Single fields that together hold one item a label."""
 
 
-class Change(NamedTuple):
+class Change(msgspec.Struct, frozen=True):
     """What became of one item."""
 
     item: Item | None
@@ -178,7 +178,9 @@ def _as_held(
     new = msgspec.structs.replace(new, country=country)
     if held is not None and isinstance(held.value, Address):
         new = _spliced(held.value, new)
-    return change._replace(item=msgspec.structs.replace(item, value=new))
+    return msgspec.structs.replace(
+        change, item=msgspec.structs.replace(item, value=new)
+    )
 
 
 def _spliced(held: Address, new: Address) -> Address:

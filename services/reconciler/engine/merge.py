@@ -1,15 +1,20 @@
 """Three-way merge of one mapping: each side against its own shadow."""
 
-from typing import NamedTuple
+from typing import Final
 
-from proto.reconciler import Side
+import msgspec
+
+from proto.reconciler import LEFT, RIGHT, Side
 from services.reconciler.engine import diff, lenses, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom, Atoms, firsts, fullnames, parts
 from services.reconciler.engine.model import Lens, Pair
 
+_NAME: Final = Lens.NAME
+_ITEMS: Final = Lens.ITEMS
 
-class Merged(NamedTuple):
+
+class Merged(msgspec.Struct, frozen=True):
     """What has to go where so that both sides say the same."""
 
     to_left: Atoms
@@ -20,7 +25,7 @@ class Merged(NamedTuple):
 
     def to(self, side: Side) -> Atoms:
         """Return what has to go to a side."""
-        return self.to_left if side is Side.LEFT else self.to_right
+        return self.to_left if side is LEFT else self.to_right
 
 
 def merge(pair: Pair, sides: Sides) -> Merged:
@@ -33,36 +38,40 @@ def merge(pair: Pair, sides: Sides) -> Merged:
     if pair.parts:
         return _merge_parts(pair, sides)
     is_first = diff.is_first_match(pair, sides)
-    from_left = _edits(pair, Side.LEFT, sides=sides, is_first=is_first)
-    from_right = _edits(pair, Side.RIGHT, sides=sides, is_first=is_first)
+    from_left = _edits(pair, LEFT, sides=sides, is_first=is_first)
+    from_right = _edits(pair, RIGHT, sides=sides, is_first=is_first)
     lost: list[Side] = []
     if (
-        pair.mapping.lens is Lens.NAME
+        pair.mapping.lens is _NAME
         and from_left
         and from_right
         and fullnames.is_same(pair, left=sides.left, right=sides.right)
     ):
         # The same words can be split otherwise, which is no conflict.
         return Merged({}, {}, (), is_first)
-    if pair.mapping.lens is Lens.ITEMS:
-        _put_in_place(from_left, from_right, lost=lost, losing=Side.RIGHT)
-        _put_in_place(from_right, from_left, lost=lost, losing=Side.LEFT)
-        _add_waiting(from_left, Side.LEFT, pair=pair, sides=sides)
-        _add_waiting(from_right, Side.RIGHT, pair=pair, sides=sides)
+    if pair.mapping.lens is _ITEMS:
+        _put_in_place(from_left, from_right, lost=lost, losing=RIGHT)
+        _put_in_place(from_right, from_left, lost=lost, losing=LEFT)
+        _add_waiting(from_left, LEFT, pair=pair, sides=sides)
+        _add_waiting(from_right, RIGHT, pair=pair, sides=sides)
     for key in [key for key in from_left if key in from_right]:
         ours, theirs = from_left[key], from_right[key]
         if _agree(ours, theirs, lens=pair.mapping.lens):
             del from_left[key], from_right[key]
-        elif _wins(ours, theirs, pair=pair) is Side.LEFT:
-            from_left[key] = ours._replace(replaces=_former(ours, theirs, pair=pair))
+        elif _wins(ours, theirs, pair=pair) is LEFT:
+            from_left[key] = msgspec.structs.replace(
+                ours, replaces=_former(ours, theirs, pair=pair)
+            )
             del from_right[key]
             if theirs.canon:
-                lost.append(Side.RIGHT)
+                lost.append(RIGHT)
         else:
-            from_right[key] = theirs._replace(replaces=_former(theirs, ours, pair=pair))
+            from_right[key] = msgspec.structs.replace(
+                theirs, replaces=_former(theirs, ours, pair=pair)
+            )
             del from_left[key]
             if ours.canon:
-                lost.append(Side.LEFT)
+                lost.append(LEFT)
     if not pair.left.is_written:
         from_right = {}
     if not pair.right.is_written:
@@ -104,7 +113,9 @@ def residue(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
     )
     found = {
         # An item whose place it would take back may have been agreed on.
-        key: atom if atom.replaces in pending else atom._replace(replaces="")
+        key: atom
+        if atom.replaces in pending
+        else msgspec.structs.replace(atom, replaces="")
         for key, atom in back.items()
         if key in pending
     }
@@ -178,7 +189,7 @@ def _put_in_place(
     for key, atom in list(ours.items()):
         relabelled = theirs.get(atom.replaces) if atom.replaces != key else None
         if atom.canon and relabelled is not None and relabelled.canon:
-            ours[key] = atom._replace(is_relabelled=True)
+            ours[key] = msgspec.structs.replace(atom, is_relabelled=True)
             del theirs[atom.replaces]
             lost.append(losing)
 
@@ -219,11 +230,11 @@ def _agree(ours: Atom, theirs: Atom, *, lens: Lens) -> bool:
 def _wins(ours: Atom, theirs: Atom, *, pair: Pair) -> Side:
     """Say which of two different edits of one atom prevails."""
     if not ours.canon or not theirs.canon:
-        return Side.LEFT if ours.canon else Side.RIGHT
+        return LEFT if ours.canon else RIGHT
     if not pair.left.is_written:
-        return Side.LEFT
+        return LEFT
     if not pair.right.is_written:
-        return Side.RIGHT
+        return RIGHT
     return pair.winner
 
 

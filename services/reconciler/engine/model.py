@@ -14,7 +14,7 @@ from proto.base import Instant
 from proto.connector import WriteKind
 from proto.fields import Fields, Value
 from proto.ids import ContainerId, FieldId, IntentId, LinkId, RecordId
-from proto.reconciler import RecordState, Side
+from proto.reconciler import LEFT, RIGHT, RecordState, Side
 from proto.record import Consent, Memberships, Presence, Record
 from services.reconciler.engine.config import (
     Config,
@@ -178,11 +178,11 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def record_id(self, side: Side) -> RecordId | None:
         """Return the record of one side."""
-        return self.left_id if side is Side.LEFT else self.right_id
+        return self.left_id if side is LEFT else self.right_id
 
     def shadow(self, side: Side) -> Shadow | None:
         """Return the shadow of one side."""
-        return self.left if side is Side.LEFT else self.right
+        return self.left if side is LEFT else self.right
 
     @property
     def is_two_sided(self) -> bool:
@@ -191,7 +191,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def born(self, side: Side) -> Instant | None:
         """Return when the record of one side was made."""
-        return self.left_born if side is Side.LEFT else self.right_born
+        return self.left_born if side is LEFT else self.right_born
 
 
 class Cause(enum.StrEnum):
@@ -359,7 +359,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def other(side: Side) -> Side:
     """Return the opposite side."""
-    return Side.RIGHT if side is Side.LEFT else Side.LEFT
+    return RIGHT if side is LEFT else LEFT
 
 
 def is_live(seen: Seen | None) -> bool:

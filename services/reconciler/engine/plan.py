@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from proto.base import Instant
 from proto.ids import IntentId
-from proto.reconciler import SIDES, RecordState, Side
+from proto.reconciler import LEFT, RIGHT, SIDES, RecordState, Side
 from proto.record import Presence
 from services.reconciler.engine import (
     canon,
@@ -36,10 +36,11 @@ from services.reconciler.engine.model import (
 from services.reconciler.engine.rules import Acting
 from services.reconciler.engine.weigh import Want, Weighed
 
+_LIVE: Final = Presence.LIVE
 _GONE: Final = (Presence.DELETED, Presence.MERGED)
 _GONE_REASON: Final = {
-    Side.LEFT: Reason.DELETED_LEFT,
-    Side.RIGHT: Reason.DELETED_RIGHT,
+    LEFT: Reason.DELETED_LEFT,
+    RIGHT: Reason.DELETED_RIGHT,
 }
 _PARTED: Final = (RecordState.DELETED, RecordState.MERGED)
 
@@ -82,9 +83,10 @@ def plan(
             return NOTHING
         if _is_other_record(link.born(side), seen):
             return rest.plan(case, RecordState.HELD, reason=Reason.ID_REUSED)
-        if seen.record.presence in _GONE:
+        presence = seen.record.presence
+        if presence in _GONE:
             return _plan_gone(case, side)
-        if seen.record.presence is not Presence.LIVE:
+        if presence is not _LIVE:
             return NOTHING
     if left is not None and right is not None:
         return _plan_both(case)
@@ -95,7 +97,7 @@ def plan(
         return NOTHING
     if link.state not in (RecordState.PENDING, RecordState.FAILED):
         return rest.plan(case, link.state, reason=link.reason)
-    return creation.plan(case, source=Side.LEFT if left is not None else Side.RIGHT)
+    return creation.plan(case, source=LEFT if left is not None else RIGHT)
 
 
 def hold_back(case: Case) -> Plan:
@@ -135,11 +137,7 @@ def _plan_both(case: Case) -> Plan:
     if case.link.state in _PARTED:
         # Back from the dead: what both hold now is compared as if never linked.
         case = case.changed(left=None, right=None)
-    case = case.changed(
-        left_born=case.link.left_born or case.record(Side.LEFT).created_at,
-        right_born=case.link.right_born or case.record(Side.RIGHT).created_at,
-    )
-    case, urgent = _carry_consent(case)
+    case, urgent = _carry_consent(_with_births(case))
     if urgent is not None:
         return urgent
     has_email = {side: _has_email(case, side) for side in SIDES}
@@ -171,8 +169,21 @@ def _plan_both(case: Case) -> Plan:
     )
 
 
+def _with_births(case: Case) -> Case:
+    """Remember when both records were made, where their apps tell."""
+    link = case.link
+    left_born = link.left_born or case.record(LEFT).created_at
+    right_born = link.right_born or case.record(RIGHT).created_at
+    if left_born is link.left_born and right_born is link.right_born:
+        return case
+    return case.changed(left_born=left_born, right_born=right_born)
+
+
 def _carry_consent(case: Case) -> tuple[Case, Plan | None]:
     """Carry an unsubscribe ahead of everything else, whatever hinders the rest."""
+    left, right = case.record(LEFT), case.record(RIGHT)
+    if consent.is_silent(left, right, carried=case.link.carried):
+        return case, None
     for side in case.order:
         link, source = case.link, model.other(side)
         wanted = consent.on(
@@ -182,15 +193,22 @@ def _carry_consent(case: Case) -> tuple[Case, Plan | None]:
             carried=link.carried,
             config=case.config,
         )
-        carried = tuple(each for each in link.carried if each.side is not side)
         if wanted.needs_write:
             intent = intents.unsubscribe(case, side=side, wanted=wanted)
             waiting = rest.waiting(case, intent, holds=link.held)
             return case, Plan(link=waiting, intent=intent)
-        if wanted.carried is not None:
-            carried = (*carried, wanted.carried)
-        case = case.changed(carried=tuple(sorted(carried, key=_side_of)))
+        case = _with_carried(case, side, carried=wanted.carried)
     return case, None
+
+
+def _with_carried(case: Case, side: Side, *, carried: Carried | None) -> Case:
+    """Remember what a side has got of the other's consent."""
+    known = case.link.carried
+    if consent.carried_to(side, known) == carried:
+        return case
+    others = [each for each in known if each.side is not side]
+    news = others if carried is None else [*others, carried]
+    return case.changed(carried=tuple(sorted(news, key=_side_of)))
 
 
 def _leave(case: Case) -> Plan:
@@ -249,7 +267,7 @@ def _without_oscillating(case: Case, weighed: Weighed) -> Weighed:
     """Hold what has come and gone too often within a day (hazard 54)."""
     if not case.link.trail:
         return weighed
-    wants: dict[Side, list[Want]] = {Side.LEFT: [], Side.RIGHT: []}
+    wants: dict[Side, list[Want]] = {LEFT: [], RIGHT: []}
     holds = list(weighed.holds)
     for side in SIDES:
         for want in weighed.wants[side]:
@@ -267,7 +285,7 @@ def _hindrance(
     case: Case, has_email: Mapping[Side, bool | None]
 ) -> tuple[RecordState, Reason] | None:
     """Say why nothing may be written for a link, if so."""
-    config, left, right = case.config, case.record(Side.LEFT), case.record(Side.RIGHT)
+    config, left, right = case.config, case.record(LEFT), case.record(RIGHT)
     if not (config.left.includes(left) and config.right.includes(right)):
         return RecordState.EXCLUDED, Reason.OUT_OF_CONTAINER
     if _is_out_of_rules(case):
@@ -279,9 +297,9 @@ def _hindrance(
 
 def _is_out_of_rules(case: Case) -> bool:
     config = case.config
-    if not (config.left_rules or config.right_rules) or config.keeps_updating:
+    if not config.has_rules or config.keeps_updating:
         return False
-    left, right = case.record(Side.LEFT), case.record(Side.RIGHT)
+    left, right = case.record(LEFT), case.record(RIGHT)
     return not rules.is_link_in_scope(left, right, config=config)
 
 

@@ -12,9 +12,9 @@ import msgspec
 
 from proto.fields import Field, FieldKind, Fields, Value
 from proto.ids import ContainerId, FieldId
-from proto.reconciler import Side
-from proto.record import Memberships, Record
-from proto.rules import Action, ActionKind, Condition, Operator, Rule
+from proto.reconciler import LEFT, RIGHT, Side
+from proto.record import Memberships, Presence, Record
+from proto.rules import Action, ActionKind
 from services.reconciler.engine import canon, conditions, model
 from services.reconciler.engine.conditions import Subject
 from services.reconciler.engine.model import Act, Config, Scope, SideConfig
@@ -39,6 +39,10 @@ class Acting(NamedTuple):
         return bool(self.memberships) or bool(self.fields)
 
 
+_NO_CHANGE: Final = Memberships()
+_NOTHING: Final = Acting(_NO_CHANGE, {}, {}, ())
+
+
 def scope_of(
     record: Record, side: Side, *, config: Config, has_counterpart: bool
 ) -> Scope:
@@ -55,7 +59,9 @@ def scope_of(
             continue
         if conditions.asks_for_counterpart(rule):
             # Whether there is one turns out when it is matched.
-            if conditions.fulfils(rule, subject._replace(has_counterpart=True)):
+            if conditions.fulfils(
+                rule, msgspec.structs.replace(subject, has_counterpart=True)
+            ):
                 found = Scope.UPDATES
         elif conditions.fulfils(rule, subject):
             return Scope.FULL
@@ -68,14 +74,15 @@ def is_link_in_scope(left: Record, right: Record, *, config: Config) -> bool:
     One rule of either side is enough. In a one-way connection the rules of the side
     that is written to do nothing (behaviour 6).
     """
-    for side, record in ((Side.LEFT, left), (Side.RIGHT, right)):
-        if not config.side(side).includes(record):
-            return False
+    if not (config.left.includes(left) and config.right.includes(right)):
+        return False
+    if not config.has_rules:
+        return True
     return any(
         scope_of(record, side, config=config, has_counterpart=True) is not Scope.OUT
         for side, other, record in (
-            (Side.LEFT, Side.RIGHT, left),
-            (Side.RIGHT, Side.LEFT, right),
+            (LEFT, RIGHT, left),
+            (RIGHT, LEFT, right),
         )
         if config.allows(other)
     )
@@ -92,12 +99,14 @@ def act_on(
     """Find out what rules want done or taken back on a side, given the other side."""
     due = {act.key: act for act in _wanted(side, source, config=config)}
     on_side = [act for act in done if act.side is side]
+    if not due and not on_side:
+        return _NOTHING
     kept: dict[str, Act] = {}
     change = _Change(target, config.side(side))
     for act in on_side:
         wanted = due.get(act.key)
         if wanted is not None and wanted.action == act.action:
-            kept[act.key] = msgspec.structs.replace(act, undoes=wanted.undoes)
+            kept[act.key] = _undone_as(act, wanted)
         elif act.undoes:
             change.undo(act)
     for key, act in due.items():
@@ -109,6 +118,13 @@ def act_on(
         causes=change.causes,
         acts=tuple(kept[key] for key in sorted(kept)),
     )
+
+
+def _undone_as(act: Act, wanted: Act) -> Act:
+    """Return an act that is taken back if its rule says so now."""
+    if act.undoes is wanted.undoes:
+        return act
+    return msgspec.structs.replace(act, undoes=wanted.undoes)
 
 
 def tags_deletions_on(side: Side, config: Config) -> bool:
@@ -126,27 +142,21 @@ def _wanted(side: Side, source: Record, *, config: Config) -> list[Act]:
     """Return what is to be so on a side because of the other side's record."""
     if not config.allows(side):
         return []
-    origin = model.other(side)
-    subject = Subject(source, config.side(origin), has_counterpart=True)
+    subject = Subject(source, config.side(model.other(side)), has_counterpart=True)
     found = [
-        Act(
-            key=f"{origin.value}:{rule.rule_id}:{index}",
-            side=side,
-            action=action,
-            undoes=rule.undoes,
-        )
-        for rule in conditions.matching(config.rules(origin), subject)
-        for index, action in enumerate(rule.actions)
+        act
+        for rule, acts in config.acts[side]
+        if conditions.fulfils(rule, subject)
+        for act in acts
     ]
-    if tags_deletions_on(side, config) and conditions.fulfils(_DELETED, subject):
+    if source.presence is _DELETED and tags_deletions_on(side, config):
         tag = Action(kind=ActionKind.ADD_TAG, value=config.deletion_tag)
         found.append(Act(key=DELETION, side=side, action=tag, undoes=True))
     return found
 
 
-_DELETED: Final = Rule(
-    rule_id=DELETION, conditions=(Condition(operator=Operator.IS_DELETED),)
-)
+_DELETED: Final = Presence.DELETED
+_SET_FIELD: Final = ActionKind.SET_FIELD
 
 _SETS: Final = {
     ActionKind.ADD_TAG: True,
@@ -169,7 +179,7 @@ class _Change:
 
     def do(self, act: Act) -> Act:
         """Carry an act out; returns it with what is needed to take it back."""
-        if act.action.kind is ActionKind.SET_FIELD:
+        if act.action.kind is _SET_FIELD:
             return self._set(act)
         what, is_there = _place(act.action), _SETS.get(act.action.kind)
         if is_there is None:
@@ -181,7 +191,7 @@ class _Change:
     def undo(self, act: Act) -> None:
         """Take an act back, as far as what it did is still so and was our doing."""
         action = act.action
-        if action.kind is not ActionKind.SET_FIELD:
+        if action.kind is not _SET_FIELD:
             is_there = _SETS.get(action.kind)
             if act.before is None and is_there is not None:
                 self._wanted.setdefault(_place(action), not is_there)
@@ -196,6 +206,8 @@ class _Change:
 
     def memberships(self) -> Memberships:
         """Return what differs from the record as it is."""
+        if not self._wanted:
+            return _NO_CHANGE
         found: dict[tuple[bool, bool], list[str]] = {}
         for what, is_there in sorted(self._wanted.items()):
             if self._has(what) is not is_there:

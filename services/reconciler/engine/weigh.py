@@ -3,18 +3,21 @@
 from collections.abc import Container
 from typing import Final, NamedTuple
 
+import msgspec
+
 from proto.fields import Fields
-from proto.reconciler import SIDES, Side
+from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from services.reconciler.engine import canon, diff, guards, lenses, merge, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom
 from services.reconciler.engine.merge import Merged
 from services.reconciler.engine.model import Config, Hold, Lens, Pair, Reason
 
+_COPY: Final = Lens.COPY
 _IN_STEP: Final = Merged({}, {}, (), False)
 
 
-class Want(NamedTuple):
+class Want(msgspec.Struct, frozen=True):
     """What one mapping needs written on one side."""
 
     pair: Pair
@@ -34,9 +37,9 @@ class Weighed(NamedTuple):
 
 def weigh(sides: Sides, config: Config) -> Weighed:
     """Merge every mapping; find what is in step, what to write, what is held."""
-    wants: dict[Side, list[Want]] = {Side.LEFT: [], Side.RIGHT: []}
+    wants: dict[Side, list[Want]] = {LEFT: [], RIGHT: []}
     holds: list[Hold] = []
-    left, right = dict(sides.old_left), dict(sides.old_right)
+    in_step: list[Pair] = []
     for pair in diff.touched(config, sides):
         if not diff.is_known(pair, sides):
             continue
@@ -48,9 +51,22 @@ def weigh(sides: Sides, config: Config) -> Weighed:
         for side, fields in needed.items():
             wants[side].append(Want(pair, merged, fields))
         if not needed:
-            left.update((i, sides.left[i]) for i in pair.left.ids)
-            right.update((i, sides.right[i]) for i in pair.right.ids)
-    return Weighed(wants, tuple(holds), left, right)
+            in_step.append(pair)
+    return Weighed(
+        wants,
+        tuple(holds),
+        _brought_up_to_date(in_step, LEFT, sides=sides),
+        _brought_up_to_date(in_step, RIGHT, sides=sides),
+    )
+
+
+def _brought_up_to_date(in_step: list[Pair], side: Side, *, sides: Sides) -> Fields:
+    """Return a side's shadow with the present values of some mappings."""
+    if not in_step:
+        return sides.old(side)
+    now = sides.now(side)
+    news = {i: now[i] for pair in in_step for i in pair.end(side).ids}
+    return {**sides.old(side), **news}
 
 
 def _merged(pair: Pair, sides: Sides) -> tuple[Merged, dict[Side, Fields]]:
@@ -70,7 +86,7 @@ def _copied_once(pair: Pair, sides: Sides) -> tuple[Merged, dict[Side, Fields]] 
 
     Says the same as ``_merged``, at a third of the cost; None for any other case.
     """
-    if pair.mapping.lens is not Lens.COPY or sides.forms is not lenses.NO_FORMS:
+    if pair.mapping.lens is not _COPY or sides.forms is not lenses.NO_FORMS:
         return None
     left_id, right_id = pair.left.ids[0], pair.right.ids[0]
     if left_id not in sides.old_left or right_id not in sides.old_right:
@@ -171,8 +187,8 @@ def for_create(
     sides = Sides(
         old_left={},
         old_right={},
-        left=values if source is Side.LEFT else {},
-        right=values if source is Side.RIGHT else {},
+        left=values if source is LEFT else {},
+        right=values if source is RIGHT else {},
         forms=lenses.NO_FORMS,
     )
     fields: Fields = {}

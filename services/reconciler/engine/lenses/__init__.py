@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from proto.fields import Fields
-from proto.reconciler import Side
+from proto.reconciler import LEFT, RIGHT, Side
 from services.reconciler.engine import model
 from services.reconciler.engine.config import Lens, Pair, PairEnd
 from services.reconciler.engine.items import Known
@@ -41,7 +41,7 @@ __all__ = [
     "waiting",
 ]
 
-NO_FORMS: Final[Mapping[Side, Known]] = {Side.LEFT: {}, Side.RIGHT: {}}
+NO_FORMS: Final[Mapping[Side, Known]] = {LEFT: {}, RIGHT: {}}
 """Nothing learned about how the two apps change values."""
 
 _NOTHING_HELD: Final[Fields] = {}
@@ -200,7 +200,8 @@ def _parts_of(target: Target, result: Fields) -> Iterator[Target]:
     side = target.end.side
     for number, own in parts.split(target.atoms).items():
         pair = target.pair.parts[number]
-        yield target._replace(
+        yield msgspec.structs.replace(
+            target,
             pair=pair,
             end=_as_in(target.end, pair.end(side)),
             opposite=pair.end(model.other(side)),

@@ -5,7 +5,9 @@ atoms to what a side holds. Whatever no atom speaks of stays.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from proto.fields import Field, Fields, Item, Value
 from proto.reconciler import Side
@@ -17,7 +19,7 @@ WHOLE: Final = ""
 """The only atom of a mapping that changes as a whole."""
 
 
-class Atom(NamedTuple):
+class Atom(msgspec.Struct, frozen=True):
     """The smallest part of a mapping that changes by itself."""
 
     canon: str
@@ -37,7 +39,7 @@ class Atom(NamedTuple):
 Atoms = dict[str, Atom]
 
 
-class Ends(NamedTuple):
+class Ends(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping seen from the side whose edit is read."""
 
     pair: Pair
@@ -52,7 +54,7 @@ class Ends(NamedTuple):
     is_first: bool
 
 
-class Target(NamedTuple):
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping seen from the side that atoms are applied to."""
 
     pair: Pair
