@@ -3,6 +3,7 @@
 ``<kind>.<owner>.<name>.v<version>[.<id>[.<id>]]``, receipts ``rcpt.<service>``.
 """
 
+import functools
 import re
 from typing import Final
 
@@ -10,14 +11,19 @@ from proto.base import Command, Event, Job, Message
 
 SERVICES: Final = ("auth", "connector", "reconciler", "api")
 
+_CLASSES_KEPT: Final = 256
+"""Of so many classes of messages the names are remembered; there are fewer."""
+
 _WORD_START = re.compile(r"(?<!^)(?=[A-Z])")
 
 
+@functools.lru_cache(maxsize=_CLASSES_KEPT)
 def name_of(message_class: type[Message]) -> str:
     """Return the class name in snake_case."""
     return _WORD_START.sub("_", message_class.__name__).lower()
 
 
+@functools.lru_cache(maxsize=_CLASSES_KEPT)
 def base_subject(message_class: type[Message]) -> str:
     """Return the subject without identifiers."""
     return ".".join(

@@ -6,7 +6,6 @@ goes on: one bad step must not end a service.
 """
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -26,23 +25,43 @@ class Wake:
     """A bell that ends an idle wait early; ringing twice is ringing once."""
 
     def __init__(self) -> None:
-        self._event = asyncio.Event()
+        self._is_rung = False
+        self._waiting: list[asyncio.Future[None]] = []
 
     def ring(self) -> None:
         """Say that there is something to do."""
-        self._event.set()
+        self._is_rung = True
+        for waiting in self._waiting:
+            _end(waiting)
 
     async def wait(self, *, timeout_s: float) -> None:
         """Wait for the bell, at most so long."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self._event.wait()
-        self._event.clear()
+        # A timer that ends the wait: asyncio.timeout would cancel this task for it.
+        loop = asyncio.get_running_loop()
+        waiting = loop.create_future()
+        timer = (
+            loop.call_later(timeout_s, _end, waiting)
+            if timeout_s > 0
+            else loop.call_soon(_end, waiting)
+        )
+        self._waiting.append(waiting)
+        try:
+            if not self._is_rung:
+                await waiting
+        finally:
+            timer.cancel()
+            self._waiting.remove(waiting)
+        self._is_rung = False
 
     async def ring_at(self, event: asyncio.Event) -> None:
         """Ring once, when something has happened."""
         await event.wait()
         self.ring()
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 async def forever(

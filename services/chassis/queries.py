@@ -29,12 +29,11 @@ class Template(NamedTuple):
 
     def __call__(self, **values: object) -> Query:
         """Bind by name; a missing or an extra name is our own mistake."""
-        assert values.keys() == set(self.parameters), (
-            f"{self.name} takes {sorted(self.parameters)}, got {sorted(values)}"
-        )
-        return Query(
-            self.name, self.text, tuple(values[name] for name in self.parameters)
-        )
+        names = self.parameters
+        # Without building two sets for each statement.
+        is_right = len(values) == len(names) and all(map(values.__contains__, names))
+        assert is_right, f"{self.name} takes {sorted(names)}, got {sorted(values)}"
+        return Query(self.name, self.text, tuple(map(values.__getitem__, names)))
 
 
 @functools.cache
