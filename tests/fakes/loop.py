@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import contextvars
 import datetime
+import heapq
 import itertools
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -17,6 +18,8 @@ STEPS_MAX: Final = 5_000_000
 CALM_STEPS_MAX: Final = 50_000
 """Turns of the loop in which no time passes; more is something that spins."""
 _TASKS_KEPT: Final = 64
+TIMERS_KEPT: Final = 100
+"""So many may have been cancelled before they are looked through."""
 
 T = TypeVar("T")
 
@@ -29,6 +32,28 @@ class Stuck(AssertionError):
     """Everything waits for something that nobody will bring."""
 
 
+class _Crowd:
+    """Tasks in the order they were started; those that are done are soon forgotten."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._prune_at = _TASKS_KEPT
+
+    def add(self, task: asyncio.Task[Any]) -> None:
+        if len(self._tasks) >= self._prune_at:
+            self._tasks = self.left()
+            self._prune_at = 2 * len(self._tasks) + _TASKS_KEPT
+        self._tasks.append(task)
+
+    def __len__(self) -> int:
+        """Return how many are remembered."""
+        return len(self._tasks)
+
+    def left(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks that are not done."""
+        return [task for task in self._tasks if not task.done()]
+
+
 class Life:
     """The tasks of one process of the simulation, so that it can be killed."""
 
@@ -37,15 +62,11 @@ class Life:
         self.is_over = False
         self.watch: Callable[[str], None] | None = None
         """Is told of each place that a task of this life comes by, and may end it."""
-        self._tasks: list[asyncio.Task[Any]] = []
-        self._prune_at = _TASKS_KEPT
+        self._tasks = _Crowd()
 
     def own(self, task: asyncio.Task[Any]) -> None:
         """Take a task in; it ends with this life at the latest."""
-        if len(self._tasks) >= self._prune_at:
-            self._tasks = [one for one in self._tasks if not one.done()]
-            self._prune_at = 2 * len(self._tasks) + _TASKS_KEPT
-        self._tasks.append(task)
+        self._tasks.add(task)
         if self.is_over:
             task.cancel()
 
@@ -68,12 +89,12 @@ class Life:
         Their clean-up still runs: what it would reach has to be dead by then.
         """
         self.is_over = True
-        for task in self._tasks:
+        for task in self._tasks.left():
             task.cancel()
 
     async def ended(self) -> None:
         """Wait until every task of it is gone."""
-        while left := [task for task in self._tasks if not task.done()]:
+        while left := self._tasks.left():
             await asyncio.wait(left)
 
 
@@ -97,7 +118,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Turns of the loop so far."""
         # Coarse enough to be more than nothing beside the seconds of a whole year.
         self._clock_resolution = 1e-6
-        self._selector = self
+        self._tasks = _Crowd()
         self._now = 0.0
         self._calm_steps = 0
         self.steps_max = steps_max
@@ -109,19 +130,62 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now
 
-    def select(self, timeout: float | None) -> tuple[()]:
-        """Stand in for a selector: nothing ever comes, and waiting takes no time."""
+    def call_soon(
+        self, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def _run_once(self) -> None:
+        """Take one turn: run what is ready by now; what that makes ready comes next.
+
+        The same as asyncio's own, without what sockets and debugging need there.
+        """
+        self._drop_cancelled()
+        self._let_time_pass()
+        ready = self._ready
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:
+                handle._run()
+
+    def _drop_cancelled(self) -> None:
+        """Forget cancelled timers: those that come next, or all if they are many."""
+        timers = self._scheduled
+        if len(timers) > TIMERS_KEPT and self._timer_cancelled_count * 2 > len(timers):
+            for timer in timers:
+                timer._scheduled = not timer._cancelled
+            self._scheduled = [timer for timer in timers if timer._scheduled]
+            heapq.heapify(self._scheduled)
+            self._timer_cancelled_count = 0
+            return
+        while timers and timers[0]._cancelled:
+            heapq.heappop(timers)._scheduled = False
+            self._timer_cancelled_count -= 1
+
+    def _let_time_pass(self) -> None:
+        """Jump to the next timer if nothing is ready; make ready what is due."""
         self.steps += 1
-        if timeout is None:
-            raise Stuck(f"everything waits at {self._now:.3f} s, and no timer is set")
-        if timeout > 0:
-            # The timer's own time: a sum of waits would miss it by a hair.
-            self._now = self._scheduled[0].when()
-            self._calm_steps = 0
+        timers, ready = self._scheduled, self._ready
+        if not ready and not self._stopping:
+            if not timers:
+                raise Stuck(f"everything waits at {self._now:.3f} s without a timer")
+            if timers[0]._when > self._now:
+                self._now = timers[0]._when
+                self._calm_steps = 0
         self._calm_steps += 1
         if self._calm_steps > CALM_STEPS_MAX or self.steps > self.steps_max:
             raise Endless(f"step {self.steps}, still at {self._now:.3f} s")
-        return ()
+        until = self._now + self._clock_resolution
+        while timers and timers[0]._when < until:
+            timer = heapq.heappop(timers)
+            timer._scheduled = False
+            ready.append(timer)
+
+    def left(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks that are not done, in the order they were started."""
+        return self._tasks.left()
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         raise AssertionError("a thread in the simulation")
@@ -134,9 +198,6 @@ class VirtualLoop(asyncio.BaseEventLoop):
         message = context.get("message", "an unknown failure")
         self.failures.append(context.get("exception") or AssertionError(message))
 
-    def _process_events(self, event_list: object) -> None:
-        """Nothing ever comes."""
-
     def _new_task(
         self,
         _loop: asyncio.AbstractEventLoop,
@@ -144,6 +205,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         context: contextvars.Context | None = None,
     ) -> asyncio.Task[T]:
         task = _Task(coroutine, loop=self, context=context, number=next(self._numbers))
+        self._tasks.add(task)
         life = _life.get() if context is None else context.get(_life)
         if life is not None:
             life.own(task)
@@ -218,7 +280,7 @@ def running() -> VirtualLoop:
 
 def _cancel_rest(loop: VirtualLoop) -> None:
     loop.steps_max += STEPS_MAX
-    if rest := sorted(asyncio.all_tasks(loop), key=hash):
+    if rest := loop.left():
         for task in rest:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
