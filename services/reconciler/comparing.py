@@ -13,7 +13,7 @@ import structlog
 from prometheus_client import Counter
 
 from proto.connector import FollowAccount
-from proto.ids import ConnectionId, LinkId, ScanId, TenantId
+from proto.ids import AccountId, ConnectionId, LinkId, ScanId, TenantId
 from proto.reconciler import Side
 from services.chassis.store import Work
 from services.reconciler import following
@@ -66,11 +66,24 @@ async def begin(work: Work, *, before: datetime.datetime) -> StoredConnection | 
 
 
 async def note_scan(
-    work: Work, scan_id: ScanId, *, tenant_id: TenantId
+    work: Work,
+    scan_id: ScanId,
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+    begun_at: datetime.datetime,
 ) -> set[ConnectionId]:
-    """Have all links of a connection looked at once both its accounts are scanned."""
+    """Have all links of a connection looked at once both its accounts are scanned.
+
+    A scan serves every comparison that was asked for before it began: an account that
+    is asked for another scan gives up the one before.
+    """
     waiting = await sweeps.find_waiting(
-        work.transaction, tenant_id=tenant_id, scan_id=scan_id
+        work.transaction,
+        tenant_id=tenant_id,
+        account_id=account_id,
+        scan_id=scan_id,
+        begun_at=begun_at,
     )
     if not waiting:
         return set()
@@ -78,9 +91,14 @@ async def note_scan(
     likely = _ready(waiting)
     for each in likely.values():
         await _mark(work, each, tenant_id=tenant_id)
-    ready = _ready(
-        await sweeps.note_scan(work.transaction, tenant_id=tenant_id, scan_id=scan_id)
+    noted = await sweeps.note_scan(
+        work.transaction,
+        tenant_id=tenant_id,
+        account_id=account_id,
+        scan_id=scan_id,
+        begun_at=begun_at,
     )
+    ready = _ready(noted)
     for connection_id, each in ready.items():
         if connection_id not in likely:
             # The scan of the other side was completed in between.

@@ -212,7 +212,13 @@ async def _complete(
     )
     ready = [each for each in waiting if each.left_scanned and each.right_scanned]
     await _begin_syncing(work, ready, tenant_id=tenant_id)
-    compared = await comparing.note_scan(work, scan_id, tenant_id=tenant_id)
+    compared = await comparing.note_scan(
+        work,
+        scan_id,
+        tenant_id=tenant_id,
+        account_id=account_id,
+        begun_at=state.begun_at,
+    )
     changes = [
         ConnectionChanged(
             tenant_id=tenant_id,

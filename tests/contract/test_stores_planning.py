@@ -64,7 +64,13 @@ async def store(work):
         transaction, tenant_id=TENANT, connection_ids=[CONNECTION], now=START
     )
     await sweeps.wait_for(transaction, made, left_scan=left, right_scan=right)
-    await sweeps.note_scan(transaction, tenant_id=TENANT, scan_id=left)
+    await sweeps.note_scan(
+        transaction,
+        tenant_id=TENANT,
+        account_id=ENDS[0],
+        scan_id=left,
+        begun_at=START,
+    )
     seen = Seen(record=Record(record_id=RECORDS[0]), read_at=START, digest="one")
     await observations.save(
         transaction, [seen], tenant_id=TENANT, account_id=ENDS[0], scan_id=None
@@ -88,6 +94,17 @@ def load(claimed):
 
 def clear(claimed, planned):
     return lambda work: queue.clear(work.transaction, claimed, planned=planned)
+
+
+def scanned(side, scan_id, *, begun_at=START):
+    """Return the act of telling comparisons that a scan of a side is complete."""
+    return lambda work: comparing.note_scan(
+        work,
+        scan_id,
+        tenant_id=TENANT,
+        account_id=ENDS[0] if side is Side.LEFT else ENDS[1],
+        begun_at=begun_at,
+    )
 
 
 def trip(work):
@@ -159,7 +176,7 @@ async def test_a_comparison_and_who_plans_do_not_wait_for_each_other(both):
     planned = await ann.does(load(claimed))
     await ann.commits()
     await ann.does(clear(claimed, planned))
-    await bob.waits(lambda w: comparing.note_scan(w, SCANS[1], tenant_id=TENANT))
+    await bob.waits(scanned(Side.RIGHT, SCANS[1]))
     assert await ann.does(keep(claimed))
     await ann.commits()
     assert await bob.goes_on() == {CONNECTION}
@@ -177,9 +194,9 @@ async def test_of_two_scans_that_end_at_once_the_later_begins_the_comparison(bot
         )
     )
     await ann.commits()
-    done = await ann.does(lambda w: comparing.note_scan(w, left, tenant_id=TENANT))
+    done = await ann.does(scanned(Side.LEFT, left))
     assert done == set()
-    await bob.waits(lambda w: comparing.note_scan(w, right, tenant_id=TENANT))
+    await bob.waits(scanned(Side.RIGHT, right))
     await ann.commits()
     assert await bob.goes_on() == {CONNECTION}
     (marked,) = await bob.does(load(known))
@@ -203,3 +220,33 @@ async def test_a_live_connection_is_compared_by_one_replica(both):
     assert await bob.does(begin) is None
     await ann.commits()
     assert await bob.does(begin) is None
+
+
+async def test_a_comparison_is_served_by_a_scan_that_another_asked_for_later(both):
+    """Two connections that shared an account compared at once, and one for ever.
+
+    The account is scanned for who asked last; the scan asked for before that is given
+    up, so that nobody is ever told of it.
+    """
+    ann, bob = both
+    known = await ann.does(claim)
+    await ann.does(
+        lambda w: claims.release(
+            w.transaction, known, state=ConnectionState.LIVE, due_at=None
+        )
+    )
+    left, right, others = SCANS[:3]
+    await ann.does(lambda w: sweeps.claim(w.transaction, now=LATER, before=START))
+    await ann.does(
+        lambda w: sweeps.wait_for(
+            w.transaction, known, left_scan=left, right_scan=right
+        )
+    )
+    await ann.commits()
+    assert await bob.does(scanned(Side.RIGHT, right)) == set()
+    earlier = LATER - datetime.timedelta(seconds=1)
+    assert await bob.does(scanned(Side.LEFT, others, begun_at=earlier)) == set()
+    assert await bob.does(scanned(Side.RIGHT, others, begun_at=LATER)) == set()
+    assert await bob.does(scanned(Side.LEFT, others, begun_at=LATER)) == {CONNECTION}
+    (marked,) = await bob.does(load(known))
+    assert marked.is_check

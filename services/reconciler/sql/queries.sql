@@ -1046,21 +1046,60 @@ WHERE tenant_id = $tenant_id
 -- Whom note_swept would return for this scan, as far as can be told beforehand.
 SELECT
     connection_id, left_account, right_account,
-    coalesce(left_sweep = $scan_id, true) AS left_scanned,
-    coalesce(right_sweep = $scan_id, true) AS right_scanned
+    left_sweep IS NULL OR (
+        left_account = $account_id
+        AND (left_sweep = $scan_id OR sweep_asked_at <= $begun_at) IS TRUE
+    ) AS left_scanned,
+    right_sweep IS NULL OR (
+        right_account = $account_id
+        AND (right_sweep = $scan_id OR sweep_asked_at <= $begun_at) IS TRUE
+    ) AS right_scanned
 FROM reconciler.connections
 WHERE tenant_id = $tenant_id
-    AND (left_sweep = $scan_id OR right_sweep = $scan_id)
+    AND (
+        (
+            left_account = $account_id
+            AND (left_sweep = $scan_id OR sweep_asked_at <= $begun_at)
+            AND left_sweep IS NOT NULL
+        )
+        OR (
+            right_account = $account_id
+            AND (right_sweep = $scan_id OR sweep_asked_at <= $begun_at)
+            AND right_sweep IS NOT NULL
+        )
+    )
     AND deleted_at IS NULL;
 
 -- name: note_swept
--- A scan of an account is complete; returns the connections that can compare now.
+-- A scan of an account is complete: it serves every comparison that asked for it, or
+-- that had asked before it began, for the account is only scanned for who asked last.
 UPDATE reconciler.connections
 SET
-    left_sweep = CASE WHEN left_sweep = $scan_id THEN NULL ELSE left_sweep END,
-    right_sweep = CASE WHEN right_sweep = $scan_id THEN NULL ELSE right_sweep END
+    left_sweep = CASE
+        WHEN left_account = $account_id
+            AND (left_sweep = $scan_id OR sweep_asked_at <= $begun_at)
+        THEN NULL
+        ELSE left_sweep
+    END,
+    right_sweep = CASE
+        WHEN right_account = $account_id
+            AND (right_sweep = $scan_id OR sweep_asked_at <= $begun_at)
+        THEN NULL
+        ELSE right_sweep
+    END
 WHERE tenant_id = $tenant_id
-    AND (left_sweep = $scan_id OR right_sweep = $scan_id)
+    AND (
+        (
+            left_account = $account_id
+            AND (left_sweep = $scan_id OR sweep_asked_at <= $begun_at)
+            AND left_sweep IS NOT NULL
+        )
+        OR (
+            right_account = $account_id
+            AND (right_sweep = $scan_id OR sweep_asked_at <= $begun_at)
+            AND right_sweep IS NOT NULL
+        )
+    )
     AND deleted_at IS NULL
 RETURNING
     connection_id, left_account, right_account,

@@ -3,7 +3,7 @@
 import datetime
 from pathlib import Path
 
-from proto.ids import ScanId, TenantId
+from proto.ids import AccountId, ScanId, TenantId
 from services.chassis import queries
 from services.chassis.database import Transaction
 from services.reconciler.store import connections
@@ -39,20 +39,40 @@ async def wait_for(
 
 
 async def find_waiting(
-    transaction: Transaction, *, tenant_id: TenantId, scan_id: ScanId
+    transaction: Transaction,
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+    scan_id: ScanId,
+    begun_at: datetime.datetime,
 ) -> list[Scanned]:
-    """Return the comparisons that wait for a scan, as if they were told already."""
+    """Return the comparisons that a scan serves, as if they were told already."""
     rows = await transaction.fetch(
-        Q["find_swept"](tenant_id=tenant_id, scan_id=scan_id)
+        Q["find_swept"](
+            tenant_id=tenant_id,
+            account_id=account_id,
+            scan_id=scan_id,
+            begun_at=begun_at,
+        )
     )
     return [Scanned(**dict(row)) for row in rows]
 
 
 async def note_scan(
-    transaction: Transaction, *, tenant_id: TenantId, scan_id: ScanId
+    transaction: Transaction,
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+    scan_id: ScanId,
+    begun_at: datetime.datetime,
 ) -> list[Scanned]:
-    """Tell comparisons that a scan is complete; returns those that waited for it."""
+    """Tell comparisons that a scan is complete; returns those that it served."""
     rows = await transaction.fetch(
-        Q["note_swept"](tenant_id=tenant_id, scan_id=scan_id)
+        Q["note_swept"](
+            tenant_id=tenant_id,
+            account_id=account_id,
+            scan_id=scan_id,
+            begun_at=begun_at,
+        )
     )
     return [Scanned(**dict(row)) for row in rows]

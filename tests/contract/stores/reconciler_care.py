@@ -144,7 +144,12 @@ class CarePlayer(RecordsPlayer):
 
     @act(weight=3, group="sweeps")
     async def note_swept(self, work: Work) -> object:
-        at = {"tenant_id": self.tenant(), "scan_id": self.one(SCANS)}
+        at = {
+            "tenant_id": self.tenant(),
+            "account_id": self.account(),
+            "scan_id": self.one(SCANS),
+            "begun_at": self.time(),
+        }
         scanned = [
             *await sweeps.find_waiting(work.transaction, **at),
             *await sweeps.note_scan(work.transaction, **at),

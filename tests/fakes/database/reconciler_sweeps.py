@@ -1,6 +1,7 @@
 """The reconciler's queries of full comparisons and of restored databases."""
 
 import datetime
+from typing import NamedTuple
 
 from tests.fakes.database.reconciler_connections import (
     CONNECTION,
@@ -53,36 +54,71 @@ async def await_sweep(
     )
 
 
-async def find_swept(session: Session, *, tenant_id: str, scan_id: str) -> list[Row]:
+async def find_swept(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    scan_id: str,
+    begun_at: datetime.datetime,
+) -> list[Row]:
+    scan = _Scan(tenant_id, account_id, scan_id, begun_at)
     waiting = [
-        {**row, **_without(row, scan_id)}
+        {**row, **scan.left_of(row)}
         for row in session.scan("connections")
-        if _waits(row, scan_id, tenant_id=tenant_id)
+        if scan.serves(row)
     ]
     return [_swept(row) for row in waiting]
 
 
-async def note_swept(session: Session, *, tenant_id: str, scan_id: str) -> list[Row]:
+async def note_swept(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    scan_id: str,
+    begun_at: datetime.datetime,
+) -> list[Row]:
+    scan = _Scan(tenant_id, account_id, scan_id, begun_at)
     noted = await session.update(
         "connections",
         session.scan("connections"),
-        lambda row: _without(row, scan_id),
-        where=lambda row: _waits(row, scan_id, tenant_id=tenant_id),
+        scan.left_of,
+        where=scan.serves,
     )
     return [_swept(row) for row in noted]
 
 
-def _waits(row: Row, scan_id: str, *, tenant_id: str) -> bool:
-    is_ours = row["tenant_id"] == tenant_id and is_kept(row)
-    return is_ours and scan_id in (row["left_sweep"], row["right_sweep"])
+class _Scan(NamedTuple):
+    """A scan that is complete."""
 
+    tenant_id: str
+    account_id: str
+    scan_id: str
+    begun_at: datetime.datetime
 
-def _without(row: Row, scan_id: str) -> Row:
-    """Return the scans that a comparison waits for after this one."""
-    return {
-        name: None if row[name] == scan_id else row[name]
-        for name in ("left_sweep", "right_sweep")
-    }
+    def serves(self, row: Row) -> bool:
+        """Say whether a comparison waits for this scan, or for one before it."""
+        is_ours = row["tenant_id"] == self.tenant_id and is_kept(row)
+        return is_ours and any(self._serves(row, side) for side in ("left", "right"))
+
+    def left_of(self, row: Row) -> Row:
+        """Return the scans that a comparison waits for after this one."""
+        return {
+            f"{side}_sweep": None if self._serves(row, side) else row[f"{side}_sweep"]
+            for side in ("left", "right")
+        }
+
+    def _serves(self, row: Row, side: str) -> bool:
+        waits_for, asked_at = row[f"{side}_sweep"], row["sweep_asked_at"]
+        return (
+            waits_for is not None
+            and row[f"{side}_account"] == self.account_id
+            and (
+                waits_for == self.scan_id
+                or (asked_at is not None and asked_at <= self.begun_at)
+            )
+        )
 
 
 def _swept(row: Row) -> Row:
