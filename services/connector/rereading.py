@@ -75,7 +75,7 @@ class Rereader:
         Raises:
             CallFailed: The account cannot be called now.
         """
-        count, began = 0, self._clock.now()
+        count = 0
         health = _Health()
         at_once = self._transport.calls_at_once(opened.manifest)
         limit = max(at_once, opened.manifest.capabilities.get_batch)
@@ -84,7 +84,6 @@ class Rereader:
             async with self._store.transaction() as work:
                 reads = await work.wanted_reads(claim.ref, before=now, limit=limit)
                 if not reads:
-                    await work.forget_controls(claim.ref, before=began)
                     return count
                 controls: list[RecordId] = []
                 if not health.is_known(now):
@@ -135,6 +134,8 @@ class Rereader:
             await work.forget_wanted_reads(claim.ref, done)
             await work.put_back_reads(claim.ref, left, until=now + AGAIN_AFTER)
             await work.put_back_reads(claim.ref, missed, until=now + UNWELL_FOR)
+            # Here, because a turn with nothing to read does not come this way again.
+            await work.forget_controls(claim.ref, before=asked_at)
             await work.send(*_messages(claim, told))
         if left:
             log.warning("records_not_read", count=len(left))

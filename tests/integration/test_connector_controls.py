@@ -189,6 +189,26 @@ async def test_an_app_that_falls_ill_meanwhile_is_noticed(world):
     assert set(await waiting(world)) == set(ids(1, 7, 8))
 
 
+async def test_controls_asked_for_in_the_midst_of_a_turn_are_forgotten_after_it(world):
+    """They lay there for ever: nothing was left to be read beside them."""
+    others = world.replica()
+    again = ReadRecords(
+        tenant_id=TENANT, account_id=ACCOUNT, record_ids=ids(4), control_ids=ids(1)
+    )
+
+    async def ask_more(request):
+        if request.path.endswith("r00003"):
+            world.vendor.faults.clear()
+            world.clock.move(1)
+            await world.receive(others, again)
+
+    world.vendor.faults.append(ask_more)
+    replica = await ask(world, *ids(3), controls=ids(1))
+    await replica.read()
+    assert await told(world) == dict.fromkeys(ids(1, 3, 4), Presence.LIVE)
+    assert await waiting(world) == {}
+
+
 async def test_controls_alone_are_no_reason_to_read(world):
     replica = await ask(world, controls=ids(1))
     await replica.read()
