@@ -1,7 +1,8 @@
 """Evidence before belief: a record that an app does not know is asked for again.
 
 Two answers well apart, each beside one that shows the app is well, make a deletion. In
-between nothing is written to the record or its counterpart.
+between nothing is written to the record or its counterpart. Of an account that shows
+nobody at all nobody counts as deleted (hazard 70): it is asked again, ever more rarely.
 """
 
 import datetime
@@ -18,8 +19,10 @@ from services.reconciler.engine import model
 from services.reconciler.engine.model import Seen
 from services.reconciler.store import observations
 
-CONFIRM_AFTER: Final = datetime.timedelta(seconds=60)
+CONFIRM_AFTER: Final = observations.ASK_AFTER_MIN
 """How far apart two answers are that make a deletion (hazards, section 4.6)."""
+WELL_FOR: Final = datetime.timedelta(seconds=60)
+"""How long a record that was shown tells that the app is well."""
 ASKED_MAX: Final = 500
 
 
@@ -38,24 +41,30 @@ async def confirm(
         missing,
         tenant_id=tenant_id,
         account_id=account_id,
-        ask_again_at=work.clock.now() + CONFIRM_AFTER,
+        now=work.clock.now(),
     )
-    return [
-        *(each for each in seen if each.record.presence is not Presence.MISSING),
-        *(
-            _deleted(each)
-            for each in missing
-            if each.record.record_id in since
-            and each.read_at - since[each.record.record_id] >= CONFIRM_AFTER
-        ),
+    gone = [
+        each
+        for each in missing
+        if each.record.record_id in since
+        and each.read_at - since[each.record.record_id] >= CONFIRM_AFTER
     ]
+    told = [each for each in seen if each.record.presence is not Presence.MISSING]
+    is_well = any(each.record.presence is Presence.LIVE for each in told)
+    if gone and not is_well:
+        is_well = await observations.is_any_shown(
+            work.transaction,
+            tenant_id=tenant_id,
+            account_id=account_id,
+            since=min(each.read_at for each in gone) - WELL_FOR,
+        )
+    return [*told, *(_deleted(each) for each in gone if is_well)]
 
 
 async def ask_again(work: Work, *, limit: int) -> int:
     """Have records read again that were missed a while ago; returns how many."""
-    now = work.clock.now()
     due = await observations.claim_missing(
-        work.transaction, now=now, again_at=now + CONFIRM_AFTER, limit=limit
+        work.transaction, now=work.clock.now(), limit=limit
     )
     for (tenant_id, account_id), found in groupby(due, key=lambda each: each[:2]):
         await ask(

@@ -161,7 +161,9 @@ class Bench:
 
     async def scan(self, account_id: AccountId, numbers: range) -> None:
         """Observe people of one account as a complete scan."""
-        jobs = [codec.decode(p, FollowAccount) for p in await self._outbox("follow")]
+        wanted = "SELECT payload FROM outbox WHERE subject LIKE $1"
+        payloads = await self._outbox(wanted, "follow")
+        jobs = [codec.decode(payload, FollowAccount) for payload in payloads]
         scan_id = next(j.scan_id for j in jobs if j.account_id == account_id)
         assert scan_id is not None
         starts = range(0, len(numbers), PAGE) or range(1)
@@ -203,8 +205,14 @@ class Bench:
                 return spent
 
     async def take_writes(self) -> list[bytes]:
-        """Take the jobs that wait out of the outbox."""
-        return await self._outbox("write")
+        """Take the writes that wait out of the outbox."""
+        return await self.take_jobs("write")
+
+    async def take_jobs(self, kind: str) -> list[bytes]:
+        """Take the jobs of one kind that wait out of the outbox."""
+        return await self._outbox(
+            "DELETE FROM outbox WHERE subject LIKE $1 RETURNING payload", kind
+        )
 
     async def answer(self, payloads: list[bytes]) -> None:
         """Fold the answers to jobs, all of them written."""
@@ -237,20 +245,8 @@ class Bench:
             read_at=now,
         )
 
-    async def _outbox(self, kind: str) -> list[bytes]:
-        rows = await self.pool.fetch(
-            Query(
-                "take_jobs",
-                "DELETE FROM outbox WHERE subject LIKE $1 RETURNING payload",
-                (f"job.connector.{kind}%",),
-            )
-            if kind == "write"
-            else Query(
-                "read_jobs",
-                "SELECT payload FROM outbox WHERE subject LIKE $1",
-                (f"job.connector.{kind}%",),
-            )
-        )
+    async def _outbox(self, text: str, kind: str) -> list[bytes]:
+        rows = await self.pool.fetch(Query("jobs", text, (f"job.connector.{kind}%",)))
         return [row["payload"] for row in rows]
 
 

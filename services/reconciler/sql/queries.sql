@@ -413,11 +413,18 @@ CROSS JOIN LATERAL (
 WHERE found.digest = wanted.digest;
 
 -- name: note_missing
--- Note that the app did not know these ids when it was asked; returns since when.
+-- Note that the app did not know these ids when it was asked; returns since when. They
+-- are asked for again after as long as they have been missed, within limits.
 UPDATE reconciler.observations
 SET
     missing_since = coalesce(observations.missing_since, gone.read_at),
-    ask_again_at = $ask_again_at
+    ask_again_at = $now::timestamptz + least(
+        greatest(
+            $now::timestamptz - coalesce(observations.missing_since, gone.read_at),
+            $wait_min::interval
+        ),
+        $wait_max::interval
+    )
 FROM unnest($record_ids::text[], $read_at::timestamptz[])
     AS gone (record_id, read_at)
 WHERE observations.tenant_id = $tenant_id
@@ -428,18 +435,45 @@ WHERE observations.tenant_id = $tenant_id
 RETURNING observations.record_id, observations.missing_since;
 
 -- name: claim_missing
--- Records that are to be asked for again, to see whether they are really gone.
+-- Records that are to be asked for again, to see whether they are really gone; each
+-- time after as long as they have been missed, within limits. Nothing is asked of an
+-- account that is lost, or that no running connection reads.
 UPDATE reconciler.observations
-SET ask_again_at = $again_at
+SET ask_again_at = $now::timestamptz + least(
+    greatest($now::timestamptz - missing_since, $wait_min::interval), $wait_max::interval
+)
 WHERE ctid = ANY (ARRAY(
     SELECT due.ctid
     FROM reconciler.observations AS due
     WHERE due.ask_again_at <= $now
+        AND EXISTS (
+            SELECT reader.connection_id
+            FROM reconciler.connections AS reader
+            WHERE reader.tenant_id = due.tenant_id
+                AND (
+                    reader.left_account = due.account_id
+                    OR reader.right_account = due.account_id
+                )
+                AND reader.state IN ('scanning', 'syncing', 'live')
+                AND reader.deleted_at IS NULL
+        )
     ORDER BY due.ask_again_at
     LIMIT $limit
     FOR UPDATE SKIP LOCKED
 ))
 RETURNING tenant_id, account_id, record_id;
+
+-- name: is_any_shown
+-- Whether an account has shown a record since then, which tells that its app is well.
+SELECT EXISTS (
+    SELECT record_id
+    FROM reconciler.observations
+    WHERE tenant_id = $tenant_id
+        AND account_id = $account_id
+        AND is_live
+        AND missing_since IS NULL
+        AND read_at >= $since
+) AS is_shown;
 
 -- name: find_controls
 -- A few records of an account that were there lately.

@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -22,6 +23,9 @@ SHARERS_MAX = 20
 CONTROLS_MAX = 3
 EMAILS_MAX = 50
 """Addresses of one record that are looked for."""
+ASK_AFTER_MIN: Final = datetime.timedelta(seconds=60)
+ASK_AFTER_MAX: Final = datetime.timedelta(hours=6)
+"""How long a missed record waits until it is asked for again, at least and at most."""
 
 Place = tuple[AccountId, RecordId]
 """A record, wherever it is."""
@@ -106,7 +110,7 @@ async def note_missing(
     *,
     tenant_id: TenantId,
     account_id: AccountId,
-    ask_again_at: datetime.datetime,
+    now: datetime.datetime,
 ) -> dict[RecordId, datetime.datetime]:
     """Note that an app did not know these ids; returns since when, by our records."""
     ordered = sorted(missing, key=lambda each: each.record.record_id)
@@ -116,7 +120,9 @@ async def note_missing(
             account_id=account_id,
             record_ids=[each.record.record_id for each in ordered],
             read_at=[each.read_at for each in ordered],
-            ask_again_at=ask_again_at,
+            now=now,
+            wait_min=ASK_AFTER_MIN,
+            wait_max=ASK_AFTER_MAX,
         )
     )
     return {row["record_id"]: row["missing_since"] for row in rows}
@@ -126,16 +132,31 @@ async def claim_missing(
     transaction: Transaction,
     *,
     now: datetime.datetime,
-    again_at: datetime.datetime,
     limit: int,
 ) -> list[tuple[TenantId, AccountId, RecordId]]:
     """Take records that are to be asked for again, to see whether they are gone."""
     rows = await transaction.fetch(
-        Q["claim_missing"](now=now, again_at=again_at, limit=limit)
+        Q["claim_missing"](
+            now=now, wait_min=ASK_AFTER_MIN, wait_max=ASK_AFTER_MAX, limit=limit
+        )
     )
     return sorted(
         (row["tenant_id"], row["account_id"], row["record_id"]) for row in rows
     )
+
+
+async def is_any_shown(
+    transaction: Transaction,
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+    since: datetime.datetime,
+) -> bool:
+    """Say whether an account has shown any record since then."""
+    row = await transaction.fetch_row(
+        Q["is_any_shown"](tenant_id=tenant_id, account_id=account_id, since=since)
+    )
+    return row is not None and bool(row["is_shown"])
 
 
 async def find_controls(

@@ -19,7 +19,6 @@ from tests.contract.stores.program import act, plain
 from tests.contract.stores.reconciler_records import RecordsPlayer
 from tests.contract.stores.reconciler_words import (
     CONNECTIONS,
-    LEASE,
     REASONS,
     RECORDS,
     SCANS,
@@ -88,14 +87,13 @@ class CarePlayer(RecordsPlayer):
             missing,
             tenant_id=TENANT,
             account_id=self.account(),
-            ask_again_at=self.time(),
+            now=self.time(),
         )
 
     @act(weight=3, group="missing")
     async def claim_missing(self, work: Work) -> object:
-        now = self.clock.now()
         return await observations.claim_missing(
-            work.transaction, now=now, again_at=now + LEASE, limit=100
+            work.transaction, now=self.clock.now(), limit=100
         )
 
     @act(is_narrow=True, group="missing")
@@ -112,6 +110,12 @@ class CarePlayer(RecordsPlayer):
             ),
             await observations.count_live(
                 work.transaction, tenant_id=TENANT, account_id=account_id
+            ),
+            await observations.is_any_shown(
+                work.transaction,
+                tenant_id=TENANT,
+                account_id=account_id,
+                since=self.time(),
             ),
         ]
 

@@ -1,0 +1,131 @@
+"""How long and how often records are asked for that an app does not know."""
+
+import datetime
+
+import pytest
+
+from proto import codec
+from proto.auth import AccountLost
+from proto.connector import ContactsObserved, ReadRecords
+from proto.ids import RecordId
+from proto.record import Presence, Record
+from services.chassis.loops import Wake
+from services.chassis.queries import Query
+from services.reconciler.config import Config
+from services.reconciler.sweeping import Sweeper
+from tests.bench import planning
+from tests.integration.reconciler.test_time import bench
+
+__all__ = ["bench"]
+
+CONFIG = Config(database_url="", nats_url="")
+LEFT, TENANT = planning.LEFT, planning.TENANT
+ALL = range(3)
+DAY = datetime.timedelta(days=1)
+STEP_S = 30
+GONE = Query("gone", "SELECT record_id FROM observations WHERE NOT is_live", ())
+SET_STATE = "UPDATE connections SET state = "
+
+
+def known(number: int, presence: Presence = Presence.LIVE) -> Record:
+    fields = planning.person(number) if presence is Presence.LIVE else {}
+    return Record(
+        record_id=RecordId(f"{LEFT}-{number}"),
+        version="1",
+        fields=fields,
+        presence=presence,
+    )
+
+
+async def show(bench: planning.Bench, *records: Record) -> None:
+    await bench.take(
+        ContactsObserved(
+            tenant_id=TENANT,
+            account_id=LEFT,
+            records=records,
+            read_at=bench.clock.now(),
+        )
+    )
+
+
+async def miss(bench: planning.Bench, *numbers: int) -> None:
+    await show(bench, *(known(number, Presence.MISSING) for number in numbers))
+
+
+async def asked(bench: planning.Bench) -> list[ReadRecords]:
+    sweeper = Sweeper(bench.store, config=CONFIG, clock=bench.clock, wake=Wake())
+    await sweeper.ask()
+    return [codec.decode(p, ReadRecords) for p in await bench.take_jobs("read_records")]
+
+
+async def asked_in(bench: planning.Bench, time: datetime.timedelta) -> int:
+    """Let time pass; return how often something was asked in it."""
+    steps = int(time.total_seconds()) // STEP_S
+    count = 0
+    for _ in range(steps):
+        bench.clock.move(STEP_S)
+        count += len(await asked(bench))
+    return count
+
+
+async def gone(bench: planning.Bench) -> int:
+    return len(await bench.pool.fetch(GONE))
+
+
+async def test_of_an_account_that_shows_nobody_nobody_is_deleted(bench):
+    """Hazard 70: an app that knows no id at all may just be unwell."""
+    await miss(bench, *ALL)
+    bench.clock.move(61)
+    (job,) = await asked(bench)
+    assert job.control_ids == ()
+    await miss(bench, *ALL)
+    assert await gone(bench) == 0
+
+
+async def test_once_it_shows_anybody_the_others_are_deleted(bench):
+    await miss(bench, *ALL)
+    bench.clock.move(61)
+    await show(bench, known(7))
+    await miss(bench, *ALL)
+    assert await gone(bench) == len(ALL)
+
+
+async def test_what_was_shown_long_ago_tells_nothing_about_today(bench):
+    await miss(bench, 0, 1)
+    bench.clock.move(600)
+    await miss(bench, 0, 1)
+    assert await gone(bench) == 0
+
+
+async def test_what_is_missed_for_long_is_asked_for_ever_more_rarely(bench):
+    await miss(bench, *ALL)
+    assert await asked_in(bench, DAY) <= 12
+    assert 3 <= await asked_in(bench, DAY) <= 5, "and never forgotten"
+
+
+async def test_nothing_is_asked_of_a_lost_account(bench):
+    await miss(bench, *ALL)
+    lost = AccountLost(tenant_id=TENANT, account_id=LEFT, at=bench.clock.now())
+    await bench.take(lost)
+    assert await asked_in(bench, DAY / 24) == 0
+
+
+async def test_nothing_is_asked_while_a_connection_is_paused(bench):
+    """Behaviour 31: pause stops reading."""
+    await miss(bench, *ALL)
+    await set_state(bench, "paused")
+    assert await asked_in(bench, DAY / 24) == 0
+    await set_state(bench, "live")
+    assert len(await asked(bench)) == 1
+
+
+async def set_state(bench: planning.Bench, state: str) -> None:
+    async with bench.pool.transaction() as transaction:
+        await transaction.execute(Query("s", f"{SET_STATE} '{state}'", ()))
+
+
+@pytest.mark.parametrize("number", ALL)
+async def test_a_record_shown_again_is_not_asked_for_any_more(bench, number):
+    await miss(bench, number)
+    await show(bench, known(number))
+    assert await asked_in(bench, DAY / 24) == 0
