@@ -150,6 +150,14 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple["Pair", ...] = ()
     """Mappings that share fields; they are merged one by one and written together."""
 
+    @property
+    def is_two_way(self) -> bool:
+        """Say whether edits of either side go to the other."""
+        return all(
+            part.left.is_written and part.right.is_written
+            for part in self.parts or (self,)
+        )
+
     def end(self, side: Side) -> PairEnd:
         """Return one side."""
         return self.left if side is LEFT else self.right

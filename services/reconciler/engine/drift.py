@@ -7,21 +7,20 @@ from services.reconciler.engine.case import Case
 def of(case: Case) -> tuple[str, ...]:
     """Return the mappings that are out of step although nothing is to be done.
 
-    Both records are compared as if they had just met. What would be written then, and
-    is not held, has been missed.
+    Neither side differs from its shadow, so that the planner would never look again.
+    What would be written if both had just met has been missed, unless it is held or
+    was left apart by a decision that the link remembers.
     """
-    sides = case.sides()
     if not diff.is_unchanged(case.link, left=case.left, right=case.right):
         return ()
-    held = {hold.mapping_id for hold in case.link.held}
-    met = weigh.weigh(sides._replace(old_left={}, old_right={}), case.config)
+    link, sides = case.link, case.sides()
+    held = {hold.mapping_id for hold in link.held}
     return tuple(
         sorted(
-            {
-                want.pair.mapping.mapping_id
-                for wants in met.wants.values()
-                for want in wants
-                if want.pair.mapping.mapping_id not in held
-            }
+            pair.mapping.mapping_id
+            for pair in case.config.pairs
+            if pair.mapping.mapping_id not in held
+            and diff.is_known(pair, sides)
+            and weigh.missed(pair, sides, known=link.apart)
         )
     )

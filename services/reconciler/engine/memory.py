@@ -19,6 +19,16 @@ class Learned(msgspec.Struct, frozen=True, kw_only=True):
     got: str
 
 
+class Apart(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that one side says and the other does not, and that is left so."""
+
+    mapping_id: str
+    side: Side
+    """Who says it."""
+    form: str
+    """A digest of what it says, and in which part of the mapping."""
+
+
 class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An action that was carried out on one side."""
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from proto.reconciler import LEFT, RIGHT, Side
+from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from services.reconciler.engine import diff, lenses, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom, Atoms, firsts, fullnames, parts
@@ -77,6 +77,29 @@ def merge(pair: Pair, sides: Sides) -> Merged:
     if not pair.right.is_written:
         from_left = {}
     return Merged(from_right, from_left, tuple(dict.fromkeys(lost)), is_first)
+
+
+def apart(pair: Pair, sides: Sides) -> dict[Side, Atoms]:
+    """Return what each side says that the other does not, wherever it may go.
+
+    Both are compared as at a first match: the shadows have to be empty.
+    """
+    if pair.parts:
+        by_part = [apart(part, sides) for part in pair.parts]
+        return {
+            side: parts.joined({n: each[side] for n, each in enumerate(by_part)})
+            for side in SIDES
+        }
+    if pair.mapping.lens is Lens.NAME:
+        now = {side: sides.now(side) for side in SIDES}
+        if fullnames.is_alike(pair, now, forms=sides.forms):
+            return {side: {} for side in SIDES}
+    found = {side: _edits(pair, side, sides=sides, is_first=True) for side in SIDES}
+    left, right = found[Side.LEFT], found[Side.RIGHT]
+    for key in [key for key in left if key in right]:
+        if _agree(left[key], right[key], lens=pair.mapping.lens):
+            del left[key], right[key]
+    return found
 
 
 def residue(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:

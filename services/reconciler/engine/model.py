@@ -24,11 +24,12 @@ from services.reconciler.engine.config import (
     PairEnd,
     SideConfig,
 )
-from services.reconciler.engine.memory import Act, Carried, Learned, Step
+from services.reconciler.engine.memory import Act, Apart, Carried, Learned, Step
 
 __all__ = [
     "NOTHING",
     "Act",
+    "Apart",
     "Candidate",
     "Carried",
     "Cause",
@@ -152,6 +153,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     left: Shadow | None = None
     right: Shadow | None = None
     learned: tuple[Learned, ...] = ()
+    apart: tuple[Apart, ...] = ()
+    """What the sides say differently, and is to stay so."""
     acts: tuple[Act, ...] = ()
     """What rules and options have done to the records besides."""
     carried: tuple[Carried, ...] = ()

@@ -147,10 +147,11 @@ def _plan_both(case: Case) -> Plan:
         if reason is Reason.OUT_OF_RULES:
             return _leave(case)
         return rest.plan(case, state, reason=reason)
-    weighed = weigh.weigh(case.sides(), case.config)
+    weighed = weigh.weigh(case.sides(), case.config, known=case.link.apart)
     case = case.changed(
         left=Shadow(values=weighed.left),
         right=Shadow(values=weighed.right),
+        apart=weighed.apart,
         has_email=case.link.has_email or all(has_email.values()),
     )
     weighed = _without_oscillating(case, weighed)

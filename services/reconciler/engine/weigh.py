@@ -7,11 +7,11 @@ import msgspec
 
 from proto.fields import Fields
 from proto.reconciler import LEFT, RIGHT, SIDES, Side
-from services.reconciler.engine import canon, diff, guards, lenses, merge, model
+from services.reconciler.engine import apart, canon, diff, guards, lenses, merge, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom
 from services.reconciler.engine.merge import Merged
-from services.reconciler.engine.model import Config, Hold, Lens, Pair, Reason
+from services.reconciler.engine.model import Apart, Config, Hold, Lens, Pair, Reason
 
 _COPY: Final = Lens.COPY
 _IN_STEP: Final = Merged({}, {}, (), False)
@@ -33,13 +33,20 @@ class Weighed(NamedTuple):
     left: Fields
     """The shadows, with the mappings that are in step brought up to date."""
     right: Fields
+    apart: tuple[Apart, ...]
+    """What stays different on purpose once all that is written."""
 
 
-def weigh(sides: Sides, config: Config) -> Weighed:
-    """Merge every mapping; find what is in step, what to write, what is held."""
+def weigh(sides: Sides, config: Config, *, known: tuple[Apart, ...] = ()) -> Weighed:
+    """Merge every mapping; find what is in step, what to write, what is held.
+
+    Args:
+        known: What is different on purpose so far.
+    """
     wants: dict[Side, list[Want]] = {LEFT: [], RIGHT: []}
     holds: list[Hold] = []
     in_step: list[Pair] = []
+    stays_apart: dict[str, tuple[Apart, ...]] = {}
     for pair in diff.touched(config, sides):
         if not diff.is_known(pair, sides):
             continue
@@ -50,14 +57,32 @@ def weigh(sides: Sides, config: Config) -> Weighed:
             continue
         for side, fields in needed.items():
             wants[side].append(Want(pair, merged, fields))
+        if known or not pair.is_two_way:
+            stays_apart[pair.mapping.mapping_id] = tuple(
+                apart.after(pair, sides, merged=merged, known=known)
+            )
         if not needed:
             in_step.append(pair)
+    kept = [each for each in known if each.mapping_id not in stays_apart]
+    fresh = [each for found in stays_apart.values() for each in found]
     return Weighed(
         wants,
         tuple(holds),
         _brought_up_to_date(in_step, LEFT, sides=sides),
         _brought_up_to_date(in_step, RIGHT, sides=sides),
+        tuple(kept + fresh),
     )
+
+
+def missed(pair: Pair, sides: Sides, *, known: tuple[Apart, ...]) -> dict[Side, Fields]:
+    """Return what would be written if both sides had just met (hazard 29).
+
+    Nothing where they are apart on purpose, or cannot say what the other says.
+    """
+    merged = apart.missed(pair, sides, known=known)
+    needed = _needed(pair, sides, merged=merged)
+    reason = _hindrance(pair, sides, merged=merged, needed=needed)
+    return needed if reason is None else {}
 
 
 def _brought_up_to_date(in_step: list[Pair], side: Side, *, sides: Sides) -> Fields:
@@ -72,13 +97,18 @@ def _brought_up_to_date(in_step: list[Pair], side: Side, *, sides: Sides) -> Fie
 def _merged(pair: Pair, sides: Sides) -> tuple[Merged, dict[Side, Fields]]:
     """Merge a mapping; return also what has to change on which side."""
     merged = merge.merge(pair, sides)
+    return merged, _needed(pair, sides, merged=merged)
+
+
+def _needed(pair: Pair, sides: Sides, *, merged: Merged) -> dict[Side, Fields]:
+    """Return what has to change on which side."""
     needed = {}
     for side in SIDES:
         if merged.to(side):
             fields = fields_for(pair, side, sides=sides, merged=merged)
             if fields:
                 needed[side] = fields
-    return merged, needed
+    return needed
 
 
 def _copied_once(pair: Pair, sides: Sides) -> tuple[Merged, dict[Side, Fields]] | None:

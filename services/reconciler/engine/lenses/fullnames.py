@@ -3,10 +3,20 @@
 An edit changes the part that changed, and the words of it only.
 """
 
+from collections.abc import Mapping
+
 from proto.fields import Fields, Value
+from proto.reconciler import Side
 from services.reconciler.engine import canon, names
 from services.reconciler.engine.config import Pair, PairEnd
-from services.reconciler.engine.lenses.atoms import Atom, Atoms, Ends, Target
+from services.reconciler.engine.items import Known
+from services.reconciler.engine.lenses.atoms import (
+    Atom,
+    Atoms,
+    Ends,
+    Target,
+    normal,
+)
 
 
 def changes(ends: Ends) -> Atoms:
@@ -30,6 +40,20 @@ def is_same(pair: Pair, *, left: Fields, right: Fields) -> bool:
         for end, values in ((pair.left, left), (pair.right, right))
     ]
     return shown[0] == shown[1]
+
+
+def is_alike(
+    pair: Pair, sides: Mapping[Side, Fields], *, forms: Mapping[Side, Known]
+) -> bool:
+    """Say whether both sides hold the same words, by what their apps were given.
+
+    Apps write capitals as they like, and word by word, so they tell nothing here.
+    """
+    shown = [
+        canon.name(" ".join(filter(None, normal(end, sides[end.side], forms=forms))))
+        for end in (pair.left, pair.right)
+    ]
+    return shown[0].casefold() == shown[1].casefold()
 
 
 def _parts_changed(ends: Ends) -> Atoms:
