@@ -76,7 +76,11 @@ def progress_of(account: Account, *, own_scan_id: ScanId) -> ScanProgress:
 def after_page(
     account: Account, progress: ScanProgress, *, page: Page, message_count: int
 ) -> ScanProgress:
-    """Return where the scan is once a page of it is told."""
+    """Return where the scan is once a page of it is told.
+
+    Changes are read on from where they were read to before: a scan shows nobody that
+    was deleted since then. Only who has no such place begins where the scan did.
+    """
     after = msgspec.structs.replace(
         progress,
         scan_cursor=page.next,
@@ -92,7 +96,7 @@ def after_page(
         after,
         scan_id=None,
         done_scan_id=progress.scan_id if is_wanted else account.done_scan_id,
-        changes_cursor=page.resume,
+        changes_cursor=account.changes_cursor or page.resume,
     )
 
 

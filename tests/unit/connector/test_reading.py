@@ -102,6 +102,16 @@ def test_an_own_scan_does_not_stand_for_the_wanted_one():
     assert after.changes_cursor == "r"
 
 
+def test_changes_are_read_on_from_where_they_were_read_to_before_a_scan():
+    """Who was deleted between the last changes and a scan is told by neither else."""
+    progress = observing.progress_of(ACCOUNT, own_scan_id=OWN)
+    after = observing.after_page(
+        ACCOUNT, progress, page=Page(records=(), resume="r"), message_count=1
+    )
+    assert (after.done_scan_id, after.scan_id) == ("scan_2", None)
+    assert after.changes_cursor == "c"
+
+
 @given(
     sizes=st.lists(st.integers(min_value=0, max_value=2_000), min_size=1, max_size=4)
 )
