@@ -9,8 +9,7 @@ from proto.connector import Capabilities
 from proto.ids import RecordId
 from proto.reconciler import Direction, RecordState, Side
 from proto.record import Presence
-from services.reconciler.engine import drift, guards
-from services.reconciler.engine.case import Case
+from services.reconciler.engine import guards
 from services.reconciler.engine.model import NOTHING, Reason, Seen, other
 from services.reconciler.engine.plan import plan
 from tests.engine import world
@@ -191,36 +190,3 @@ def test_b33_clearing_a_field_counts_as_undoing():
     pair.settle()
     assert pair.right["title"] is None
     assert pair.writes[0].is_destructive
-
-
-def drift_of(pair: Pair) -> tuple[str, ...]:
-    case = Case(pair.link, pair.seen(LEFT), pair.seen(RIGHT), pair.config, pair.now, "")
-    return drift.of(case)
-
-
-def test_a_comparison_finds_what_was_missed_and_only_that():
-    """Hazard 29: neither changed, but different."""
-    pair = pair_with()
-    assert drift_of(pair) == ()
-    pair.edit(RIGHT, org="Luna")
-    assert drift_of(pair) == (), "an edit is not drift: it is planned"
-    shadow = msgspec.structs.replace(
-        pair.link.right,
-        values={**pair.link.right.values, "org": "Luna"},
-        digest=pair.seen(RIGHT).digest,
-    )
-    pair.link = msgspec.structs.replace(pair.link, right=shadow)
-    assert drift_of(pair) == ("company",)
-
-
-def test_what_an_app_cut_short_is_no_drift():
-    pair = pair_with()
-    pair.normalise[RIGHT] = lambda fields: {
-        **fields,
-        "org": fields["org"][:10] if fields["org"] else None,
-    }
-    pair.edit(LEFT, company="A very long name of a company")
-    pair.settle()
-    assert pair.right["org"] == "A very lon"
-    assert drift_of(pair) == ()
-    assert isinstance(pair.seen(LEFT), Seen)

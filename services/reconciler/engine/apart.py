@@ -6,32 +6,16 @@ remembers such differences until they are written over or gone.
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final
 
 from proto.reconciler import SIDES, Side
 from services.reconciler.engine import diff, merge, model
 from services.reconciler.engine.diff import Sides
-from services.reconciler.engine.lenses import Atom
+from services.reconciler.engine.lenses import fullnames
 from services.reconciler.engine.merge import Merged
-from services.reconciler.engine.model import Apart, Pair
+from services.reconciler.engine.model import Apart, Lens, Pair
 
-_END_OF_KEY = "\x1f"
-
-
-class Difference(NamedTuple):
-    """One atom that one side says and the other does not."""
-
-    side: Side
-    key: str
-    atom: Atom
-
-    def of(self, pair: Pair) -> Apart:
-        """Return it the way a link remembers it."""
-        said = f"{self.key}{_END_OF_KEY}{self.atom.canon}"
-        form = hashlib.blake2b(
-            said.encode("utf-8", "surrogatepass"), digest_size=8
-        ).hexdigest()
-        return Apart(mapping_id=pair.mapping.mapping_id, side=self.side, form=form)
+_NOTHING: Final = Merged({}, {}, (), is_first=False)
 
 
 def after(
@@ -43,50 +27,82 @@ def after(
     others were known before, or they are drift.
     """
     known = [each for each in known if each.mapping_id == pair.mapping.mapping_id]
-    is_left_alone = any(
-        _goes_nowhere(pair, side)
-        and (
-            diff.is_first_match(pair, sides)
-            or not diff.is_raw_equal(
-                pair.end(side), sides.old(side), now=sides.now(side)
-            )
-        )
-        for side in SIDES
-    )
+    is_left_alone = _is_left_alone(pair, sides)
     if not known and not is_left_alone:
         return
-    written = merged.to_left.keys() | merged.to_right.keys()
-    for each in differences(pair, sides):
-        remembered = each.of(pair)
-        if each.key not in written and (is_left_alone or remembered in known):
-            yield remembered
+    for each in _differences(pair, sides, written=merged):
+        if is_left_alone or each in known:
+            yield each
 
 
 def missed(pair: Pair, sides: Sides, *, known: Iterable[Apart]) -> Merged:
     """Return what would go where at a first match, without what is apart on purpose."""
-    known = frozenset(known)
-    fresh = {
-        (each.side, each.key)
-        for each in differences(pair, sides)
-        if each.of(pair) not in known
-    }
     met = merge.merge(pair, sides._replace(old_left={}, old_right={}))
+    fresh = set(_differences(pair, sides, written=_NOTHING)) - set(known)
+    if pair.mapping.lens is Lens.NAME:
+        # Words cannot be told from parts one by one, so that they go together.
+        sides_fresh = {each.side for each in fresh}
+        return met._replace(
+            to_left=met.to_left if Side.RIGHT in sides_fresh else {},
+            to_right=met.to_right if Side.LEFT in sides_fresh else {},
+        )
     to_left, to_right = (
-        {k: atom for k, atom in met.to(side).items() if (model.other(side), k) in fresh}
+        {
+            key: atom
+            for key, atom in met.to(side).items()
+            if _apart(pair, model.other(side), key=key, said=atom.canon) in fresh
+        }
         for side in SIDES
     )
     return met._replace(to_left=to_left, to_right=to_right)
 
 
-def differences(pair: Pair, sides: Sides) -> Iterator[Difference]:
-    """Yield what each side says that the other does not, wherever it may go."""
+def _is_left_alone(pair: Pair, sides: Sides) -> bool:
+    """Say whether edits of a side have just been seen that are not carried."""
+    is_first = diff.is_first_match(pair, sides)
+    return any(
+        not part.end(model.other(side)).is_written
+        and (
+            is_first
+            or not diff.is_raw_equal(
+                part.end(side), sides.old(side), now=sides.now(side)
+            )
+        )
+        for part in pair.parts or (pair,)
+        for side in SIDES
+    )
+
+
+def _differences(pair: Pair, sides: Sides, *, written: Merged) -> Iterator[Apart]:
+    """Yield what each side says that the other does not, but for what is written."""
+    if pair.mapping.lens is Lens.NAME:
+        yield from _words_apart(pair, sides, written=written)
+        return
+    done = written.to_left.keys() | written.to_right.keys()
     said = merge.apart(pair, sides._replace(old_left={}, old_right={}))
     for side, atoms in said.items():
         for key, atom in atoms.items():
-            yield Difference(side, key, atom)
+            if key not in done:
+                yield _apart(pair, side, key=key, said=atom.canon)
 
 
-def _goes_nowhere(pair: Pair, side: Side) -> bool:
-    """Say whether some edits of a side are not carried to the other."""
-    parts = pair.parts or (pair,)
-    return any(not part.end(model.other(side)).is_written for part in parts)
+def _words_apart(pair: Pair, sides: Sides, *, written: Merged) -> Iterator[Apart]:
+    """Yield the words of a name that the other side lacks, each as often as it does."""
+    has = {
+        side: fullnames.words(pair.end(side), sides.now(side), forms=sides.forms)
+        for side in SIDES
+    }
+    for side in SIDES:
+        opposite = model.other(side)
+        lacked = has[side] - has[opposite]
+        for atom in written.to(opposite).values():
+            lacked.subtract(atom.canon.casefold().split())
+        for word, count in lacked.items():
+            for number in range(count):
+                yield _apart(pair, side, key=str(number), said=word)
+
+
+def _apart(pair: Pair, side: Side, *, key: str, said: str) -> Apart:
+    text = f"{key}\x1f{said}".encode("utf-8", "surrogatepass")
+    form = hashlib.blake2b(text, digest_size=8).hexdigest()
+    return Apart(mapping_id=pair.mapping.mapping_id, side=side, form=form)

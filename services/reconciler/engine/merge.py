@@ -90,10 +90,6 @@ def apart(pair: Pair, sides: Sides) -> dict[Side, Atoms]:
             side: parts.joined({n: each[side] for n, each in enumerate(by_part)})
             for side in SIDES
         }
-    if pair.mapping.lens is Lens.NAME:
-        now = {side: sides.now(side) for side in SIDES}
-        if fullnames.is_alike(pair, now, forms=sides.forms):
-            return {side: {} for side in SIDES}
     found = {side: _edits(pair, side, sides=sides, is_first=True) for side in SIDES}
     left, right = found[Side.LEFT], found[Side.RIGHT]
     for key in [key for key in left if key in right]:

@@ -9,6 +9,7 @@ from proto.reconciler import RecordState, Side
 from proto.record import Presence
 from services.connector import remainder
 from services.reconciler.engine import (
+    apart,
     consent,
     creation,
     evidence,
@@ -236,6 +237,13 @@ MUTANTS: Final = (
             Change(merge, "_edits", _empty_too),
         ),
         hidden_by="the lenses, to which an empty field that was never seen is no edit",
+    ),
+    Mutant(
+        name="left_apart_forgotten",
+        hazards=(29, 66),
+        removes="Nobody remembers that edits of a one-way target were to stay there.",
+        changes=(Change(apart, "after", always(())),),
+        needs=("sweeps",),
     ),
     Mutant(
         name="rivals_ignored",

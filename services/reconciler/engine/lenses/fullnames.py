@@ -3,6 +3,7 @@
 An edit changes the part that changed, and the words of it only.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 from proto.fields import Fields, Value
@@ -42,18 +43,13 @@ def is_same(pair: Pair, *, left: Fields, right: Fields) -> bool:
     return shown[0] == shown[1]
 
 
-def is_alike(
-    pair: Pair, sides: Mapping[Side, Fields], *, forms: Mapping[Side, Known]
-) -> bool:
-    """Say whether both sides hold the same words, by what their apps were given.
+def words(end: PairEnd, values: Fields, *, forms: Mapping[Side, Known]) -> Counter[str]:
+    """Return the words that a side has, by what its app was given.
 
     Apps write capitals as they like, and word by word, so they tell nothing here.
     """
-    shown = [
-        canon.name(" ".join(filter(None, normal(end, sides[end.side], forms=forms))))
-        for end in (pair.left, pair.right)
-    ]
-    return shown[0].casefold() == shown[1].casefold()
+    texts = normal(end, values, forms=forms)
+    return Counter(word for text in texts for word in text.casefold().split())
 
 
 def _parts_changed(ends: Ends) -> Atoms:

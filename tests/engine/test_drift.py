@@ -1,0 +1,229 @@
+"""Hazard 29: both sides differ though neither was touched, and nobody decided so."""
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from proto.reconciler import Direction, RecordState, Side
+from services.reconciler.engine import drift
+from services.reconciler.engine.case import Case
+from services.reconciler.engine.model import Seen
+from tests.engine.strategies import left_edits, lefts, right_edits, rights
+from tests.engine.test_machine import NORMALISE
+from tests.engine.world import Pair, config, items
+
+LEFT, RIGHT = Side.LEFT, Side.RIGHT
+BOTH, TO_LEFT, TO_RIGHT = Direction.BOTH, Direction.TO_LEFT, Direction.TO_RIGHT
+DIRECTIONS = (BOTH, TO_LEFT, TO_RIGHT)
+
+
+def linked(direction=BOTH, **options) -> Pair:
+    left = {
+        "email": "a@x.com",
+        "first": "Ana",
+        "last": "Garcia",
+        "job": "Owner",
+        "company": "Sol",
+        "phones": items("+1 202 555 0101", "+1 202 555 0102"),
+    }
+    right = {
+        "fn": left["first"] + " " + left["last"],
+        "emails": items("a@x.com"),
+        "title": "Owner",
+        "org": "Sol",
+        "tel": left["phones"],
+    }
+    pair = Pair(config(direction=direction, **options), left, right)
+    pair.settle()
+    pair.writes.clear()
+    return pair
+
+
+def drift_of(pair: Pair) -> tuple[str, ...]:
+    case = Case(pair.link, pair.seen(LEFT), pair.seen(RIGHT), pair.config, pair.now, "")
+    return drift.of(case)
+
+
+def lose(pair: Pair, side: Side, **fields: object) -> None:
+    """Have an edit of a side taken for carried, though it never was."""
+    pair.edit(side, **fields)
+    shadows = {}
+    for each in (LEFT, RIGHT):
+        known = pair.link.shadow(each).values
+        changed = {i: fields[i] for i in fields if each is side}
+        shadows[each.value] = msgspec.structs.replace(
+            pair.link.shadow(each),
+            values={**known, **changed},
+            digest=pair.seen(each).digest,
+        )
+    pair.link = msgspec.structs.replace(pair.link, **shadows)
+    assert pair.plan().intent is None, "nobody would ever look again"
+
+
+def direct(pair: Pair, direction: Direction, *, winner: Side = LEFT) -> None:
+    version = pair.config.version + 1
+    pair.config = config(direction=direction, winner=winner, version=version)
+    pair.settle()
+
+
+@pytest.mark.parametrize("direction", [BOTH, TO_LEFT])
+def test_an_edit_is_no_drift_before_it_is_planned_or_after(direction):
+    pair = linked(direction)
+    assert drift_of(pair) == ()
+    pair.edit(RIGHT, org="Luna")
+    assert drift_of(pair) == (), "an edit is not drift: it is planned"
+    pair.settle()
+    assert drift_of(pair) == ()
+
+
+@pytest.mark.parametrize(
+    ("direction", "side"), [(BOTH, LEFT), (BOTH, RIGHT), (TO_RIGHT, LEFT)]
+)
+@pytest.mark.parametrize("mapping_id", ["company", "phone", "name"])
+def test_what_was_missed_is_found(direction, side, mapping_id):
+    pair = linked(direction)
+    fields = {
+        ("company", LEFT): {"company": "Luna"},
+        ("company", RIGHT): {"org": "Luna"},
+        ("phone", LEFT): {"phones": items("+1 202 555 0101", "+49 30 901820")},
+        ("phone", RIGHT): {"tel": items("+1 202 555 0101", "+49 30 901820")},
+        ("name", LEFT): {"last": "Soto"},
+        ("name", RIGHT): {"fn": "Ana Soto"},
+    }
+    lose(pair, side, **fields[mapping_id, side])
+    assert drift_of(pair) == (mapping_id,)
+
+
+def test_what_people_edit_on_the_target_of_one_way_is_left_apart():
+    """It was reported every day: nothing that they write there goes back."""
+    pair = linked(TO_RIGHT)
+    pair.edit(RIGHT, org="Luna", fn="Somebody Else", tel=None)
+    assert pair.settle() == 0
+    assert drift_of(pair) == ()
+
+
+def test_what_was_missed_is_found_beside_what_is_apart_on_purpose():
+    pair = linked(TO_RIGHT)
+    pair.edit(RIGHT, org="Luna", tel=items("+1 202 555 0102"))
+    assert pair.settle() == 0
+    lose(pair, LEFT, job="Boss")
+    assert drift_of(pair) == ("job_title",)
+    lose(pair, LEFT, phones=items("+1 202 555 0101", "+49 30 901820"))
+    assert drift_of(pair) == ("job_title", "phone")
+
+
+def test_what_was_written_over_is_apart_no_more():
+    pair = linked(TO_RIGHT)
+    pair.edit(RIGHT, org="Luna")
+    pair.settle()
+    pair.edit(LEFT, company="Mar")
+    assert pair.settle() == 1
+    assert pair.link.apart == ()
+    lose(pair, LEFT, company="Sol")
+    assert drift_of(pair) == ("company",)
+
+
+@pytest.mark.parametrize("then", DIRECTIONS)
+def test_other_settings_make_no_drift_of_what_was_left_apart(then):
+    """Settings replay no old edits (hazard 67), so that it stays apart."""
+    pair = linked(TO_RIGHT)
+    pair.edit(RIGHT, org="Luna", fn="Somebody Else", tel=items("+49 30 901820"))
+    pair.settle()
+    direct(pair, then, winner=RIGHT)
+    assert pair.left["company"] == "Sol"
+    assert drift_of(pair) == ()
+
+
+def test_what_an_app_cut_short_is_no_drift():
+    pair = linked()
+    pair.normalise[RIGHT] = lambda fields: {
+        **fields,
+        "org": fields["org"][:10] if fields["org"] else None,
+    }
+    pair.edit(LEFT, company="A very long name of a company")
+    pair.settle()
+    assert pair.right["org"] == "A very lon"
+    assert drift_of(pair) == ()
+    assert isinstance(pair.seen(LEFT), Seen)
+
+
+@pytest.mark.parametrize("side", [LEFT, RIGHT])
+def test_capitals_that_an_app_sets_in_a_name_are_no_drift(side):
+    """A full name and its parts cannot learn each other's capitals."""
+    pair = linked()
+
+    def shouted(fields):
+        names = ("fn",) if side is RIGHT else ("first", "last")
+        return {**fields, **{n: fields[n] and fields[n].title() for n in names}}
+
+    pair.normalise[side] = shouted
+    if side is RIGHT:
+        pair.edit(LEFT, first="maría", last="garcia d'arc")
+    else:
+        pair.edit(RIGHT, fn="maría garcia d'arc")
+    pair.settle()
+    assert drift_of(pair) == ()
+
+
+@pytest.mark.parametrize("direction", [TO_LEFT, TO_RIGHT])
+def test_an_empty_source_that_has_never_cleared_is_no_drift(direction):
+    """Hazard 57: at a first match, also after a restore, empty clears nothing."""
+    side = LEFT if direction is TO_RIGHT else RIGHT
+    name = {LEFT: "company", RIGHT: "org"}[side]
+    left = {"email": "a@x.com", "company": "Sol"}
+    right = {"emails": items("a@x.com"), "org": "Sol"}
+    pair = Pair(config(direction=direction), left, right)
+    pair.edit(side, **{name: None})
+    pair.settle()
+    assert drift_of(pair) == ()
+    direct(pair, BOTH)
+    assert drift_of(pair) == ()
+
+
+_steps = st.lists(
+    st.one_of(
+        left_edits.map(lambda edit: (LEFT, *edit)),
+        right_edits.map(lambda edit: (RIGHT, *edit)),
+        st.sampled_from(["settle", *DIRECTIONS]),
+    ),
+    max_size=8,
+)
+
+
+def repeats(pair: Pair) -> bool:
+    """Say whether a name has a word twice, of which an edit may take the wrong one."""
+    names = [[pair.left["first"], pair.left["last"]], [pair.right["fn"]]]
+    words = [" ".join(filter(None, each)).casefold().split() for each in names]
+    return any(len(set(each)) < len(each) for each in words)
+
+
+@settings(deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    left=lefts,
+    right=rights,
+    direction=st.sampled_from(DIRECTIONS),
+    rewrites=st.booleans(),
+    steps=_steps,
+)
+def test_whatever_was_decided_is_no_drift(left, right, direction, rewrites, steps):
+    right = {**right, "emails": items(left["email"])}
+    pair = Pair(config(direction=direction), left, right)
+    if rewrites:
+        pair.normalise = dict(NORMALISE)
+        pair.edit(LEFT)
+        pair.edit(RIGHT)
+    unclear = {"name"} if repeats(pair) else set()
+    pair.settle(turns_max=8)
+    for step in (*steps, "settle"):
+        if step == "settle":
+            pair.settle(turns_max=8)
+        elif isinstance(step, Direction):
+            direct(pair, step)
+        else:
+            side, name, value = step
+            pair.edit(side, **{name: value})
+        if repeats(pair):
+            unclear = {"name"}
+    if pair.link.state is RecordState.IN_SYNC:
+        assert set(drift_of(pair)) <= unclear
