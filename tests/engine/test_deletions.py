@@ -10,7 +10,7 @@ from proto.ids import RecordId
 from proto.reconciler import Direction, RecordState, Side
 from proto.record import Presence
 from services.reconciler.engine import guards
-from services.reconciler.engine.model import NOTHING, Reason, Seen, other
+from services.reconciler.engine.model import NOTHING, Reason, other
 from services.reconciler.engine.plan import plan
 from tests.engine import world
 from tests.engine.test_rules import BOTH_ABLE
