@@ -150,6 +150,22 @@ def test_i1_a_record_alone_needs_a_reason_that_is_so(state, reason, is_fine):
     assert (converge(history) == []) == is_fine
 
 
+@pytest.mark.parametrize("is_empty", [True, False])
+def test_i1_a_rival_in_an_account_that_is_empty_now_is_taken_for_live(is_empty):
+    """Hazards, section 4.6: nobody is left who shows that the app is well."""
+    history = History(right={"has_tombstones": False})
+    person = history.person()
+    email = history.value(Role.EMAIL, person)
+    left = history.enter(LEFT, person, email=email)
+    rival = history.enter(RIGHT, person, email=email)
+    if not is_empty:
+        other = history.enter(RIGHT, history.person())
+        history.link(None, other, state="excluded", reason="no_email")
+    history.books[RIGHT].delete(rival)
+    history.link(left, None, state="duplicate", reason="match_is_linked")
+    assert (converge(history) == []) == is_empty
+
+
 def test_i1_a_deleted_record_that_nobody_speaks_of():
     history = History()
     _, left, _ = history.pair()

@@ -138,10 +138,7 @@ def _one_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
     if other is not None:
         if reason in SET_APART and _is_set_apart(pair, truth):
             return
-        is_told = truth.ways(other[0]).has_tombstones or (
-            # Without anybody left nothing shows that the app is well.
-            truth.features.sweeps and bool(truth.book(other[0]).live())
-        )
+        is_told = _tells_deletions(other[0], truth)
         if state not in (RecordState.DELETED, "merged") and is_told:
             yield Wrong("I1", f"{tell(other)} is gone, and nobody says so: {pair}")
         return
@@ -323,8 +320,18 @@ def _has_rival(pair: Pair, key: Key, side: Side, truth: Truth) -> bool:
 def _known_live(place: Place, truth: Truth) -> list[Holder]:
     """Return the records that Tandem must take for live: nobody told it otherwise."""
     book = truth.book(place)
-    is_told = book.ways.has_tombstones or truth.features.sweeps
+    is_told = _tells_deletions(place, truth)
     return book.live() if is_told else list(book.holders.values())
+
+
+def _tells_deletions(place: Place, truth: Truth) -> bool:
+    """Say whether Tandem has to know by now who was deleted (hazards, section 4.6).
+
+    Without a tombstone it does once a comparison has missed them, beside somebody who
+    shows that the app is well: of an account that is empty now nobody counts as gone.
+    """
+    book = truth.book(place)
+    return book.ways.has_tombstones or (truth.features.sweeps and bool(book.live()))
 
 
 def _can_be_unsure(pair: Pair, truth: Truth) -> bool:
