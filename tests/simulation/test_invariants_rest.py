@@ -193,6 +193,21 @@ def test_i1_a_target_of_one_way_may_differ_by_its_users():
     assert len(converge(history)) == 1
 
 
+@pytest.mark.parametrize("is_restored", [True, False])
+def test_i1_a_value_cleared_on_the_source_of_one_way_has_to_go(is_restored):
+    """Behaviour 33; but at a first match, as after a restore, empty clears nothing."""
+    history = History()
+    history.direct(Direction.TO_RIGHT)
+    person = history.person()
+    _, left, _ = history.pair(job=job(history, person))
+    history.wait(60)
+    if is_restored:
+        history.books[LEFT].delete(left)
+        history.books[LEFT].restore(left)
+    history.edit(LEFT, left, job=None)
+    assert (converge(history) == []) == is_restored
+
+
 def test_i5_a_link_whose_records_are_both_ours():
     history = History()
     left, right = history.make(LEFT, mark="8"), history.make(RIGHT, mark="9")

@@ -3,7 +3,7 @@
 A reason counts only where the records themselves bear it out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from proto.fields import Role
@@ -219,9 +219,40 @@ def _is_only_read(pair: Pair, view: MappingView, truth: Truth) -> bool:
     assert source is not None
     assert target is not None
     fields = truth.holder(source).now.fields
-    return not any(fields.get(name) for name in source_names) or any(
+    if not any(fields.get(name) for name in source_names):
+        ends_named = ((source, source_names), (target, names))
+        return len(pair.owned.versions) > 1 or not _was_cleared(*ends_named, truth)
+    return any(
         entry.who is Who.USER and set(names) & set(entry.changed)
         for entry in truth.ledger.of(target)
+    )
+
+
+def _was_cleared(
+    source: tuple[Key, Iterable[str]],
+    target: tuple[Key, Iterable[str]],
+    truth: Truth,
+) -> bool:
+    """Say whether a user cleared what we had carried already: that is to go across.
+
+    Not where a record was gone in between, for both were matched anew after that.
+    """
+    told, heard = (truth.ledger.of(key) for key, _ in (source, target))
+    if any(entry.act not in (Act.CREATE, Act.EDIT) for entry in (*told, *heard)):
+        return False
+    if any(e.who is Who.USER and set(target[1]) & set(e.changed) for e in heard):
+        return False
+    carried = [
+        entry.at
+        for entry in heard
+        if entry.who is Who.TANDEM and set(target[1]) & set(entry.changed)
+    ]
+    return bool(carried) and any(
+        entry.who is Who.USER
+        and entry.at > carried[-1]
+        and set(source[1]) & set(entry.changed)
+        and not any(entry.after.fields.get(name) for name in source[1])
+        for entry in told
     )
 
 
