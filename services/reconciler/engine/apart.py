@@ -5,13 +5,13 @@ remembers such differences until they are written over or gone.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from proto.reconciler import SIDES, Side
-from services.reconciler.engine import diff, merge, model
+from services.reconciler.engine import diff, lenses, merge, model
 from services.reconciler.engine.diff import Sides
-from services.reconciler.engine.lenses import fullnames
 from services.reconciler.engine.merge import Merged
 from services.reconciler.engine.model import Apart, Lens, Pair
 
@@ -87,9 +87,18 @@ def _differences(pair: Pair, sides: Sides, *, written: Merged) -> Iterator[Apart
 
 
 def _words_apart(pair: Pair, sides: Sides, *, written: Merged) -> Iterator[Apart]:
-    """Yield the words of a name that the other side lacks, each as often as it does."""
+    """Yield the words of a name that the other side lacks, each as often as it does.
+
+    Apps write capitals as they like, and word by word, so they tell nothing here.
+    """
     has = {
-        side: fullnames.words(pair.end(side), sides.now(side), forms=sides.forms)
+        side: Counter(
+            word
+            for text in lenses.normal(
+                pair.end(side), sides.now(side), forms=sides.forms
+            )
+            for word in text.casefold().split()
+        )
         for side in SIDES
     }
     for side in SIDES:

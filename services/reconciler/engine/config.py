@@ -149,14 +149,8 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     winner: Side
     parts: tuple["Pair", ...] = ()
     """Mappings that share fields; they are merged one by one and written together."""
-
-    @property
-    def is_two_way(self) -> bool:
-        """Say whether edits of either side go to the other."""
-        return all(
-            part.left.is_written and part.right.is_written
-            for part in self.parts or (self,)
-        )
+    is_two_way: bool = True
+    """Edits of either side go to the other."""
 
     def end(self, side: Side) -> PairEnd:
         """Return one side."""
@@ -251,12 +245,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
 
     def _pair(self, mapping: Mapping) -> Pair:
         parts = tuple(self._pair(part) for part in mapping.parts)
+        left = self._end(mapping, LEFT, parts=parts)
+        right = self._end(mapping, RIGHT, parts=parts)
         return Pair(
             mapping=mapping,
-            left=self._end(mapping, LEFT, parts=parts),
-            right=self._end(mapping, RIGHT, parts=parts),
+            left=left,
+            right=right,
             winner=mapping.winner or self.winner,
             parts=parts,
+            is_two_way=all(part.is_two_way for part in parts)
+            if parts
+            else left.is_written and right.is_written,
         )
 
     def _end(self, mapping: Mapping, side: Side, *, parts: tuple[Pair, ...]) -> PairEnd:

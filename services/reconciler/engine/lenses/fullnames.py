@@ -3,21 +3,10 @@
 An edit changes the part that changed, and the words of it only.
 """
 
-from collections import Counter
-from collections.abc import Mapping
-
 from proto.fields import Fields, Value
-from proto.reconciler import Side
 from services.reconciler.engine import canon, names
 from services.reconciler.engine.config import Pair, PairEnd
-from services.reconciler.engine.items import Known
-from services.reconciler.engine.lenses.atoms import (
-    Atom,
-    Atoms,
-    Ends,
-    Target,
-    normal,
-)
+from services.reconciler.engine.lenses.atoms import Atom, Atoms, Ends, Target
 
 
 def changes(ends: Ends) -> Atoms:
@@ -41,15 +30,6 @@ def is_same(pair: Pair, *, left: Fields, right: Fields) -> bool:
         for end, values in ((pair.left, left), (pair.right, right))
     ]
     return shown[0] == shown[1]
-
-
-def words(end: PairEnd, values: Fields, *, forms: Mapping[Side, Known]) -> Counter[str]:
-    """Return the words that a side has, by what its app was given.
-
-    Apps write capitals as they like, and word by word, so they tell nothing here.
-    """
-    texts = normal(end, values, forms=forms)
-    return Counter(word for text in texts for word in text.casefold().split())
 
 
 def _parts_changed(ends: Ends) -> Atoms:
