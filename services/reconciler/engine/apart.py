@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+import msgspec
+
 from proto.reconciler import SIDES, Side
 from services.reconciler.engine import diff, lenses, merge, model
 from services.reconciler.engine.diff import Sides
@@ -42,7 +44,8 @@ def missed(pair: Pair, sides: Sides, *, known: Iterable[Apart]) -> Merged:
     if pair.mapping.lens is Lens.NAME:
         # Words cannot be told from parts one by one, so that they go together.
         sides_fresh = {each.side for each in fresh}
-        return met._replace(
+        return msgspec.structs.replace(
+            met,
             to_left=met.to_left if Side.RIGHT in sides_fresh else {},
             to_right=met.to_right if Side.LEFT in sides_fresh else {},
         )
@@ -54,7 +57,7 @@ def missed(pair: Pair, sides: Sides, *, known: Iterable[Apart]) -> Merged:
         }
         for side in SIDES
     )
-    return met._replace(to_left=to_left, to_right=to_right)
+    return msgspec.structs.replace(met, to_left=to_left, to_right=to_right)
 
 
 def _is_left_alone(pair: Pair, sides: Sides) -> bool:
