@@ -8,7 +8,7 @@ import msgspec
 from proto.ids import PREFIXES, LinkId, RecordId
 from proto.reconciler import SIDES, Side
 from services.reconciler import naming
-from services.reconciler.engine import plan
+from services.reconciler.engine import match, plan
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import Intent, Link, Loss, Plan, Seen
 from services.reconciler.store.links import NamedLink
@@ -66,6 +66,17 @@ class Decisions(msgspec.Struct, kw_only=True):
                 name, email = naming.of_either(case.left, case.right, sides=sides)
                 found.append(NamedLink(link=after, name=name, email=email))
         return found
+
+    @property
+    def freed(self) -> set[Key]:
+        """Return records that keep less from others than they did."""
+        return {
+            key
+            for case, decided in self.planned
+            for after in [decided.link or case.link]
+            if match.lets_go(self.stored.get(after.link_id), after)
+            for key in keys_of_link(after)
+        }
 
     def undone_on(self, side: Side) -> int:
         """Return how many writes on a side undo something."""

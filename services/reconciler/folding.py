@@ -6,47 +6,35 @@ observation like any other.
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import msgspec
 import structlog
 
 from proto.base import Instant
-from proto.connector import ContactsWritten, ContactWritten, WriteKind, WriteOutcome
-from proto.ids import AccountId, ConnectionId, LinkId, RecordId
+from proto.connector import ContactsWritten, WriteKind, WriteOutcome
+from proto.ids import LinkId, RecordId
 from proto.reconciler import SIDES, RecordState, Side
-from proto.record import Presence, Record
 from services.chassis.errors import AlreadyStored
 from services.chassis.store import Work
-from services.reconciler import observing
+from services.reconciler import batches, loading, readbacks
+from services.reconciler.batches import Key
 from services.reconciler.config import Config
 from services.reconciler.engine import fold, match, model
-from services.reconciler.engine.model import Folded, Intent, Link, Seen
+from services.reconciler.engine.model import Folded, Link
 from services.reconciler.errors import Overtaken
+from services.reconciler.readbacks import Answer
 from services.reconciler.store import (
     claims,
     connections,
     intents,
     links,
-    observations,
     queue,
 )
 from services.reconciler.store.connections import StoredConnection, Tally
-from services.reconciler.store.intents import OpenIntent, Told
+from services.reconciler.store.intents import Told
 from services.reconciler.store.links import NamedLink
 
 log = structlog.get_logger()
-
-
-_JUST: Final = datetime.timedelta(microseconds=1)
-
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer with the intent and the link it is for."""
-
-    result: ContactWritten
-    intent: OpenIntent
-    link: Link
 
 
 class Outcome(msgspec.Struct, kw_only=True):
@@ -55,7 +43,9 @@ class Outcome(msgspec.Struct, kw_only=True):
     links: dict[LinkId, Link] = msgspec.field(default_factory=dict)
     told: list[Told] = msgspec.field(default_factory=list)
     dropped: set[LinkId] = msgspec.field(default_factory=set)
-    marked: set[tuple[Side, RecordId]] = msgspec.field(default_factory=set)
+    marked: set[Key] = msgspec.field(default_factory=set)
+    freed: set[Key] = msgspec.field(default_factory=set)
+    """Records that keep less from others than they did."""
     tally: Tally = msgspec.field(default_factory=Tally)
 
 
@@ -67,7 +57,7 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
         connection_id=message.connection_id,
     )
     if connection is None:
-        marked = await _observe(work, message, connection=None)
+        marked = await readbacks.keep(work, message, connection=None)
         await claims.make_due(
             work.transaction,
             tenant_id=message.tenant_id,
@@ -87,11 +77,14 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
     )
 
     await _save(work, connection, outcome=outcome)
-    marked = await _observe(work, message, connection=connection, answers=answers)
-    if outcome.marked:
+    marked = await readbacks.keep(work, message, connection=connection, answers=answers)
+    again = outcome.marked | await loading.waiting_for(
+        work.transaction, connection, freed=outcome.freed
+    )
+    if again:
         await queue.mark_records(
             work.transaction,
-            outcome.marked,
+            again,
             tenant_id=connection.tenant_id,
             connection_id=connection.connection_id,
         )
@@ -141,7 +134,7 @@ async def _load(
 
 async def _load_rivals(
     work: Work, message: ContactsWritten, *, connection: StoredConnection
-) -> dict[tuple[Side, RecordId], Link]:
+) -> dict[Key, Link]:
     """Return the links that the records in the answers are on already."""
     shown = {r.record.record_id for r in message.results if r.record is not None}
     if not shown:
@@ -175,14 +168,14 @@ def _if_on(
 def decide(
     answers: Sequence[Answer],
     *,
-    rivals: Mapping[tuple[Side, RecordId], Link],
+    rivals: Mapping[Key, Link],
     connection: StoredConnection,
     settle_s: float,
     now: Instant,
 ) -> Outcome:
     """Fold every answer. Pure."""
     outcome = Outcome()
-    bound: dict[tuple[Side, RecordId], LinkId] = {}
+    bound: dict[Key, LinkId] = {}
     for answer in answers:
         intent, record = answer.intent.intent, answer.result.record
         side = intent.side
@@ -216,6 +209,8 @@ def decide(
         outcome.told.append(_told(answer, folded, settle_s=settle_s, now=now))
         _count(answer, folded, tally=outcome.tally)
         outcome.marked |= _to_plan_again(link, side)
+        if match.lets_go(answer.link, link):
+            outcome.freed.update(batches.keys_of_link(link))
     return outcome
 
 
@@ -253,7 +248,7 @@ def _count(answer: Answer, folded: Folded, *, tally: Tally) -> None:
         tally.updated_right += not is_left
 
 
-def _to_plan_again(link: Link, side: Side) -> set[tuple[Side, RecordId]]:
+def _to_plan_again(link: Link, side: Side) -> set[Key]:
     """Return the record by which a closed link is planned again, if it is to be."""
     is_waiting = link.intent_id is not None or link.retry_at is not None
     # A create that met somebody else's record would meet it again and again.
@@ -285,105 +280,3 @@ async def _save(work: Work, connection: StoredConnection, *, outcome: Outcome) -
             raise Overtaken("a record's own link") from err
         assert saved, "a locked link cannot have moved on"
         await intents.save(work.transaction, connection, told=outcome.told, now=now)
-
-
-async def _observe(
-    work: Work,
-    message: ContactsWritten,
-    *,
-    connection: StoredConnection | None,
-    answers: Sequence[Answer] = (),
-) -> set[ConnectionId]:
-    """Keep the records in the answers, of both accounts."""
-    shown: dict[AccountId, dict[RecordId, Seen]] = {}
-    accounts = connection.account_ids if connection else ()
-    for result in message.results:
-        _note(shown, message.account_id, record=result.record, read_at=result.read_at)
-        for account_id in accounts:
-            if account_id != message.account_id:
-                _note(
-                    shown,
-                    account_id,
-                    record=result.source_record,
-                    read_at=result.read_at,
-                )
-    for answer in answers:
-        read_at = answer.result.read_at
-        _note(shown, message.account_id, record=_missed(answer), read_at=read_at)
-    await _put_in_order(work, message, answers=answers, shown=shown)
-    marked: set[ConnectionId] = set()
-    for account_id, seen in sorted(shown.items()):
-        account = await connections.load_account(
-            work.transaction, tenant_id=message.tenant_id, account_id=account_id
-        )
-        if account is not None:
-            marked |= await observing.store(
-                work,
-                list(seen.values()),
-                tenant_id=message.tenant_id,
-                account=account,
-            )
-    return marked
-
-
-async def _put_in_order(
-    work: Work,
-    message: ContactsWritten,
-    *,
-    answers: Sequence[Answer],
-    shown: dict[AccountId, dict[RecordId, Seen]],
-) -> None:
-    """Have what a write left behind follow the state that it was based on.
-
-    Whatever the clocks say: replicas of the connector may differ by seconds, and an
-    answer that seems older than that state would leave it to be taken for an edit.
-    """
-    known = shown.get(message.account_id, {})
-    based_on = {
-        record.record_id: digest
-        for answer in answers
-        if answer.result.outcome is WriteOutcome.WRITTEN
-        and (record := answer.result.record) is not None
-        and (digest := _digest_before(answer.intent.intent))
-    }
-    if not based_on:
-        return
-    followed = await observations.find_followed(
-        work.transaction,
-        based_on,
-        tenant_id=message.tenant_id,
-        account_id=message.account_id,
-    )
-    for record_id, read_at in followed.items():
-        seen = known[record_id]
-        if seen.read_at <= read_at:
-            known[record_id] = msgspec.structs.replace(seen, read_at=read_at + _JUST)
-
-
-def _digest_before(intent: Intent) -> str:
-    is_left = intent.side is Side.LEFT
-    return intent.left_digest if is_left else intent.right_digest
-
-
-def _missed(answer: Answer) -> Record | None:
-    """Return what the app's word that it does not know a record amounts to."""
-    record_id = answer.intent.intent.record_id
-    is_missing = answer.result.outcome is WriteOutcome.MISSING
-    if not is_missing or record_id is None or answer.result.record is not None:
-        return None
-    return Record(record_id=record_id, presence=Presence.MISSING)
-
-
-def _note(
-    shown: dict[AccountId, dict[RecordId, Seen]],
-    account_id: AccountId,
-    *,
-    record: Record | None,
-    read_at: Instant,
-) -> None:
-    if record is None:
-        return
-    for seen in observing.seen_of((record,), read_at=read_at):
-        known = shown.setdefault(account_id, {}).get(record.record_id)
-        if known is None or known.read_at <= read_at:
-            shown[account_id][record.record_id] = seen

@@ -32,7 +32,7 @@ async def load(
         source, connection, keys={(d.side, d.record_id) for d in dirty}
     )
     alone = batches.missing(dirty, links=found)
-    sharers = await _find_sharers(source, connection, alone=alone)
+    sharers = await _find_sharers(source, connection, keys=alone)
     keys = {(d.side, d.record_id) for d in dirty} | sharers | batches.keys_of(found)
     seen = await _observed(source, connection, keys=keys)
     # Few records carry a marker or were merged, so that this mostly asks nothing.
@@ -71,15 +71,22 @@ async def _links_on(
     )
 
 
+async def waiting_for(
+    source: Source, connection: StoredConnection, *, freed: set[Key]
+) -> set[Key]:
+    """Return who may have had to wait because of records that are free by now."""
+    return await _find_sharers(source, connection, keys=freed) - freed
+
+
 async def _find_sharers(
-    source: Source, connection: StoredConnection, *, alone: set[Key]
+    source: Source, connection: StoredConnection, *, keys: set[Key]
 ) -> set[Key]:
     """Return the records of either side that share an address with the given ones."""
-    if not alone:
+    if not keys:
         return set()
     found = await observations.find_sharers(
         source,
-        [_place(connection, key) for key in alone],
+        [_place(connection, key) for key in keys],
         tenant_id=connection.tenant_id,
         account_ids=connection.account_ids,
     )

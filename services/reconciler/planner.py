@@ -197,10 +197,13 @@ class Planner:
             )
         )
         await queue.clear(transaction, claimed, planned=batch.dirty)
-        if decisions.marked:
+        marked = decisions.marked | await loading.waiting_for(
+            transaction, claimed, freed=decisions.freed
+        )
+        if marked:
             await queue.mark_records(
                 transaction,
-                decisions.marked,
+                marked,
                 tenant_id=claimed.tenant_id,
                 connection_id=claimed.connection_id,
             )

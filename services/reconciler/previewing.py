@@ -103,10 +103,13 @@ async def _save(
             work.transaction, connection, links=decisions.links, now=work.clock.now()
         )
     await queue.clear(work.transaction, connection, planned=batch.dirty)
-    if decisions.marked:
+    marked = decisions.marked | await loading.waiting_for(
+        work.transaction, connection, freed=decisions.freed
+    )
+    if marked:
         await queue.mark_records(
             work.transaction,
-            decisions.marked,
+            marked,
             tenant_id=connection.tenant_id,
             connection_id=connection.connection_id,
         )

@@ -51,6 +51,20 @@ def is_bound(link: Link) -> bool:
     return link.state is not RecordState.DELETED
 
 
+def lets_go(before: Link | None, after: Link) -> bool:
+    """Say whether others may have now what a link kept from them.
+
+    Whoever has an address of its records and waits because of it is to be looked at
+    again: a bond is over, or a record that others were measured by is left out.
+    """
+    if before is not None and is_bound(before) and not is_bound(after):
+        return True
+    if after.is_two_sided or after.state is not RecordState.EXCLUDED:
+        return False
+    was = None if before is None else (before.state, before.reason)
+    return was != (after.state, after.reason)
+
+
 def by_email(
     candidates: Iterable[Candidate],
 ) -> dict[str, tuple[Candidate, ...]]:

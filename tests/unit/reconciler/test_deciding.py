@@ -95,3 +95,35 @@ def test_what_was_decided_is_not_decided_otherwise_again():
     again = decide((L, "l1"), (L, "l2"), seen=seen, links=links)
     assert again.links == again.intents == again.dropped == []
     assert again.marked == set()
+
+
+def test_who_waits_for_a_link_is_freed_when_it_comes_to_an_end():
+    """Decided before the end in the same batch, it would wait for ever (seed 112)."""
+    whole = Link(
+        link_id=LinkId("link_old"),
+        left_id=RecordId("l1"),
+        right_id=RecordId("r1"),
+        state=RecordState.IN_SYNC,
+        version=1,
+    )
+    gone = values.seen("l1", "a@b.org")
+    record = msgspec.structs.replace(gone.record, presence=Presence.DELETED)
+    seen = [
+        (L, msgspec.structs.replace(gone, record=record, digest="gone")),
+        (L, values.seen("l2", "a@b.org")),
+        (R, values.seen("r1", "a@b.org")),
+    ]
+    found = decide((L, "l1"), (L, "l2"), seen=seen, links=[whole])
+    states = {n.link.left_id: n.link.state for n in found.links}
+    assert states == {"l1": RecordState.DELETED, "l2": RecordState.DUPLICATE}
+    assert found.freed == {(L, "l1"), (R, "r1")}
+    links = [named.link for named in found.links]
+    assert decide((L, "l1"), seen=seen, links=links).freed == set()
+
+
+def test_a_record_that_is_left_out_frees_those_it_stood_beside_once():
+    seen = [(L, values.seen("l1", None))]
+    found = decide((L, "l1"), seen=seen)
+    assert found.freed == {(L, "l1")}
+    links = [named.link for named in found.links]
+    assert decide((L, "l1"), seen=seen, links=links).freed == set()

@@ -7,7 +7,8 @@ from proto.ids import IntentId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
 from services.reconciler import folding
 from services.reconciler.engine.model import Link
-from services.reconciler.folding import Answer, Outcome
+from services.reconciler.folding import Outcome
+from services.reconciler.readbacks import Answer
 from services.reconciler.store.intents import OpenIntent
 from tests.unit.reconciler import values
 
@@ -101,3 +102,10 @@ def test_two_creates_that_met_one_record_do_not_share_it():
     )
     assert found.links[LinkId("link_1")].right_id == "r1"
     assert found.links[LinkId("link_2")].state is RecordState.DUPLICATE
+
+
+def test_a_create_that_came_to_nothing_frees_its_source():
+    """Who has the same address on the other side had to wait for it."""
+    found = decide(answer(1, WriteOutcome.REFUSED))
+    assert found.freed == {(Side.LEFT, RecordId("s1"))}
+    assert decide(answer(1, WriteOutcome.UNKNOWN)).freed == set()

@@ -1,0 +1,134 @@
+"""Keeps the records that came with the answers to writes, as observations.
+
+What a write left behind follows what it was based on, whatever the clocks say.
+"""
+
+import datetime
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from proto.base import Instant
+from proto.connector import ContactsWritten, ContactWritten, WriteOutcome
+from proto.ids import AccountId, ConnectionId, RecordId
+from proto.reconciler import Side
+from proto.record import Presence, Record
+from services.chassis.store import Work
+from services.reconciler import observing
+from services.reconciler.engine.model import Intent, Link, Seen
+from services.reconciler.store import connections, observations
+from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.intents import OpenIntent
+
+_JUST: Final = datetime.timedelta(microseconds=1)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer with the intent and the link it is for."""
+
+    result: ContactWritten
+    intent: OpenIntent
+    link: Link
+
+
+async def keep(
+    work: Work,
+    message: ContactsWritten,
+    *,
+    connection: StoredConnection | None,
+    answers: Sequence[Answer] = (),
+) -> set[ConnectionId]:
+    """Keep the records in the answers, of both accounts."""
+    shown: dict[AccountId, dict[RecordId, Seen]] = {}
+    accounts = connection.account_ids if connection else ()
+    for result in message.results:
+        _note(shown, message.account_id, record=result.record, read_at=result.read_at)
+        for account_id in accounts:
+            if account_id != message.account_id:
+                _note(
+                    shown,
+                    account_id,
+                    record=result.source_record,
+                    read_at=result.read_at,
+                )
+    for answer in answers:
+        read_at = answer.result.read_at
+        _note(shown, message.account_id, record=_missed(answer), read_at=read_at)
+    await _put_in_order(work, message, answers=answers, shown=shown)
+    marked: set[ConnectionId] = set()
+    for account_id, seen in sorted(shown.items()):
+        account = await connections.load_account(
+            work.transaction, tenant_id=message.tenant_id, account_id=account_id
+        )
+        if account is not None:
+            marked |= await observing.store(
+                work,
+                list(seen.values()),
+                tenant_id=message.tenant_id,
+                account=account,
+            )
+    return marked
+
+
+async def _put_in_order(
+    work: Work,
+    message: ContactsWritten,
+    *,
+    answers: Sequence[Answer],
+    shown: dict[AccountId, dict[RecordId, Seen]],
+) -> None:
+    """Have what a write left behind follow the state that it was based on.
+
+    Whatever the clocks say: replicas of the connector may differ by seconds, and an
+    answer that seems older than that state would leave it to be taken for an edit.
+    """
+    known = shown.get(message.account_id, {})
+    based_on = {
+        record.record_id: digest
+        for answer in answers
+        if answer.result.outcome is WriteOutcome.WRITTEN
+        and (record := answer.result.record) is not None
+        and (digest := _digest_before(answer.intent.intent))
+    }
+    if not based_on:
+        return
+    followed = await observations.find_followed(
+        work.transaction,
+        based_on,
+        tenant_id=message.tenant_id,
+        account_id=message.account_id,
+    )
+    for record_id, read_at in followed.items():
+        seen = known[record_id]
+        if seen.read_at <= read_at:
+            known[record_id] = msgspec.structs.replace(seen, read_at=read_at + _JUST)
+
+
+def _digest_before(intent: Intent) -> str:
+    is_left = intent.side is Side.LEFT
+    return intent.left_digest if is_left else intent.right_digest
+
+
+def _missed(answer: Answer) -> Record | None:
+    """Return what the app's word that it does not know a record amounts to."""
+    record_id = answer.intent.intent.record_id
+    is_missing = answer.result.outcome is WriteOutcome.MISSING
+    if not is_missing or record_id is None or answer.result.record is not None:
+        return None
+    return Record(record_id=record_id, presence=Presence.MISSING)
+
+
+def _note(
+    shown: dict[AccountId, dict[RecordId, Seen]],
+    account_id: AccountId,
+    *,
+    record: Record | None,
+    read_at: Instant,
+) -> None:
+    if record is None:
+        return
+    for seen in observing.seen_of((record,), read_at=read_at):
+        known = shown.setdefault(account_id, {}).get(record.record_id)
+        if known is None or known.read_at <= read_at:
+            shown[account_id][record.record_id] = seen
