@@ -60,6 +60,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     refuses_duplicate_emails: bool = False
     """A create for an email that exists is refused and names the record."""
     can_find_by_email: bool = False
+    keeps_marks: bool = False
+    """A new record keeps our mark, by which it is found whatever becomes of it."""
     writes_conditionally: bool = False
     """An update can be made to fail if the record changed since it was read."""
     get_batch: int = 1

@@ -87,6 +87,7 @@ class Checks:
     async def _search(self, looks: Sequence[OpenWrite]) -> Answered:
         """Look for records by our marker, and by email where none carries it."""
         can_find = self._capabilities.can_find_by_email
+        keeps_marks = self._capabilities.keeps_marks
         found = await self._lookups.find_marked(
             self._opened, {item.intent_id: item.write.marker for item in looks}
         )
@@ -104,7 +105,9 @@ class Checks:
             fresh = found.get(item.intent_id)
             if fresh is not None:
                 answers.append(self._looked(item, fresh))
-            elif item.write.marker or (item.write.emails and can_find):
+            elif (item.write.marker and keeps_marks) or (
+                item.write.emails and can_find
+            ):
                 answers.append(self._answers.answer(item, WriteOutcome.MISSING))
             else:
                 # Nothing can be looked for, so that nothing can be said.

@@ -319,7 +319,15 @@ def changed(
 
 
 def manifest(**capabilities: Any) -> Manifest:
-    members = ("can_tag", "can_change_containers", "can_unsubscribe", "has_consent")
+    members = (
+        "detects_deletions",
+        "can_find_by_email",
+        "keeps_marks",
+        "can_tag",
+        "can_change_containers",
+        "can_unsubscribe",
+        "has_consent",
+    )
     can = {**dict.fromkeys(members, True), **capabilities}
     return Manifest(
         app=APP,
@@ -327,9 +335,7 @@ def manifest(**capabilities: Any) -> Manifest:
         tier="bronze",
         auth_method=AuthMethod.OAUTH,
         limits=Limits(calls_per_second=100, calls_per_day=100_000, timeout_s=2.0),
-        capabilities=Capabilities(
-            detects_deletions=True, can_find_by_email=True, **can
-        ),
+        capabilities=Capabilities(**can),
     )
 
 

@@ -227,6 +227,28 @@ async def test_looks_find_by_id_and_by_email_and_write_nothing(world):
     assert {method for method, _ in world.vendor.calls} == {"GET"}
 
 
+@pytest.mark.parametrize(
+    ("can", "outcome"),
+    [
+        ({}, WriteOutcome.MISSING),
+        ({"keeps_marks": False}, WriteOutcome.MISSING),
+        ({"can_find_by_email": False}, WriteOutcome.MISSING),
+        ({"can_find_by_email": False, "keeps_marks": False}, WriteOutcome.UNKNOWN),
+    ],
+)
+async def test_a_look_says_missing_only_where_the_record_would_be_found(
+    database, can, outcome
+):
+    """Else what was made unseen would be made once more (hazards, section 4.4)."""
+    async with (
+        Vendor().listening() as vendor,
+        World(database, vendor, **can).standing() as world,
+    ):
+        sought = look(world, 1, emails=("nobody@example.org",), marker="m-1")
+        found = await carried_out(world, sought)
+    assert found["int_1"].outcome is outcome
+
+
 async def test_a_crash_while_sent_is_answered_as_unknown(world):
     """Hazards 31 and 33: what may have been sent is never sent again."""
     world.vendor.gate = asyncio.Event()

@@ -171,6 +171,7 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             can_change_containers=self.has_lists,
             refuses_duplicate_emails=self.unique_emails,
             can_find_by_email=self.finds_by_email,
+            keeps_marks=self.markers is not Markers.IGNORED,
             writes_conditionally=self.writes_conditionally,
             get_batch=self.get_batch,
             settle_s=int(LATE_S_MAX + LAG_S_MAX) + 5,
