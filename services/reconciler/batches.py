@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from proto.base import Instant
 from proto.ids import PREFIXES, LinkId, RecordId
 from proto.reconciler import SIDES, Side
 from services.reconciler import naming
@@ -24,6 +25,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[Link, ...]
     """Those of the dirty records and of every record that shares an address."""
     seen: dict[Key, Seen]
+    open_since: dict[Side, Instant] = {}
+    """Since when the account of a side has had a create that is not answered."""
 
 
 class Planned(NamedTuple):

@@ -14,7 +14,7 @@ from proto.reconciler import SIDES, RecordState, Side
 from proto.record import Presence
 from services.reconciler import batches
 from services.reconciler.batches import Batch, Decisions, Key, Planned
-from services.reconciler.engine import drift, match, model, plan
+from services.reconciler.engine import drift, match, model, newcomers, plan
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
     Candidate,
@@ -178,6 +178,7 @@ class _Deciding:
         shadow = link.shadow(side)
         return (
             link.retry_at is not None
+            and link.reason != Reason.AWAITS_CREATE
             and self._now < link.retry_at
             and link.config_version == self._config.version
             and shadow is not None
@@ -191,10 +192,22 @@ class _Deciding:
                 side,
                 config=self._config,
                 link=self._link_of((side, record_id)),
+                is_unsure=self._is_unsure((side, record_id), seen),
             )
             for (where, record_id), seen in self._batch.seen.items()
             if where is side and model.is_live(seen)
         }
+
+    def _is_unsure(self, key: Key, seen: Seen) -> bool:
+        """Say whether a record may be what an open create has made."""
+        side, link = key[0], self._link_of(key)
+        if link is not None and match.is_bound(link):
+            return False
+        return newcomers.may_be_ours(
+            seen,
+            self._config.side(side),
+            open_since=self._batch.open_since.get(side),
+        )
 
     def _settle(self, key: Key, found: Match) -> None:
         side, record_id = key

@@ -5,7 +5,7 @@ observation like any other.
 """
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -16,13 +16,14 @@ from proto.ids import LinkId, RecordId
 from proto.reconciler import SIDES, RecordState, Side
 from services.chassis.errors import AlreadyStored
 from services.chassis.store import Work
-from services.reconciler import batches, loading, readbacks
+from services.reconciler import batches, loading, readbacks, recognising
 from services.reconciler.batches import Key
 from services.reconciler.config import Config
 from services.reconciler.engine import fold, match, model
-from services.reconciler.engine.model import Folded, Link
+from services.reconciler.engine.model import Folded, Link, Seen
 from services.reconciler.errors import Overtaken
 from services.reconciler.readbacks import Answer
+from services.reconciler.recognising import Shown
 from services.reconciler.store import (
     claims,
     connections,
@@ -40,6 +41,8 @@ log = structlog.get_logger()
 class Outcome(msgspec.Struct, kw_only=True):
     """What a batch of answers comes to."""
 
+    answers: list[Answer] = msgspec.field(default_factory=list)
+    """As they are understood."""
     links: dict[LinkId, Link] = msgspec.field(default_factory=dict)
     told: list[Told] = msgspec.field(default_factory=list)
     dropped: set[LinkId] = msgspec.field(default_factory=set)
@@ -66,28 +69,32 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
         )
         return
     answers = await _load(work, message, connection=connection)
-    rivals = await _load_rivals(work, message, connection=connection)
+    shown = await recognising.load(
+        work, message, connection=connection, answers=answers
+    )
+    rivals = await _load_rivals(work, message, connection=connection, new=shown.new)
 
     outcome = decide(
         answers,
+        shown=shown,
         rivals=rivals,
         connection=connection,
-        settle_s=config.settle_s,
+        own=config,
         now=work.clock.now(),
     )
 
     await _save(work, connection, outcome=outcome)
     marked = await readbacks.keep(work, message, connection=connection, answers=answers)
-    again = outcome.marked | await loading.waiting_for(
-        work.transaction, connection, freed=outcome.freed
+    await _mark(work, connection, outcome=outcome)
+    await recognising.read_on(
+        work,
+        message,
+        connection=connection,
+        scans=shown.scans,
+        asked=answers,
+        understood=outcome.answers,
+        own=config,
     )
-    if again:
-        await queue.mark_records(
-            work.transaction,
-            again,
-            tenant_id=connection.tenant_id,
-            connection_id=connection.connection_id,
-        )
     now = work.clock.now()
     await claims.make_due(
         work.transaction,
@@ -103,6 +110,19 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
         written=outcome.tally.done,
         failed=outcome.tally.failed,
     )
+
+
+async def _mark(work: Work, connection: StoredConnection, *, outcome: Outcome) -> None:
+    again = outcome.marked | await loading.waiting_for(
+        work.transaction, connection, freed=outcome.freed
+    )
+    if again:
+        await queue.mark_records(
+            work.transaction,
+            again,
+            tenant_id=connection.tenant_id,
+            connection_id=connection.connection_id,
+        )
 
 
 async def _load(
@@ -133,10 +153,15 @@ async def _load(
 
 
 async def _load_rivals(
-    work: Work, message: ContactsWritten, *, connection: StoredConnection
+    work: Work,
+    message: ContactsWritten,
+    *,
+    connection: StoredConnection,
+    new: Sequence[Seen],
 ) -> dict[Key, Link]:
-    """Return the links that the records in the answers are on already."""
+    """Return the links that the records in question are on already."""
     shown = {r.record.record_id for r in message.results if r.record is not None}
+    shown |= {seen.record.record_id for seen in new}
     if not shown:
         return {}
     found = await links.load_of_records(
@@ -169,49 +194,82 @@ def decide(
     answers: Sequence[Answer],
     *,
     rivals: Mapping[Key, Link],
+    shown: Shown,
     connection: StoredConnection,
-    settle_s: float,
+    own: Config,
     now: Instant,
 ) -> Outcome:
-    """Fold every answer. Pure."""
-    outcome = Outcome()
-    bound: dict[Key, LinkId] = {}
-    for answer in answers:
-        intent, record = answer.intent.intent, answer.result.record
-        side = intent.side
-        rival, is_taken = None, False
-        if record is not None and intent.kind is WriteKind.CREATE:
-            rival = rivals.get((side, record.record_id))
-            if rival is not None and rival.link_id == answer.link.link_id:
-                rival = None
-            is_taken = (side, record.record_id) in bound or (
-                rival is not None and match.is_bound(rival)
-            )
-        result = answer.result
-        if is_taken and result.outcome is WriteOutcome.WRITTEN:
+    """Fold every answer. Pure.
+
+    Args:
+        rivals: The links that records are on already.
+        shown: What tells about creates whose answers name no record.
+    """
+    outcome, config = Outcome(), connection.config
+    bound: set[Key] = set()
+    for asked in answers:
+        intent, side = asked.intent.intent, asked.intent.intent.side
+        taken = bound | _taken_from(asked.link, side, rivals=rivals, new=shown.new)
+        answer = recognising.told(
+            asked,
+            free=[n for n in shown.new if (side, n.record.record_id) not in taken],
+            read_through=shown.scans.read_through,
+            settled_at=recognising.settled_at(asked, config=config, own=own),
+            config=config,
+        )
+        record = answer.result.record
+        key = None if record is None else (side, record.record_id)
+        rival = _rival_of(answer, key, rivals=rivals)
+        is_taken = intent.kind is WriteKind.CREATE and (
+            key in bound or (rival is not None and match.is_bound(rival))
+        )
+        if is_taken and answer.result.outcome is WriteOutcome.WRITTEN:
             # The app took the create for somebody whom another link is about.
-            result = msgspec.structs.replace(result, outcome=WriteOutcome.EXISTS)
+            answer = answer.understood(outcome=WriteOutcome.EXISTS)
         folded = fold.fold(
             answer.link,
             intent,
-            result=result,
-            config=connection.config,
+            result=answer.result,
+            config=config,
             now=now,
             is_taken=is_taken,
         )
         link = folded.link
-        if record is not None and link.record_id(side) == record.record_id:
-            bound[side, record.record_id] = link.link_id
+        if key is not None and link.record_id(side) == key[1]:
+            bound.add(key)
             if rival is not None:
                 # The record was seen before the answer came, and stood alone.
                 outcome.dropped.add(rival.link_id)
+        outcome.answers.append(answer)
         outcome.links[link.link_id] = link
-        outcome.told.append(_told(answer, folded, settle_s=settle_s, now=now))
+        outcome.told.append(_told(answer, folded, settle_s=own.settle_s, now=now))
         _count(answer, folded, tally=outcome.tally)
         outcome.marked |= _to_plan_again(link, side)
         if match.lets_go(answer.link, link):
             outcome.freed.update(batches.keys_of_link(link))
     return outcome
+
+
+def _rival_of(
+    answer: Answer, key: Key | None, *, rivals: Mapping[Key, Link]
+) -> Link | None:
+    """Return the other link that the record in the answer to a create is on."""
+    if key is None or answer.intent.intent.kind is not WriteKind.CREATE:
+        return None
+    rival = rivals.get(key)
+    return None if rival is None or rival.link_id == answer.link.link_id else rival
+
+
+def _taken_from(
+    link: Link, side: Side, *, rivals: Mapping[Key, Link], new: Iterable[Seen]
+) -> set[Key]:
+    """Return those of the new records that are bound to other links already."""
+    keys = {(side, seen.record.record_id) for seen in new}
+    return {
+        key
+        for key in keys & rivals.keys()
+        if rivals[key].link_id != link.link_id and match.is_bound(rivals[key])
+    }
 
 
 def _told(answer: Answer, folded: Folded, *, settle_s: float, now: Instant) -> Told:

@@ -5,12 +5,13 @@ In a fixed number of queries, whatever the batch holds.
 
 from collections.abc import Iterable
 
-from proto.reconciler import Side
+from proto.base import Instant
+from proto.reconciler import SIDES, Side
 from services.chassis.database import Database, Transaction
 from services.reconciler import batches
 from services.reconciler.batches import Batch, Key
 from services.reconciler.engine.model import Link, Seen
-from services.reconciler.store import links, observations, queue
+from services.reconciler.store import arrivals, links, observations, queue
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.observations import Place
 
@@ -23,8 +24,14 @@ async def load(
     *,
     limit: int,
     only_urgent: bool = False,
+    creates_after: Instant,
 ) -> Batch | None:
-    """Return the records that wait longest; None if none can be planned now."""
+    """Return the records that wait longest; None if none can be planned now.
+
+    Args:
+        creates_after: Creates without an answer from before then are waited for no
+            longer.
+    """
     dirty = await queue.load(source, connection, limit=limit, only_urgent=only_urgent)
     if not dirty:
         return None
@@ -47,7 +54,30 @@ async def load(
     if marked or heirs:
         missed = (batches.keys_of(found) | heirs) - seen.keys()
         seen |= await _observed(source, connection, keys=missed)
-    return Batch(dirty=tuple(dirty), links=tuple(found), seen=seen)
+    # Last: whatever a create had made by the time of the other reads, it is open here
+    # or its answer has changed a link since, which is found when this is saved.
+    open_since = {}
+    if alone:
+        open_since = await _open_since(source, connection, after=creates_after)
+    return Batch(
+        dirty=tuple(dirty), links=tuple(found), seen=seen, open_since=open_since
+    )
+
+
+async def _open_since(
+    source: Source, connection: StoredConnection, *, after: Instant
+) -> dict[Side, Instant]:
+    found = await arrivals.find_open_creates(
+        source,
+        connection.account_ids,
+        tenant_id=connection.tenant_id,
+        after=after,
+    )
+    return {
+        side: since
+        for side in SIDES
+        if (since := found.get(connection.config.side(side).account_id)) is not None
+    }
 
 
 async def _observed(

@@ -63,7 +63,10 @@ async def preview(
             await _mark_all(work, connection)
             while True:
                 batch = await loading.load(
-                    work.transaction, connection, limit=BATCH_RECORDS
+                    work.transaction,
+                    connection,
+                    limit=BATCH_RECORDS,
+                    creates_after=work.clock.now(),
                 )
                 if batch is None:
                     raise _Over

@@ -5,7 +5,7 @@ What a write left behind follows what it was based on, whatever the clocks say.
 
 import datetime
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Self
 
 import msgspec
 
@@ -30,6 +30,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     result: ContactWritten
     intent: OpenIntent
     link: Link
+
+    def understood(self, **changes: object) -> Self:
+        """Return the answer with its result as it turns out to be meant."""
+        result = msgspec.structs.replace(self.result, **changes)
+        return msgspec.structs.replace(self, result=result)
 
 
 async def keep(

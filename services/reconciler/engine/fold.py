@@ -93,7 +93,7 @@ def _fold_look(
         if record is None:
             return _unknown(link, intent, result=result, config=config, now=now)
         if record.presence is Presence.LIVE and not is_taken:
-            if evidence.is_as_meant(link, intent, record=record, config=config):
+            if evidence.is_done(link, intent, record=record, config=config):
                 return _confirmed_late(
                     link, intent, record=record, config=config, now=now
                 )

@@ -26,11 +26,17 @@ _STATES = {
     MatchKind.CREATE: RecordState.PENDING,
     MatchKind.DUPLICATE: RecordState.DUPLICATE,
     MatchKind.EXCLUDED: RecordState.EXCLUDED,
+    MatchKind.WAIT: RecordState.PENDING,
 }
 
 
 def candidate_of(
-    record: Record, side: Side, *, config: Config, link: Link | None = None
+    record: Record,
+    side: Side,
+    *,
+    config: Config,
+    link: Link | None = None,
+    is_unsure: bool = False,
 ) -> Candidate:
     """Return a record as matching sees it; ``link`` is the one it is on already."""
     end = config.side(side)
@@ -41,6 +47,7 @@ def candidate_of(
         is_included=end.includes(record),
         link_id=link.link_id if link is not None else None,
         is_bound=link is not None and is_bound(link),
+        is_unsure=is_unsure,
     )
 
 
@@ -97,6 +104,8 @@ def decide(
         return _excluded(
             Reason.OUT_OF_RULES if is_included else Reason.OUT_OF_CONTAINER
         )
+    if candidate.is_unsure:
+        return _wait()
     if not candidate.emails:
         if config.avoids_duplicates:
             return _excluded(Reason.NO_EMAIL)
@@ -107,6 +116,8 @@ def decide(
     found = _sharing(candidate, other_side)
     if any(each.is_bound for each in found):
         return _duplicate(Reason.MATCH_IS_LINKED)
+    if any(each.is_unsure for each in found):
+        return _wait()
     if len(found) > 1:
         return _duplicate(Reason.MATCHES_SEVERAL)
     if found:
@@ -245,6 +256,10 @@ def _create(candidate: Candidate, side: Side, *, config: Config) -> Match:
     if candidate.scope is not Scope.FULL:
         return _excluded(Reason.NOT_ON_OTHER_SIDE)
     return Match(kind=MatchKind.CREATE)
+
+
+def _wait() -> Match:
+    return Match(kind=MatchKind.WAIT, reason=Reason.AWAITS_CREATE.value)
 
 
 def _excluded(reason: Reason) -> Match:

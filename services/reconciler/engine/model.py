@@ -73,6 +73,8 @@ class Reason(enum.StrEnum):
     DUPLICATE_EMAIL = "duplicate_email"
     """Another record of the same side has one of its emails."""
     MATCHES_SEVERAL = "matches_several"
+    AWAITS_CREATE = "awaits_create"
+    """It is new, and may be what a create has made whose answer is on its way."""
     MATCH_IS_LINKED = "match_is_linked"
     """The record with this email is already linked with somebody else."""
     EMAIL_REMOVED = "email_removed"
@@ -117,6 +119,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``digest_of(record)``; equal digests mean that nothing needs a look."""
     is_missing: bool = False
     """The app did not know its id when last asked, which is no evidence yet."""
+    live_since: Instant | None = None
+    """When it was first seen, or seen alive again; None from before that was noted."""
 
 
 class Shadow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -324,6 +328,8 @@ class MatchKind(enum.StrEnum):
     CREATE = "create"
     DUPLICATE = "duplicate"
     EXCLUDED = "excluded"
+    WAIT = "wait"
+    """Nobody can tell yet."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -344,6 +350,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The link that the record is on already, one-sided ones included."""
     is_bound: bool = False
     """That link has a live counterpart, or is just getting one by a create."""
+    is_unsure: bool = False
+    """It may be what a create has made whose answer is on its way."""
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -95,7 +95,8 @@ def plan(
         return NOTHING
     if left is None and right is None:
         return NOTHING
-    if link.state not in (RecordState.PENDING, RecordState.FAILED):
+    is_waiting = link.reason == Reason.AWAITS_CREATE
+    if is_waiting or link.state not in (RecordState.PENDING, RecordState.FAILED):
         return rest.plan(case, link.state, reason=link.reason)
     return creation.plan(case, source=LEFT if left is not None else RIGHT)
 

@@ -5,6 +5,7 @@ again before one of them differs.
 """
 
 import datetime
+from typing import Final
 
 import msgspec
 
@@ -23,6 +24,10 @@ from services.reconciler.engine.model import (
     Shadow,
 )
 
+AWAIT_S: Final = 30
+"""How often somebody new asks whether a create has made them; its answer tells
+earlier."""
+
 
 def plan(
     case: Case,
@@ -40,7 +45,7 @@ def plan(
         left=_seen_through(case.link.left, case.left),
         right=_seen_through(case.link.right, case.right),
         failure_count=0,
-        retry_at=_thaws_at(holds, now=case.now),
+        retry_at=_due_at(str(reason), holds, now=case.now),
         config_version=case.config.version,
     )
     return NOTHING if rested == case.link else Plan(link=rested)
@@ -64,8 +69,10 @@ def refused_before(link: Link) -> dict[str, Hold]:
     return {hold.mapping_id: hold for hold in link.held if hold.is_refusal}
 
 
-def _thaws_at(holds: tuple[Hold, ...], *, now: Instant) -> Instant | None:
-    """Say when a frozen field is tried again, if there is one."""
+def _due_at(reason: str, holds: tuple[Hold, ...], *, now: Instant) -> Instant | None:
+    """Say when a link that waits for something else is looked at again."""
+    if reason == Reason.AWAITS_CREATE:
+        return now + datetime.timedelta(seconds=AWAIT_S)
     if any(hold.reason == Reason.OSCILLATES for hold in holds):
         return now + datetime.timedelta(seconds=guards.OSCILLATION_S)
     return None

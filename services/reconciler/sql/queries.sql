@@ -362,12 +362,12 @@ WHERE tenant_id = $tenant_id
 -- their content is. The app's own change times decide where both states have one.
 INSERT INTO reconciler.observations (
     tenant_id, account_id, record_id, record, digest, read_at, changed_at,
-    modified_at, is_live, is_tight, seen_scan
+    modified_at, is_live, is_tight, seen_scan, live_since
 )
 SELECT
     $tenant_id, $account_id, seen.record_id, seen.record, seen.digest,
     seen.read_at, seen.read_at, seen.modified_at, seen.is_live, seen.is_tight,
-    $scan_id
+    $scan_id, seen.read_at
 FROM unnest(
     $record_ids::text[], $records::bytea[], $digests::text[],
     $read_at::timestamptz[], $modified_at::timestamptz[], $is_live::boolean[],
@@ -389,13 +389,29 @@ SET
     is_tight = EXCLUDED.is_tight,
     missing_since = NULL,
     ask_again_at = NULL,
-    seen_scan = coalesce(EXCLUDED.seen_scan, observations.seen_scan)
+    seen_scan = coalesce(EXCLUDED.seen_scan, observations.seen_scan),
+    live_since = CASE
+        WHEN EXCLUDED.is_live AND NOT observations.is_live THEN EXCLUDED.read_at
+        ELSE observations.live_since
+    END
 WHERE CASE
     WHEN EXCLUDED.modified_at <> observations.modified_at
     THEN EXCLUDED.modified_at > observations.modified_at
     ELSE EXCLUDED.read_at > observations.read_at
 END
 RETURNING record_id, changed_at = read_at AS is_changed;
+
+-- name: find_newcomers
+-- Records of an account that live and were not known to before then, newest first.
+SELECT record_id, record, digest, read_at, live_since
+FROM reconciler.observations
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND is_live
+    AND missing_since IS NULL
+    AND live_since >= $since
+ORDER BY live_since DESC, record_id
+LIMIT $limit;
 
 -- name: find_followed
 -- When records were read whose stored state is the one that a write was based on.
@@ -545,6 +561,16 @@ ON CONFLICT (account_id, email, record_id, tenant_id) DO NOTHING;
 INSERT INTO reconciler.scans (tenant_id, account_id, scan_id, parts_seen, asked_at)
 SELECT $tenant_id, asked.account_id, asked.scan_id, 0, $now::timestamptz
 FROM unnest($account_ids::text[], $scan_ids::text[]) AS asked (account_id, scan_id);
+
+-- name: find_last_scans
+-- When the newest complete scan of an account began, and when the newest was asked for.
+SELECT
+    max(coalesce(asked_at, first_read_at))
+        FILTER (WHERE completed_at IS NOT NULL) AS read_through,
+    max(coalesce(asked_at, first_read_at)) AS asked_at
+FROM reconciler.scans
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id;
 
 -- name: add_scan_part
 -- One row the first time a part of a scan is seen, none after that.
@@ -785,13 +811,14 @@ WHERE dirty.connection_id = $connection_id
 -- The newest state of records, by account and id.
 SELECT
     wanted.account_id, found.record_id, found.record, found.digest, found.read_at,
-    found.is_missing
+    found.is_missing, found.live_since
 FROM unnest($account_ids::text[], $record_ids::text[])
     AS wanted (account_id, record_id)
 CROSS JOIN LATERAL (
     SELECT
         observations.record_id, observations.record, observations.digest,
-        observations.read_at, observations.missing_since IS NOT NULL AS is_missing
+        observations.read_at, observations.missing_since IS NOT NULL AS is_missing,
+        observations.live_since
     FROM reconciler.observations
     WHERE observations.tenant_id = $tenant_id
         AND observations.account_id = wanted.account_id
@@ -1185,6 +1212,28 @@ SET
     closed_at = EXCLUDED.closed_at,
     outcome = EXCLUDED.outcome,
     reason = EXCLUDED.reason;
+
+-- name: find_open_creates
+-- Since when accounts have a create whose outcome nobody knows yet, of any
+-- connection; those from before then are waited for no longer.
+SELECT wanted.account_id, found.decided_at AS open_since
+FROM unnest($account_ids::text[]) AS wanted (account_id)
+CROSS JOIN LATERAL (
+    SELECT intents.decided_at
+    FROM reconciler.intents
+    JOIN reconciler.connections
+        ON connections.connection_id = intents.connection_id
+        AND connections.tenant_id = intents.tenant_id
+    WHERE intents.account_id = wanted.account_id
+        AND intents.tenant_id = $tenant_id
+        AND intents.kind = 'create'
+        AND intents.state IN ('open', 'unknown')
+        AND greatest(intents.decided_at, connections.sync_started_at)
+            > $after::timestamptz
+        AND connections.deleted_at IS NULL
+    ORDER BY intents.decided_at
+    LIMIT 1
+) AS found;
 
 -- name: add_losses
 -- Values that gave way in a conflict.

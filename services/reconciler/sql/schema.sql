@@ -70,6 +70,7 @@ CREATE TABLE reconciler.observations (
     seen_scan    text,
     missing_since timestamptz,
     ask_again_at timestamptz,
+    live_since   timestamptz,
     PRIMARY KEY (account_id, record_id, tenant_id)
 ) WITH (fillfactor = 85);
 
@@ -180,6 +181,10 @@ WHERE state IN ('open', 'unknown');
 CREATE INDEX intents_destructive
 ON reconciler.intents (connection_id, decided_at, tenant_id)
 WHERE is_destructive;
+
+CREATE INDEX intents_creates
+ON reconciler.intents (account_id, decided_at, tenant_id)
+WHERE kind = 'create' AND state IN ('open', 'unknown');
 
 CREATE INDEX intents_look ON reconciler.intents (look_at) WHERE look_at IS NOT NULL;
 

@@ -347,6 +347,7 @@ async def load(
             read_at=row["read_at"],
             digest=row["digest"],
             is_missing=row["is_missing"],
+            live_since=row["live_since"],
         )
         for row in rows
     }

@@ -3,11 +3,13 @@
 import msgspec
 
 from proto.base import Message
+from proto.connector import WriteKind
 from proto.ids import ConnectionId, IntentId, LinkId, TenantId
 from proto.reconciler import ConnectionChanged, ConnectionState, RecordState, Side
 from services.chassis.store import Work
 from services.reconciler.engine.model import Link, Loss
 from services.reconciler.store import (
+    arrivals,
     claims,
     connections,
     intents,
@@ -22,6 +24,7 @@ from tests.contract.stores.reconciler_care import CarePlayer
 from tests.contract.stores.reconciler_words import (
     ACCOUNTS,
     EMAILS,
+    ENDS,
     INTENTS,
     LEASE,
     LINKS,
@@ -337,7 +340,11 @@ class ReconcilerPlayer(CarePlayer):
         made = intent_of(
             self.one(INTENTS), self.one(LINKS), side=self.one(SIDES), now=now
         )
-        made = msgspec.structs.replace(made, is_destructive=self.source.random() < 0.5)
+        made = msgspec.structs.replace(
+            made,
+            kind=self.one([WriteKind.CREATE, WriteKind.UPDATE]),
+            is_destructive=self.source.random() < 0.5,
+        )
         await intents.add(
             work.transaction,
             self.ours(),
@@ -392,6 +399,12 @@ class ReconcilerPlayer(CarePlayer):
             work.transaction, now=now, again_at=now + LEASE, limit=100
         )
         return sorted(plain(due), key=repr)
+
+    @act(weight=3)
+    async def find_open_creates(self, work: Work) -> object:
+        return await arrivals.find_open_creates(
+            work.transaction, ENDS, tenant_id=TENANT, after=self.time()
+        )
 
     @act(is_narrow=True)
     async def count_open(self, work: Work) -> object:

@@ -9,6 +9,7 @@ from proto.record import Consent, Presence, Record
 from services.chassis.store import Work
 from services.reconciler.engine.model import Intent, Link, Reason, Seen
 from services.reconciler.store import (
+    arrivals,
     connections,
     intents,
     links,
@@ -256,6 +257,21 @@ class RecordsPlayer(ChassisPlayer):
         )
         return await observations.find_unseen(
             work.transaction, **at, first_read_at=self.time(), limit=2
+        )
+
+    @act(weight=3)
+    async def find_newcomers(self, work: Work) -> object:
+        return await arrivals.find_newcomers(
+            work.transaction,
+            tenant_id=TENANT,
+            account_id=self.account(),
+            since=self.time(),
+        )
+
+    @act()
+    async def find_last_scans(self, work: Work) -> object:
+        return await arrivals.find_last_scans(
+            work.transaction, tenant_id=TENANT, account_id=self.account()
         )
 
     @act(weight=3, is_narrow=True)

@@ -143,6 +143,34 @@ def _told(there: Row, new: Row) -> Row:
     }
 
 
+async def find_open_creates(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_ids: list[str],
+    after: datetime.datetime,
+) -> list[Row]:
+    found: list[Row] = []
+    for account_id in account_ids:
+        since = [
+            row["decided_at"]
+            for row in session.find("intents", "creates", account_id, tenant_id)
+            if _is_waited_for(session, row, after=after)
+        ]
+        if since:
+            found.append({"account_id": account_id, "open_since": min(since)})
+    return found
+
+
+def _is_waited_for(session: Session, row: Row, *, after: datetime.datetime) -> bool:
+    owner = session.get("connections", row["connection_id"], row["tenant_id"])
+    if owner is None or not is_kept(owner):
+        return False
+    started = owner["sync_started_at"]
+    begun: datetime.datetime = max(row["decided_at"], started or row["decided_at"])
+    return begun > after
+
+
 async def add_losses(
     session: Session,
     *,

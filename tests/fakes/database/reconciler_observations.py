@@ -7,7 +7,8 @@ from itertools import islice
 from tests.fakes.database.sessions import Session, keep
 from tests.fakes.database.tables import Row, only
 
-OBSERVED = only("account_id", "record_id", "record", "digest", "read_at")
+OBSERVED = only("account_id", "record_id", "record", "digest", "read_at", "live_since")
+NEWCOMER = only("record_id", "record", "digest", "read_at", "live_since")
 FOLLOWED = only("record_id", "read_at")
 COUNTED = only("parts_seen", "part_count", "asked_at", "first_read_at")
 
@@ -54,6 +55,7 @@ async def save_observations(
             "is_live": lives,
             "is_tight": tight,
             "seen_scan": scan_id,
+            "live_since": when,
         }
         for record_id, record, digest, when, modified, lives, tight in given
     ]
@@ -89,6 +91,9 @@ def _newer(there: Row, new: Row) -> Row | None:
         "seen_scan": there["seen_scan"]
         if new["seen_scan"] is None
         else new["seen_scan"],
+        "live_since": new["read_at"]
+        if new["is_live"] and not there["is_live"]
+        else there["live_since"],
     }
 
 
@@ -258,6 +263,23 @@ def _begun(row: Row) -> datetime.datetime:
     return begun
 
 
+async def find_last_scans(
+    session: Session, *, tenant_id: str, account_id: str
+) -> list[Row]:
+    scans = [
+        row
+        for row in session.scan("scans")
+        if _is_of(row, tenant_id=tenant_id, account_id=account_id)
+    ]
+    complete = [_begun(row) for row in scans if row["completed_at"] is not None]
+    return [
+        {
+            "read_through": max(complete, default=None),
+            "asked_at": max(map(_begun, scans), default=None),
+        }
+    ]
+
+
 async def find_unseen(
     session: Session,
     *,
@@ -288,6 +310,27 @@ async def load_observed(
         for row in found
         if row is not None
     ]
+
+
+async def find_newcomers(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    since: datetime.datetime,
+    limit: int,
+) -> list[Row]:
+    new = [
+        row
+        for row in session.find("observations", "account", account_id, tenant_id)
+        if row["is_live"]
+        and row["missing_since"] is None
+        and row["live_since"] is not None
+        and row["live_since"] >= since
+    ]
+    new.sort(key=lambda row: row["record_id"])
+    new.sort(key=lambda row: row["live_since"], reverse=True)
+    return [NEWCOMER(row) for row in new[:limit]]
 
 
 async def find_followed(

@@ -17,6 +17,10 @@ def _is_open(row: Row) -> bool:
     return row["state"] in ("open", "unknown")
 
 
+def _is_open_create(row: Row) -> bool:
+    return _is_open(row) and row["kind"] == "create"
+
+
 def _is_looked_for(row: Row) -> bool:
     return row["look_at"] is not None
 
@@ -203,6 +207,7 @@ RECONCILER: Final = {
         columns=_columns(
             "tenant_id account_id record_id record digest read_at changed_at"
             " modified_at is_live is_tight seen_scan missing_since ask_again_at"
+            " live_since"
         ),
         key=("account_id", "record_id", "tenant_id"),
         defaults={"is_tight": False},
@@ -271,6 +276,9 @@ RECONCILER: Final = {
             "connection": OF_CONNECTION,
             "look": IndexShape(where=_is_looked_for),
             "open": IndexShape(columns=("connection_id", "tenant_id"), where=_is_open),
+            "creates": IndexShape(
+                columns=("account_id", "tenant_id"), where=_is_open_create
+            ),
             "intents_open": IndexShape(
                 columns=("connection_id", "link_id", "tenant_id"),
                 where=_is_open,

@@ -1,9 +1,11 @@
 """A batch of dirty records becomes links and intents, the same whatever its order."""
 
+import datetime
 import itertools
 
 import msgspec
 
+from proto.connector import Capabilities
 from proto.ids import IntentId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
 from proto.record import Presence
@@ -16,7 +18,7 @@ from tests.unit.reconciler import values
 L, R = Side.LEFT, Side.RIGHT
 
 
-def decide(*dirty, seen, links=()) -> Decisions:
+def decide(*dirty, seen, links=(), open_since=None, config=None) -> Decisions:
     numbers = itertools.count(1)
     return deciding.decide(
         Batch(
@@ -26,8 +28,9 @@ def decide(*dirty, seen, links=()) -> Decisions:
             ),
             links=tuple(links),
             seen={(side, RecordId(s.record.record_id)): s for side, s in seen},
+            open_since=open_since or {},
         ),
-        config=values.connection().config,
+        config=config or values.connection().config,
         now=values.NOW,
         new_link=lambda: LinkId(f"link_{next(numbers)}"),
         new_intent=lambda: IntentId(f"int_{next(numbers)}"),
@@ -127,3 +130,56 @@ def test_a_record_that_is_left_out_frees_those_it_stood_beside_once():
     assert found.freed == {(L, "l1")}
     links = [named.link for named in found.links]
     assert decide((L, "l1"), seen=seen, links=links).freed == set()
+
+
+def born(record_id: str, email: str | None, *, after_s: float):
+    since = values.NOW + datetime.timedelta(seconds=after_s)
+    return msgspec.structs.replace(values.seen(record_id, email), live_since=since)
+
+
+def test_somebody_new_waits_for_the_answer_to_a_create_in_their_account():
+    """It may be what was made, whatever its address is by now (seed 125)."""
+    seen = [(R, born("r1", "new@b.org", after_s=5))]
+    found = decide((R, "r1"), seen=seen, open_since={R: values.NOW})
+    (named,) = found.links
+    assert (named.link.state, named.link.reason) == (
+        RecordState.PENDING,
+        "awaits_create",
+    )
+    assert named.link.retry_at > values.NOW
+    assert found.intents == []
+    for since in ({}, {L: values.NOW}):
+        again = decide((R, "r1"), seen=seen, links=[named.link], open_since=since)
+        (intent,) = again.intents
+        assert (intent.side, intent.link_id) == (L, named.link.link_id)
+
+
+def test_who_matches_somebody_new_waits_with_them():
+    seen = [(L, values.seen("l1", "a@b.org")), (R, born("r1", "a@b.org", after_s=5))]
+    found = decide((L, "l1"), seen=seen, open_since={R: values.NOW})
+    (named,) = found.links
+    assert (named.link.left_id, named.link.reason) == ("l1", "awaits_create")
+    links = [named.link]
+    again = decide((L, "l1"), (R, "r1"), seen=seen, links=links)
+    (whole,) = again.links
+    assert (whole.link.left_id, whole.link.right_id) == ("l1", "r1")
+
+
+def test_who_was_known_before_a_create_is_not_what_it_made():
+    seen = [(R, born("r1", "a@b.org", after_s=-60))]
+    found = decide((R, "r1"), seen=seen, open_since={R: values.NOW})
+    assert [intent.side for intent in found.intents] == [L]
+
+
+def test_where_marks_are_kept_only_the_marked_can_be_ours():
+    capabilities = Capabilities(keeps_marks=True)
+    right = msgspec.structs.replace(values.side("right"), capabilities=capabilities)
+    config = values.connection(right=right).config
+    plain = born("r1", "a@b.org", after_s=5)
+    record = msgspec.structs.replace(plain.record, marker="of another connection")
+    marked = msgspec.structs.replace(plain, record=record)
+    for seen, created in ((plain, [L]), (marked, [])):
+        found = decide(
+            (R, "r1"), seen=[(R, seen)], open_since={R: values.NOW}, config=config
+        )
+        assert [intent.side for intent in found.intents] == created

@@ -6,13 +6,16 @@ from proto.connector import ContactWritten, WriteKind, WriteOutcome
 from proto.ids import IntentId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
 from services.reconciler import folding
+from services.reconciler.config import Config
 from services.reconciler.engine.model import Link
 from services.reconciler.folding import Outcome
 from services.reconciler.readbacks import Answer
+from services.reconciler.recognising import Shown
 from services.reconciler.store.intents import OpenIntent
 from tests.unit.reconciler import values
 
 R = Side.RIGHT
+NOTHING = Shown()
 
 
 def answer(
@@ -41,12 +44,13 @@ def answer(
     )
 
 
-def decide(*answers: Answer, rivals=None) -> Outcome:
+def decide(*answers: Answer, rivals=None, shown=NOTHING) -> Outcome:
     return folding.decide(
         answers,
         rivals=rivals or {},
         connection=values.connection(),
-        settle_s=30.0,
+        shown=shown,
+        own=Config(database_url="", nats_url="", settle_s=30.0),
         now=values.NOW,
     )
 

@@ -1,0 +1,191 @@
+"""Recognises what a create without an answer has made, where no mark tells it.
+
+The records that an account has shown since are compared with what was to be made
+(hazards, section 4.4): one that reads the same is it, several leave it open. There is
+none only once the account was read again, in full where nothing can be looked for.
+"""
+
+import datetime
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from proto.base import Instant
+from proto.connector import (
+    ContactsWritten,
+    FollowAccount,
+    ReadNow,
+    WriteKind,
+    WriteOutcome,
+)
+from proto.ids import ScanId
+from services.chassis.store import Work
+from services.reconciler import following
+from services.reconciler.config import Config
+from services.reconciler.engine import evidence, model, newcomers
+from services.reconciler.engine.model import Seen
+from services.reconciler.readbacks import Answer
+from services.reconciler.store import arrivals, observations
+from services.reconciler.store.arrivals import LastScans
+from services.reconciler.store.connections import StoredConnection
+
+SCAN_AGAIN_AFTER: Final = datetime.timedelta(hours=1)
+"""A scan that is not complete by then is asked for again."""
+_UNTOLD: Final = (WriteOutcome.MISSING, WriteOutcome.UNKNOWN)
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account has shown since creates that nobody knows the outcome of."""
+
+    new: tuple[Seen, ...] = ()
+    """Records that one of them may have made."""
+    scans: LastScans = LastScans()
+
+
+async def load(
+    work: Work,
+    message: ContactsWritten,
+    *,
+    connection: StoredConnection,
+    answers: Sequence[Answer],
+) -> Shown:
+    """Return what tells about the answers that name no record."""
+    decided_at = [
+        answer.intent.intent.decided_at
+        for answer in answers
+        if is_untold(answer, config=connection.config)
+    ]
+    if not decided_at:
+        return Shown()
+    new = await arrivals.find_newcomers(
+        work.transaction,
+        tenant_id=message.tenant_id,
+        account_id=message.account_id,
+        since=min(decided_at) - newcomers.SKEW,
+    )
+    scans = await arrivals.find_last_scans(
+        work.transaction, tenant_id=message.tenant_id, account_id=message.account_id
+    )
+    return Shown(new=tuple(new), scans=scans)
+
+
+def is_untold(answer: Answer, *, config: model.Config) -> bool:
+    """Say whether a look could not tell what became of a create."""
+    result, intent = answer.result, answer.intent.intent
+    return (
+        result.kind is WriteKind.LOOK
+        and intent.kind is WriteKind.CREATE
+        and result.record is None
+        and result.outcome in _UNTOLD
+        and not config.side(intent.side).capabilities.keeps_marks
+    )
+
+
+def told(
+    answer: Answer,
+    *,
+    free: Iterable[Seen],
+    read_through: Instant | None,
+    settled_at: Instant,
+    config: model.Config,
+) -> Answer:
+    """Return an answer with what the records say that are nobody's. Pure.
+
+    Args:
+        read_through: When the newest complete scan had not begun yet.
+        settled_at: When whatever the create has made was to be seen.
+    """
+    intent = answer.intent.intent
+    if not is_untold(answer, config=config):
+        return answer
+    end = config.side(intent.side)
+    likely = [
+        seen.record
+        for seen in free
+        if newcomers.may_be_ours(seen, end, open_since=intent.decided_at)
+        and evidence.is_likely(answer.link, intent, record=seen.record, config=config)
+    ]
+    if len(likely) == 1:
+        return answer.understood(outcome=WriteOutcome.EXISTS, record=likely[0])
+    is_looked_for = answer.result.outcome is WriteOutcome.MISSING
+    is_read = intent.look_count > 0 if is_looked_for else False
+    is_scanned = read_through is not None and read_through >= settled_at
+    is_none = not likely and (is_read or is_scanned)
+    outcome = WriteOutcome.MISSING if is_none else WriteOutcome.UNKNOWN
+    return answer.understood(outcome=outcome)
+
+
+def settled_at(answer: Answer, *, config: model.Config, own: Config) -> Instant:
+    """Return when whatever a create has made was to be seen."""
+    intent = answer.intent.intent
+    settle_s = max(config.side(intent.side).capabilities.settle_s, own.settle_s)
+    sent_at = answer.intent.sent_at
+    if sent_at is None:
+        sent_at = intent.decided_at + datetime.timedelta(seconds=own.write_age_s)
+    return sent_at + datetime.timedelta(seconds=settle_s)
+
+
+async def read_on(
+    work: Work,
+    message: ContactsWritten,
+    *,
+    connection: StoredConnection,
+    scans: LastScans,
+    asked: Sequence[Answer],
+    understood: Iterable[Answer],
+    own: Config,
+) -> None:
+    """Have an account read, or scanned, that is to tell more at the next look."""
+    still = {
+        answer.result.intent_id
+        for answer in understood
+        if answer.result.outcome is WriteOutcome.UNKNOWN
+    }
+    config = connection.config
+    waiting = [
+        answer
+        for answer in asked
+        if answer.result.intent_id in still and is_untold(answer, config=config)
+    ]
+    if not waiting or connection.state not in following.RUNNING:
+        return
+    await work.send(ReadNow(tenant_id=message.tenant_id, account_id=message.account_id))
+    unsought = [
+        settled_at(answer, config=config, own=own)
+        for answer in waiting
+        if answer.result.outcome is WriteOutcome.UNKNOWN
+        and answer.intent.intent.look_count
+    ]
+    now = work.clock.now()
+    if unsought and _is_to_scan(scans, settled_at=max(unsought), now=now):
+        await _scan(work, message, connection=connection)
+
+
+def _is_to_scan(scans: LastScans, *, settled_at: Instant, now: Instant) -> bool:
+    if settled_at > now:
+        return False
+    needed_after = settled_at
+    if scans.read_through is None or scans.read_through < settled_at:
+        needed_after = max(settled_at, now - SCAN_AGAIN_AFTER)
+    return scans.asked_at is None or scans.asked_at < needed_after
+
+
+async def _scan(
+    work: Work, message: ContactsWritten, *, connection: StoredConnection
+) -> None:
+    now, account_id = work.clock.now(), message.account_id
+    scan_id = work.identifiers.new(ScanId)
+    await observations.add_scans(
+        work.transaction, {account_id: scan_id}, tenant_id=message.tenant_id, now=now
+    )
+    await work.send(
+        FollowAccount(
+            tenant_id=message.tenant_id,
+            account_id=account_id,
+            app=following.apps_of(connection)[account_id],
+            is_wanted=True,
+            scan_id=scan_id,
+            asked_at=now,
+        )
+    )

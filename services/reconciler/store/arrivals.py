@@ -1,0 +1,80 @@
+"""Queries on creates without an answer, and on what they may have made."""
+
+import datetime
+from collections.abc import Collection
+from pathlib import Path
+
+import msgspec
+
+from proto import codec
+from proto.ids import AccountId, TenantId
+from proto.record import Record
+from services.chassis import queries
+from services.chassis.database import Database, Transaction
+from services.reconciler.engine.model import Seen
+
+Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
+
+NEWCOMERS_MAX = 1_000
+"""New records among which one is looked for."""
+
+
+class LastScans(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest scans of an account."""
+
+    read_through: datetime.datetime | None = None
+    """When the newest complete one had not begun yet."""
+    asked_at: datetime.datetime | None = None
+
+
+async def find_open_creates(
+    source: Database | Transaction,
+    account_ids: Collection[AccountId],
+    *,
+    tenant_id: TenantId,
+    after: datetime.datetime,
+) -> dict[AccountId, datetime.datetime]:
+    """Return since when accounts have had a create with an unknown outcome."""
+    rows = await source.fetch(
+        Q["find_open_creates"](
+            tenant_id=tenant_id, account_ids=sorted(account_ids), after=after
+        )
+    )
+    return {row["account_id"]: row["open_since"] for row in rows}
+
+
+async def find_newcomers(
+    transaction: Transaction,
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+    since: datetime.datetime,
+) -> list[Seen]:
+    """Return live records of an account that were not known to live before then."""
+    rows = await transaction.fetch(
+        Q["find_newcomers"](
+            tenant_id=tenant_id,
+            account_id=account_id,
+            since=since,
+            limit=NEWCOMERS_MAX,
+        )
+    )
+    return [
+        Seen(
+            record=codec.decode(row["record"], Record),
+            read_at=row["read_at"],
+            digest=row["digest"],
+            live_since=row["live_since"],
+        )
+        for row in rows
+    ]
+
+
+async def find_last_scans(
+    transaction: Transaction, *, tenant_id: TenantId, account_id: AccountId
+) -> LastScans:
+    """Return when an account was last scanned, and asked for a scan."""
+    row = await transaction.fetch_row(
+        Q["find_last_scans"](tenant_id=tenant_id, account_id=account_id)
+    )
+    return LastScans(**dict(row)) if row else LastScans()

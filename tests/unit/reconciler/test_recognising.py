@@ -1,0 +1,139 @@
+"""A create without an answer is recognised by what its account has shown since.
+
+No mark tells it here, as in Constant Contact: hazards 12 and 34, section 4.4.
+"""
+
+import datetime
+
+import msgspec
+
+from proto.connector import ContactWritten, WriteKind, WriteOutcome
+from proto.fields import Fields
+from proto.ids import FieldId, IntentId, LinkId, RecordId
+from proto.reconciler import Side
+from services.reconciler import recognising
+from services.reconciler.engine import fold
+from services.reconciler.engine.model import Intent, Link, Seen
+from services.reconciler.readbacks import Answer
+from services.reconciler.store.intents import OpenIntent
+from tests.unit.reconciler import values
+
+CONFIG = values.connection().config
+LATER = values.NOW + datetime.timedelta(minutes=1)
+MEANT: Fields = {
+    FieldId("email"): "a@b.org",
+    FieldId("name.given"): "Ann",
+    FieldId("name.family"): "Smith",
+}
+
+
+def answer(outcome: WriteOutcome, *, looks: int = 0, fields: Fields = MEANT) -> Answer:
+    """Return what a look said of a create on the right."""
+    made = msgspec.structs.replace(
+        values.intent(1), fields=fields, look_count=looks, decided_at=values.NOW
+    )
+    return Answer(
+        result=ContactWritten(
+            intent_id=made.intent_id,
+            kind=WriteKind.LOOK,
+            outcome=outcome,
+            read_at=LATER,
+        ),
+        intent=OpenIntent(intent=made, sent_at=values.NOW),
+        link=Link(
+            link_id=LinkId("link_1"),
+            left_id=RecordId("s1"),
+            intent_id=IntentId("int_1"),
+            version=1,
+        ),
+    )
+
+
+def new(record_id: str, email: str, given: str = "Ann", *, after_s: float = 5) -> Seen:
+    since = values.NOW + datetime.timedelta(seconds=after_s)
+    seen = values.seen(record_id, email, given)
+    return msgspec.structs.replace(seen, live_since=since)
+
+
+def told(
+    asked: Answer, *free: Seen, read_through: datetime.datetime | None = None
+) -> tuple[WriteOutcome, str]:
+    found = recognising.told(
+        asked,
+        free=free,
+        read_through=read_through,
+        settled_at=LATER,
+        config=CONFIG,
+    ).result
+    return found.outcome, found.record.record_id if found.record else ""
+
+
+def test_a_new_record_that_reads_as_meant_is_what_was_made():
+    stranger = new("r2", "c@d.org", "Bo")
+    for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
+        found = told(answer(outcome), new("r1", "a@b.org"), stranger)
+        assert found == (WriteOutcome.EXISTS, "r1")
+
+
+def test_an_address_that_was_edited_meanwhile_makes_it_nobody_else():
+    """Its user would else get a second record, and the edit a contact of its own."""
+    asked = answer(WriteOutcome.MISSING, looks=1)
+    edited = new("r1", "new@b.org")
+    assert told(asked, edited) == (WriteOutcome.EXISTS, "r1")
+    folded = fold.fold(
+        asked.link,
+        asked.intent.intent,
+        result=recognising.told(
+            asked, free=[edited], read_through=None, settled_at=LATER, config=CONFIG
+        ).result,
+        config=CONFIG,
+        now=LATER,
+    )
+    assert (folded.link.right_id, folded.is_written) == ("r1", True)
+
+
+def test_a_name_is_needed_where_the_address_tells_nothing():
+    asked = answer(WriteOutcome.MISSING, looks=1, fields={FieldId("email"): "a@b.org"})
+    assert told(asked, new("r1", "new@b.org")) == (WriteOutcome.MISSING, "")
+
+
+def test_several_that_read_as_meant_leave_it_open():
+    asked = answer(WriteOutcome.MISSING, looks=3)
+    found = told(asked, new("r1", "a@b.org"), new("r2", "x@b.org"))
+    assert found == (WriteOutcome.UNKNOWN, "")
+
+
+def test_what_was_there_before_the_create_is_not_its_work():
+    asked = answer(WriteOutcome.MISSING, looks=1)
+    known = new("r1", "x@b.org", after_s=-60)
+    assert told(asked, known) == (WriteOutcome.MISSING, "")
+
+
+def test_nobody_is_believed_to_be_missing_before_a_further_read():
+    assert told(answer(WriteOutcome.MISSING)) == (WriteOutcome.UNKNOWN, "")
+    assert told(answer(WriteOutcome.MISSING, looks=1)) == (WriteOutcome.MISSING, "")
+
+
+def test_where_nothing_can_be_looked_for_a_full_scan_tells_it():
+    asked = answer(WriteOutcome.UNKNOWN, looks=9)
+    assert told(asked) == (WriteOutcome.UNKNOWN, "")
+    early = LATER - datetime.timedelta(seconds=1)
+    assert told(asked, read_through=early) == (WriteOutcome.UNKNOWN, "")
+    assert told(asked, read_through=LATER) == (WriteOutcome.MISSING, "")
+
+
+def test_where_marks_are_kept_the_look_itself_tells():
+    capabilities = msgspec.structs.replace(CONFIG.right.capabilities, keeps_marks=True)
+    right = msgspec.structs.replace(values.side("right"), capabilities=capabilities)
+    config = values.connection(right=right).config
+    asked = answer(WriteOutcome.MISSING)
+    assert not recognising.is_untold(asked, config=config)
+    assert recognising.is_untold(asked, config=CONFIG)
+
+
+def test_an_update_is_not_looked_for_among_strangers():
+    intent: Intent = values.intent(1, side=Side.RIGHT, kind=WriteKind.UPDATE)
+    asked = msgspec.structs.replace(
+        answer(WriteOutcome.MISSING), intent=OpenIntent(intent=intent, sent_at=None)
+    )
+    assert told(asked, new("r1", "a@b.org")) == (WriteOutcome.MISSING, "")
