@@ -308,7 +308,9 @@ def _count(answer: Answer, folded: Folded, *, tally: Tally) -> None:
 
 def _to_plan_again(link: Link, side: Side) -> set[Key]:
     """Return the record by which a closed link is planned again, if it is to be."""
-    is_waiting = link.intent_id is not None or link.retry_at is not None
+    is_waiting = link.intent_id is not None or (
+        link.retry_at is not None and not link.refusals
+    )
     # A create that met somebody else's record would meet it again and again.
     if is_waiting or link.state is RecordState.DUPLICATE:
         return set()

@@ -284,3 +284,38 @@ def test_b39_a_deleted_contact_s_counterpart_is_not_unsubscribed_by_that():
     pair.put(LEFT, presence=Presence.DELETED, consent=Consent.UNSUBSCRIBED)
     assert pair.settle() == 0
     assert ABLE.can_unsubscribe
+
+
+def test_an_unsubscribe_that_is_refused_lets_the_address_go_first():
+    """Constant Contact unsubscribes nobody without an email, and that came second."""
+    settings = config(unsubscribes=Unsubscribes.STATUS, **BOTH_ABLE)
+    pair = Pair(settings, {"email": "a@x.com"}, {"fn": "Ana"})
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    pair.put(RIGHT, consent=Consent.SUBSCRIBED)
+    intent = pair.plan().intent
+    assert intent.is_urgent
+    pair.answer(intent, WriteOutcome.REFUSED)
+
+    intent = pair.plan().intent
+    assert intent.side is RIGHT
+    assert "emails" in intent.fields
+    pair.answer(intent, WriteOutcome.WRITTEN, record=pair.apply(intent))
+    intent = pair.plan().intent
+    assert intent.is_urgent, "its target has changed"
+    pair.answer(intent, WriteOutcome.WRITTEN, record=pair.apply(intent))
+    pair.settle()
+    assert pair.records[RIGHT].consent is Consent.UNSUBSCRIBED
+    assert pair.link.state is RecordState.IN_SYNC
+
+
+def test_an_unsubscribe_that_stays_refused_is_all_that_waits():
+    pair = pair_with()
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    pair.answer(pair.plan().intent, WriteOutcome.REFUSED)
+    assert pair.plan().intent is None
+    assert pair.link.state is RecordState.FAILED
+    pair.edit(RIGHT, title="Boss")
+    intent = pair.plan().intent
+    assert intent.is_urgent, "its target has changed"
+    pair.answer(intent, WriteOutcome.REFUSED)
+    assert pair.plan().intent.side is LEFT

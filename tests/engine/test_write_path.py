@@ -357,3 +357,47 @@ def test_a_refusal_does_not_hide_what_is_held_besides():
         "anniversary": Reason.BAD_VALUE,
         "job_title": ErrorCode.VALUE_REFUSED,
     }
+
+
+def test_a_refused_write_does_not_hold_up_the_other_side():
+    """What the left had to get waited for hours with what the right refused."""
+    pair = edited()
+    pair.edit(RIGHT, org="Acme")
+    intent = pair.plan().intent
+    while intent.side is not RIGHT:
+        pair.answer(intent, WriteOutcome.STALE)
+        pair.config = config(winner=LEFT)
+        intent = pair.plan().intent
+    pair.answer(intent, WriteOutcome.REFUSED)
+    assert pair.link.state is RecordState.FAILED
+    due = pair.link.retry_at
+
+    intent = pair.plan().intent
+    assert (intent.side, set(intent.fields)) == (LEFT, {"company"})
+    record = pair.apply(intent)
+    pair.answer(intent, WriteOutcome.WRITTEN, record=record)
+    assert pair.plan().intent is None, "what was refused has its own time"
+    assert (pair.link.state, pair.link.retry_at) == (RecordState.FAILED, due)
+
+    pair.now = due
+    intent = pair.plan().intent
+    assert set(intent.fields) == {"title"}
+    pair.answer(intent, WriteOutcome.REFUSED)
+    assert pair.plan().intent is None
+    assert pair.link.retry_at - pair.now > due - world.NOW
+    pair.edit(LEFT, job="Boss")
+    assert pair.settle() == 1
+    assert (pair.link.state, pair.link.refusals) == (RecordState.IN_SYNC, ())
+
+
+def test_writes_that_are_refused_one_after_the_other_come_to_rest():
+    """Each is another write: none of them may set the others free again."""
+    pair = edited()
+    pair.edit(LEFT, company="Acme")
+    refused = {"reason": ErrorCode.VALUE_REFUSED, "field": "title"}
+    pair.answer(pair.plan().intent, WriteOutcome.REFUSED, **refused)
+    pair.answer(pair.plan().intent, WriteOutcome.REFUSED)
+    pair.answer(pair.plan().intent, WriteOutcome.REFUSED, **refused)
+    assert pair.plan().intent is None
+    assert len(pair.link.refusals) == 2
+    assert pair.link.retry_at == min(each.retry_at for each in pair.link.refusals)

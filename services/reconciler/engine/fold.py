@@ -25,6 +25,7 @@ from services.reconciler.engine import (
     model,
     patience,
     remember,
+    setbacks,
 )
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import (
@@ -178,6 +179,7 @@ def _in_step(
         reason=link.held[0].reason if link.held else "",
         left=shadows[LEFT],
         right=shadows[RIGHT],
+        refusals=tuple(each for each in link.refusals if each.side is not side),
         acts=remember.acts(link, intent),
         carried=remember.carried(link, intent),
         trail=remember.trail(link, intent, config=config, now=now),
@@ -295,7 +297,7 @@ def _refused(
     config: Config,
     now: Instant,
 ) -> Folded:
-    """Try a refused write again later, or at once when a record changes.
+    """Try a refused write again later, or at once when it would be another.
 
     Where the app says which value it refuses, all others are written meanwhile.
     """
@@ -320,16 +322,33 @@ def _refused(
                 retry_at=None,
             )
         )
+    if is_create:
+        link = _with_digests(link, intent)
+        retry_at = patience.after_refusal(count, now)
+    else:
+        # What else there is to be written does not wait with it.
+        link = _to_look_at(link, intent, reason=reason, now=now)
+        retry_at = link.refusals[-1].retry_at
     return Folded(
         link=msgspec.structs.replace(
-            _with_digests(link, intent),
+            link,
             state=RecordState.FAILED,
             reason=reason,
             held=(*link.held, *at_fault),
             intent_id=None,
             failure_count=count,
-            retry_at=patience.after_refusal(count, now),
+            retry_at=retry_at,
         )
+    )
+
+
+def _to_look_at(link: Link, intent: Intent, *, reason: str, now: Instant) -> Link:
+    """Remember a refusal, and nothing that would keep the link from being planned."""
+    return msgspec.structs.replace(
+        link,
+        left=None if link.left is None else Shadow(values=link.left.values),
+        right=None if link.right is None else Shadow(values=link.right.values),
+        refusals=setbacks.noted(link, intent, reason=reason, now=now),
     )
 
 

@@ -53,6 +53,18 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The level that we set there: no word of that side's own, while it lasts."""
 
 
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """A write that an app refused, which waits by itself until it is tried again."""
+
+    side: Side
+    key: str
+    """A digest of what was to be written, and onto what."""
+    reason: str
+    count: int
+    """How often in a row."""
+    retry_at: Instant
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A value that we wrote, so that one that comes and goes is noticed."""
 

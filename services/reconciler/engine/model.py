@@ -24,7 +24,14 @@ from services.reconciler.engine.config import (
     PairEnd,
     SideConfig,
 )
-from services.reconciler.engine.memory import Act, Apart, Carried, Learned, Step
+from services.reconciler.engine.memory import (
+    Act,
+    Apart,
+    Carried,
+    Learned,
+    Refusal,
+    Step,
+)
 
 __all__ = [
     "NOTHING",
@@ -49,6 +56,7 @@ __all__ = [
     "PairEnd",
     "Plan",
     "Reason",
+    "Refusal",
     "Scope",
     "Seen",
     "Shadow",
@@ -177,6 +185,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Both sides had an email once, so losing it is worth a hold."""
     failure_count: int = 0
     """Intents in a row that came to nothing."""
+    refusals: tuple[Refusal, ...] = ()
     retry_at: Instant | None = None
     """Not planned before, unless a record changes."""
     config_version: int = 0

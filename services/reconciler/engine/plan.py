@@ -1,6 +1,6 @@
 """What is to be done for one link: the only place where a write is decided."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from proto.base import Instant
@@ -18,6 +18,7 @@ from services.reconciler.engine import (
     renewal,
     rest,
     rules,
+    setbacks,
     weigh,
 )
 from services.reconciler.engine.case import Case
@@ -27,9 +28,11 @@ from services.reconciler.engine.model import (
     Carried,
     Config,
     Hold,
+    Intent,
     Link,
     Plan,
     Reason,
+    Refusal,
     Seen,
     Shadow,
 )
@@ -129,6 +132,9 @@ def _plan_gone(case: Case, side: Side) -> Plan:
     )
     if acting.needs_write:
         intent = intents.update(case, side=target, acting=acting)
+        refusal = setbacks.waits_for(case.link, intent, now=case.now)
+        if refusal is not None:
+            return rest.plan(case, RecordState.FAILED, reason=refusal.reason)
         return Plan(link=rest.waiting(case, intent), intent=intent)
     case = case.changed(acts=_with_acts(case.link, target, acting=acting))
     return rest.plan(case, RecordState.DELETED, reason=reason)
@@ -138,7 +144,7 @@ def _plan_both(case: Case) -> Plan:
     if case.link.state in _PARTED:
         # Back from the dead: what both hold now is compared as if never linked.
         case = case.changed(left=None, right=None)
-    case, urgent = _carry_consent(_with_births(case))
+    case, urgent, refusals = _carry_consent(_with_births(case))
     if urgent is not None:
         return urgent
     has_email = {side: _has_email(case, side) for side in SIDES}
@@ -158,11 +164,21 @@ def _plan_both(case: Case) -> Plan:
     weighed = _without_oscillating(case, weighed)
     refused = rest.refused_before(case.link)
     actings = {side: _acting(case, side) for side in SIDES}
-    chosen = _next_write(case, weighed, refused=refused, actings=actings)
-    if chosen is not None:
-        holds = (*weighed.holds, *(() if chosen.is_again else refused.values()))
-        return _plan_update(case, chosen, holds=holds)
+    for chosen in _writes(case, weighed, refused=refused, actings=actings):
+        intent = chosen.intent
+        refusal = setbacks.waits_for(case.link, intent, now=case.now)
+        if refusal is None:
+            holds = (*weighed.holds, *(() if chosen.is_again else refused.values()))
+            return _plan_update(case, chosen, holds=holds)
+        refusals.append(refusal)
     holds = weighed.holds
+    if refusals:
+        return rest.plan(
+            case,
+            RecordState.FAILED,
+            reason=refusals[0].reason,
+            holds=(*holds, *refused.values()),
+        )
     return rest.plan(
         case.changed(acts=_all_acts(actings)),
         RecordState.HELD if holds else RecordState.IN_SYNC,
@@ -181,11 +197,16 @@ def _with_births(case: Case) -> Case:
     return case.changed(left_born=left_born, right_born=right_born)
 
 
-def _carry_consent(case: Case) -> tuple[Case, Plan | None]:
-    """Carry an unsubscribe ahead of everything else, whatever hinders the rest."""
+def _carry_consent(case: Case) -> tuple[Case, Plan | None, list[Refusal]]:
+    """Carry an unsubscribe ahead of everything else, whatever hinders the rest.
+
+    One that the app refuses waits by itself: an address that is still to be written
+    may be all that it lacks.
+    """
+    refusals: list[Refusal] = []
     left, right = case.record(LEFT), case.record(RIGHT)
     if consent.is_silent(left, right, carried=case.link.carried):
-        return case, None
+        return case, None, refusals
     for side in case.order:
         link, source = case.link, model.other(side)
         wanted = consent.on(
@@ -197,10 +218,14 @@ def _carry_consent(case: Case) -> tuple[Case, Plan | None]:
         )
         if wanted.needs_write:
             intent = intents.unsubscribe(case, side=side, wanted=wanted)
+            refusal = setbacks.waits_for(case.link, intent, now=case.now)
+            if refusal is not None:
+                refusals.append(refusal)
+                continue
             waiting = rest.waiting(case, intent, holds=link.held)
-            return case, Plan(link=waiting, intent=intent)
+            return case, Plan(link=waiting, intent=intent), refusals
         case = _with_carried(case, side, carried=wanted.carried)
-    return case, None
+    return case, None, refusals
 
 
 def _with_carried(case: Case, side: Side, *, carried: Carried | None) -> Case:
@@ -216,10 +241,16 @@ def _with_carried(case: Case, side: Side, *, carried: Carried | None) -> Case:
 def _leave(case: Case) -> Plan:
     """Take back what rules did, where they say so, and then write nothing more."""
     actings = {side: _acting(case, side) for side in SIDES}
+    refusals: list[Refusal] = []
     for side in case.order:
         if actings[side].needs_write:
             intent = intents.update(case, side=side, acting=actings[side])
-            return Plan(link=rest.waiting(case, intent), intent=intent)
+            refusal = setbacks.waits_for(case.link, intent, now=case.now)
+            if refusal is None:
+                return Plan(link=rest.waiting(case, intent), intent=intent)
+            refusals.append(refusal)
+    if refusals:
+        return rest.plan(case, RecordState.FAILED, reason=refusals[0].reason)
     case = case.changed(acts=_all_acts(actings))
     return rest.plan(case, RecordState.EXCLUDED, reason=Reason.OUT_OF_RULES)
 
@@ -235,23 +266,22 @@ def _acting(case: Case, side: Side) -> Acting:
 
 
 class _Chosen(NamedTuple):
-    """What is written now, to one side."""
+    """What can be written now, to one side."""
 
-    side: Side
+    intent: Intent
     wants: list[Want]
-    acting: Acting
     is_again: bool
     """The app refused it before."""
 
 
-def _next_write(
+def _writes(
     case: Case,
     weighed: Weighed,
     *,
     refused: Mapping[str, Hold],
     actings: Mapping[Side, Acting],
-) -> _Chosen | None:
-    """Return what to write now, or None if there is nothing."""
+) -> Iterator[_Chosen]:
+    """Yield what is to be written, in the order in which it is tried."""
     # What an app refused is tried last and by itself, so that it stops nothing else.
     for is_again in (False, True):
         for side in case.order:
@@ -261,8 +291,10 @@ def _next_write(
                 if (want.pair.mapping.mapping_id in refused) is is_again
             ]
             if wants or (actings[side].needs_write and not is_again):
-                return _Chosen(side, wants, actings[side], is_again)
-    return None
+                intent = intents.update(
+                    case, side=side, wants=wants, acting=actings[side]
+                )
+                yield _Chosen(intent, wants, is_again)
 
 
 def _without_oscillating(case: Case, weighed: Weighed) -> Weighed:
@@ -316,9 +348,7 @@ def _has_email(case: Case, side: Side) -> bool | None:
 
 
 def _plan_update(case: Case, chosen: _Chosen, *, holds: tuple[Hold, ...]) -> Plan:
-    intent = intents.update(
-        case, side=chosen.side, wants=chosen.wants, acting=chosen.acting
-    )
+    intent = chosen.intent
     if guards.clears_too_much(intent.fields, intent.seen):
         return rest.plan(
             case, RecordState.HELD, reason=Reason.CLEARS_TOO_MUCH, holds=holds

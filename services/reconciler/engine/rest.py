@@ -20,6 +20,7 @@ from services.reconciler.engine.model import (
     Link,
     Plan,
     Reason,
+    Refusal,
     Seen,
     Shadow,
 )
@@ -37,6 +38,7 @@ def plan(
     holds: tuple[Hold, ...] = (),
 ) -> Plan:
     """Leave a link as it is until one of its records changes."""
+    waiting = tuple(r for r in case.link.refusals if case.now < r.retry_at)
     rested = msgspec.structs.replace(
         case.link,
         state=state,
@@ -44,8 +46,9 @@ def plan(
         held=holds,
         left=_seen_through(case.link.left, case.left),
         right=_seen_through(case.link.right, case.right),
-        failure_count=0,
-        retry_at=_due_at(str(reason), holds, now=case.now),
+        failure_count=0 if state is not RecordState.FAILED else case.link.failure_count,
+        refusals=waiting,
+        retry_at=_due_at(str(reason), holds, waiting=waiting, now=case.now),
         config_version=case.config.version,
     )
     return NOTHING if rested == case.link else Plan(link=rested)
@@ -69,13 +72,20 @@ def refused_before(link: Link) -> dict[str, Hold]:
     return {hold.mapping_id: hold for hold in link.held if hold.is_refusal}
 
 
-def _due_at(reason: str, holds: tuple[Hold, ...], *, now: Instant) -> Instant | None:
+def _due_at(
+    reason: str,
+    holds: tuple[Hold, ...],
+    *,
+    waiting: tuple[Refusal, ...],
+    now: Instant,
+) -> Instant | None:
     """Say when a link that waits for something else is looked at again."""
+    due = [refusal.retry_at for refusal in waiting]
     if reason == Reason.AWAITS_CREATE:
-        return now + datetime.timedelta(seconds=AWAIT_S)
+        due.append(now + datetime.timedelta(seconds=AWAIT_S))
     if any(hold.reason == Reason.OSCILLATES for hold in holds):
-        return now + datetime.timedelta(seconds=guards.OSCILLATION_S)
-    return None
+        due.append(now + datetime.timedelta(seconds=guards.OSCILLATION_S))
+    return min(due, default=None)
 
 
 def _seen_through(shadow: Shadow | None, seen: Seen | None) -> Shadow | None:

@@ -1,0 +1,67 @@
+"""Writes that an app refused: each waits by itself until it is tried again.
+
+The other side does not wait with it, nor do other writes to the same one. What would
+be written otherwise by now, or onto something else, is tried at once.
+"""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from proto.base import Instant
+from proto.reconciler import Side
+from services.reconciler.engine import patience
+from services.reconciler.engine.model import Intent, Link, Refusal
+
+REFUSALS_MAX: Final = 8
+"""Refused writes that a link remembers; one state of its records asks for fewer."""
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def waits_for(link: Link, intent: Intent, *, now: Instant) -> Refusal | None:
+    """Return why a write is not tried now, if the app refused the very same before."""
+    known = _known(link, intent)
+    return known if known is not None and now < known.retry_at else None
+
+
+def noted(
+    link: Link, intent: Intent, *, reason: str, now: Instant
+) -> tuple[Refusal, ...]:
+    """Return what a link remembers once a write was refused."""
+    known = _known(link, intent)
+    count = 1 if known is None else known.count + 1
+    new = Refusal(
+        side=intent.side,
+        key=_key_of(intent),
+        reason=reason,
+        count=count,
+        retry_at=patience.after_refusal(count, now),
+    )
+    others = [each for each in link.refusals if each != known]
+    return (*others, new)[-REFUSALS_MAX:]
+
+
+def _known(link: Link, intent: Intent) -> Refusal | None:
+    if not link.refusals:
+        return None
+    key = _key_of(intent)
+    return next((each for each in link.refusals if each.key == key), None)
+
+
+def _key_of(intent: Intent) -> str:
+    is_left = intent.side is Side.LEFT
+    parts = (
+        intent.side,
+        intent.fields,
+        intent.memberships,
+        intent.consent,
+        intent.left_digest if is_left else intent.right_digest,
+    )
+    try:
+        data = _encoder.encode(parts)
+    except UnicodeEncodeError:
+        # Half a surrogate pair has no UTF-8.
+        data = repr(parts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
