@@ -22,6 +22,8 @@ _SENTENCES: Final[Mapping[str, str]] = {
     " them, or give each its own.",
     "matches_several": "Several contacts of the other side have its email addresses."
     " Merge them, or leave each address with one.",
+    "awaits_create": "It is new, and may be what a write has just made. It goes on by"
+    " itself once the app has answered that write.",
     "match_is_linked": "The contact with this email on the other side belongs to"
     " somebody else already. Correct the email address of one of the two.",
     "email_removed": "Its email address was removed on one side. Put it back, or"
@@ -29,13 +31,17 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "clears_too_much": "So many of its fields were emptied at once that it may be an"
     " accident. Put them back, or empty them on the other side too.",
     "outcome_unknown": "An app did not say whether the last write was done, and does"
-    " not show it. Look at the contact there; any edit has it tried again.",
+    " not show it. It is looked for further; nothing is written until it is found, or"
+    " is not there for sure.",
     "deleted_left": "It was deleted on the left side and is kept on the right.",
     "deleted_right": "It was deleted on the right side and is kept on the left.",
     "too_long": "A value is longer than the other app takes. Shorten it.",
     "bad_text": "A value has a character that cannot be stored. Take it out.",
     "bad_value": "A value is not of the kind that the other app takes. Correct it.",
     "not_an_option": "A value is none of the other app's choices. Choose one of them.",
+    "no_pair": "A value is a choice that none of the other app's is paired with. Pair it"
+    " in the mapping, or choose another one.",
+    "no_room": "The other app takes no more values of this kind. Take one out there.",
     "out_of_rules": "No rule of the connection matches it. Change it so that one does,"
     " or change the rules.",
     "not_on_other_side": "Its rule only updates contacts that are on both sides. Add it"

@@ -1,5 +1,7 @@
 """Links that people make and take apart; matching by email leaves these alone."""
 
+from typing import Final
+
 from proto.errors import ErrorCode, Retry
 from proto.ids import LinkId, RecordId
 from proto.reconciler import SIDES, LinkRecords, RecordState, Side, UnlinkRecords
@@ -11,6 +13,8 @@ from services.reconciler.engine.model import Link, Reason, Seen
 from services.reconciler.store import claims, links, observations, queue
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.links import NamedLink
+
+_OVER: Final = (RecordState.DELETED, RecordState.MERGED)
 
 
 async def link(
@@ -31,7 +35,7 @@ async def link(
         right_ids={wanted[Side.RIGHT]},
     )
     for each in found:
-        if (match.is_bound(each) and not each.is_manual) or each.is_two_sided:
+        if _is_in_use(each):
             side = Side.LEFT if each.left_id == wanted[Side.LEFT] else Side.RIGHT
             raise CommandFailed(
                 ErrorCode.NOT_ALLOWED_NOW,
@@ -52,6 +56,13 @@ async def link(
     await _save(work, connection, link=made, seen=(left, right))
     await _plan_soon(work, connection, made=made)
     return made.link_id
+
+
+def _is_in_use(link: Link) -> bool:
+    """Say whether a link keeps its records: not once one of them is gone for good."""
+    if link.is_two_sided:
+        return link.intent_id is not None or link.state not in _OVER
+    return match.is_bound(link) and not link.is_manual
 
 
 async def unlink(

@@ -125,7 +125,7 @@ def test_b16_a_choice_without_a_pair_is_held_and_others_go_on():
     (hold,) = pair.link.held
     assert (hold.mapping_id, hold.reason) == (
         "custom:colour:farbe",
-        Reason.NOT_AN_OPTION,
+        Reason.NO_PAIR,
     )
     assert pair.link.state is RecordState.HELD
     pair.edit(LEFT, colour="green")
@@ -190,7 +190,7 @@ def test_a_create_carries_what_can_be_said():
     assert pair.settle() == 1
     assert pair.right["farbe"] is None
     assert pair.right["since"] == "2020-01-01T00:00:00Z"
-    assert [hold.reason for hold in pair.link.held] == [Reason.NOT_AN_OPTION]
+    assert [hold.reason for hold in pair.link.held] == [Reason.NO_PAIR]
 
 
 @pytest.mark.behaviour(

@@ -170,7 +170,7 @@ def test_b18_a_value_without_room_is_held_and_arrives_once_there_is_some():
     pair.settle()
     pair.edit(RIGHT, office="333333")
     assert pair.settle() == 0
-    assert pair.link.held[0].reason == Reason.BAD_VALUE
+    assert pair.link.held[0].reason == Reason.NO_ROOM
     pair.edit(LEFT, phones=items("home:111111"))
     assert pair.settle() == 1
     assert pair.left["phones"] == items("home:111111", "work:333333")

@@ -282,7 +282,7 @@ def test_choices_go_by_their_pairs_and_others_are_held(side, states, held):
     found = check(CHOICES, side, [{here: v} for v in own], onto={there: onto})
     why = hold(CHOICES, side, old=None, new={here: own[-1]}, other={there: onto})
     if states[-1] == "3":
-        assert why is Reason.NOT_AN_OPTION, "2 here and 2 there mean different things"
+        assert why is Reason.NO_PAIR, "2 here and 2 there mean different things"
     else:
         assert why is None
     if "3" not in states and states[-1] != states[-2]:

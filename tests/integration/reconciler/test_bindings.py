@@ -154,6 +154,26 @@ async def test_b23_which_of_two_is_meant_is_said_once(world):
         await world.live(connection_id)
 
 
+@pytest.mark.behaviour(
+    24, broken_by="reconciler/binding.py: a link that is over keeps its records"
+)
+async def test_b24_whose_counterpart_is_gone_can_be_linked_by_hand(world):
+    """The old link is over, but it still named the record."""
+    left = world.left.add("ann@example.org", "Ann", "Smith")
+    world.right.add("ann@example.org", "Ann", "Smith")
+    connection_id = await world.start()
+    (view,) = (await world.records(connection_id)).records
+    right = view.right_record_id
+    world.left.delete(left)
+    other = world.left.add(None, "Anna", "Smith")
+    await world.poll()
+    await world.settled(connection_id)
+    assert (RecordState.DELETED, "deleted_left") in await states(world, connection_id)
+    await world.ask(linking(connection_id, other, right))
+    await world.settled(connection_id)
+    assert await states(world, connection_id) == {(RecordState.IN_SYNC, "")}
+
+
 async def test_a_link_that_cannot_be_made_or_taken_apart_is_named(world):
     left = world.left.add("ann@example.org", "Ann", "Smith")
     right = world.right.add("ann@example.org", "Ann", "Smith")

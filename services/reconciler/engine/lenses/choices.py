@@ -36,7 +36,7 @@ def reason_against(target: Target) -> Reason | None:
     """Say why an option cannot be carried."""
     atom = target.atoms[WHOLE]
     is_paired = not atom.canon or _option(target.end, atom) is not None
-    return None if is_paired else Reason.NOT_AN_OPTION
+    return None if is_paired else Reason.NO_PAIR
 
 
 def _meaning(ends: Ends, values: Fields) -> str:

@@ -46,7 +46,7 @@ def reason_against(target: Target) -> Reason | None:
     if not end.is_many or not any(field.count_max for field in end.fields):
         return None
     found = items.read(end, _put_counterpart(target, atom), known=target.known)
-    return None if atom.canon in found else Reason.BAD_VALUE
+    return None if atom.canon in found else Reason.NO_ROOM
 
 
 def undone(atoms: Atoms, values: Fields, *, end: PairEnd, known: Known) -> Atoms:
