@@ -22,6 +22,8 @@ _SENTENCES: Final[Mapping[str, str]] = {
     " them, or give each its own.",
     "matches_several": "Several contacts of the other side have its email addresses."
     " Merge them, or leave each address with one.",
+    "made_by_us": "Another connection made it, and it has no email address: nobody can"
+    " tell whether the other app has this person. Add an email address.",
     "awaits_create": "It is new, and may be what a write has just made. It goes on by"
     " itself once the app has answered that write.",
     "match_is_linked": "The contact with this email on the other side belongs to"
@@ -39,8 +41,8 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "bad_text": "A value has a character that cannot be stored. Take it out.",
     "bad_value": "A value is not of the kind that the other app takes. Correct it.",
     "not_an_option": "A value is none of the other app's choices. Choose one of them.",
-    "no_pair": "A value is a choice that none of the other app's is paired with. Pair it"
-    " in the mapping, or choose another one.",
+    "no_pair": "A value is a choice that none of the other app's is paired with. Pair"
+    " it in the mapping, or choose another one.",
     "no_room": "The other app takes no more values of this kind. Take one out there.",
     "out_of_rules": "No rule of the connection matches it. Change it so that one does,"
     " or change the rules.",

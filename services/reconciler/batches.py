@@ -128,6 +128,17 @@ def heirs_of(seen: Mapping[Key, Seen]) -> set[Key]:
     }
 
 
+def parked_of(links: Iterable[Link]) -> set[Key]:
+    """Return the records that creates have made whose answers named none."""
+    return {
+        (side, link.parked_id)
+        for link in links
+        if link.parked_id is not None and link.intent_id is None
+        for side in SIDES
+        if link.record_id(side) is None
+    }
+
+
 def keys_of(links: Iterable[Link]) -> set[Key]:
     """Return every record that the links are about."""
     return {key for link in links for key in keys_of_link(link)}

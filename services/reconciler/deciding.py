@@ -67,6 +67,7 @@ class _Deciding:
             self._follow_merge(link)
         for side in SIDES:
             self._bind_marked(side)
+        for side in SIDES:
             self._match_side(side)
         checks: dict[LinkId, None] = {}
         for dirty in self._batch.dirty:
@@ -103,10 +104,10 @@ class _Deciding:
 
         While the create's answer is on its way the link only remembers the record.
         """
-        for dirty in self._batch.dirty:
-            key = (dirty.side, dirty.record_id)
+        dirty = [(each.side, each.record_id) for each in self._batch.dirty]
+        for key in (*dirty, *sorted(batches.parked_of(self._batch.links))):
             seen = self._batch.seen.get(key)
-            if dirty.side is not side or not model.is_live(seen) or seen is None:
+            if key[0] is not side or not model.is_live(seen) or seen is None:
                 continue
             link = self._links.get(batches.link_of_marker(seen.record.marker))
             if link is None or link.record_id(side) is not None:
@@ -115,11 +116,11 @@ class _Deciding:
             if own is not None and (match.is_bound(own) or own.is_two_sided):
                 continue
             if link.intent_id is not None:
-                self._replace(msgspec.structs.replace(link, parked_id=dirty.record_id))
+                self._replace(msgspec.structs.replace(link, parked_id=key[1]))
                 continue
             if own is not None:
                 self._drop(own)
-            self._replace(match.rebind(link, side, record_id=dirty.record_id))
+            self._replace(match.rebind(link, side, record_id=key[1]))
 
     def _replace(self, link: Link) -> None:
         """Go on with a link as it is now."""
@@ -193,6 +194,7 @@ class _Deciding:
                 config=self._config,
                 link=self._link_of((side, record_id)),
                 is_unsure=self._is_unsure((side, record_id), seen),
+                is_ours=seen.is_ours,
             )
             for (where, record_id), seen in self._batch.seen.items()
             if where is side and model.is_live(seen)

@@ -19,12 +19,13 @@ from services.chassis.store import Work
 from services.reconciler import batches, loading, readbacks, recognising
 from services.reconciler.batches import Key
 from services.reconciler.config import Config
-from services.reconciler.engine import fold, match, model
+from services.reconciler.engine import canon, fold, match, model
 from services.reconciler.engine.model import Folded, Link, Seen
 from services.reconciler.errors import Overtaken
 from services.reconciler.readbacks import Answer
 from services.reconciler.recognising import Shown
 from services.reconciler.store import (
+    arrivals,
     claims,
     connections,
     intents,
@@ -49,6 +50,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     marked: set[Key] = msgspec.field(default_factory=set)
     freed: set[Key] = msgspec.field(default_factory=set)
     """Records that keep less from others than they did."""
+    made: set[RecordId] = msgspec.field(default_factory=set)
+    """Records that we made and that have no address."""
     tally: Tally = msgspec.field(default_factory=Tally)
 
 
@@ -85,6 +88,7 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
 
     await _save(work, connection, outcome=outcome)
     marked = await readbacks.keep(work, message, connection=connection, answers=answers)
+    await _note_ours(work, message, made=outcome.made)
     await _mark(work, connection, outcome=outcome)
     await recognising.read_on(
         work,
@@ -110,6 +114,18 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
         written=outcome.tally.done,
         failed=outcome.tally.failed,
     )
+
+
+async def _note_ours(
+    work: Work, message: ContactsWritten, *, made: set[RecordId]
+) -> None:
+    if made:
+        await arrivals.note_ours(
+            work.transaction,
+            made,
+            tenant_id=message.tenant_id,
+            account_id=message.account_id,
+        )
 
 
 async def _mark(work: Work, connection: StoredConnection, *, outcome: Outcome) -> None:
@@ -244,6 +260,7 @@ def decide(
         outcome.links[link.link_id] = link
         outcome.told.append(_told(answer, folded, settle_s=own.settle_s, now=now))
         _count(answer, folded, tally=outcome.tally)
+        outcome.made |= _made_without_address(answer, folded, config=config)
         outcome.marked |= _to_plan_again(link, side)
         if match.lets_go(answer.link, link):
             outcome.freed.update(batches.keys_of_link(link))
@@ -270,6 +287,17 @@ def _taken_from(
         for key in keys & rivals.keys()
         if rivals[key].link_id != link.link_id and match.is_bound(rivals[key])
     }
+
+
+def _made_without_address(
+    answer: Answer, folded: Folded, *, config: model.Config
+) -> set[RecordId]:
+    intent, record = answer.intent.intent, answer.result.record
+    is_made = folded.is_written and intent.kind is WriteKind.CREATE
+    if not is_made or record is None:
+        return set()
+    emails = canon.emails_of(record, config.side(intent.side))
+    return set() if emails else {record.record_id}
 
 
 def _told(answer: Answer, folded: Folded, *, settle_s: float, now: Instant) -> Told:

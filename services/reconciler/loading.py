@@ -41,11 +41,12 @@ async def load(
     alone = batches.missing(dirty, links=found)
     sharers = await _find_sharers(source, connection, keys=alone)
     keys = {(d.side, d.record_id) for d in dirty} | sharers | batches.keys_of(found)
-    seen = await _observed(source, connection, keys=keys)
+    parked = batches.parked_of(found)
+    seen = await _observed(source, connection, keys=keys | parked)
     # Few records carry a marker or were merged, so that this mostly asks nothing.
     heirs = batches.heirs_of(seen)
-    if sharers or heirs:
-        more = await _links_on(source, connection, keys=sharers | heirs)
+    if sharers or heirs or parked:
+        more = await _links_on(source, connection, keys=sharers | heirs | parked)
         found += _new_among(more, found)
     marked = batches.markers_of(seen[key] for key in alone if key in seen)
     marked -= {link.link_id for link in found}

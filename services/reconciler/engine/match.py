@@ -37,6 +37,7 @@ def candidate_of(
     config: Config,
     link: Link | None = None,
     is_unsure: bool = False,
+    is_ours: bool = False,
 ) -> Candidate:
     """Return a record as matching sees it; ``link`` is the one it is on already."""
     end = config.side(side)
@@ -48,6 +49,7 @@ def candidate_of(
         link_id=link.link_id if link is not None else None,
         is_bound=link is not None and is_bound(link),
         is_unsure=is_unsure,
+        is_ours=is_ours,
     )
 
 
@@ -109,6 +111,9 @@ def decide(
     if not candidate.emails:
         if config.avoids_duplicates:
             return _excluded(Reason.NO_EMAIL)
+        if candidate.is_ours:
+            # In a ring of connections it would come round and be made for ever.
+            return _excluded(Reason.MADE_BY_US)
         return _create(candidate, side, config=config)
     rivals = _rivals(candidate, same_side)
     if rivals:

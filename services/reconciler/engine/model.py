@@ -77,10 +77,11 @@ class Reason(enum.StrEnum):
     EXISTS_OUTSIDE_CONTAINER = "exists_outside_container"
     """The email is there already, but in a list that this connection leaves alone."""
     ONE_WAY = "one_way"
-    """It is on the side that is only written to."""
     DUPLICATE_EMAIL = "duplicate_email"
     """Another record of the same side has one of its emails."""
     MATCHES_SEVERAL = "matches_several"
+    MADE_BY_US = "made_by_us"
+    """Another connection made it, and without an email nothing tells who it is."""
     AWAITS_CREATE = "awaits_create"
     """It is new, and may be what a create has made whose answer is on its way."""
     MATCH_IS_LINKED = "match_is_linked"
@@ -96,13 +97,9 @@ class Reason(enum.StrEnum):
     BAD_VALUE = "bad_value"
     NOT_AN_OPTION = "not_an_option"
     NO_PAIR = "no_pair"
-    """It is an option that means none of the other app's."""
     NO_ROOM = "no_room"
-    """The other app takes no more values of the kind."""
     OUT_OF_RULES = "out_of_rules"
-    """No rule matches it."""
     NOT_ON_OTHER_SIDE = "not_on_other_side"
-    """Its rule only updates contacts that exist on both sides."""
     UNLINKED = "unlinked"
     MERGED_AWAY = "merged_away"
     ID_REUSED = "id_reused"
@@ -131,6 +128,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The app did not know its id when last asked, which is no evidence yet."""
     live_since: Instant | None = None
     """When it was first seen, or seen alive again; None from before that was noted."""
+    is_ours: bool = False
+    """We made it, and it has no address to be known by."""
 
 
 class Shadow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -363,6 +362,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """That link has a live counterpart, or is just getting one by a create."""
     is_unsure: bool = False
     """It may be what a create has made whose answer is on its way."""
+    is_ours: bool = False
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

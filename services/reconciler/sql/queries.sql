@@ -413,6 +413,15 @@ WHERE tenant_id = $tenant_id
 ORDER BY live_since DESC, record_id
 LIMIT $limit;
 
+-- name: note_ours
+-- Note that we have made records.
+UPDATE reconciler.observations
+SET is_ours = true
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND record_id = ANY ($record_ids::text[])
+    AND NOT is_ours;
+
 -- name: find_followed
 -- When records were read whose stored state is the one that a write was based on.
 SELECT found.record_id, found.read_at
@@ -811,14 +820,14 @@ WHERE dirty.connection_id = $connection_id
 -- The newest state of records, by account and id.
 SELECT
     wanted.account_id, found.record_id, found.record, found.digest, found.read_at,
-    found.is_missing, found.live_since
+    found.is_missing, found.live_since, found.is_ours
 FROM unnest($account_ids::text[], $record_ids::text[])
     AS wanted (account_id, record_id)
 CROSS JOIN LATERAL (
     SELECT
         observations.record_id, observations.record, observations.digest,
         observations.read_at, observations.missing_since IS NOT NULL AS is_missing,
-        observations.live_since
+        observations.live_since, observations.is_ours
     FROM reconciler.observations
     WHERE observations.tenant_id = $tenant_id
         AND observations.account_id = wanted.account_id

@@ -71,6 +71,7 @@ CREATE TABLE reconciler.observations (
     missing_since timestamptz,
     ask_again_at timestamptz,
     live_since   timestamptz,
+    is_ours      boolean NOT NULL DEFAULT false,
     PRIMARY KEY (account_id, record_id, tenant_id)
 ) WITH (fillfactor = 85);
 

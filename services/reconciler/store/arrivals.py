@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from proto import codec
-from proto.ids import AccountId, TenantId
+from proto.ids import AccountId, RecordId, TenantId
 from proto.record import Record
 from services.chassis import queries
 from services.chassis.database import Database, Transaction
@@ -68,6 +68,21 @@ async def find_newcomers(
         )
         for row in rows
     ]
+
+
+async def note_ours(
+    transaction: Transaction,
+    record_ids: Collection[RecordId],
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+) -> None:
+    """Note that we have made records."""
+    await transaction.execute(
+        Q["note_ours"](
+            tenant_id=tenant_id, account_id=account_id, record_ids=sorted(record_ids)
+        )
+    )
 
 
 async def find_last_scans(

@@ -348,6 +348,7 @@ async def load(
             digest=row["digest"],
             is_missing=row["is_missing"],
             live_since=row["live_since"],
+            is_ours=row["is_ours"],
         )
         for row in rows
     }

@@ -269,6 +269,15 @@ class RecordsPlayer(ChassisPlayer):
         )
 
     @act()
+    async def note_ours(self, work: Work) -> None:
+        await arrivals.note_ours(
+            work.transaction,
+            self.some(RECORDS, most=2),
+            tenant_id=TENANT,
+            account_id=self.account(),
+        )
+
+    @act()
     async def find_last_scans(self, work: Work) -> object:
         return await arrivals.find_last_scans(
             work.transaction, tenant_id=TENANT, account_id=self.account()

@@ -7,7 +7,9 @@ from itertools import islice
 from tests.fakes.database.sessions import Session, keep
 from tests.fakes.database.tables import Row, only
 
-OBSERVED = only("account_id", "record_id", "record", "digest", "read_at", "live_since")
+OBSERVED = only(
+    "account_id", "record_id", "record", "digest", "read_at", "live_since", "is_ours"
+)
 NEWCOMER = only("record_id", "record", "digest", "read_at", "live_since")
 FOLLOWED = only("record_id", "read_at")
 COUNTED = only("parts_seen", "part_count", "asked_at", "first_read_at")
@@ -310,6 +312,14 @@ async def load_observed(
         for row in found
         if row is not None
     ]
+
+
+async def note_ours(
+    session: Session, *, tenant_id: str, account_id: str, record_ids: list[str]
+) -> int:
+    keys = [(account_id, record_id, tenant_id) for record_id in record_ids]
+    made = [r for r in session.get_all("observations", keys) if not r["is_ours"]]
+    return len(await session.update("observations", made, lambda _: {"is_ours": True}))
 
 
 async def find_newcomers(

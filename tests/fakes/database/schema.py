@@ -207,10 +207,10 @@ RECONCILER: Final = {
         columns=_columns(
             "tenant_id account_id record_id record digest read_at changed_at"
             " modified_at is_live is_tight seen_scan missing_since ask_again_at"
-            " live_since"
+            " live_since is_ours"
         ),
         key=("account_id", "record_id", "tenant_id"),
-        defaults={"is_tight": False},
+        defaults={"is_tight": False, "is_ours": False},
         indexes={
             "account": OF_ACCOUNT,
             "missing": IndexShape(where=_is_asked_again),

@@ -144,6 +144,9 @@ def _one_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
         return
     checks = {
         "no_email": not _email(key, truth),
+        "made_by_us": not _email(key, truth)
+        and truth.holder(key).maker is Who.TANDEM
+        and len(truth.owned) > 1,
         **{
             each.value: each is _scope_of(pair, side, truth)
             for each in (

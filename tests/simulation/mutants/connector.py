@@ -18,6 +18,8 @@ from services.connector.poller import Poller
 from services.connector.transport import Transport
 from services.connector.turns import Leases
 from services.connector.writer import RECOVER_MAX, Writer
+from services.reconciler import batches
+from services.reconciler.engine import newcomers
 from services.reconciler.sweeping import Sweeper
 from tests.simulation.mutants.mutant import Change, Mutant, always, always_later
 
@@ -175,7 +177,12 @@ MUTANTS: Final = (
         name="marks_not_searched",
         hazards=(31, 34),
         removes="A create without an answer is not looked for by our mark.",
-        changes=(Change(Lookups, "find_marked", always_later({})),),
+        changes=(
+            Change(Lookups, "find_marked", always_later({})),
+            Change(batches, "markers_of", always(set())),
+            Change(newcomers, "may_be_ours", always(False)),
+        ),
+        hidden_by="the mark in what a poll shows, and the wait for the answer",
     ),
     Mutant(
         name="created_as_subscribed",

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from services.reconciler import batches, folding, missing
+from services.reconciler import batches, folding, missing, readbacks
 from services.reconciler.deciding import _Deciding
-from services.reconciler.engine import model
+from services.reconciler.engine import model, newcomers
 from services.reconciler.engine.model import Shadow
 from services.reconciler.planner import Planner
 from services.reconciler.store import claims, links, observations
@@ -89,7 +89,17 @@ MUTANTS: Final = (
         name="mark_ignored",
         hazards=(12,),
         removes="A record that we made is matched by its address, not by our mark.",
-        changes=(Change(batches, "markers_of", always(set())),),
+        changes=(
+            Change(batches, "markers_of", always(set())),
+            Change(newcomers, "may_be_ours", always(False)),
+        ),
+        hidden_by="the wait of whoever is new while a create is open",
+    ),
+    Mutant(
+        name="newcomers_do_not_wait",
+        hazards=(12,),
+        removes="Somebody new is matched although a create without answer is open.",
+        changes=(Change(newcomers, "may_be_ours", always(False)),),
     ),
     Mutant(
         name="parked_forgotten",
@@ -107,7 +117,7 @@ MUTANTS: Final = (
         name="answers_in_any_order",
         hazards=(22,),
         removes="A write's own answer may count as older than what it was based on.",
-        changes=(Change(folding, "_put_in_order", always_later(None)),),
+        changes=(Change(readbacks, "_put_in_order", always_later(None)),),
     ),
     Mutant(
         name="versions_not_checked",

@@ -5,7 +5,7 @@ import itertools
 
 import msgspec
 
-from proto.connector import Capabilities
+from proto.connector import Capabilities, WriteKind
 from proto.ids import IntentId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
 from proto.record import Presence
@@ -183,3 +183,39 @@ def test_where_marks_are_kept_only_the_marked_can_be_ours():
             (R, "r1"), seen=[(R, seen)], open_since={R: values.NOW}, config=config
         )
         assert [intent.side for intent in found.intents] == created
+
+
+def test_what_a_create_made_is_its_own_whatever_was_said_of_it():
+    """A look found nothing although a poll had shown the record with our mark."""
+    waiting = Link(
+        link_id=LinkId("link_7"),
+        left_id=RecordId("l1"),
+        parked_id=RecordId("r1"),
+        version=1,
+    )
+    made = values.seen("r1", "new@b.org")
+    record = msgspec.structs.replace(made.record, marker="7")
+    seen = [
+        (L, values.seen("l1", "a@b.org")),
+        (R, msgspec.structs.replace(made, record=record)),
+    ]
+    found = decide((L, "l1"), seen=seen, links=[waiting])
+    (named,) = found.links
+    assert (named.link.left_id, named.link.right_id) == ("l1", "r1")
+    assert [intent.kind for intent in found.intents] != [WriteKind.CREATE]
+
+
+def test_nobody_without_an_address_is_handed_on_from_connection_to_connection():
+    """Three connections in a ring made one another's contacts for ever (seed 739)."""
+    config = values.connection(
+        settings=msgspec.structs.replace(
+            values.connection().settings, avoids_duplicates=False
+        )
+    ).config
+    made = msgspec.structs.replace(values.seen("l1", None), is_ours=True)
+    (named,) = decide((L, "l1"), seen=[(L, made)], config=config).links
+    assert (named.link.state, named.link.reason) == (
+        RecordState.EXCLUDED,
+        "made_by_us",
+    )
+    assert decide((L, "l1"), seen=[(L, values.seen("l1", None))], config=config).intents
