@@ -113,3 +113,11 @@ def test_a_create_that_came_to_nothing_frees_its_source():
     found = decide(answer(1, WriteOutcome.REFUSED))
     assert found.freed == {(Side.LEFT, RecordId("s1"))}
     assert decide(answer(1, WriteOutcome.UNKNOWN)).freed == set()
+
+
+def test_what_we_made_without_an_address_is_noted():
+    """So that no other connection hands it on (seed 739)."""
+    made = answer(1, WriteOutcome.WRITTEN, record_id="r1")
+    assert decide(made).made == set()
+    plain = values.seen("r1", None).record
+    assert decide(made.understood(record=plain)).made == {"r1"}
