@@ -160,7 +160,10 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
         troubles=_troubles(source),
     )
     is_crowded = source.random() < 0.05 and len(connections) == 1
-    return _crowded(drawn) if is_crowded and features.guards else drawn
+    is_unheard = source.random() < 0.1 and len(vendors) == 2
+    if is_crowded and features.guards:
+        return _crowded(drawn)
+    return _unheard(drawn, source) if is_unheard else drawn
 
 
 def _crowded(drawn: Scenario) -> Scenario:
@@ -168,6 +171,35 @@ def _crowded(drawn: Scenario) -> Scenario:
     weights = {**drawn.mood.weights, "delete_all": 8.0}
     mood = msgspec.structs.replace(drawn.mood, weights=weights, act_count=25)
     return msgspec.structs.replace(drawn, people_count=14, shared=1.0, mood=mood)
+
+
+def _unheard(drawn: Scenario, source: random.Random) -> Scenario:
+    """Have answers to writes get lost, and nothing tell apart what they have made.
+
+    Addresses are missing or corrected meanwhile, and no vendor refuses a second one.
+    """
+    share = source.uniform(0.1, 0.3)
+    storm = Weather(chances={Fate.LOST: share}, total=share)
+    weights = {
+        **drawn.mood.weights,
+        "create": 25.0,
+        "readdress": 25.0,
+        "drop_email": 8.0,
+        "delete": 0.0,
+        "merge": 0.0,
+    }
+    return msgspec.structs.replace(
+        drawn,
+        vendors=tuple(
+            msgspec.structs.replace(each, unique_emails=False) for each in drawn.vendors
+        ),
+        weathers=tuple(storm for _ in drawn.weathers),
+        connections=tuple(
+            msgspec.structs.replace(each, avoids_duplicates=False)
+            for each in drawn.connections
+        ),
+        mood=msgspec.structs.replace(drawn.mood, weights=weights),
+    )
 
 
 def _vendors(

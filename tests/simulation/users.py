@@ -13,7 +13,7 @@ from proto.fields import Role, Value
 from proto.ids import RecordId
 from proto.reconciler import Side
 from proto.record import Consent
-from tests.simulation.ledger import Cause, Place, Status
+from tests.simulation.ledger import Cause, Place, Status, Who
 from tests.simulation.people import PARTS, People
 from tests.simulation.scenario import ConnectionPlan, Scenario
 from tests.simulation.vendors.book import Book, EmailTaken, Holder, value_of
@@ -22,6 +22,8 @@ from tests.simulation.vendors.ways import LISTS, Ways
 TAGS: Final = ("vip", "press", "old")
 MASS_MIN: Final = 11
 """More records than one hour may undo without anybody's approval."""
+NEWEST: Final = 3
+"""Records of an account that somebody looks at who wants to see what is new."""
 LATER_S_MAX: Final = 90.0
 """The longest that anybody takes to do the same on the other side."""
 
@@ -75,6 +77,7 @@ class Users:
             "create": self._create_one,
             "create_both": self._create_both,
             "change_email": self._change_email,
+            "readdress": self._readdress,
             "take_email": self._take_email,
             "drop_email": self._drop_email,
             "edit_own": self._edit_own,
@@ -208,6 +211,18 @@ class Users:
         found = self._somebody(plan)
         if found is not None:
             self._set(found, Role.EMAIL)
+
+    def _readdress(self, plan: ConnectionPlan) -> None:
+        """Correct the address of somebody whom Tandem has just entered."""
+        new = [
+            Found(book, holder)
+            for side in (Side.LEFT, Side.RIGHT)
+            for book in [self.book(plan, side)]
+            for holder in book.live()[-NEWEST:]
+            if holder.maker is Who.TANDEM
+        ]
+        if new:
+            self._set(self._source.choice(new), Role.EMAIL)
 
     def _take_email(self, plan: ConnectionPlan) -> None:
         """Give somebody the address that somebody else has, on either side."""
