@@ -1,28 +1,30 @@
 """What a record that was read later tells about a write without an answer."""
 
-from collections.abc import Collection, Iterable
+from typing import Final
 
 from proto.connector import WriteKind
+from proto.fields import Role
 from proto.ids import FieldId
 from proto.record import Memberships, Record
 from services.reconciler.engine import canon, consent, diff
 from services.reconciler.engine.model import Config, Intent, Link
 
+_NAMES: Final = (Role.NAME_GIVEN, Role.NAME_FAMILY, Role.NAME_FULL)
+
 
 def is_done(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:
     """Say whether a record shows that a write took effect.
 
-    An address that was edited since is no evidence against a create that nothing but
-    its values can be told by.
+    What was edited since is no evidence against a create that nothing but its values
+    can be told by.
     """
     if is_as_meant(link, intent, record=record, config=config):
         return True
     keeps_marks = config.side(intent.side).capabilities.keeps_marks
-    is_create = intent.kind is WriteKind.CREATE
-    return (
-        is_create
-        and not keeps_marks
-        and is_made(link, intent, record=record, config=config)
+    if keeps_marks or intent.kind is not WriteKind.CREATE:
+        return False
+    return _is_besides(intent, record) and is_made(
+        link, intent, record=record, config=config
     )
 
 
@@ -32,34 +34,36 @@ def is_as_meant(
     *,
     record: Record,
     config: Config,
-    without: Collection[FieldId] = (),
 ) -> bool:
     """Say whether everything of a write reads as it was meant to."""
-    if not _has_memberships(record, intent.memberships):
-        return False
-    if consent.is_tighter(intent.consent, than=record.consent):
-        return False
-    fields = intent.fields.keys() - set(without)
-    return _read_as_meant(link, intent, record=record, config=config, fields=fields)
+    same = _read_as_meant(link, intent, record=record, config=config)
+    return _is_besides(intent, record) and same == intent.fields.keys()
 
 
 def is_made(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:
-    """Say whether a create has made a record whose address may be edited by now."""
-    emails = _emails_of(intent, config)
-    return any(
-        value for i, value in intent.fields.items() if i not in emails
-    ) and is_as_meant(link, intent, record=record, config=config, without=emails)
+    """Say whether the values of a record are those of a create, but for later edits.
+
+    Its address says nothing. The name has to be as it was meant, and half of it all;
+    without a name everything.
+    """
+    by_id = config.side(intent.side).by_id
+    told = {i for i, value in intent.fields.items() if value}
+    told -= _emails_of(intent, config)
+    names = {i for i in told if i in by_id and by_id[i].role in _NAMES}
+    same = told & _read_as_meant(link, intent, record=record, config=config)
+    if not names:
+        return bool(told) and same == told
+    return names <= same and 2 * len(same) >= len(told)
 
 
 def is_likely(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:
     """Say whether a record looks like what a create was to make.
 
-    By its address, or by everything else, since somebody may have edited it.
+    By its address, or by the rest, since somebody may have edited it.
     """
     emails = {i for i in _emails_of(intent, config) if intent.fields.get(i)}
-    has_address = bool(emails) and _read_as_meant(
-        link, intent, record=record, config=config, fields=emails
-    )
+    same = _read_as_meant(link, intent, record=record, config=config)
+    has_address = bool(emails) and emails <= same
     return has_address or is_made(link, intent, record=record, config=config)
 
 
@@ -68,24 +72,28 @@ def _emails_of(intent: Intent, config: Config) -> set[FieldId]:
 
 
 def _read_as_meant(
-    link: Link,
-    intent: Intent,
-    *,
-    record: Record,
-    config: Config,
-    fields: Iterable[FieldId],
-) -> bool:
-    forms = diff.forms_of(link.learned)
+    link: Link, intent: Intent, *, record: Record, config: Config
+) -> set[FieldId]:
+    """Return the fields of a write that read as they were meant to."""
+    forms = diff.forms_of(link.learned)[intent.side]
     by_id = config.side(intent.side).by_id
-    for field_id in fields:
+    same: set[FieldId] = set()
+    for field_id, meant in intent.fields.items():
         field = by_id.get(field_id)
         if field is None or field_id not in record.fields:
-            return False
+            continue
         form = canon.of(field.kind, record.fields[field_id])
-        form = forms[intent.side].get(field_id, {}).get(form, form)
-        if form != canon.of(field.kind, intent.fields[field_id]):
-            return False
-    return True
+        form = forms.get(field_id, {}).get(form, form)
+        if form == canon.of(field.kind, meant):
+            same.add(field_id)
+    return same
+
+
+def _is_besides(intent: Intent, record: Record) -> bool:
+    """Say whether a record's lists, tags and consent are as they were meant."""
+    return _has_memberships(record, intent.memberships) and not consent.is_tighter(
+        intent.consent, than=record.consent
+    )
 
 
 def _has_memberships(record: Record, wanted: Memberships) -> bool:

@@ -8,7 +8,7 @@ import datetime
 import msgspec
 
 from proto.connector import ContactWritten, WriteKind, WriteOutcome
-from proto.fields import Fields
+from proto.fields import Field, FieldKind, Fields
 from proto.ids import FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import Side
 from services.reconciler import recognising
@@ -90,6 +90,31 @@ def test_an_address_that_was_edited_meanwhile_makes_it_nobody_else():
         now=LATER,
     )
     assert (folded.link.right_id, folded.is_written) == ("r1", True)
+
+
+def test_other_edits_hide_it_no_more_than_half_and_never_the_name():
+    """A new address and a new title, before anybody looked (seed 86)."""
+    fields = {**MEANT, FieldId("job"): "Chef"}
+    job = Field(field_id=FieldId("job"), label="job", kind=FieldKind.TEXT)
+    right = msgspec.structs.replace(values.side("right"), fields=(*values.FIELDS, job))
+    config = values.connection(right=right).config
+    asked = answer(WriteOutcome.MISSING, looks=1, fields=fields)
+    for given, title, outcome in (
+        ("Ann", "Boss", WriteOutcome.EXISTS),
+        ("Bo", "Chef", WriteOutcome.MISSING),
+    ):
+        seen = new("r1", "new@b.org", given)
+        record = msgspec.structs.replace(
+            seen.record, fields={**seen.record.fields, FieldId("job"): title}
+        )
+        found = recognising.told(
+            asked,
+            free=[msgspec.structs.replace(seen, record=record)],
+            read_through=None,
+            settled_at=LATER,
+            config=config,
+        )
+        assert found.result.outcome is outcome
 
 
 def test_a_name_is_needed_where_the_address_tells_nothing():
