@@ -16,7 +16,7 @@ SIM := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
     $(if $(MUTANTS),--mutants)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up down fmt lint types sim bench clean
+.PHONY: help demo test check up down fmt lint types sim deep bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -51,6 +51,9 @@ types: $(READY)  ## check types
 
 sim: $(READY)  ## simulate seeds; SEEDS= FROM= SEED= DETERMINISM= or MUTANTS=1
 	$(BIN)/python -m tests.simulation $(SIM)
+
+deep: $(READY)  ## try tens of thousands of examples of each law; ONLY=a file of them
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest $(or $(ONLY),tests/engine)
 
 bench: $(READY)  ## measure a first sync of 10,000 + 10,000 contacts
 	$(BIN)/python -m tests.bench

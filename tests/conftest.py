@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.engine import examples
+
 _HERE = Path(__file__).parent
 _MARKED = ("integration", "e2e")
 
@@ -24,3 +26,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(_HERE).parts[0]
         if folder in _MARKED:
             item.add_marker(folder)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell how many examples each law of the engine tried, under ``deep``."""
+    if examples.is_deep():
+        terminalreporter.section("examples tried")
+        for line in examples.summary():
+            terminalreporter.line(line)

@@ -1,7 +1,7 @@
 """Laws of normal forms, lenses and the merge, for any values."""
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from proto.connector import WriteOutcome
@@ -11,6 +11,7 @@ from services.reconciler.engine import canon, lenses, model, names
 from services.reconciler.engine.model import Intent, Link, Plan, other
 from services.reconciler.engine.plan import plan
 from tests.engine import world
+from tests.engine.examples import PLANNER_DEEP, STRINGS_DEEP, tries
 from tests.engine.strategies import (
     LEFT_FIELDS,
     contacts,
@@ -35,7 +36,7 @@ junk = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@tries(400, deep=STRINGS_DEEP)
 @given(anything)
 def test_normal_forms_are_their_own_normal_forms(value):
     for form in (canon.text, canon.name, canon.phone, canon.url, canon.date):
@@ -44,14 +45,14 @@ def test_normal_forms_are_their_own_normal_forms(value):
     assert normal is None or canon.email(normal) == normal
 
 
-@settings(max_examples=400, deadline=None)
+@tries(400, deep=STRINGS_DEEP)
 @given(st.from_regex(r"\+?[0-9 ().\-]{0,16}(;[0-9])?", fullmatch=True))
 def test_normal_forms_of_numbers_are_their_own(value):
     assert canon.phone(canon.phone(value)) == canon.phone(value)
     assert canon.number(canon.number(value)) == canon.number(value)
 
 
-@settings(max_examples=300, deadline=None)
+@tries(300, deep=STRINGS_DEEP)
 @given(st.emails())
 def test_normal_forms_of_emails_are_their_own(value):
     normal = canon.email(value)
@@ -75,7 +76,7 @@ def test_phones_are_the_same_in_other_spellings():
     assert canon.phone("(555) 0103") == "5550103"
 
 
-@settings(max_examples=300, deadline=None)
+@tries(300)
 @given(given=given_names, family=given_names, full=full_names)
 def test_a_name_that_is_split_joins_to_itself(given, family, full):
     base = {Role.NAME_GIVEN: given or "", Role.NAME_FAMILY: family or ""}
@@ -85,7 +86,7 @@ def test_a_name_that_is_split_joins_to_itself(given, family, full):
     assert names.split(names.join(base), base=base) == base
 
 
-@settings(max_examples=300, deadline=None)
+@tries(300)
 @given(given=given_names, family=given_names, full=full_names)
 def test_an_edit_of_a_joined_name_arrives_whole(given, family, full):
     """Getting what was put: the parts join to the edited name again."""
@@ -99,7 +100,7 @@ def test_an_edit_of_a_joined_name_arrives_whole(given, family, full):
 CONFIG = config()
 
 
-@settings(max_examples=300, deadline=None)
+@tries(300)
 @given(left=lefts, right=rights, side=st.sampled_from((LEFT, RIGHT)))
 def test_putting_what_was_got_changes_nothing(left, right, side):
     """Without an edit there is nothing to put; put twice is put once."""
@@ -120,7 +121,7 @@ def test_putting_what_was_got_changes_nothing(left, right, side):
         assert {**settled, **twice} == settled
 
 
-@settings(max_examples=200, deadline=None)
+@tries(200, deep=PLANNER_DEEP)
 @given(left=lefts, right=rights, winner=st.sampled_from((LEFT, RIGHT)))
 def test_mirrored_sides_and_winner_give_the_mirrored_result(left, right, winner):
     right = {**right, "emails": items(left["email"])}
@@ -134,7 +135,7 @@ def test_mirrored_sides_and_winner_give_the_mirrored_result(left, right, winner)
     assert len(one.losses) == len(two.losses)
 
 
-@settings(max_examples=200, deadline=None)
+@tries(200, deep=PLANNER_DEEP)
 @given(
     before=contacts(LEFT_FIELDS),
     left=contacts(LEFT_FIELDS),
@@ -153,7 +154,7 @@ def test_one_way_makes_one_write_at_most_and_only_there(before, left, right, dir
     assert all(intent.side is target for intent in pair.writes)
 
 
-@settings(max_examples=400, deadline=None)
+@tries(400, deep=PLANNER_DEEP)
 @given(
     left=st.fixed_dictionaries(dict.fromkeys(LEFT_FIELDS, junk)),
     right=st.fixed_dictionaries({f.field_id: junk for f in world.CARDS}),
@@ -179,7 +180,7 @@ def test_no_value_whatever_makes_the_engine_raise(
     raise AssertionError("junk does not come to rest")
 
 
-@settings(max_examples=50, deadline=None)
+@tries(50, deep=PLANNER_DEEP)
 @given(left=lefts, right=rights)
 def test_everything_survives_storage_and_equal_inputs_give_equal_plans(left, right):
     pair = Pair(config(), left, {**right, "emails": items(left["email"])})

@@ -4,7 +4,6 @@ People edit at any moment and answers get lost; it must come to rest with every 
 kept or recorded.
 """
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -18,7 +17,7 @@ from proto.fields import FieldKind, Fields
 from proto.reconciler import RecordState, Side
 from services.reconciler.engine import canon
 from services.reconciler.engine.model import Intent, other
-from tests.engine import world
+from tests.engine import examples, world
 from tests.engine.strategies import left_edits, lefts, right_edits, rights
 
 SCALARS = {"company": "org", "job": "title", "anniversary": "anniv"}
@@ -233,11 +232,12 @@ class Life(RuleBasedStateMachine):
             assert not gone & ours
             assert not gone & theirs
 
+    def teardown(self) -> None:
+        """Count a life that was lived to its end."""
+        examples.counts["Life"] += 1
 
-TestLife = Life.TestCase
-TestLife.settings = settings(
-    max_examples=150,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+
+TestLife = examples.patient(Life.TestCase)
+TestLife.settings = examples.limits(
+    150, deep=examples.LIVES_DEEP, stateful_step_count=25
 )
