@@ -6,8 +6,11 @@ Each runs in processes of its own, as `make sim` does.
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
+
+from tests.simulation.crash_points import Ending, compare
 
 
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -26,6 +29,23 @@ def test_a_seed_is_replayed_with_everything_that_happened():
     done = simulate("--seed", "1", "--trace")
     assert "customer tnt_one start" in done.stdout, done.stderr
     assert re.search(r"seed 1: \d+ violations, .* trace [0-9a-f]{16}$", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({}, 0),
+        ({"records": ("ana", "ana", "ben")}, 1),
+        ({"records": ("ana",)}, 1),
+        ({"links": ("ana held",)}, 2),
+        ({"writes": Counter(ana=2)}, 0),
+        ({"writes": Counter(ana=3)}, 1),
+        ({"writes": Counter(ana=1, ben=2)}, 1),
+    ],
+)
+def test_what_a_crash_may_change_is_one_more_write_for_each_record(changes, count):
+    before = Ending(("ana", "ben"), ("ana in_sync",), Counter(ana=1))
+    assert len(list(compare(before._replace(**changes), before))) == count
 
 
 @pytest.mark.slow
