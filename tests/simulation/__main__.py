@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from tests.simulation import crash_points, running
+from tests.simulation import crash_points, quiet, running
 from tests.simulation.mutants import hunt
 from tests.simulation.running import Played, Wanted
 
@@ -35,6 +35,8 @@ def main() -> int:
         return _compare(first=arguments.first, count=arguments.determinism)
     if arguments.crash_points:
         return _crash_everywhere(workers=arguments.workers)
+    if arguments.quiet:
+        return quiet.report(arguments.quiet)
     if arguments.mutants:
         return hunt.report(_seeds(arguments), workers=arguments.workers)
     if arguments.seed is not None:
@@ -171,6 +173,15 @@ def _arguments() -> argparse.Namespace:
         "--crash-points",
         action="store_true",
         help="tell one story with a crash at each point that it comes by",
+    )
+    add(
+        "--quiet",
+        type=int,
+        nargs="?",
+        default=0,
+        const=quiet.CONTACTS,
+        metavar="CONTACTS",
+        help="link so many (%(const)s), leave them alone, then edit one",
     )
     add(
         "--mutants",

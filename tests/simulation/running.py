@@ -111,7 +111,7 @@ def judges() -> list[Judge]:
 def prepare() -> None:
     """Make this process ready to play; what is loaded by now is kept for ever."""
     complaints.configure()
-    signal.signal(signal.SIGPROF, _give_up)
+    signal.signal(signal.SIGPROF, give_up)
     gc.disable()
     gc.collect()
     gc.freeze()
@@ -144,7 +144,8 @@ def spread(
             yield from results
 
 
-def _give_up(_number: int, _frame: object) -> None:
+def give_up(_number: int, _frame: object) -> None:
+    """End what takes for ever, as the handler of a signal."""
     raise TooSlow
 
 

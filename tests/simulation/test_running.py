@@ -57,3 +57,15 @@ def test_a_crash_anywhere_changes_nothing_in_the_end():
     found = re.search(r"(\d+) points at \d+ places: 0 ended otherwise", done.stdout)
     assert found is not None
     assert int(found[1]) >= 200
+
+
+def test_contacts_that_nobody_touches_are_left_alone():
+    """I2: ten comparisons without a write, and one write for one edit.
+
+    `make sim QUIET=1` does it with ten thousand.
+    """
+    done = simulate("--quiet", "300")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "300 linked contacts idle for 10 full comparisons" in done.stdout
+    assert "polls: 0 writes" in done.stdout
+    assert "one edit of one field: 1 writes" in done.stdout
