@@ -3,6 +3,7 @@
 import datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from proto.connector import WriteKind
@@ -298,6 +299,35 @@ def test_i3_a_name_whose_other_part_was_edited_is_kept():
     history.write(LEFT, left, family=family)
     history.write(RIGHT, right, family=family)
     assert lost(history) == []
+
+
+def test_i3_a_field_mapped_by_hand_came_across_and_was_overwritten_there():
+    history = History()
+    person, left, right = history.pair()
+    mine, theirs = (history.value(Role.UNKNOWN, person) for _ in range(2))
+    history.edit(RIGHT, right, REF=mine)
+    history.write(LEFT, left, ref=mine)
+    history.edit(LEFT, left, ref=theirs)
+    history.wait(30.0)
+    history.write(RIGHT, right, REF=theirs)
+    assert lost(history) == []
+
+
+@pytest.mark.parametrize(("cause", "count"), [(Cause.RULE, 0), (Cause.CHANGED, 1)])
+def test_i3_what_a_rule_was_told_to_overwrite_is_in_history(cause, count):
+    """Setting a field is an order (behaviour 9); what was there can be put back."""
+    history = History()
+    person, _, right = history.pair()
+    mine = history.value(Role.UNKNOWN, person)
+    history.edit(RIGHT, right, REF=mine)
+    history.wait(30.0)
+    history.write(RIGHT, right, REF="set by a rule")
+    planned = intent(history, REF="set by a rule")
+    [change] = planned.intent.changes
+    change = msgspec.structs.replace(change, before=mine, cause=cause)
+    told = msgspec.structs.replace(planned.intent, changes=(change,))
+    planned = msgspec.structs.replace(planned, intent=told)
+    assert len(lost(history, intents=(planned,))) == count
 
 
 # I2, I14 and I16

@@ -13,6 +13,7 @@ from tests.simulation.invariants.aftermath import Aftermath
 from tests.simulation.invariants.truth import Truth, Wrong, same, serials, tell
 from tests.simulation.ledger import Act, Entry, Key, Who
 from tests.simulation.vendors.forms import NAMES, Forms
+from tests.simulation.vendors.ways import Ways
 
 RACE = "I3 edit between read and write"
 CLEARED = "I3 cleared before a first match"
@@ -126,7 +127,8 @@ def _is_accounted_for(
         for loss in after.losses
     ):
         return True
-    if _is_one_way(edit, name, truth) and _is_in_history(edit, name, role, after):
+    causes = _overwritten_by(edit, name, role, after)
+    if (causes and _is_one_way(edit, name, truth)) or Cause.RULE in causes:
         return True
     if value is not None:
         return _was_carried(edit, name, truth)
@@ -174,15 +176,19 @@ def _is_one_way(edit: Entry, name: str, truth: Truth) -> bool:
     )
 
 
-def _is_in_history(edit: Entry, name: str, role: Role, after: Aftermath) -> bool:
-    """Say whether an intent tells what it overwrote, so that it can be put back."""
+def _overwritten_by(edit: Entry, name: str, role: Role, after: Aftermath) -> set[Cause]:
+    """Return why intents overwrote a value that they tell, so that it can be put back.
+
+    A rule that sets a field (behaviour 9) is an order to overwrite it.
+    """
     value = edit.after.fields[name]
-    return any(
-        change.field_id == name and same(role, change.before, value)
+    return {
+        change.cause
         for planned in after.intents
         if planned.intent.record_id == edit.record_id
         for change in planned.intent.changes
-    )
+        if change.field_id == name and same(role, change.before, value)
+    }
 
 
 def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
@@ -195,7 +201,7 @@ def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
         entry.who is Who.USER and same(role, entry.after.fields[other], value)
         for key in truth.partners(edit.key)
         for entry in truth.ledger.of(key)
-        for other in [truth.ways(key[0]).name_of(role)]
+        for other in [_name_of(role, truth.ways(key[0]))]
         if other in entry.changed and entry.at > edit.at - SEEN_S
     )
 
@@ -206,7 +212,7 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
     for other in truth.partners(edit.key):
         ways = truth.ways(other[0])
         roles = NAMES if role in NAMES else (role,)
-        names = {str(ways.name_of(each)) for each in roles}
+        names = {_name_of(each, ways) for each in roles}
         arrived = False
         for entry in truth.ledger.of(other):
             is_change = bool(names & set(entry.changed))
@@ -218,6 +224,11 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
                     entry, edit, name, names=names, role=role, forms=ways.forms
                 )
     return False
+
+
+def _name_of(role: Role, ways: Ways) -> str:
+    """Return a vendor's field of a role; those without one are mapped by hand."""
+    return str(ways.own_name if role is Role.UNKNOWN else ways.name_of(role))
 
 
 def _arrived(
