@@ -7,7 +7,7 @@ things go wrong is a ``BusFaults``.
 
 import asyncio
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -23,6 +23,8 @@ from tests.fakes.loop import Life
 LATENCY_S: Final = (0.0005, 0.005)
 RECONNECTS_IN_S: Final = (0.0, 0.5)
 COPIES_MAX: Final = 4
+HURRY_S: Final = (0.0, 0.05)
+"""How long the broker waits for an acknowledgement where it hurries."""
 
 Note = Callable[..., None]
 
@@ -39,6 +41,8 @@ class BusFaults(msgspec.Struct, frozen=True, kw_only=True):
     delays: float = 0.0
     """A message comes late, and so behind others."""
     delay_s_max: float = 20.0
+    hurries: float = 0.0
+    """A message comes again while somebody is still at work on it."""
     loses_receipts: float = 0.0
     loses_commands: float = 0.0
     """A command or its reply is gone, and the asker waits for nothing."""
@@ -64,6 +68,8 @@ class MemoryBroker:
         self.faults = BusFaults()
         self.is_up = True
         self.note = note or _note_nothing
+        self.counts: Counter[str] = Counter()
+        """How often each thing went wrong."""
         self._connections: list[Connection] = []
         self._streams: dict[str, dict[str, Consumer]] = {}
         self._groups: dict[str, list[Member]] = {}
@@ -115,10 +121,12 @@ class MemoryBroker:
         base = ".".join(envelope.subject.split(".")[:4])
         if self.draws(self.faults.loses):
             self.note("bus", "lost", envelope.message_id)
+            self.counts["lost"] += 1
             return
         copies = 1
         if self.draws(self.faults.repeats):
             copies += self.source.randint(1, COPIES_MAX)
+            self.counts["repeated"] += 1
         for consumer in self._streams[envelope.stream].values():
             for _ in range(copies if consumer.base_subject == base else 0):
                 _loop().call_later(self._delay_s(), consumer.add, Kept(envelope))
@@ -153,8 +161,15 @@ class MemoryBroker:
         there = [member for member in group if not member.life.is_over]
         return self.source.choice(there) if there else None
 
+    def ack_wait_s(self) -> float:
+        """Return how long a message may be in somebody's hands."""
+        if self.draws(self.faults.hurries):
+            return self.source.uniform(*HURRY_S)
+        return streams.ACK_WAIT_S
+
     def _delay_s(self) -> float:
         if self.draws(self.faults.delays):
+            self.counts["late"] += 1
             return self.source.uniform(0.0, self.faults.delay_s_max)
         return self.source.uniform(*LATENCY_S)
 
@@ -257,8 +272,15 @@ class _Delivery:
         self._kept = kept
         self._consumer = consumer
         self._life = life
-        self._again = _loop().call_later(streams.ACK_WAIT_S, self._settle, 0.0)
+        wait_s = consumer.broker.ack_wait_s()
+        self._again = _loop().call_later(wait_s, self._lose_patience)
         self._is_settled = False
+
+    def _lose_patience(self) -> None:
+        """Give the message to somebody else, whoever is at work on it."""
+        if not self._life.is_over:
+            self._consumer.broker.counts["held too long"] += 1
+        self._settle(0.0)
 
     async def acknowledge(self) -> None:
         """Tell the broker that it can forget the message."""

@@ -127,6 +127,7 @@ class MemoryBus:
         member = broker.member(subjects.receipt_subject(sender))
         is_lost = not broker.is_up or broker.draws(broker.faults.loses_receipts)
         if member is None or is_lost:
+            broker.counts["receipt lost"] += 1
             return
         message = Asked(codec.encode(receipt), reply=None)
         delay_s = broker.source.uniform(*LATENCY_S)

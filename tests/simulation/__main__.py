@@ -13,13 +13,16 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from tests.simulation import crash_points, quiet, running
+from tests.simulation import crash_points, quiet, running, situations
 from tests.simulation.mutants import hunt
 from tests.simulation.running import Played, Wanted
+from tests.simulation.situations import names
 
 SEEDS: Final = 200
 SEEDS_OF_MUTANTS: Final = 500
 """In so many each mutant is to be caught."""
+SEEDS_TELLING: Final = 500
+"""With so many, a situation that hardly ever occurs is a fault of the generator."""
 LINES_SHOWN: Final = 60
 """The end of the trace that is printed of a seed that failed."""
 HASH_SEEDS: Final = ("0", "4242")
@@ -47,11 +50,11 @@ def main() -> int:
 def _play(seeds: range, *, workers: int) -> int:
     """Play many seeds and tell what came of them."""
     started_s = reported_s = time.monotonic()
-    situations: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     failed: list[int] = []
     sums: Counter[str] = Counter()
     for count, played in enumerate(running.many(seeds, workers=workers), start=1):
-        situations.update(set(played.situations))
+        counts.update(set(played.situations))
         sums.update(
             steps=played.step_count,
             virtual_s=int(played.virtual_s),
@@ -65,7 +68,7 @@ def _play(seeds: range, *, workers: int) -> int:
         if now_s - reported_s > REPORT_EVERY_S:
             reported_s = now_s
             print(f"{count} of {len(seeds)} seeds, {len(failed)} failed", flush=True)
-    _show_situations(situations, count=len(seeds))
+    is_lacking = _show_situations(counts, count=len(seeds))
     took_s = time.monotonic() - started_s
     each = ", ".join(f"{total / len(seeds):.0f} {n}" for n, total in sums.items())
     print(f"a seed has {each}")
@@ -73,7 +76,7 @@ def _play(seeds: range, *, workers: int) -> int:
         f"{len(seeds)} seeds from {seeds.start} in {took_s:.0f} s:"
         f" {len(seeds) / took_s:.1f} seeds/s, {len(failed)} with violations"
     )
-    return 1 if failed else 0
+    return 1 if failed or is_lacking else 0
 
 
 def _replay(seed: int, *, is_traced: bool) -> int:
@@ -142,9 +145,14 @@ def _show_failure(played: Played) -> None:
         print(f"  {violation}")
 
 
-def _show_situations(situations: Counter[str], *, count: int) -> None:
-    for name, times in sorted(situations.items()):
-        print(f"{100 * times / count:6.1f} %  {name}")
+def _show_situations(counts: Counter[str], *, count: int) -> bool:
+    """Tell how common each was; returns whether too many seeds lack one of them."""
+    for code in names.KNOWN:
+        print(f"{100 * counts[code] / count:6.1f} %  {names.told(code)}")
+    rare = situations.rare(counts, seed_count=count)
+    shown = ", ".join(rare) or "none"
+    print(f"in less than {situations.SHARE_MIN:.0%} of the seeds: {shown}")
+    return bool(rare) and count >= SEEDS_TELLING
 
 
 def _seeds(arguments: argparse.Namespace) -> range:

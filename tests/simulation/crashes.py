@@ -4,12 +4,16 @@ Places are where a task reaches out of its process: a statement, a commit, a mes
 a call. Between two of them nothing happens that anybody else could see.
 """
 
+import asyncio
+import contextvars
 import random
 from collections import Counter
 from typing import Final, NamedTuple
 
 from tests.simulation.world import World
 
+STOPS: Final = 0.3
+"""The share of ends that are in order: told to stop, a process still tidies up."""
 AWAY_S: Final = (0.2, 15.0)
 """How long it takes until the process runs again."""
 
@@ -32,6 +36,8 @@ class Crashes:
         self._left = 0
         self._point: Point | None = None
         self.count = 0
+        self.stop_count = 0
+        self._stopping: list[asyncio.Task[None]] = []
         self.passed: Counter[tuple[str, str]] = Counter()
         """How often each place was come by, where somebody wants to know."""
         self.is_counting = False
@@ -68,7 +74,26 @@ class Crashes:
         self._left -= 1
         if self._left == 0:
             self._draw()
-            self._crash(service, replica, place)
+            if self._source.random() < STOPS:
+                self._stop(service, replica, place)
+            else:
+                self._crash(service, replica, place)
+
+    def _stop(self, service: str, replica: int, place: str) -> None:
+        """Tell a process to stop, and start it again once it has."""
+        self._world.note("told to stop", service, replica, place)
+        # Whoever stops it is none of its own tasks, and so does not end with it.
+        self._stopping = [each for each in self._stopping if not each.done()]
+        self._stopping.append(
+            asyncio.create_task(
+                self._restart(service, replica), context=contextvars.Context()
+            )
+        )
+
+    async def _restart(self, service: str, replica: int) -> None:
+        if await self._world.stop(service, replica):
+            self.stop_count += 1
+            self._world.start(service, replica, after_s=self._source.uniform(*AWAY_S))
 
     def _crash(self, service: str, replica: int, place: str) -> None:
         self.count += 1

@@ -5,6 +5,7 @@ Each errand is done to one connection through ``customers``, as the api would se
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
@@ -21,6 +22,7 @@ from proto.reconciler import (
     Side,
 )
 from services.chassis.errors import BusUnavailable, CommandFailed
+from tests.simulation import options
 from tests.simulation.ledger import Place
 from tests.simulation.scenario import ConnectionPlan
 from tests.simulation.vendors.api import Vendor
@@ -67,6 +69,8 @@ class Errands:
     ) -> None:
         self._customers = customers
         self._vendors = vendors
+        self.counts: Counter[str] = Counter()
+        """How often each was done to its end."""
         self._source = source
         self._all: tuple[Callable[[Made], Awaitable[None]], ...] = (
             self._change_winner,
@@ -76,13 +80,16 @@ class Errands:
             self._authorise_wrongly,
             self._approve,
             self._change_options,
+            self._edit_rules,
         )
 
     async def do(self, made: Made) -> str:
         """Do one errand, drawn at random; returns which."""
         errand = self._source.choice(self._all)
         await errand(made)
-        return errand.__name__.lstrip("_")
+        name = errand.__name__.lstrip("_")
+        self.counts[name] += 1
+        return name
 
     async def _change_winner(self, made: Made) -> None:
         connection = await self._look(made)
@@ -158,6 +165,31 @@ class Errands:
             await self._change(
                 made, connection, tags_deletions=not settings.tags_deletions
             )
+
+    async def _edit_rules(self, made: Made) -> None:
+        """Have other records be synced, and other things be done to them.
+
+        In a ring what one connection leaves out comes by the way round.
+        """
+        connection, plan = await self._look(made), made.plan
+        if len(self._vendors) > 2:
+            return
+        left, right = (
+            self._vendors[plan.end(side).app].ways for side in (Side.LEFT, Side.RIGHT)
+        )
+        rules = options.draw_rules(
+            self._source,
+            left,
+            right,
+            direction=plan.direction,
+            has_custom=bool(connection.settings.custom_mappings),
+        )
+        await self._change(
+            made,
+            connection,
+            left_rules=rules[Side.LEFT],
+            right_rules=rules[Side.RIGHT],
+        )
 
     async def _look(self, made: Made) -> Connection:
         found: Connection = await self._customers.ask(

@@ -65,8 +65,7 @@ def draw(
         winners = _winners(source, left, right)
     rules: dict[Side, tuple[Rule, ...]] = {Side.LEFT: (), Side.RIGHT: ()}
     if features.rules and chance() < 0.3:
-        for side in rules:
-            rules[side] = _rules(source, ends, side, has_custom=bool(custom))
+        rules = _rules_of_sides(source, ends, has_custom=bool(custom))
     return Options(
         custom_mappings=custom,
         winners=winners,
@@ -76,6 +75,19 @@ def draw(
         tags_deletions=features.tags and ends.tags_deletions() and chance() < 0.7,
         unsubscribes=_unsubscribes(source, ends, features),
     )
+
+
+def draw_rules(
+    source: random.Random,
+    left: Ways,
+    right: Ways,
+    *,
+    direction: Direction,
+    has_custom: bool,
+) -> dict[Side, tuple[Rule, ...]]:
+    """Draw what somebody makes of the rules of a connection that there is."""
+    ends = _Ends(left, right, direction)
+    return _rules_of_sides(source, ends, has_custom=has_custom)
 
 
 class _Ends:
@@ -124,6 +136,15 @@ def _winners(source: random.Random, left: Ways, right: Ways) -> dict[str, Side]:
     shared = [role for role in left.roles if role in right.roles and role not in NAMES]
     role = source.choice(shared)
     return {role.value: source.choice((Side.LEFT, Side.RIGHT))}
+
+
+def _rules_of_sides(
+    source: random.Random, ends: _Ends, *, has_custom: bool
+) -> dict[Side, tuple[Rule, ...]]:
+    return {
+        side: _rules(source, ends, side, has_custom=has_custom)
+        for side in (Side.LEFT, Side.RIGHT)
+    }
 
 
 def _rules(

@@ -51,7 +51,8 @@ class Play:
     def __init__(self, scenario: Scenario, judges: Iterable["Judge"] = ()) -> None:
         self.scenario = scenario
         self.ledger = Ledger()
-        self.pace = Pace(skew_s_max=scenario.troubles.skew_s_max)
+        troubles = scenario.troubles
+        self.pace = Pace(skew_s_max=troubles.skew_s_max, stop_s=troubles.stop_s)
         clock = loop.VirtualClock(loop.running())
         self.vendors = {
             ways.app: Vendor(

@@ -18,11 +18,13 @@ from tests.simulation import options
 from tests.simulation.features import PRESENT, Features
 from tests.simulation.options import Options
 from tests.simulation.vendors import ways, weather
-from tests.simulation.vendors.forms import Forms
+from tests.simulation.vendors.forms import PHONES, Forms
 from tests.simulation.vendors.ways import LISTS, Paging, Ways
 from tests.simulation.vendors.weather import Fate, Weather
 
 APPS: Final = (AppId("sim_a"), AppId("sim_b"), AppId("sim_c"))
+BOTH_LATER: Final = 0.04
+"""How often all vendors rewrite values some time after they were written."""
 TENANTS: Final = ("tnt_one", "tnt_two")
 
 
@@ -73,6 +75,8 @@ class Troubles(msgspec.Struct, frozen=True, kw_only=True):
     replicas: dict[str, int] = {}
     """Where it is not one."""
     skew_s_max: float = 0.0
+    stop_s: float = 20.0
+    """How long work in hand may take when a process is told to stop; 0: it is cut."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +117,7 @@ ACTS: Final = {
     "clear": 5.0,
     "create": 7.0,
     "create_both": 5.0,
+    "enter_anew": 2.0,
     "change_email": 6.0,
     "take_email": 2.0,
     "drop_email": 1.5,
@@ -122,7 +127,8 @@ ACTS: Final = {
     "delete_and_edit": 2.0,
     "restore": 3.0,
     "merge": 2.0,
-    "reuse_id": 0.7,
+    "reuse_id": 2.0,
+    "insist": 0.7,
     "unsubscribe": 4.0,
     "resubscribe": 2.0,
     "move": 4.0,
@@ -227,6 +233,14 @@ def _vendors(
             )
             for each in drawn
         ]
+    if features.freezes and source.random() < BOTH_LATER:
+        # Whatever the one makes of a value, the other makes something else of.
+        drawn = [
+            msgspec.structs.replace(
+                each, forms=ways.draw_forms(source, is_later=True, phones=phones)
+            )
+            for each, phones in zip(drawn, itertools.cycle(PHONES), strict=False)
+        ]
     is_contest = sum(each.forms.after_s > 0 for each in drawn) > 1
     if is_contest and not features.freezes:
         # Two that rewrite each other's values later would go on for ever.
@@ -320,6 +334,7 @@ def _troubles(source: random.Random) -> Troubles:
         database_outages=source.choice((0, 0, 0, 1)),
         replicas=source.choice(({}, {}, {"auth": 2, "connector": 2, "reconciler": 2})),
         skew_s_max=source.choice((0.0, 0.0, 5.0)),
+        stop_s=source.choice((0.0, 20.0)),
     )
 
 
@@ -335,6 +350,7 @@ def _bus_faults(source: random.Random) -> BusFaults:
         delay_s_max=source.choice((2.0, 20.0)),
         loses_receipts=some(0.1),
         loses_commands=some(0.03),
+        hurries=some(0.1),
     )
 
 

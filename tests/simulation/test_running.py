@@ -69,3 +69,10 @@ def test_contacts_that_nobody_touches_are_left_alone():
     assert "300 linked contacts idle for 10 full comparisons" in done.stdout
     assert "polls: 0 writes" in done.stdout
     assert "one edit of one field: 1 writes" in done.stdout
+
+
+def test_a_run_tells_which_situations_are_rare():
+    """With one seed most are; that is a fault only where there are many seeds."""
+    done = simulate("--seeds", "1", "--workers", "1")
+    assert re.search(r"^ +\d+\.\d %  A01 +sim  one person", done.stdout, re.MULTILINE)
+    assert "in less than 1% of the seeds: A" in done.stdout

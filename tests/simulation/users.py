@@ -4,7 +4,6 @@ They see what their vendor shows them and know nothing of Tandem. Some do the sa
 thing on both sides, at once or a little later, and some change their minds.
 """
 
-import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -24,6 +23,9 @@ MASS_MIN: Final = 11
 """More records than one hour may undo without anybody's approval."""
 NEWEST: Final = 3
 """Records of an account that somebody looks at who wants to see what is new."""
+INSISTED: Final = (Role.JOB_TITLE, Role.COMPANY, Role.NOTE)
+INSISTS: Final = 12
+INSISTS_EVERY_S: Final = 40.0
 LATER_S_MAX: Final = 90.0
 """The longest that anybody takes to do the same on the other side."""
 
@@ -73,9 +75,11 @@ class Users:
             "edit": self._edit_one,
             "edit_both": self._edit_both,
             "edit_twice": self._edit_twice,
+            "insist": self._insist,
             "clear": self._clear,
             "create": self._create_one,
             "create_both": self._create_both,
+            "enter_anew": self._enter_anew,
             "change_email": self._change_email,
             "readdress": self._readdress,
             "take_email": self._take_email,
@@ -185,6 +189,38 @@ class Users:
 
         self._later(self._source.uniform(0.0, 0.9), again)
 
+    def _insist(self, plan: ConnectionPlan) -> None:
+        """Have each side put its own value back whenever the other's has come.
+
+        So do two robots that know nothing of each other, until somebody gives up.
+        """
+        first, second = self._pair(plan)
+        if first is None or second is None:
+            return
+        shared = [
+            role
+            for role in INSISTED
+            if role in first.ways.roles and role in second.ways.roles
+        ]
+        if not shared:
+            return
+        role = self._source.choice(shared)
+        for found in (first, second):
+            value = self.people.value(role, self._person(found), found.ways)
+            for number in range(INSISTS):
+                self._later(
+                    number * INSISTS_EVERY_S,
+                    _unless_taken(self._put_back(found, role, value)),
+                )
+
+    def _put_back(self, found: Found, role: Role, value: Value) -> Callable[[], None]:
+        def act() -> None:
+            now = found.holder.now
+            if now.is_live and value_of(now, found.ways, role) != value:
+                self._put(found, role, value)
+
+        return act
+
     def _clear(self, plan: ConnectionPlan) -> None:
         found = self._somebody(plan)
         if found is None:
@@ -206,6 +242,18 @@ class Users:
         person, side = self.people.new(plan.tenant), self._side()
         self._create(plan, side, person)
         self._soon(lambda: self._create_same(plan, _other(side), person))
+
+    def _enter_anew(self, plan: ConnectionPlan) -> None:
+        """Give somebody a new address and enter it on the other side as a new record.
+
+        Who is there already under the old one is linked with the first (hazard 42).
+        """
+        side = self._side()
+        book = self.book(plan, side)
+        if live := book.live():
+            found = Found(book, self._source.choice(live))
+            self._set(found, Role.EMAIL)
+            self._create_same(plan, _other(side), self._person(found))
 
     def _change_email(self, plan: ConnectionPlan) -> None:
         found = self._somebody(plan)
@@ -462,16 +510,6 @@ class Users:
 
     def _die(self, sides: int) -> int:
         return self._source.randint(1, sides)
-
-
-def schedule(scenario: Scenario, source: random.Random) -> list[float]:
-    """Return after how many seconds each act comes, counted from the one before."""
-    mood = scenario.mood
-    return [
-        # Bursts and lulls: a third of the acts come right after another.
-        source.expovariate(1.0 / mood.gap_s_mean) * source.choice((0.0, 1.0, 2.0))
-        for _ in range(mood.act_count)
-    ]
 
 
 def _other(side: Side) -> Side:

@@ -10,6 +10,7 @@ import functools
 import random
 import tempfile
 from asyncio import Event
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -69,6 +70,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     connector_lease_s: float = 30.0
     reconciler_lease_s: float = 10.0
     refusal_confirm_s: float = 60.0
+    stop_s: float = 20.0
+    """How long what is in hand may take when a process is told to stop."""
     skew_s_max: float = 0.0
     """How far the clock of a replica may be from the true time."""
 
@@ -112,6 +115,8 @@ class World:
         self.note = self.trace.note
         self.complaints: list[str] = []
         """What services logged as errors."""
+        self.counts: Counter[str] = Counter()
+        """Rows that were written, by table; and how processes were stopped."""
         self.watch: Callable[[str, int, str], None] | None = None
         """Told the service, the replica and the place that one of its tasks is at."""
         self.broker = MemoryBroker(self.source("broker"), note=self.note)
@@ -159,14 +164,24 @@ class World:
         self.note("kill", service, number)
         self._end(replica)
 
-    async def stop(self, service: str, number: int = 1) -> None:
-        """End a replica in order, as SIGTERM does."""
+    async def stop(self, service: str, number: int = 1) -> bool:
+        """End a replica in order, as SIGTERM does.
+
+        Tells whether it came to that: it may be killed, or be stopping already.
+        """
         replica = self._replicas[service, number]
+        if replica.stopping.is_set():
+            return False
+        self.note("stop", service, number)
+        if replica.database is not None and replica.database.is_in_use:
+            self.counts["stopped at work"] += 1
         replica.stopping.set()
         await replica.life.ended()
-        if self._replicas.get((service, number)) is replica:
+        is_stopped = self._replicas.get((service, number)) is replica
+        if is_stopped:
             del self._replicas[service, number]
             self._end(replica)
+        return is_stopped
 
     async def _keep_running(
         self, replica: Replica, *, after_s: float, source: random.Random
@@ -246,6 +261,7 @@ class World:
             "nats_url": "memory",
             "outbox_idle_s": pace.idle_s,
             "replay_idle_s": REPLAY_IDLE_S,
+            "stop_timeout_s": pace.stop_s,
         }
         if service == "auth":
             return AuthConfig(
@@ -290,9 +306,14 @@ class World:
             life.pass_by(f"database {what}")
 
     def _note_commit(self, service: str, rows: Any) -> None:
+        for table, _key, row in rows:
+            if row is not None:
+                self.counts[f"{service}.{table}"] += 1
+                self.counts["controls"] += bool(row.get("is_control"))
         if service in _SECRETIVE:
-            rows = [table for table, _key in rows]
-        self.note("commit", service, *rows)
+            self.note("commit", service, *(table for table, _key, _row in rows))
+        else:
+            self.note("commit", service, *((table, key) for table, key, _row in rows))
 
     def _complain(self, event: str, rest: str) -> None:
         self.note("complaint", event)

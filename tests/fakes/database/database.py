@@ -6,6 +6,7 @@ that are named for the services. Results and errors are those of ``chassis.datab
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
@@ -29,7 +30,7 @@ IDLE_S_MAX: Final = IDLE_IN_TRANSACTION_TIMEOUT_MS / 1000
 Watch = Callable[[str, str], None]
 """Told the service and what it is about to do: the name of a query, ``open``,
 ``commit`` or, once that is applied, ``committed``."""
-Witness = Callable[[str, Sequence[tuple[str, Key]]], None]
+Witness = Callable[[str, Sequence[tuple[str, Key, Row | None]]], None]
 """Told the service of each commit with the rows that it wrote."""
 
 
@@ -49,6 +50,8 @@ class MemoryDatabase:
         self.watch: Watch | None = None
         self.witness: Witness | None = None
         self.is_away = False
+        self.counts: Counter[str] = Counter()
+        """How often each thing went wrong."""
         self._schemas = {
             service: {name: Table(name, shape) for name, shape in shapes.items()}
             for service, shapes in schema.SERVICES.items()
@@ -119,6 +122,11 @@ class MemoryUser(Database):
         self._is_dead = False
 
     @property
+    def is_in_use(self) -> bool:
+        """Whether a transaction is open."""
+        return bool(self._open)
+
+    @property
     def is_waiting(self) -> bool:
         """Whether a statement waits for a lock that somebody else holds."""
         return any(session.is_waiting for session in self._open)
@@ -184,12 +192,14 @@ class MemoryUser(Database):
         database, faults = self._database, self._database.faults
         await self._let_others_run(session, "commit")
         if self._happens(faults.lost_commits):
+            database.counts["lost commit"] += 1
             raise DatabaseUnavailable("ConnectionDoesNotExistError")
         if session.has_written and database.witness is not None:
             database.witness(self.service, session.written())
         session.commit()
         self._tell("committed")
         if self._is_dead or self._happens(faults.unknown_commits):
+            database.counts["unknown commit"] += 1
             await asyncio.sleep(0)
             raise DatabaseUnavailable("ConnectionDoesNotExistError")
         if self._happens(faults.yields):

@@ -239,9 +239,12 @@ class Session:
         """Whether there is anything to commit."""
         return bool(self._written)
 
-    def written(self) -> list[tuple[str, Key]]:
-        """Return the table and the key of each row that was written."""
-        return [(table.name, slot.key) for slot, table in self._written.items()]
+    def written(self) -> list[tuple[str, Key, Row | None]]:
+        """Return each row that was written with its table and its key.
+
+        A row that is deleted is None.
+        """
+        return [(t.name, slot.key, slot.draft) for slot, t in self._written.items()]
 
     def _end(self) -> None:
         self.is_over = True

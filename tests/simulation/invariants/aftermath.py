@@ -1,7 +1,7 @@
 """What Tandem holds once everything is at rest, read from its tables at once."""
 
 import datetime
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -123,6 +123,26 @@ def collect(rows: Rows, *, now: float) -> Aftermath:
     )
 
 
+def stored(database: Any) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Yield every row that belongs to a tenant: whose it is, and what is in it.
+
+    Nothing of one tenant can be with another where there is but one.
+    """
+    rows = [row for table in database.tables() for row in database.rows(table)]
+    tenants = {row["tenant_id"] for row in rows if "tenant_id" in row}
+    for row in rows if len(tenants) > 1 else ():
+        if "tenant_id" in row:
+            yield row["tenant_id"], _bytes_of(row)
+
+
+def _bytes_of(row: Row) -> Iterator[bytes]:
+    for value in row.values():
+        if isinstance(value, bytes):
+            yield value
+        elif isinstance(value, str):
+            yield value.encode()
+
+
 _GUARDS: Final = {Side.LEFT: "guard_left_at", Side.RIGHT: "guard_right_at"}
 
 
@@ -182,6 +202,7 @@ class Register:
             for side, name in _GUARDS.items()
             if row[name] is not None
         }
+        owned.was_guarded |= owned.guarded.keys()
 
     def _places(self) -> dict[str, Place]:
         return {

@@ -78,6 +78,8 @@ class Judge:
                 self.add(acts.check(pair, self.truth))
         self.add(losses.check(after, self.truth))
         self.add(rest.can_be_explained(after, self.truth))
+        for tenant, data in aftermath.stored(play.world.database):
+            self.add(calls.rows_of_others(tenant, data, self.truth))
         self._written = len(play.ledger.ours())
 
     def look_at_end(self, play: Played) -> None:

@@ -63,6 +63,8 @@ class Owned(msgspec.Struct, kw_only=True):
     """When somebody let a mass change go ahead."""
     guarded: dict[Side, float] = {}
     """Since when a mass change on a side waits for that."""
+    was_guarded: set[Side] = set()
+    """Sides on which one ever waited."""
 
     @property
     def now(self) -> Version:

@@ -6,7 +6,7 @@ and how fast they came.
 
 from collections import defaultdict, deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -39,6 +39,9 @@ class Calls:
         """When a record was first shown with an address, in any answer."""
         self.paths: dict[str, int] = defaultdict(int)
         self.limited = 0
+        self.stale = 0
+        """Records that a listing showed as they had been before."""
+        self.refused: list[Refused] = []
         self._window: deque[float] = deque()
 
     def note(self, request: Request) -> None:
@@ -58,6 +61,13 @@ class Calls:
             return True
         window.append(now)
         return False
+
+
+class Refused(NamedTuple):
+    """A create that met a record which is there already."""
+
+    marker: str
+    existing_id: RecordId
 
 
 OnCall = Callable[[Place, Request], None]
@@ -144,7 +154,14 @@ class _Turn:
             return self._marked(query["marker"])
         if "ids" in query:
             return self._by_ids(query["ids"][0].split(","))
-        return self._note_shown(listing.page(self._book, self._request))
+        people = listing.page(self._book, self._request)
+        if self._ways.lag_s:
+            holders = self._book.holders
+            self._calls.stale += sum(
+                each.version != holders[RecordId(each.id)].now.version
+                for each in people.people
+            )
+        return self._note_shown(people)
 
     def _marked(self, markers: list[str]) -> wire.People:
         if self._ways.markers is Markers.IGNORED:
@@ -202,7 +219,7 @@ class _Turn:
         if self._ways.markers is Markers.UNIQUE and draft.marker:
             for holder in self._book.holders.values():
                 if holder.marker == draft.marker and holder.now.is_live:
-                    return _problem(409, "exists", existing_id=holder.record_id)
+                    return self._meet(draft, holder.record_id)
         consent = Consent(draft.consent) if draft.consent is not None else None
         try:
             record_id = self._book.create(
@@ -213,8 +230,13 @@ class _Turn:
                 cause=self._cause(draft),
             )
         except EmailTaken as err:
-            return _problem(409, "exists", existing_id=err.record_id)
+            return self._meet(draft, err.record_id)
         return _shown(self._show(self._book.holders[record_id]), status=201)
+
+    def _meet(self, draft: wire.Draft, existing_id: RecordId) -> Response:
+        """Refuse to make a record that is there already."""
+        self._calls.refused.append(Refused(draft.marker, existing_id))
+        return _problem(409, "exists", existing_id=existing_id)
 
     def _change(self, record_id: RecordId, is_whole: bool) -> Response:
         holder = self._book.holders.get(record_id)

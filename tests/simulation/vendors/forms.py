@@ -15,6 +15,7 @@ _NOT_DIGIT: Final = re.compile(r"\D")
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 NAMES: Final = (Role.NAME_GIVEN, Role.NAME_FAMILY, Role.NAME_FULL)
+PHONES: Final = ("digits", "grouped")
 SHORTENED: Final = (Role.JOB_TITLE, Role.COMPANY, Role.NOTE)
 
 

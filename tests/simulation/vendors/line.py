@@ -71,12 +71,28 @@ class Line:
     ) -> None:
         response = self._answer(request, fate)
         self._tell(request, fate, response.status if response else 0)
-        if future.cancelled() and request.method != "GET":
-            self.counts["abandoned write"] += 1
+        if _is_orphan(request):
+            self.counts["orphaned write"] += 1
         if fate is Fate.LOST or future.done():
             return
         back_s = self._source.uniform(*weather.TRAVEL_S)
-        self._loop.call_later(back_s, _end, future, response)
+        self._loop.call_later(back_s, self._end, request, future, response)
+
+    def _end(
+        self,
+        request: Request,
+        future: "asyncio.Future[Response]",
+        response: Response | None,
+    ) -> None:
+        """Hand an answer to whoever waits for it."""
+        if response is not None and response.status < 300 and _is_orphan(request):
+            self.counts["unheard write"] += 1
+        if future.done():
+            return
+        if response is None:
+            future.set_exception(Broken())
+        else:
+            future.set_result(response)
 
     def _answer(self, request: Request, fate: Fate) -> Response | None:
         """Have the vendor answer, or whatever stands in its place."""
@@ -126,8 +142,9 @@ class Line:
         kind = "read" if request.method == "GET" else "write"
         self.counts[f"{fate} {kind}"] += 1
         self.counts[f"{request.method} {status}"] += 1
-        if "after" in request.query and fate is not Fate.FINE:
-            self.counts["broken page"] += 1
+        if "after" in request.query:
+            self.counts["further page"] += 1
+            self.counts["broken page"] += fate is not Fate.FINE
         for each in self.on_fate:
             each(request, fate, status)
 
@@ -159,10 +176,7 @@ def _thinned(response: Response, *, is_empty: bool) -> Response:
     return answer(200, msgspec.structs.replace(people, people=kept, next=None))
 
 
-def _end(future: "asyncio.Future[Response]", response: Response | None) -> None:
-    if future.done():
-        return
-    if response is None:
-        future.set_exception(Broken())
-    else:
-        future.set_result(response)
+def _is_orphan(request: Request) -> bool:
+    """Say whether it writes, and the process that sent it has died since."""
+    is_alone = request.sender is not None and request.sender.is_over
+    return is_alone and request.method != "GET" and request.path != "/oauth/token"

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from tests.fakes.loop import Life
+
 
 class Request(msgspec.Struct, kw_only=True):
     """One HTTP request as the vendor sees it."""
@@ -16,6 +18,8 @@ class Request(msgspec.Struct, kw_only=True):
     """The body of a form, where it is one."""
     sent_at: float = 0.0
     """The true time when it left; the vendor knows only when it arrived."""
+    sender: Life | None = None
+    """The process that waits for the answer, where somebody wants to know."""
 
     def first(self, name: str, default: str = "") -> str:
         """Return the first value of a parameter."""

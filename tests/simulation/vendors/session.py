@@ -168,6 +168,7 @@ class _Exchange:
             life.pass_by(f"call {self._request.method}")
         now = self._line.vendor.now
         self._request.sent_at = now()
+        self._request.sender = life
         call = None
         if self.calls is not None:
             token = self._request.form.get("refresh_token", "")

@@ -13,7 +13,7 @@ import msgspec
 from proto.connector import Capabilities
 from proto.fields import Field, FieldKind, Role
 from proto.ids import AppId, ContainerId, FieldId
-from tests.simulation.vendors.forms import Forms
+from tests.simulation.vendors.forms import PHONES, Forms
 
 TIMEOUT_S: Final = 5.0
 LATE_S_MAX: Final = 20.0
@@ -189,7 +189,7 @@ def draw(source: random.Random, app: AppId, *, is_shouting: bool) -> Ways:
         app=app,
         roles=(Role.EMAIL, *names, *optional),
         is_shouting=is_shouting,
-        forms=_draw_forms(source),
+        forms=Forms() if chance() < 0.35 else draw_forms(source),
         length_max=source.choice((0, 0, 18, 40)),
         unique_emails=chance() < 0.6,
         finds_by_email=chance() < 0.8,
@@ -217,16 +217,17 @@ def draw(source: random.Random, app: AppId, *, is_shouting: bool) -> Ways:
     )
 
 
-def _draw_forms(source: random.Random) -> Forms:
+def draw_forms(
+    source: random.Random, *, is_later: bool = False, phones: str | None = None
+) -> Forms:
+    """Draw what a vendor makes of values that it is given."""
     chance = source.random
-    if chance() < 0.35:
-        return Forms()
-    after_s = source.uniform(1, 40) if chance() < 0.25 else 0.0
+    after_s = source.uniform(1, 40) if is_later or chance() < 0.25 else 0.0
     return Forms(
         trims=chance() < 0.6,
         titles_names=chance() < 0.4,
         # What is cut only later looks like an edit to anybody.
         shortens_to=source.choice((0, 16, 24)) if not after_s else 0,
-        phones=source.choice(("", "digits", "grouped")),
+        phones=source.choice(("", *PHONES)) if phones is None else phones,
         after_s=after_s,
     )

@@ -213,4 +213,6 @@ def test_a_watch_is_told_of_each_place_and_a_witness_of_each_commit():
     places, commits = play(scene)
     expected = ["open", "remember_message", "commit", "committed"]
     assert places == [("auth", place) for place in expected]
-    assert commits == [("auth", ("inbox", ("tnt_1", "msg_1")))]
+    [(service, (table, key, row))] = commits
+    assert (service, table, key) == ("auth", "inbox", ("tnt_1", "msg_1"))
+    assert row["message_id"] == "msg_1"
