@@ -83,7 +83,8 @@ class _Deciding:
     def _follow_merge(self, link: Link) -> None:
         """Let a link follow a record into the one that its app made of it (hazard 9).
 
-        Unless that one is somebody else's already: then the link comes to rest.
+        Unless that one is somebody else's already: then the link comes to rest. A link
+        without another side bonds nobody yet: it waits for no record that is not there.
         """
         for side in SIDES:
             seen = self._seen(side, link.record_id(side))
@@ -92,6 +93,10 @@ class _Deciding:
             heir = seen.record.merged_into
             if seen.record.presence is not Presence.MERGED or heir is None:
                 continue
+            is_bond = link.is_two_sided or link.is_manual
+            if not is_bond and not model.is_live(self._seen(side, heir)):
+                self._drop(link)
+                return
             rival = self._link_of((side, heir))
             if rival is not None:
                 if match.is_bound(rival) or rival.is_two_sided:

@@ -11,7 +11,7 @@ from proto.reconciler import RecordState, Side
 from proto.record import Presence
 from services.reconciler import deciding
 from services.reconciler.batches import Batch, Decisions
-from services.reconciler.engine.model import Link
+from services.reconciler.engine.model import Link, Seen
 from services.reconciler.store.queue import Dirty
 from tests.unit.reconciler import values
 
@@ -74,6 +74,38 @@ def test_rivals_that_are_not_dirty_are_marked_once_only():
         version=1,
     )
     assert decide((L, "l1"), seen=seen, links=[known]).marked == set()
+
+
+def merged(record_id: str, *, into: str) -> Seen:
+    """Return a record that its app has made one with another."""
+    seen = values.seen(record_id, "a@b.org")
+    record = msgspec.structs.replace(
+        seen.record, presence=Presence.MERGED, merged_into=RecordId(into)
+    )
+    return msgspec.structs.replace(seen, record=record)
+
+
+def test_a_one_sided_link_does_not_wait_for_a_merged_record_that_is_not_there():
+    """It was deleted before anybody saw it: the link stayed pending for ever."""
+    alone = Link(link_id=LinkId("link_old"), left_id=RecordId("l1"), version=1)
+    seen = [(L, merged("l1", into="l2"))]
+    found = decide((L, "l1"), seen=seen, links=[alone])
+    assert found.dropped == ["link_old"]
+    assert not found.links
+
+
+def test_a_link_follows_a_merge_whether_or_not_the_other_record_was_seen():
+    seen = [(L, merged("l1", into="l2")), (R, values.seen("r1", "a@b.org"))]
+    bond = Link(
+        link_id=LinkId("link_1"),
+        left_id=RecordId("l1"),
+        right_id=RecordId("r1"),
+        version=1,
+    )
+    for more in ((), ((L, values.seen("l2", "a@b.org")),)):
+        found = decide((L, "l1"), seen=[*seen, *more], links=[bond])
+        assert not found.dropped
+        assert [named.link.left_id for named in found.links] == ["l2"]
 
 
 def test_a_one_sided_link_goes_with_its_record():
