@@ -26,6 +26,13 @@ class Point(NamedTuple):
     number: int = 1
 
 
+class Cut(NamedTuple):
+    """A write that was on its way, or done and not yet answered, at a crash."""
+
+    at: float
+    intent_id: str
+
+
 class Crashes:
     """Ends processes now and then, or exactly at one point."""
 
@@ -37,6 +44,7 @@ class Crashes:
         self._point: Point | None = None
         self.count = 0
         self.stop_count = 0
+        self.cuts: list[Cut] = []
         self._stopping: list[asyncio.Task[None]] = []
         self.passed: Counter[tuple[str, str]] = Counter()
         """How often each place was come by, where somebody wants to know."""
@@ -97,6 +105,13 @@ class Crashes:
 
     def _crash(self, service: str, replica: int, place: str) -> None:
         self.count += 1
+        if service == "connector":
+            now = self._world.clock.now().timestamp()
+            self.cuts += [
+                Cut(now, row["intent_id"])
+                for row in self._world.database.rows("connector.writes")
+                if row["state"] == "sent"
+            ]
         self._world.note("crash", service, replica, place)
         self._world.kill(service, replica)
         away_s = self._source.uniform(*AWAY_S)

@@ -77,6 +77,14 @@ def draw(
     )
 
 
+def tell_deletions(
+    given: Options, left: Ways, right: Ways, *, direction: Direction
+) -> Options:
+    """Have the deletions of one side be shown on the other, where that is possible."""
+    can_tell = _Ends(left, right, direction).tags_deletions()
+    return msgspec.structs.replace(given, tags_deletions=can_tell)
+
+
 def draw_rules(
     source: random.Random,
     left: Ways,

@@ -23,7 +23,7 @@ from tests.simulation.vendors.ways import LISTS, Paging, Ways
 from tests.simulation.vendors.weather import Fate, Weather
 
 APPS: Final = (AppId("sim_a"), AppId("sim_b"), AppId("sim_c"))
-BOTH_LATER: Final = 0.04
+BOTH_LATER: Final = 0.06
 """How often all vendors rewrite values some time after they were written."""
 TENANTS: Final = ("tnt_one", "tnt_two")
 
@@ -173,10 +173,23 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
 
 
 def _crowded(drawn: Scenario) -> Scenario:
-    """Have so many people that deleting all of them is more than anybody means."""
-    weights = {**drawn.mood.weights, "delete_all": 8.0}
+    """Have so many people that deleting all of them is more than anybody means.
+
+    Deletions are told wherever they can be: only then is anything held.
+    """
+    weights = {**drawn.mood.weights, "delete_all": 20.0}
     mood = msgspec.structs.replace(drawn.mood, weights=weights, act_count=25)
-    return msgspec.structs.replace(drawn, people_count=14, shared=1.0, mood=mood)
+    [plan] = drawn.connections
+    told = options.tell_deletions(
+        plan.options, *drawn.vendors, direction=plan.direction
+    )
+    return msgspec.structs.replace(
+        drawn,
+        people_count=14,
+        shared=1.0,
+        mood=mood,
+        connections=(msgspec.structs.replace(plan, options=told),),
+    )
 
 
 def _unheard(drawn: Scenario, source: random.Random) -> Scenario:

@@ -244,16 +244,17 @@ class Users:
         self._soon(lambda: self._create_same(plan, _other(side), person))
 
     def _enter_anew(self, plan: ConnectionPlan) -> None:
-        """Give somebody a new address and enter it on the other side as a new record.
+        """Give somebody a new address, and enter it on the other side for a new person.
 
         Who is there already under the old one is linked with the first (hazard 42).
         """
         side = self._side()
-        book = self.book(plan, side)
+        book, theirs = self.book(plan, side), self.book(plan, _other(side)).ways
         if live := book.live():
-            found = Found(book, self._source.choice(live))
-            self._set(found, Role.EMAIL)
-            self._create_same(plan, _other(side), self._person(found))
+            email = self._set(Found(book, self._source.choice(live)), Role.EMAIL)
+            person = self.people.new(plan.tenant)
+            fields = {**self._fields(theirs, person), theirs.email_name: email}
+            self._add(plan, _other(side), person, fields=fields)
 
     def _change_email(self, plan: ConnectionPlan) -> None:
         found = self._somebody(plan)
@@ -308,8 +309,13 @@ class Users:
 
     def _delete(self, plan: ConnectionPlan) -> None:
         found = self._somebody(plan)
-        if found is not None:
-            found.book.delete(found.record_id)
+        if found is None:
+            return
+        newest = found.book.live()[-1]
+        if newest.maker is Who.TANDEM and self._source.random() < 0.4:
+            # Somebody wonders where it came from.
+            found = Found(found.book, newest)
+        found.book.delete(found.record_id)
 
     def _delete_and_edit(self, plan: ConnectionPlan) -> None:
         """Delete somebody on one side and edit the same person on the other."""
@@ -378,8 +384,13 @@ class Users:
     def _resubscribe(self, plan: ConnectionPlan) -> None:
         """Have the person opt in again, with all evidence that it takes."""
         found = self._somebody(plan)
-        if found is not None and found.ways.has_consent:
-            found.book.edit(found.record_id, consent=Consent.SUBSCRIBED)
+        if found is None or not found.ways.has_consent:
+            return
+        live = found.book.live()
+        noes = [each for each in live if each.now.consent is Consent.UNSUBSCRIBED]
+        if noes and self._source.random() < 0.5:
+            found = Found(found.book, self._source.choice(noes))
+        found.book.edit(found.record_id, consent=Consent.SUBSCRIBED)
 
     def _move(self, plan: ConnectionPlan) -> None:
         found = self._somebody(plan)

@@ -52,7 +52,6 @@ class _Reader:
         """When users last edited a record."""
         self._deleted: dict[Key, float] = {}
         self._rewritten: set[Key] = set()
-        self._noes: set[Key] = set()
         self._addresses: dict[Place, dict[str, set[Key]]] = defaultdict(dict)
         """Who has an address now."""
         self._entered: dict[tuple[str, Place], float] = {}
@@ -89,8 +88,6 @@ class _Reader:
         if entry.act is Act.CREATE:
             address = _address(self, entry.after, entry.place)
             self._entered[address, entry.place] = at
-        if entry.after.consent in _NOES:
-            self._noes.add(key)
 
     # What users did
 
@@ -113,8 +110,8 @@ class _Reader:
         is_news = entry.before is not None and entry.before.consent != consent
         yield "F82", is_news and consent is Consent.UNSUBSCRIBED and bool(partners)
         yield "F86", is_news and consent is Consent.SUPPRESSED
-        is_yes = is_news and consent is Consent.SUBSCRIBED
-        yield "F85", is_yes and entry.key in self._noes
+        was_no = entry.before is not None and entry.before.consent in _NOES
+        yield "F85", was_no and consent is Consent.SUBSCRIBED
         if entry.act in (Act.CREATE, Act.EDIT):
             address = _address(self, entry.after, entry.place)
             held = self._addresses[entry.place].get(address, set()) - {entry.key}

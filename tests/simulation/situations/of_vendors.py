@@ -13,7 +13,7 @@ def of(story: Story) -> Found:
     yield "A05", calls["PATCH 409"] + calls["PUT 409"] > 0
     yield "B23", calls["broken page"] > 0
     yield "B25", calls["page read"] + calls["page write"] > 0
-    yield "C31", calls["unheard write"] > 0
+    yield "C31", calls["unheard write"] > 0 or story.is_cut()
     yield "C32a", calls["late write"] > 0
     yield "C32b", unsure > 0
     yield "C33", calls["orphaned write"] > 0

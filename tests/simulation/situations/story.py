@@ -11,7 +11,7 @@ from tests.simulation.crashes import Crashes
 from tests.simulation.errands import Errands
 from tests.simulation.invariants import aftermath
 from tests.simulation.invariants.truth import LinkRow, Owned, Truth
-from tests.simulation.ledger import Entry, Key, Ledger
+from tests.simulation.ledger import Entry, Key, Ledger, Who
 from tests.simulation.scenario import Scenario
 from tests.simulation.vendors.api import Vendor
 from tests.simulation.vendors.line import Line
@@ -55,6 +55,7 @@ class Story:
             self.calls += line.counts
         self._owned = {each.connection_id: each for each in truth.owned}
         self._windows: dict[Key, list[Window]] = {}
+        self._of_intent: dict[str, Window] = {}
         self._read_windows()
 
     @property
@@ -80,6 +81,18 @@ class Story:
             if window.opened_at < at < window.closed_at:
                 yield window
 
+    def is_cut(self) -> bool:
+        """Say whether a process died that had yet to write down what a vendor did."""
+        for cut in self.played.crashes.cuts:
+            window = self._of_intent.get(cut.intent_id)
+            if window is None or window.target is None:
+                continue
+            for entry in self.truth.ledger.of(window.target):
+                is_ours = entry.who is Who.TANDEM
+                if is_ours and window.opened_at < entry.at <= cut.at:
+                    return True
+        return False
+
     def _read_windows(self) -> None:
         links = {row.link_id: row for row in self.links}
         skew_s = self.played.scenario.troubles.skew_s_max
@@ -93,6 +106,7 @@ class Story:
                 opened_at=row["decided_at"].timestamp() + skew_s,
                 closed_at=row["closed_at"].timestamp() - skew_s,
             )
+            self._of_intent[row["intent_id"]] = window
             for side in (Side.LEFT, Side.RIGHT):
                 key = self.key(link, side)
                 if key is not None:
