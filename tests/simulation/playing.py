@@ -85,6 +85,7 @@ class Play:
         self.ledger.watchers.append(
             lambda entry: self.people.note(entry, self.vendors[entry.place.app].ways)
         )
+        self.ledger.watchers.append(self.users.watch)
         for judge in self.judges:
             judge.begin(self)
 
@@ -177,6 +178,7 @@ class Play:
 
     def _make_peace(self) -> None:
         self.world.note("peace")
+        self.users.is_done = True
         self.peace_at = self.world.loop.time()
         self.crashes.stop()
         self.world.broker.faults = BusFaults()

@@ -23,6 +23,8 @@ from tests.simulation.vendors.ways import LISTS, Paging, Ways
 from tests.simulation.vendors.weather import Fate, Weather
 
 APPS: Final = (AppId("sim_a"), AppId("sim_b"), AppId("sim_c"))
+DISTRUST: Final = 0.08
+"""How often somebody does not want what Tandem makes."""
 BOTH_LATER: Final = 0.06
 """How often all vendors rewrite values some time after they were written."""
 TENANTS: Final = ("tnt_one", "tnt_two")
@@ -61,6 +63,8 @@ class Mood(msgspec.Struct, frozen=True, kw_only=True):
     """By the name of an act in ``users``."""
     errand_count: int
     """Acts at Tandem itself: pausing, resuming, changing settings."""
+    distrust: float = 0.0
+    """The share of our new records that somebody deletes as soon as they come."""
 
 
 class Troubles(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,7 +132,7 @@ ACTS: Final = {
     "restore": 3.0,
     "merge": 2.0,
     "reuse_id": 2.0,
-    "insist": 0.7,
+    "insist": 0.6,
     "unsubscribe": 4.0,
     "resubscribe": 2.0,
     "move": 4.0,
@@ -327,10 +331,11 @@ def _mood(source: random.Random) -> Mood:
     }
     weights["edit"] = max(weights["edit"], 10.0)
     return Mood(
-        act_count=source.randint(25, 55),
+        act_count=source.randint(25, 50),
         gap_s_mean=source.choice((1.0, 8.0, 25.0)),
         weights=weights,
         errand_count=source.choice((0, 0, 1, 2, 4)),
+        distrust=0.3 if source.random() < DISTRUST else 0.0,
     )
 
 

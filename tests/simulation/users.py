@@ -12,7 +12,7 @@ from proto.fields import Role, Value
 from proto.ids import RecordId
 from proto.reconciler import Side
 from proto.record import Consent
-from tests.simulation.ledger import Cause, Place, Status, Who
+from tests.simulation.ledger import Act, Cause, Entry, Place, Status, Who
 from tests.simulation.people import PARTS, People
 from tests.simulation.scenario import ConnectionPlan, Scenario
 from tests.simulation.vendors.book import Book, EmailTaken, Holder, value_of
@@ -24,8 +24,9 @@ MASS_MIN: Final = 11
 NEWEST: Final = 3
 """Records of an account that somebody looks at who wants to see what is new."""
 INSISTED: Final = (Role.JOB_TITLE, Role.COMPANY, Role.NOTE)
-INSISTS: Final = 12
+INSISTS: Final = 8
 INSISTS_EVERY_S: Final = 40.0
+DISTRUST_S: Final = (0.0, 1.0)
 LATER_S_MAX: Final = 90.0
 """The longest that anybody takes to do the same on the other side."""
 
@@ -66,6 +67,8 @@ class Users:
         """The acts, and on whom."""
         self.counts: Counter[str] = Counter()
         """How often each act was done."""
+        self.is_done = False
+        """Nobody does anything any more, whatever comes."""
         self._scenario = scenario
         self._books = books
         self._later = later
@@ -122,6 +125,20 @@ class Users:
             name += " (refused)"
         self.counts[name] += 1
         return name
+
+    def watch(self, entry: Entry) -> None:
+        """See what happens, and delete what somebody does not want to have."""
+        is_ours = entry.who is Who.TANDEM and entry.act is Act.CREATE
+        if not is_ours or not self._scenario.mood.distrust or self.is_done:
+            return
+        book = self._books[entry.place]
+
+        def undo() -> None:
+            if book.holders[entry.record_id].now.is_live:
+                book.delete(entry.record_id)
+
+        if self._source.random() < self._scenario.mood.distrust:
+            self._later(self._source.uniform(*DISTRUST_S), undo)
 
     def edit_once(self, plan: ConnectionPlan, side: Side, record_id: RecordId) -> Role:
         """Edit one field of a certain record, one that the other side has too."""
@@ -380,6 +397,8 @@ class Users:
             consent = Consent.SUPPRESSED if is_bounce else Consent.UNSUBSCRIBED
             if found.holder.now.consent is not Consent.SUPPRESSED:
                 found.book.edit(found.record_id, consent=consent)
+            if self._source.random() < 0.2:
+                self._soon(lambda: self._opt_in(found))
 
     def _resubscribe(self, plan: ConnectionPlan) -> None:
         """Have the person opt in again, with all evidence that it takes."""
@@ -390,7 +409,11 @@ class Users:
         noes = [each for each in live if each.now.consent is Consent.UNSUBSCRIBED]
         if noes and self._source.random() < 0.5:
             found = Found(found.book, self._source.choice(noes))
-        found.book.edit(found.record_id, consent=Consent.SUBSCRIBED)
+        self._opt_in(found)
+
+    def _opt_in(self, found: Found) -> None:
+        if found.holder.now.is_live:
+            found.book.edit(found.record_id, consent=Consent.SUBSCRIBED)
 
     def _move(self, plan: ConnectionPlan) -> None:
         found = self._somebody(plan)
