@@ -82,7 +82,7 @@ def test_a11_an_id_that_comes_to_mean_somebody_else(is_linked):
 
 
 @pytest.mark.parametrize(("after_s", "is_told"), [(0.2, True), (1.5, False)])
-def test_b18_a_second_edit_with_the_stamp_of_the_first(after_s, is_told):
+def test_hazard_18_a_second_edit_with_the_stamp_of_the_first(after_s, is_told):
     history = History(left={"stamp_s": 1.0})
     _, left, _ = history.pair()
     history.wait(5.0)
