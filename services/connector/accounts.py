@@ -92,6 +92,14 @@ class Claim(NamedTuple):
     calls_today: int
 
 
+class CallCount(NamedTuple):
+    """How many calls were made for an account on a day."""
+
+    ref: AccountRef
+    day: datetime.date
+    calls: int
+
+
 class ScanProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far a scan is after a page."""
 

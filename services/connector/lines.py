@@ -5,14 +5,15 @@ what comes of it, is the transport's business.
 """
 
 import asyncio
+import contextlib
 import datetime
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from services.chassis.clock import Clock
 from services.connector import pacing
-from services.connector.accounts import AccountRef
+from services.connector.accounts import AccountRef, CallCount
 from services.connector.errors import CallFailed, Meaning
 from services.connector.pacing import Budget, Lane
 from services.connector.port import App, Facts
@@ -35,34 +36,37 @@ class Line:
         self.accepted_at: datetime.datetime | None = None
         """When the app last accepted a call; auth weighs a refusal by it."""
 
-    async def take_turn(self, lane: Lane, *, clock: Clock) -> None:
-        """Wait for the account's turn to make a call.
+    @contextlib.contextmanager
+    def waiting(self, lane: Lane) -> Iterator[None]:
+        """Count a call among those that wait for their turn."""
+        self.budget.enter(lane)
+        try:
+            yield
+        finally:
+            self.budget.leave(lane)
+
+    def take_turn(self, lane: Lane, *, clock: Clock, give_up_s: float) -> float:
+        """Return 0 if it is the call's turn, else the seconds until it may be.
+
+        It does not wait: who takes a turn has all that the call needs in hand, or
+        calls that took theirs one by one leave together (I10).
 
         Raises:
             CallFailed: The day's calls are spent, or the turn is too far off.
         """
-        give_up_s = clock.monotonic() + GATE_S_MAX
-        self.budget.enter(lane)
-        try:
-            while True:
-                now = clock.now()
-                if not self.budget.has_quota(lane, today=now.date()):
-                    raise CallFailed(
-                        Meaning.QUOTA_EXHAUSTED,
-                        "the day's calls are spent",
-                        retry_after_s=pacing.seconds_to_midnight(now),
-                    )
-                now_s = clock.monotonic()
-                delay_s = self.budget.take(lane, now_s=now_s)
-                if delay_s <= 0:
-                    return
-                if now_s + delay_s > give_up_s:
-                    raise CallFailed(
-                        Meaning.RATE_LIMITED, "no turn in time", retry_after_s=delay_s
-                    )
-                await clock.sleep(delay_s)
-        finally:
-            self.budget.leave(lane)
+        now, now_s = clock.now(), clock.monotonic()
+        if not self.budget.has_quota(lane, today=now.date()):
+            raise CallFailed(
+                Meaning.QUOTA_EXHAUSTED,
+                "the day's calls are spent",
+                retry_after_s=pacing.seconds_to_midnight(now),
+            )
+        delay_s = self.budget.take(lane, now_s=now_s)
+        if delay_s > 0 and now_s + delay_s > give_up_s:
+            raise CallFailed(
+                Meaning.RATE_LIMITED, "no turn in time", retry_after_s=delay_s
+            )
+        return max(0.0, delay_s)
 
 
 class Lines:
@@ -81,11 +85,16 @@ class Lines:
                 self._lines.popitem(last=False)
         return line
 
-    def unsaved_calls(self) -> list[tuple[AccountRef, datetime.date, int]]:
+    def unsaved_calls(self) -> list[CallCount]:
         """Return the calls that are not counted in the database yet."""
         found = []
         for ref, line in self._lines.items():
-            day, count = line.budget.take_unsaved()
+            day, count = line.budget.unsaved
             if day is not None and count:
-                found.append((ref, day, count))
+                found.append(CallCount(ref, day, count))
         return found
+
+    def note_saved(self, calls: Iterable[CallCount]) -> None:
+        """Note that calls are counted in the database now."""
+        for ref, day, made in calls:
+            self.of(ref).budget.note_saved(day=day, count=made)

@@ -102,15 +102,25 @@ class Budget:
         if day == self._day:
             self._used = count + self._unsaved
 
-    def take_unsaved(self) -> tuple[datetime.date | None, int]:
-        """Return the day and its calls not stored yet, and count them as stored."""
-        count, self._unsaved = self._unsaved, 0
-        return self._day, count
+    @property
+    def unsaved(self) -> tuple[datetime.date | None, int]:
+        """The day, and those of its calls that are not stored yet."""
+        return self._day, self._unsaved
+
+    def note_saved(self, *, day: datetime.date, count: int) -> None:
+        """Note that calls are stored; done earlier, a fault would have them lost."""
+        if day == self._day:
+            self._unsaved = max(0, self._unsaved - count)
+
+    def rest_s(self, *, now_s: float) -> float:
+        """Return for how long calls of others would come on top of ours."""
+        return self._calls[-1] + self._window_s - now_s if self._calls else 0.0
 
     def _turn_day(self, today: datetime.date) -> None:
         if self._day is None:
             self._day = today
         elif today > self._day:
+            # Nobody has a use for the calls of a day that is over.
             self._day, self._used, self._unsaved = today, 0, 0
 
     def _next_lane(self, asking: Lane) -> Lane:

@@ -17,6 +17,7 @@ from services.connector import fencing
 from services.connector.accounts import (
     Account,
     AccountRef,
+    CallCount,
     Claim,
     ScanProgress,
     WantedRead,
@@ -186,15 +187,15 @@ class ConnectorWork(JournalWork):
         )
         return {(row["tenant_id"], row["account_id"]) for row in rows}
 
-    async def release(self, claim: Claim, *, owner: str) -> None:
-        """Give a lease back."""
+    async def release(
+        self, claim: Claim, *, owner: str, until: datetime.datetime | None = None
+    ) -> None:
+        """Give a lease back, now or at an instant; until then only we may claim it."""
         await self.transaction.execute(
-            Q["release_lease"](**fencing.fence(claim), owner=owner)
+            Q["release_lease"](**fencing.fence(claim), owner=owner, until=until)
         )
 
-    async def add_calls(
-        self, calls: Sequence[tuple[AccountRef, datetime.date, int]]
-    ) -> None:
+    async def add_calls(self, calls: Sequence[CallCount]) -> None:
         """Count calls that were made."""
         await self.transaction.execute(
             Q["add_calls"](

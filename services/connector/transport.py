@@ -5,9 +5,9 @@ bytes mean is the app's business. A write is sent once, whatever happens to it.
 """
 
 import asyncio
-import datetime
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import aiohttp
@@ -19,11 +19,11 @@ from proto.auth import Token
 from services.chassis.clock import Clock
 from services.chassis.errors import AddressRefused
 from services.connector import accounts, exchange, pacing
-from services.connector.accounts import AccountRef
+from services.connector.accounts import AccountRef, CallCount
 from services.connector.config import Config
 from services.connector.credentials import Credentials
 from services.connector.errors import CallFailed, Meaning
-from services.connector.lines import Line, Lines
+from services.connector.lines import GATE_S_MAX, Line, Lines
 from services.connector.manifest import Manifest
 from services.connector.pacing import Budget, Lane
 from services.connector.port import Answer, App, Call, Facts, Operation
@@ -187,9 +187,13 @@ class Transport:
             1, self._settings.concurrent_calls_max or manifest.limits.concurrent_calls
         )
 
-    def unsaved_calls(self) -> list[tuple[AccountRef, datetime.date, int]]:
+    def unsaved_calls(self) -> list[CallCount]:
         """Return the calls that are not counted in the database yet."""
         return self._lines.unsaved_calls()
+
+    def note_saved(self, calls: Iterable[CallCount]) -> None:
+        """Note that calls are counted in the database now."""
+        self._lines.note_saved(calls)
 
     async def _call(
         self,
@@ -259,12 +263,10 @@ class Transport:
         """Make a call once, when its turn has come."""
         url = exchange.url_of(call, base_url=account.base_url)
         line = self._lines.of(account.ref)
-        async with line.places:
-            await line.take_turn(lane, clock=self._clock)
-            token = await self._credentials.get(
-                account.ref, version_min=version_min, accepted_at=line.accepted_at
+        async with line.places, contextlib.AsyncExitStack() as places:
+            token = await self._take_turn(
+                account, lane=lane, version_min=version_min, places=places
             )
-            self._check_place(account, token)
             headers = {
                 "User-Agent": _USER_AGENT,
                 "Accept-Encoding": "gzip, deflate",
@@ -272,12 +274,44 @@ class Transport:
                 **dict(call.headers),
                 "Authorization": exchange.authorisation_of(token),
             }
-            async with self._places:
-                before_call(call)
-                answer = await self._exchange(account, call, url=url, headers=headers)
+            before_call(call)
+            answer = await self._exchange(account, call, url=url, headers=headers)
         if answer.status < 300:
             line.accepted_at = self._clock.now()
         return answer, token.version
+
+    async def _take_turn(
+        self,
+        account: OpenAccount,
+        *,
+        lane: Lane,
+        version_min: int,
+        places: contextlib.AsyncExitStack,
+    ) -> Token:
+        """Wait for a call's turn; return the token to make it with.
+
+        The turn is taken last of all, and a place of the process, which is left in
+        ``places``, right before it. A call that then still waited would be late, and
+        meet the ones after it at the app (I10); one that waited for its turn in a
+        place would keep other accounts waiting (hazard 107).
+        """
+        line = self._lines.of(account.ref)
+        give_up_s = self._clock.monotonic() + GATE_S_MAX
+        with line.waiting(lane):
+            while True:
+                token = await self._credentials.get(
+                    account.ref, version_min=version_min, accepted_at=line.accepted_at
+                )
+                self._check_place(account, token)
+                async with contextlib.AsyncExitStack() as place:
+                    await place.enter_async_context(self._places)
+                    delay_s = line.take_turn(
+                        lane, clock=self._clock, give_up_s=give_up_s
+                    )
+                    if not delay_s:
+                        places.push_async_exit(place.pop_all())
+                        return token
+                await self._clock.sleep(delay_s)
 
     async def _exchange(
         self, account: OpenAccount, call: Call, *, url: URL, headers: dict[str, str]

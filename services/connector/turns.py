@@ -119,19 +119,32 @@ class Leases:
         if held.users:
             return
         del self._held[claim.ref]
+        # Another replica would not know of the calls just made, and come on top (I10).
+        budget = self._transport.budget_of(claim.ref)
+        rest_s = budget.rest_s(now_s=self._clock.monotonic())
         calls = self._transport.unsaved_calls()
         async with self._store.transaction() as work:
             # The next holder must find every call counted.
             if calls:
                 await work.add_calls(calls)
-            await work.release(claim, owner=self._owner)
+            await work.release(
+                claim,
+                owner=self._owner,
+                until=self._in_seconds(rest_s) if rest_s > 0 else None,
+            )
+        self._transport.note_saved(calls)
 
     async def renew(self) -> bool:
         """Keep everything that is held for another while."""
         await self.save_calls()
+        async with self._changing:
+            await self._renew()
+        return False
+
+    async def _renew(self) -> None:
         claims = [held.claim for held in self._held.values()]
         if not claims:
-            return False
+            return
         started_s = self._clock.monotonic()
         async with self._store.transaction() as work:
             ours = await work.renew(claims, owner=self._owner, until=self._until())
@@ -141,13 +154,13 @@ class Leases:
                 continue
             is_ours = (claim.ref.tenant_id, claim.ref.account_id) in ours
             held.until_s = started_s + self._lease_s if is_ours else 0.0
-        return False
 
     async def save_calls(self) -> None:
         """Add the calls made since the last time to the stored counts."""
         if calls := self._transport.unsaved_calls():
             async with self._store.transaction() as work:
                 await work.add_calls(calls)
+            self._transport.note_saved(calls)
 
     def _hold(self, claim: Claim, *, until_s: float) -> None:
         held = self._held.get(claim.ref)
@@ -159,7 +172,10 @@ class Leases:
             self._held[claim.ref] = _Held(claim, until_s)
 
     def _until(self) -> datetime.datetime:
-        return self._clock.now() + datetime.timedelta(seconds=self._lease_s)
+        return self._in_seconds(self._lease_s)
+
+    def _in_seconds(self, seconds: float) -> datetime.datetime:
+        return self._clock.now() + datetime.timedelta(seconds=seconds)
 
 
 Turn = Callable[[Claim], Awaitable[None]]

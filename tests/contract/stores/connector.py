@@ -25,6 +25,7 @@ from services.chassis.store import Work
 from services.connector.accounts import (
     Account,
     AccountRef,
+    CallCount,
     Claim,
     ScanProgress,
     WantedRead,
@@ -175,13 +176,16 @@ class ConnectorPlayer(ChassisPlayer):
 
     @act(is_narrow=True)
     async def release(self, work: ConnectorWork) -> None:
-        await work.release(self.claim(), owner=OWNERS[self.number])
+        until = self.clock.now() + datetime.timedelta(seconds=3)
+        await work.release(
+            self.claim(), owner=OWNERS[self.number], until=self.maybe(until)
+        )
 
     @act()
     async def add_calls(self, work: ConnectorWork) -> None:
         day = (self.clock.now() - datetime.timedelta(days=self.one([0, 1]))).date()
         await work.add_calls(
-            [(ref, day, self.source.randint(1, 5)) for ref in self.some(REFS)]
+            [CallCount(ref, day, self.source.randint(1, 5)) for ref in self.some(REFS)]
         )
 
     @act(is_narrow=True)

@@ -129,13 +129,22 @@ async def renew_leases(
 
 
 async def release_lease(
-    session: Session, *, tenant_id: str, account_id: str, lease_version: int, owner: str
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    lease_version: int,
+    owner: str,
+    until: datetime.datetime | None,
 ) -> int:
     return len(
         await session.update(
             "accounts",
             [session.get("accounts", account_id, tenant_id)],
-            lambda _: {"lease_until": None, "lease_owner": ""},
+            lambda row: {
+                "lease_until": until,
+                "lease_owner": "" if until is None else row["lease_owner"],
+            },
             where=lambda row: (
                 row["lease_version"] == lease_version and row["lease_owner"] == owner
             ),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.connector import pacing
 from services.connector.manifest import Limits
-from services.connector.pacing import Budget, Lane
+from services.connector.pacing import WINDOW_MARGIN, Budget, Lane
 
 TODAY = datetime.date(2026, 1, 1)
 
@@ -107,10 +107,40 @@ def test_what_other_processes_used_counts():
     assert budget.has_quota(Lane.WRITE, today=TODAY)
     budget.take(Lane.WRITE, now_s=0.0)
     assert not budget.has_quota(Lane.WRITE, today=TODAY)
-    assert budget.take_unsaved() == (TODAY, 2)
-    assert budget.take_unsaved() == (TODAY, 0)
     budget.set_stored(day=TODAY - datetime.timedelta(days=1), count=0)
     assert not budget.has_quota(Lane.WRITE, today=TODAY)
+
+
+def test_calls_are_unsaved_until_they_are_saved():
+    """Calls counted as stored before a commit that failed were never counted."""
+    budget = Budget(calls_per_second=0, calls_per_day=100)
+    budget.set_stored(day=TODAY, count=0)
+    budget.take(Lane.WRITE, now_s=0.0)
+    assert budget.unsaved == budget.unsaved == (TODAY, 1)
+    budget.take(Lane.WRITE, now_s=0.0)
+    budget.note_saved(day=TODAY, count=1)
+    assert budget.unsaved == (TODAY, 1)
+
+
+def test_calls_of_yesterday_do_not_count_today():
+    """A save that was under way at midnight is about the day that is over."""
+    budget = Budget(calls_per_second=0, calls_per_day=100)
+    assert budget.has_quota(Lane.POLL, today=TODAY)
+    budget.take(Lane.POLL, now_s=0.0)
+    tomorrow = TODAY + datetime.timedelta(days=1)
+    assert budget.has_quota(Lane.POLL, today=tomorrow)
+    budget.take(Lane.POLL, now_s=0.0)
+    budget.note_saved(day=TODAY, count=1)
+    assert budget.unsaved == (tomorrow, 1)
+
+
+def test_a_budget_rests_until_its_last_window_is_over():
+    """Hazard 45: who takes an account over knows nothing of the calls before."""
+    budget = Budget(calls_per_second=2, calls_per_day=None)
+    assert budget.rest_s(now_s=10.0) <= 0
+    budget.take(Lane.POLL, now_s=10.0)
+    assert budget.rest_s(now_s=10.5) == pytest.approx(0.5 + WINDOW_MARGIN - 1)
+    assert budget.rest_s(now_s=11.5) <= 0
 
 
 @pytest.mark.parametrize(
