@@ -259,7 +259,7 @@ def _without_token(answer: NoGrant, *, app: AppId) -> CommandFailed:
             )
         case Why.DENIED:
             return _denied("The app was not given permission. Nothing was stored.")
-        case Why.NOT_TAKEN | Why.LOST:
+        case Why.NOT_TAKEN | Why.FAILED | Why.LOST:
             return CommandFailed(
                 ErrorCode.APP_UNREACHABLE,
                 f"The app's token endpoint gave no token ({answer.reason}). Begin again"

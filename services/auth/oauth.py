@@ -17,6 +17,8 @@ SECRET_BYTES: Final = 32
 TOKEN_ANSWER_BYTES_MAX: Final = 64 * 1024
 LIFETIME_S_MAX: Final = 10 * 365 * 86_400
 """Longer lifetimes are cut to this: a date has to come out of the sum."""
+UNAVAILABLE: Final = 503
+"""Of the statuses of a server that fails, the one that says: nothing was done."""
 OFFLINE_SCOPE: Final = "offline_access"
 """Asks for a refresh token and for nothing else."""
 
@@ -82,6 +84,8 @@ class Why(enum.Enum):
     """The app does not accept our client id and secret."""
     NOT_TAKEN = enum.auto()
     """It was not sent, or the app said that it did not serve it."""
+    FAILED = enum.auto()
+    """The app failed at it: it may have used the code or refresh token up before."""
     LOST = enum.auto()
     """No readable answer: the app may have used the code or refresh token up."""
 
@@ -94,7 +98,7 @@ _MEANINGS: Final = {
     "invalid_request": Why.NOT_TAKEN,
     "invalid_scope": Why.NOT_TAKEN,
     "unsupported_grant_type": Why.NOT_TAKEN,
-    "server_error": Why.NOT_TAKEN,
+    "server_error": Why.FAILED,
     "temporarily_unavailable": Why.NOT_TAKEN,
 }
 """The codes of RFC 6749. A person has to act after the first of them alone, so that
@@ -168,6 +172,8 @@ def refresh_form(refresh_token: str) -> dict[str, str]:
 def read_answer(status: int, body: bytes) -> TokenGrant | NoGrant:
     """Return what a token endpoint's answer means."""
     is_success = 200 <= status < 300
+    if status >= 500 and status != UNAVAILABLE:
+        return NoGrant(why=Why.FAILED, reason=f"status {status}")
     if not is_success and status not in (400, 401, 403):
         return NoGrant(why=Why.NOT_TAKEN, reason=f"status {status}")
     try:

@@ -2,7 +2,8 @@
 
 The lease is in Postgres and no transaction is open while the app is asked. A refresh
 token, or an account, that was refused gets one further try a while later, and so does
-a refresh whose outcome nobody heard of (hazards 108 to 110, I13).
+a refresh whose outcome nobody heard of (hazards 108 to 110, I13). One that the app
+failed at is in doubt too, but an app that fails all day loses nobody.
 """
 
 import asyncio
@@ -226,10 +227,16 @@ class Tokens:
             outcome=answer.why.name.lower(),
             reason=answer.reason,
         )
-        is_use = answer.why in (Why.REFUSED, Why.LOST)
-        if is_use and uses + 1 >= USES_MAX:
+        is_use = answer.why in (Why.REFUSED, Why.FAILED, Why.LOST)
+        is_last = is_use and uses + 1 >= USES_MAX
+        if is_last and answer.why is not Why.FAILED:
             return await self._lose(key, lease, reason=answer.reason)
-        if not await self._rest(key, lease, is_use=is_use):
+        # That the app failed makes its next refusal the last. But a failure is no
+        # refusal, however often it comes: it never takes the last try (hazard 110).
+        is_failure = answer.why is Why.FAILED
+        if not await self._rest(
+            key, lease, is_use=is_use and not is_last, is_failure=is_failure
+        ):
             return False
         if answer.why is Why.CLIENT_REFUSED:
             raise CommandFailed(
@@ -300,10 +307,13 @@ class Tokens:
                     raise
             await self._clock.sleep(random.uniform(0.2, 1.0))  # noqa: S311
 
-    async def _rest(self, key: Key, lease: Lease, *, is_use: bool) -> bool:
+    async def _rest(
+        self, key: Key, lease: Lease, *, is_use: bool, is_failure: bool
+    ) -> bool:
         """Leave the app alone for a while; False if the lease was lost meanwhile."""
+        is_doubt = is_use and not is_failure
         config = self._config
-        pause_s = config.refusal_confirm_s if is_use else config.refresh_pause_s
+        pause_s = config.refusal_confirm_s if is_doubt else config.refresh_pause_s
         rest = Rest(until=self._in_seconds(pause_s), is_use=is_use)
         return await self._insist(
             lambda work: work.end_lease(*key, lease_id=lease.lease_id, rest=rest)

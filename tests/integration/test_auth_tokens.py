@@ -331,6 +331,23 @@ async def test_a_lost_answer_of_an_app_that_does_not_rotate_is_made_good(auth: A
     assert await world.told("account_lost") == 0
 
 
+async def test_a_refusal_after_a_failure_is_the_last_word(auth: Auth):
+    """I13: the app had rotated the token before it failed.
+
+    The token was presented a third time, because its failure had counted as nothing.
+    """
+    world, account_id = auth.world, await auth.connect()
+    world.move(DAY_S + 1)
+    fail(world, 500)
+    for _ in range(3):
+        assert (await refused(world.issue(account_id))).retry is Retry.LATER
+        world.move(61)
+    world.emulator.faults.clear()
+    world.emulator.server.revoke(world.vendor_ids[0])
+    assert (await refused(world.issue(account_id))).code is ErrorCode.ACCOUNT_LOST
+    assert world.token_calls() == 4
+
+
 async def test_a_token_is_used_twice_at_most(auth: Auth):
     """I13: even where the app would take it a third time, a person is asked."""
     world = auth.world

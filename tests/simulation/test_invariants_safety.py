@@ -294,6 +294,20 @@ def test_i13_a_refresh_token_that_is_presented_again_and_again(count):
     assert not list(calls.tokens_used_once(oauth, rotates=False))
 
 
+@pytest.mark.parametrize(
+    ("failures", "count"), [("FF", 0), ("FFF", 0), ("FF-", 0), ("F--", 1), ("-F-", 0)]
+)
+def test_i13_a_vendor_that_fails_again_and_again_is_asked_again(failures, count):
+    oauth = OAuth(Ways(app="sim_a", roles=()))
+    oauth.presented += [
+        Presented(
+            token="rt-1", account="acme", at=0.0, is_taken=False, has_failed=each == "F"
+        )
+        for each in failures
+    ]
+    assert len(list(calls.tokens_used_once(oauth, rotates=True))) == count
+
+
 @pytest.mark.parametrize(("sent_at", "count"), [(0.5, 1), (1.5, 0)])
 def test_i13_two_refreshes_at_once(sent_at, count):
     first, second = TokenCall("rt-1", 0.0), TokenCall("rt-1", sent_at)

@@ -59,12 +59,17 @@ def check(place: Place, request: Request, truth: Truth) -> Iterator[Wrong]:
 
 
 def tokens_used_once(oauth: OAuth, *, rotates: bool) -> Iterator[Wrong]:
-    """I13: a refresh token that is replaced at each use is used once."""
+    """I13: a refresh token that is replaced at each use is used once.
+
+    A vendor that goes on to fail is asked again until it no longer does (hazard 110).
+    So a failure counts only where it comes first, and leaves room for one answer.
+    """
     if not rotates:
         return
     counts: dict[str, int] = {}
     for each in oauth.presented:
-        counts[each.token] = counts.get(each.token, 0) + 1
+        if not each.has_failed or each.token not in counts:
+            counts[each.token] = counts.get(each.token, 0) + 1
     for token, count in counts.items():
         if count > USES_MAX:
             yield Wrong("I13", f"{token} was presented {count} times")

@@ -106,6 +106,8 @@ class Line:
             case Fate.CUT:
                 return None
             case Fate.FAILS_AFTER:
+                if "refresh_token" in request.form:
+                    self.vendor.oauth.fail()
                 return Response(status=self._source.choice((500, 502)), body=PAGE)
             case Fate.GARBLED:
                 return self._garbled(response)
@@ -154,9 +156,6 @@ def _can_have(fate: Fate, request: Request, vendor: Vendor) -> bool:
     is_listing = request.method == "GET" and request.path.endswith("/people")
     if fate in weather.UNTRUE:
         return is_listing and not {"email", "marker", "ids"} & request.query.keys()
-    if fate is Fate.FAILS_AFTER:
-        # A server that says so has not used a refresh token: auth relies on that.
-        return request.path != "/oauth/token"
     if fate in weather.DENYING:
         return request.method == "GET" and "/people/" in request.path
     if fate is Fate.TWICE:

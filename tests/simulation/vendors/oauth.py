@@ -27,6 +27,8 @@ class Presented(msgspec.Struct, kw_only=True):
     account: str
     at: float
     is_taken: bool
+    has_failed: bool = False
+    """The vendor told that it failed, whatever it had done."""
 
 
 class Family(msgspec.Struct, kw_only=True):
@@ -108,6 +110,11 @@ class OAuth:
         if form.get("grant_type") == "refresh_token":
             return self._refresh(form, now=now)
         return _refuse(400, "unsupported_grant_type")
+
+    def fail(self) -> None:
+        """Note that whoever called last hears of a failure."""
+        if self.presented:
+            self.presented[-1].has_failed = True
 
     def _is_client(self, request: Request, form: Mapping[str, str]) -> bool:
         client_id, secret = form.get("client_id", ""), form.get("client_secret", "")

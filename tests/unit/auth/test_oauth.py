@@ -128,8 +128,8 @@ def test_tokens_are_read_however_an_app_writes_them(
         ),
         (400, b'{"error": "invalid_scope"}', Why.NOT_TAKEN, "invalid_scope"),
         (400, b'{"error": "invalid_request"}', Why.NOT_TAKEN, "invalid_request"),
-        (400, b'{"error": "server_error"}', Why.NOT_TAKEN, "server_error"),
-        (200, b'{"error": "server_error"}', Why.NOT_TAKEN, "server_error"),
+        (400, b'{"error": "server_error"}', Why.FAILED, "server_error"),
+        (200, b'{"error": "server_error"}', Why.FAILED, "server_error"),
         (
             400,
             b'{"error": "temporarily_unavailable"}',
@@ -143,7 +143,9 @@ def test_tokens_are_read_however_an_app_writes_them(
         (401, b"{}", Why.NOT_TAKEN, "status 401"),
         (403, b"<html>blocked</html>", Why.NOT_TAKEN, "unreadable, status 403"),
         (429, b'{"error": "invalid_grant"}', Why.NOT_TAKEN, "status 429"),
-        (500, b'{"access_token": "a"}', Why.NOT_TAKEN, "status 500"),
+        (500, b'{"access_token": "a"}', Why.FAILED, "status 500"),
+        (502, b"<html>bad gateway</html>", Why.FAILED, "status 502"),
+        (504, b"", Why.FAILED, "status 504"),
         (503, b"", Why.NOT_TAKEN, "status 503"),
         (302, b"", Why.NOT_TAKEN, "status 302"),
         (404, b"{}", Why.NOT_TAKEN, "status 404"),
@@ -160,7 +162,7 @@ def test_tokens_are_read_however_an_app_writes_them(
 def test_an_answer_without_tokens_is_told_apart(
     status: int, body: bytes, why: Why, reason: str
 ):
-    """Hazard 110: refused, not served and not known are three things.
+    """Hazard 110: refused, not served, failed at and not known are four things.
 
     Only ``invalid_grant`` is a refusal. Once every error that was not known counted as
     one, so that a gateway's 403 or an app's ``temporarily_unavailable``, seen twice a
