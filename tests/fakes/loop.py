@@ -108,24 +108,53 @@ def present_life() -> Life | None:
     return _life.get()
 
 
-class VirtualLoop(asyncio.BaseEventLoop):
-    """A loop on virtual time. It refuses whatever would need a thread or a socket."""
+class LivingLoop(asyncio.BaseEventLoop):
+    """A loop whose tasks belong to lives, and whose time is not that of the machine."""
 
-    def __init__(self, *, start: datetime.datetime, steps_max: int = STEPS_MAX) -> None:
-        super().__init__()
+    def __init__(self, *, start: datetime.datetime, **more: Any) -> None:
+        super().__init__(**more)
         self.start = start
         self.steps = 0
         """Turns of the loop so far."""
-        # Coarse enough to be more than nothing beside the seconds of a whole year.
-        self._clock_resolution = 1e-6
-        self._tasks = _Crowd()
-        self._now = 0.0
-        self._calm_steps = 0
-        self.steps_max = steps_max
         self.failures: list[BaseException] = []
         """What callbacks raised, and tasks that nobody waited for."""
         self._numbers = itertools.count(1)
+        self._tasks = _Crowd()
         self.set_task_factory(self._new_task)
+
+    def left(self) -> list[asyncio.Task[Any]]:
+        """Return the tasks that are not done, in the order they were started."""
+        return self._tasks.left()
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Keep what would only be logged otherwise: in a test it is a failure."""
+        message = context.get("message", "an unknown failure")
+        self.failures.append(context.get("exception") or AssertionError(message))
+
+    def _new_task(
+        self,
+        _loop: asyncio.AbstractEventLoop,
+        coroutine: Coroutine[Any, Any, T],
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Task[T]:
+        task = _Task(coroutine, loop=self, context=context, number=next(self._numbers))
+        self._tasks.add(task)
+        life = _life.get() if context is None else context.get(_life)
+        if life is not None:
+            life.own(task)
+        return task
+
+
+class VirtualLoop(LivingLoop):
+    """A loop on virtual time. It refuses whatever would need a thread or a socket."""
+
+    def __init__(self, *, start: datetime.datetime, steps_max: int = STEPS_MAX) -> None:
+        super().__init__(start=start)
+        # Coarse enough to be more than nothing beside the seconds of a whole year.
+        self._clock_resolution = 1e-6
+        self._now = 0.0
+        self._calm_steps = 0
+        self.steps_max = steps_max
 
     def time(self) -> float:
         return self._now
@@ -183,33 +212,11 @@ class VirtualLoop(asyncio.BaseEventLoop):
             timer._scheduled = False
             ready.append(timer)
 
-    def left(self) -> list[asyncio.Task[Any]]:
-        """Return the tasks that are not done, in the order they were started."""
-        return self._tasks.left()
-
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         raise AssertionError("a thread in the simulation")
 
     def call_soon_threadsafe(self, callback: Any, *args: Any, **more: Any) -> Any:
         return self.call_soon(callback, *args, **more)
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Keep what would only be logged otherwise: in a test it is a failure."""
-        message = context.get("message", "an unknown failure")
-        self.failures.append(context.get("exception") or AssertionError(message))
-
-    def _new_task(
-        self,
-        _loop: asyncio.AbstractEventLoop,
-        coroutine: Coroutine[Any, Any, T],
-        context: contextvars.Context | None = None,
-    ) -> asyncio.Task[T]:
-        task = _Task(coroutine, loop=self, context=context, number=next(self._numbers))
-        self._tasks.add(task)
-        life = _life.get() if context is None else context.get(_life)
-        if life is not None:
-            life.own(task)
-        return task
 
 
 class _Task(asyncio.Task[T]):
@@ -228,9 +235,9 @@ class _Task(asyncio.Task[T]):
 
 
 class VirtualClock:
-    """A service's clock on a virtual loop; it may be ahead of the true time."""
+    """A service's clock on a loop of its own time; it may be ahead of the true time."""
 
-    def __init__(self, loop: VirtualLoop, *, ahead_s: float = 0.0) -> None:
+    def __init__(self, loop: LivingLoop, *, ahead_s: float = 0.0) -> None:
         self.ahead_s = ahead_s
         self._loop = loop
 
@@ -271,10 +278,10 @@ def run(
         loop.close()
 
 
-def running() -> VirtualLoop:
-    """Return the virtual loop that runs."""
+def running() -> LivingLoop:
+    """Return the loop of lives that runs."""
     loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop)
+    assert isinstance(loop, LivingLoop)
     return loop
 
 

@@ -27,7 +27,7 @@ from tests.simulation.vendors.line import Line
 from tests.simulation.vendors.session import Outside
 from tests.simulation.vendors.ways import LAG_S_MAX
 from tests.simulation.vendors.weather import CALM
-from tests.simulation.world import SERVICES, Pace, World
+from tests.simulation.world import SERVICES, Pace, Parts, World
 
 OUTAGE_S: Final = (2.0, 60.0)
 LOOK_S: Final = 10.0
@@ -48,7 +48,13 @@ Script = Callable[["Play"], Awaitable[None]]
 class Play:
     """One simulation, from the vendors to the end."""
 
-    def __init__(self, scenario: Scenario, judges: Iterable["Judge"] = ()) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        judges: Iterable["Judge"] = (),
+        *,
+        parts: Callable[[World], Parts] | None = None,
+    ) -> None:
         self.scenario = scenario
         self.ledger = Ledger()
         troubles = scenario.troubles
@@ -66,7 +72,9 @@ class Play:
         ]
         self.outside = Outside(self.lines)
         self.books = _open_books(scenario, self.vendors)
-        self.world = World(str(scenario.seed), self.outside, pace=self.pace)
+        self.world = World(
+            str(scenario.seed), self.outside, pace=self.pace, parts=parts
+        )
         self.crashes = Crashes(self.world, scenario.source("crashes"))
         self.people = People(scenario.source("people"))
         self.users = Users(scenario, self.people, self.books, later=self._later)
@@ -91,6 +99,7 @@ class Play:
 
     async def run(self, *, script: Script | None = None) -> None:
         """Play it all; a script takes the place of whatever would happen by chance."""
+        await self.world.parts.begin()
         self.users.populate()
         for service in SERVICES:
             for number in range(self.scenario.troubles.replicas.get(service, 1)):

@@ -6,7 +6,7 @@ Nothing in it may come from outside the seed: no wall clock, no secrets, no addr
 import hashlib
 from collections.abc import Iterator
 
-from tests.fakes.loop import VirtualLoop
+from tests.fakes.loop import LivingLoop
 
 Fact = tuple[object, ...]
 
@@ -14,7 +14,7 @@ Fact = tuple[object, ...]
 class Trace:
     """The events of one simulation."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
+    def __init__(self, loop: LivingLoop) -> None:
         self._loop = loop
         self._facts: list[tuple[float, Fact]] = []
 

@@ -38,7 +38,7 @@ from services.reconciler.config import Config as ReconcilerConfig
 from tests.fakes import loop
 from tests.fakes.broker import MemoryBroker
 from tests.fakes.bus import MemoryBus
-from tests.fakes.database.database import MemoryDatabase, MemoryUser
+from tests.fakes.database.database import MemoryDatabase
 from tests.fakes.loop import Life, VirtualClock
 from tests.simulation import complaints
 from tests.simulation.trace import Trace
@@ -98,14 +98,45 @@ class Replica:
         self.number = number
         self.life = Life(f"{service}-{number}")
         self.stopping = Event()
-        self.database: MemoryUser | None = None
+        self.cut: Callable[[], None] = _leave
+        """Cuts everything that leads out of the process; its tasks end after that."""
+
+
+class Parts(Protocol):
+    """What the services stand on: a database, a broker, and the api's way to them."""
+
+    database: Any
+    broker: Any
+    addresses: dict[str, Any]
+    """Settings that say where the parts are; the same for each service."""
+
+    async def begin(self) -> None:
+        """Be ready to be used, before anything else happens."""
+
+    async def ask(self, command: Command[Any]) -> Any:
+        """Send a command as the api does."""
+
+    def stand(
+        self,
+        replica: Replica,
+        *,
+        settings: Settings,
+        identifiers: Identifiers,
+        clock: VirtualClock,
+    ) -> AbstractAsyncContextManager[Runtime[Any]]:
+        """Open what a service stands on, as ``chassis.process.standing`` does."""
 
 
 class World:
     """The services of one simulation and everything that they stand on."""
 
     def __init__(
-        self, seed: str, outside: Outside, *, pace: Pace | None = None
+        self,
+        seed: str,
+        outside: Outside,
+        *,
+        pace: Pace | None = None,
+        parts: Callable[["World"], Parts] | None = None,
     ) -> None:
         self.seed = seed
         self.pace = pace or Pace()
@@ -119,11 +150,10 @@ class World:
         """Rows that were written, by table; and how processes were stopped."""
         self.watch: Callable[[str, int, str], None] | None = None
         """Told the service, the replica and the place that one of its tasks is at."""
-        self.broker = MemoryBroker(self.source("broker"), note=self.note)
-        self.database = MemoryDatabase(self.source("database"))
+        self.parts = (parts or MemoryParts)(self)
+        self.broker, self.database = self.parts.broker, self.parts.database
         self.database.watch = self._be_at_database
         self.database.witness = self._note_commit
-        self.api = MemoryBus(self.broker, service="api", life=Life("api"))
         self._outside = outside
         self._replicas: dict[tuple[str, int], Replica] = {}
         self._skews_s: dict[tuple[str, int], float] = {}
@@ -138,7 +168,7 @@ class World:
 
     async def ask(self, command: Command[Any]) -> Any:
         """Send a command as the api does."""
-        return await self.api.request(command)
+        return await self.parts.ask(command)
 
     @property
     def running(self) -> list[tuple[str, int]]:
@@ -193,8 +223,14 @@ class World:
         clock = VirtualClock(self.loop, ahead_s=self._skew_s(replica))
         identifiers = Identifiers(clock, source)
         try:
-            runtime = await self._stand(replica, identifiers, clock)
-            await self._serve(runtime, replica.stopping)
+            standing = self.parts.stand(
+                replica,
+                settings=self._settings(replica.service),
+                identifiers=identifiers,
+                clock=clock,
+            )
+            async with standing as runtime:
+                await self._serve(runtime, replica.stopping)
         except Unavailable as err:
             self.note("gave up", replica.service, replica.number, err)
             if not replica.stopping.is_set():
@@ -205,40 +241,8 @@ class World:
             raise
 
     def _end(self, replica: Replica) -> None:
+        replica.cut()
         replica.life.end()
-        if replica.database is not None:
-            replica.database.kill()
-
-    async def _stand(
-        self, replica: Replica, identifiers: Identifiers, clock: VirtualClock
-    ) -> Runtime[Any]:
-        """Open what a service stands on, as ``chassis.process.standing`` does."""
-        service, settings = replica.service, self._settings(replica.service)
-        user = replica.database = self.database.as_service(service)
-        relays: list[Relay] = []
-        bus: Any = MemoryBus(
-            self.broker,
-            service=service,
-            life=replica.life,
-            on_reconnected=lambda: process.hasten(relays, clock=clock),
-        )
-        await bus.ensure_streams()
-        relay = Relay(
-            user, bus, service=service, clock=clock, idle_s=settings.outbox_idle_s
-        )
-        relays.append(relay)
-        await bus.receive_receipts(relay.take)
-        return Runtime(
-            service=service,
-            settings=settings,
-            clock=clock,
-            identifiers=identifiers,
-            database=user,
-            bus=bus,
-            relay=relay,
-            health=Health(),
-            listening=_listening,
-        )
 
     def _serve(self, runtime: Runtime[Any], stopping: Event) -> Awaitable[None]:
         if runtime.service == "auth":
@@ -257,8 +261,7 @@ class World:
     def _settings(self, service: str) -> Settings:
         pace = self.pace
         parts = {
-            "database_url": "memory",
-            "nats_url": "memory",
+            **self.parts.addresses[service],
             "outbox_idle_s": pace.idle_s,
             "replay_idle_s": REPLAY_IDLE_S,
             "stop_timeout_s": pace.stop_s,
@@ -320,8 +323,64 @@ class World:
         self.complaints.append(f"{event} {rest}")
 
 
+class MemoryParts:
+    """A database and a broker in memory, which do what a seed wants."""
+
+    def __init__(self, world: World) -> None:
+        self.database = MemoryDatabase(world.source("database"))
+        self.broker = MemoryBroker(world.source("broker"), note=world.note)
+        address = {"database_url": "memory", "nats_url": "memory"}
+        self.addresses = dict.fromkeys(SERVICES, address)
+        self._api = MemoryBus(self.broker, service="api", life=Life("api"))
+
+    async def begin(self) -> None:
+        """Be there from the start."""
+
+    async def ask(self, command: Command[Any]) -> Any:
+        """Send a command as the api does."""
+        return await self._api.request(command)
+
+    @contextlib.asynccontextmanager
+    async def stand(
+        self,
+        replica: Replica,
+        *,
+        settings: Settings,
+        identifiers: Identifiers,
+        clock: VirtualClock,
+    ) -> AsyncIterator[Runtime[Any]]:
+        """Open what a service stands on; it has nothing that needs to be closed."""
+        service = replica.service
+        user = self.database.as_service(service)
+        replica.cut = user.kill
+        relays: list[Relay] = []
+        bus: Any = MemoryBus(
+            self.broker,
+            service=service,
+            life=replica.life,
+            on_reconnected=lambda: process.hasten(relays, clock=clock),
+        )
+        await bus.ensure_streams()
+        relay = Relay(
+            user, bus, service=service, clock=clock, idle_s=settings.outbox_idle_s
+        )
+        relays.append(relay)
+        await bus.receive_receipts(relay.take)
+        yield Runtime(
+            service=service,
+            settings=settings,
+            clock=clock,
+            identifiers=identifiers,
+            database=user,
+            bus=bus,
+            relay=relay,
+            health=Health(),
+            listening=listening,
+        )
+
+
 @contextlib.asynccontextmanager
-async def _listening(_application: object, **_where: object) -> AsyncIterator[int]:
+async def listening(_application: object, **_where: object) -> AsyncIterator[int]:
     """Listen to nobody: nobody asks for health or metrics."""
     yield 0
 
@@ -335,6 +394,10 @@ def _key_ring() -> Path:
     key = base64.b64encode(bytes(range(32))).decode()
     path.write_bytes(msgspec.json.encode({"active": "k1", "keys": {"k1": key}}))
     return path
+
+
+def _leave() -> None:
+    """Have nothing to cut yet."""
 
 
 _folders: Final[list[tempfile.TemporaryDirectory[str]]] = []
