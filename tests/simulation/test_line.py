@@ -85,6 +85,21 @@ def test_a_write_has_the_fate_that_was_drawn(fate, expected):
     assert (type(told), count) == expected
 
 
+def test_what_the_network_doubles_was_sent_once():
+    """I10 is about what we send: a doubled call was one call too many in a second."""
+
+    async def act():
+        setting = Setting(Fate.TWICE)
+        path = "/people/nobody"
+        call = Call(method="PATCH", path=path, body=b"{}", is_write=True)
+        await setting.call(call)
+        await loop.VirtualClock(loop.running()).sleep(LATE_S_MAX)
+        [calls] = setting.line.vendor.calls.values()
+        return calls.count, len(calls.sent_at)
+
+    assert loop.run(act(), start=START) == (2, 1)
+
+
 def test_what_is_sent_arrives_although_its_sender_is_gone():
     async def act():
         setting = Setting(Fate.FINE)

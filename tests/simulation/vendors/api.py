@@ -30,7 +30,7 @@ class Calls:
     def __init__(self) -> None:
         self.count = 0
         self.sent_at: list[float] = []
-        """When each call left that no person was waiting for."""
+        """When each call left that no person was waiting for; each once."""
         self.reads: dict[RecordId, list[float]] = defaultdict(list)
         """When each record was shown fresh, by its id."""
         self.finds: dict[str, list[float]] = defaultdict(list)
@@ -47,7 +47,8 @@ class Calls:
     def note(self, request: Request) -> None:
         """Count a call."""
         self.count += 1
-        if request.path.rpartition("/")[2] not in ("me", "lists"):
+        is_waited_for = request.path.rpartition("/")[2] in ("me", "lists")
+        if not is_waited_for and not request.is_doubled:
             self.sent_at.append(request.sent_at)
         self.paths[f"{request.method} {request.path}"] += 1
 

@@ -113,7 +113,8 @@ class Line:
                 return self._garbled(response)
             case Fate.TWICE:
                 again_s = self._source.uniform(*AGAIN_S)
-                self._loop.call_later(again_s, self.vendor.handle, request)
+                double = msgspec.structs.replace(request, is_doubled=True)
+                self._loop.call_later(again_s, self.vendor.handle, double)
             case Fate.SHORT | Fate.EMPTY:
                 return _thinned(response, is_empty=fate is Fate.EMPTY)
             case Fate.HIDDEN:

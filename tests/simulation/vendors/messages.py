@@ -20,6 +20,8 @@ class Request(msgspec.Struct, kw_only=True):
     """The true time when it left; the vendor knows only when it arrived."""
     sender: Life | None = None
     """The process that waits for the answer, where somebody wants to know."""
+    is_doubled: bool = False
+    """It was sent once, and the network has brought it a second time."""
 
     def first(self, name: str, default: str = "") -> str:
         """Return the first value of a parameter."""
