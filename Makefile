@@ -13,7 +13,8 @@ ALONE := -m e2e
 # What `make sim` plays: a range of seeds unless one of the others is asked for.
 SIM := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
     $(if $(SEED),--seed $(SEED)) $(if $(DETERMINISM),--determinism $(DETERMINISM)) \
-    $(if $(MUTANTS),--mutants) $(if $(CRASHES),--crash-points) $(if $(QUIET),--quiet)
+    $(if $(MUTANTS),--mutants) $(if $(REAL),--real) \
+    $(if $(CRASHES),--crash-points) $(if $(QUIET),--quiet)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check up down fmt lint types sim deep bench clean

@@ -15,6 +15,7 @@ from typing import Final
 
 from tests.simulation import crash_points, quiet, running, situations
 from tests.simulation.mutants import hunt
+from tests.simulation.real import running as real
 from tests.simulation.running import Played, Wanted
 from tests.simulation.situations import names
 
@@ -43,17 +44,20 @@ def main() -> int:
     if arguments.mutants:
         return hunt.report(_seeds(arguments), workers=arguments.workers)
     if arguments.seed is not None:
-        return _replay(arguments.seed, is_traced=arguments.trace)
-    return _play(_seeds(arguments), workers=arguments.workers)
+        return _replay(
+            arguments.seed, is_traced=arguments.trace, is_real=arguments.real
+        )
+    return _play(_seeds(arguments), workers=arguments.workers, is_real=arguments.real)
 
 
-def _play(seeds: range, *, workers: int) -> int:
+def _play(seeds: range, *, workers: int, is_real: bool) -> int:
     """Play many seeds and tell what came of them."""
+    many = real.many if is_real else running.many
     started_s = reported_s = time.monotonic()
     counts: Counter[str] = Counter()
     failed: list[int] = []
     sums: Counter[str] = Counter()
-    for count, played in enumerate(running.many(seeds, workers=workers), start=1):
+    for count, played in enumerate(many(seeds, workers=workers), start=1):
         counts.update(set(played.situations))
         sums.update(
             steps=played.step_count,
@@ -63,7 +67,7 @@ def _play(seeds: range, *, workers: int) -> int:
         )
         if played.violations:
             failed.append(played.seed)
-            _show_failure(played)
+            _show_failure(played, is_real=is_real)
         now_s = time.monotonic()
         if now_s - reported_s > REPORT_EVERY_S:
             reported_s = now_s
@@ -79,15 +83,19 @@ def _play(seeds: range, *, workers: int) -> int:
     return 1 if failed or is_lacking else 0
 
 
-def _replay(seed: int, *, is_traced: bool) -> int:
+def _replay(seed: int, *, is_traced: bool, is_real: bool) -> int:
     """Play one seed again and tell everything about it."""
-    running.prepare()
-    played = running.play(seed, wanted=Wanted(digest=True, lines=True))
+    wanted = Wanted(digest=True, lines=True)
+    if is_real:
+        [played] = real.many([seed], workers=1, wanted=wanted)
+    else:
+        running.prepare()
+        played = running.play(seed, wanted=wanted)
     lines = played.lines
     if is_traced or played.violations:
         print("\n".join(lines if is_traced else lines[-LINES_SHOWN:]))
     if played.violations:
-        _show_failure(played)
+        _show_failure(played, is_real=is_real)
     print(
         f"seed {seed}: {len(played.violations)} violations,"
         f" {played.write_count} writes, {played.step_count} steps,"
@@ -139,8 +147,9 @@ def _crash_everywhere(*, workers: int) -> int:
     return 1 if failed else 0
 
 
-def _show_failure(played: Played) -> None:
-    print(f"\nseed {played.seed} failed; again: make sim SEED={played.seed}")
+def _show_failure(played: Played, *, is_real: bool) -> None:
+    how = " REAL=1" if is_real else ""
+    print(f"\nseed {played.seed} failed; again: make sim SEED={played.seed}{how}")
     for violation in played.violations:
         print(f"  {violation}")
 
@@ -168,6 +177,7 @@ def _arguments() -> argparse.Namespace:
     add("--seeds", type=int, help=f"how many ({SEEDS}, or {SEEDS_OF_MUTANTS})")
     add("--from", type=int, default=1, dest="first", help="the first (%(default)s)")
     add("--seed", type=int, help="play this one alone and show how it went")
+    add("--real", action="store_true", help="play them on real Postgres and NATS")
     add("--trace", action="store_true", help="with --seed: show everything")
     add("--workers", type=int, default=2, help="processes at once (%(default)s)")
     add(

@@ -11,7 +11,7 @@ import itertools
 import multiprocessing
 import signal
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -79,6 +79,13 @@ def play(seed: int, *, wanted: Wanted = Wanted()) -> Played:  # noqa: B008
         violations.append(f"the simulation itself failed:\n{traceback.format_exc()}")
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+    return result(seed, plays, violations, wanted=wanted)
+
+
+def result(
+    seed: int, plays: Sequence[Play], violations: list[str], *, wanted: Wanted
+) -> Played:
+    """Return what came of a seed, with what its judges and its services say."""
     if not plays:
         return Played(seed=seed, violations=tuple(violations))
     [played] = plays
