@@ -134,6 +134,11 @@ def number(value: str) -> str:
     return "-" + whole if match[1] == "-" and whole != "0" else whole
 
 
+def is_number(value: str) -> bool:
+    """Say whether a text is a number as apps keep it: decimal, without an exponent."""
+    return value.isascii() and _NUMBER.fullmatch(value.strip()) is not None
+
+
 def date(value: str) -> str:
     """Return ``YYYY-MM-DD`` or ``--MM-DD``; other text as it is."""
     parts = date_parts(value)

@@ -156,7 +156,17 @@ def _against_email(_field: Field, value: str) -> Reason | None:
     return Reason.BAD_VALUE if canon.email(value) is None else None
 
 
+def _against_number(_field: Field, value: str) -> Reason | None:
+    return None if canon.is_number(value) else Reason.BAD_VALUE
+
+
+def _against_moment(_field: Field, value: str) -> Reason | None:
+    return Reason.BAD_VALUE if canon.moment_parts(value) is None else None
+
+
 _AGAINST: Final = {
+    FieldKind.NUMBER: _against_number,
+    FieldKind.DATETIME: _against_moment,
     FieldKind.DATE: _against_date,
     FieldKind.MONTH_DAY: _against_date,
     FieldKind.EMAIL: _against_email,
