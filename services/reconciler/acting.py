@@ -59,6 +59,7 @@ class Acting:
         )
         async with self._store.transaction() as work:
             connection_id = work.identifiers.new(ConnectionId)
+            await _forget_digests(work, described, tenant_id=command.tenant_id)
             await _keep_descriptions(work, described, tenant_id=command.tenant_id)
             await connections.add(
                 work.transaction,
@@ -80,6 +81,7 @@ class Acting:
             self._bus, tenant_id=command.tenant_id, settings=command.settings
         )
         async with self._store.transaction() as work:
+            await _forget_digests(work, described, tenant_id=command.tenant_id)
             connection = await _lock(work, command)
             _check_change(connection, command)
             if connection.version != known.version:
@@ -129,7 +131,7 @@ class Acting:
     async def approve(self, command: ApproveChanges) -> Connection:
         """Let everything go ahead that the guard against mass changes holds."""
         async with self._store.transaction() as work:
-            connection = await _lock(work, command)
+            connection = await _load(work, command)
             await guarding.approve(work, connection)
             return await _reload(
                 work,
@@ -140,14 +142,14 @@ class Acting:
     async def link(self, command: LinkRecords) -> Linked:
         """Bind two records for good."""
         async with self._store.transaction() as work:
-            connection = await _lock(work, command)
+            connection = await _load(work, command)
             link_id = await binding.link(work, connection, command=command)
             return Linked(link_id=link_id)
 
     async def unlink(self, command: UnlinkRecords) -> Done:
         """Take a link apart."""
         async with self._store.transaction() as work:
-            connection = await _lock(work, command)
+            connection = await _load(work, command)
             await binding.unlink(work, connection, command=command)
             return Done()
 
@@ -199,14 +201,20 @@ async def _keep_descriptions(
     work: Work, described: Described, *, tenant_id: TenantId
 ) -> None:
     for description in described.descriptions:
-        account = await connections.load_account(
-            work.transaction, tenant_id=tenant_id, account_id=description.account_id
-        )
         await connections.describe_account(
             work.transaction, tenant_id=tenant_id, description=description
         )
+
+
+async def _forget_digests(
+    work: Work, described: Described, *, tenant_id: TenantId
+) -> None:
+    """Have records stored anew whose addresses were taken from other fields."""
+    for description in described.descriptions:
+        account = await connections.load_account(
+            work.transaction, tenant_id=tenant_id, account_id=description.account_id
+        )
         if account is not None and _emails(account.description) != _emails(description):
-            # The stored addresses were taken from other fields than now.
             await connections.forget_digests(
                 work.transaction,
                 tenant_id=tenant_id,
@@ -216,6 +224,19 @@ async def _keep_descriptions(
 
 def _emails(description: AccountDescription) -> Sequence[str]:
     return [f.field_id for f in description.fields if f.role is Role.EMAIL]
+
+
+async def _load(work: Work, command: _OnConnection) -> StoredConnection:
+    """Return a connection without a lock, for what locks its contacts first.
+
+    Links and contacts are guarded by versions and locks of their own.
+    """
+    found = await connections.load(
+        work.transaction,
+        tenant_id=command.tenant_id,
+        connection_id=command.connection_id,
+    )
+    return _existing(found)
 
 
 async def _lock(work: Work, command: _OnConnection) -> StoredConnection:

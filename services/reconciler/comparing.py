@@ -17,6 +17,7 @@ from proto.ids import AccountId, ConnectionId, LinkId, ScanId, TenantId
 from proto.reconciler import Side
 from services.chassis.store import Work
 from services.reconciler import following
+from services.reconciler.errors import Overtaken
 from services.reconciler.store import observations, queue, sweeps
 from services.reconciler.store.connections import Scanned, StoredConnection
 
@@ -99,10 +100,9 @@ async def note_scan(
         begun_at=begun_at,
     )
     ready = _ready(noted)
-    for connection_id, each in ready.items():
+    for connection_id in ready:
         if connection_id not in likely:
-            # The scan of the other side was completed in between.
-            await _mark(work, each, tenant_id=tenant_id)
+            raise Overtaken("a scan of the other side")
         COMPARED.inc()
     return set(ready)
 

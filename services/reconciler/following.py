@@ -176,6 +176,11 @@ async def _take_news(
     work: Work, message: AccountLost | AccountConnected, *, is_lost: bool
 ) -> Sequence[StoredConnection]:
     """Return the connections concerned, or none if something newer is known."""
+    found = await connections.lock_of_account(
+        work.transaction,
+        tenant_id=message.tenant_id,
+        account_id=message.account_id,
+    )
     is_news = await connections.set_account_state(
         work.transaction,
         tenant_id=message.tenant_id,
@@ -183,10 +188,4 @@ async def _take_news(
         is_lost=is_lost,
         at=message.at,
     )
-    if not is_news:
-        return ()
-    return await connections.lock_of_account(
-        work.transaction,
-        tenant_id=message.tenant_id,
-        account_id=message.account_id,
-    )
+    return found if is_news else ()

@@ -90,10 +90,11 @@ async def trip_all(
 async def approve(work: Work, connection: StoredConnection) -> None:
     """Let everything go ahead that is held, and what comes within the next hour."""
     now = work.clock.now()
-    await guard_store.approve(work.transaction, connection, until=now + APPROVED_FOR)
+    # Contacts are marked before the connection is locked, as whoever plans does it.
     await guard_store.mark_held(
         work.transaction, connection, reason=Reason.MASS_CHANGE.value
     )
+    await guard_store.approve(work.transaction, connection, until=now + APPROVED_FOR)
     await claims.make_due(
         work.transaction,
         tenant_id=connection.tenant_id,

@@ -36,6 +36,13 @@ async def confirm(
     missing = [each for each in seen if each.record.presence is Presence.MISSING]
     if not missing:
         return list(seen)
+    # What is missing and what is shown are stored apart, but locked in one order.
+    await observations.lock(
+        work.transaction,
+        [each.record.record_id for each in seen],
+        tenant_id=tenant_id,
+        account_id=account_id,
+    )
     since = await observations.note_missing(
         work.transaction,
         missing,

@@ -4,7 +4,7 @@ State against state, whatever the order: an older state never replaces a newer o
 and a record that a scan does not show is read again, never believed deleted.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import structlog
@@ -18,6 +18,7 @@ from services.chassis.store import Work
 from services.reconciler import comparing, guarding, missing
 from services.reconciler.engine import canon, guards, model
 from services.reconciler.engine.model import Seen, SideConfig
+from services.reconciler.errors import Overtaken
 from services.reconciler.store import claims, connections, observations, queue
 from services.reconciler.store.connections import Scanned, StoredAccount
 from services.reconciler.store.observations import ScanState
@@ -28,6 +29,17 @@ UNSEEN_MAX: Final = 20_000
 """Records read again after one scan; the rest has its turn after the next."""
 NUL: Final = "\x00"
 """The one character that Postgres cannot hold in a text."""
+
+
+class News:
+    """What an account showed that was not known before."""
+
+    def __init__(self, account_id: AccountId, *, scan_id: ScanId | None) -> None:
+        self.account_id = account_id
+        self.scan_id = scan_id
+        self.changed: list[Record] = []
+        self.given_up: set[str] = set()
+        """Addresses that records had and have no more."""
 
 
 async def observe(work: Work, message: ContactsObserved) -> None:
@@ -41,13 +53,14 @@ async def observe(work: Work, message: ContactsObserved) -> None:
         log.info("observation_unwanted", account_id=account_id)
         return
     scan = message.scan
-    marked = await store(
+    news = await store(
         work,
         seen_of(message.records, read_at=message.read_at),
         tenant_id=tenant_id,
         account=account,
         scan_id=scan.scan_id if scan else None,
     )
+    marked = await mark(work, news, tenant_id=tenant_id)
     if scan is not None:
         state = await observations.count_scan_part(
             work.transaction,
@@ -95,12 +108,17 @@ async def store(
     tenant_id: TenantId,
     account: StoredAccount,
     scan_id: ScanId | None = None,
-) -> set[ConnectionId]:
-    """Store what is news and mark it; returns the connections to be made due."""
-    marked: set[ConnectionId] = set()
+) -> News:
+    """Store what is news; returns what there is to be marked because of it.
+
+    Marked apart, because whoever stores for several accounts marks for none before all
+    is stored: everybody locks observations before what waits to be planned.
+    """
+    news = News(account.account_id, scan_id=scan_id)
     seen = await missing.confirm(
         work, seen, tenant_id=tenant_id, account_id=account.account_id
     )
+    seen = sorted(seen, key=lambda each: each.record.record_id)
     for start in range(0, len(seen), BATCH_RECORDS_MAX):
         batch = seen[start : start + BATCH_RECORDS_MAX]
         saved = await observations.save(
@@ -121,44 +139,39 @@ async def store(
             )
         changed = [s.record for s in batch if saved.get(s.record.record_id)]
         if changed:
-            marked |= await _follow_changes(
-                work,
-                changed,
-                tenant_id=tenant_id,
-                account=account,
-                scan_id=scan_id,
+            news.changed += changed
+            news.given_up |= set(
+                await observations.save_emails(
+                    work.transaction,
+                    {
+                        record.record_id: emails_of(record, account)
+                        for record in changed
+                    },
+                    tenant_id=tenant_id,
+                    account_id=account.account_id,
+                )
             )
-    return marked
+    return news
 
 
-async def _follow_changes(
-    work: Work,
-    changed: Sequence[Record],
-    *,
-    tenant_id: TenantId,
-    account: StoredAccount,
-    scan_id: ScanId | None,
-) -> set[ConnectionId]:
-    given_up = await observations.save_emails(
-        work.transaction,
-        {record.record_id: emails_of(record, account) for record in changed},
-        tenant_id=tenant_id,
-        account_id=account.account_id,
-    )
-    marked = await queue.mark_changed(
-        work.transaction,
-        changed,
-        tenant_id=tenant_id,
-        account_id=account.account_id,
-        scan_id=scan_id,
-    )
-    if given_up:
+async def mark(work: Work, news: News, *, tenant_id: TenantId) -> set[ConnectionId]:
+    """Have planned what has changed; returns the connections to be made due."""
+    marked: set[ConnectionId] = set()
+    for start in range(0, len(news.changed), BATCH_RECORDS_MAX):
+        marked |= await queue.mark_changed(
+            work.transaction,
+            news.changed[start : start + BATCH_RECORDS_MAX],
+            tenant_id=tenant_id,
+            account_id=news.account_id,
+            scan_id=news.scan_id,
+        )
+    if news.given_up:
         # Whoever had to wait because of one of these addresses may have it now.
         marked |= await queue.mark_sharers(
             work.transaction,
-            given_up,
+            news.given_up,
             tenant_id=tenant_id,
-            account_id=account.account_id,
+            account_id=news.account_id,
         )
     return marked
 
@@ -203,15 +216,17 @@ async def _complete(
     unseen = await _read_unseen(
         work, state, tenant_id=tenant_id, account_id=account_id, scan_id=scan_id
     )
-    waiting = await connections.note_scanned(
-        work.transaction,
-        tenant_id=tenant_id,
-        account_id=account_id,
-        scan_id=scan_id,
-        begun_at=state.begun_at,
+    # Contacts are marked before connections are locked, as whoever plans does it.
+    likely = _ready(
+        await connections.find_scanned(
+            work.transaction,
+            tenant_id=tenant_id,
+            account_id=account_id,
+            scan_id=scan_id,
+            begun_at=state.begun_at,
+        )
     )
-    ready = [each for each in waiting if each.left_scanned and each.right_scanned]
-    await _begin_syncing(work, ready, tenant_id=tenant_id)
+    await _mark_all(work, likely.values(), tenant_id=tenant_id)
     compared = await comparing.note_scan(
         work,
         scan_id,
@@ -219,14 +234,30 @@ async def _complete(
         account_id=account_id,
         begun_at=state.begun_at,
     )
+    # In the order of their ids, as everybody locks several of them.
+    await connections.lock_of_account(
+        work.transaction, tenant_id=tenant_id, account_id=account_id
+    )
+    await _guard_absent(work, unseen, tenant_id=tenant_id, account_id=account_id)
+    waiting = await connections.note_scanned(
+        work.transaction,
+        tenant_id=tenant_id,
+        account_id=account_id,
+        scan_id=scan_id,
+        begun_at=state.begun_at,
+    )
+    ready = _ready(waiting)
+    if not ready.keys() <= likely.keys():
+        raise Overtaken("a scan of the other side")
+    await _begin_syncing(work, ready, tenant_id=tenant_id)
     changes = [
         ConnectionChanged(
             tenant_id=tenant_id,
-            connection_id=each.connection_id,
+            connection_id=connection_id,
             state=ConnectionState.SYNCING,
             at=now,
         )
-        for each in ready
+        for connection_id in ready
     ]
     await work.send(*changes)
     log.info(
@@ -236,7 +267,12 @@ async def _complete(
         part_count=state.part_count,
         count=unseen,
     )
-    return compared | {each.connection_id for each in ready}
+    return compared | ready.keys()
+
+
+def _ready(scanned: Iterable[Scanned]) -> dict[ConnectionId, Scanned]:
+    """Return those that both sides are scanned of."""
+    return {s.connection_id: s for s in scanned if s.left_scanned and s.right_scanned}
 
 
 async def _read_unseen(
@@ -256,7 +292,6 @@ async def _read_unseen(
         first_read_at=state.first_read_at,
         limit=UNSEEN_MAX,
     )
-    await _guard_absent(work, len(unseen), tenant_id=tenant_id, account_id=account_id)
     await missing.ask(work, unseen, tenant_id=tenant_id, account_id=account_id)
     return len(unseen)
 
@@ -276,14 +311,13 @@ async def _guard_absent(
         )
 
 
-async def _begin_syncing(
-    work: Work, ready: Sequence[Scanned], *, tenant_id: TenantId
+async def _mark_all(
+    work: Work, ready: Iterable[Scanned], *, tenant_id: TenantId
 ) -> None:
+    """Have everybody planned of connections that know both their sides."""
     # Both states the same record could be in are stored by now, so no create can
     # be decided in ignorance of the other side.
-    if not ready:
-        return
-    for each in ready:
+    for each in sorted(ready, key=lambda each: each.connection_id):
         for side, account_id in (
             (Side.LEFT, each.left_account),
             (Side.RIGHT, each.right_account),
@@ -295,12 +329,18 @@ async def _begin_syncing(
                 side=side,
                 account_id=account_id,
             )
-    await connections.begin_syncing(
-        work.transaction,
-        tenant_id=tenant_id,
-        connection_ids=[each.connection_id for each in ready],
-        now=work.clock.now(),
-    )
+
+
+async def _begin_syncing(
+    work: Work, ready: Collection[ConnectionId], *, tenant_id: TenantId
+) -> None:
+    if ready:
+        await connections.begin_syncing(
+            work.transaction,
+            tenant_id=tenant_id,
+            connection_ids=sorted(ready),
+            now=work.clock.now(),
+        )
 
 
 def _is_older(record: Record, known: Record) -> bool:

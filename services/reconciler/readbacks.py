@@ -17,6 +17,7 @@ from proto.record import Presence, Record
 from services.chassis.store import Work
 from services.reconciler import observing
 from services.reconciler.engine.model import Intent, Link, Seen
+from services.reconciler.observing import News
 from services.reconciler.store import connections, observations
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.intents import OpenIntent
@@ -60,19 +61,24 @@ async def keep(
     for answer in answers:
         read_at = answer.result.read_at
         _note(shown, message.account_id, record=_missed(answer), read_at=read_at)
-    await _put_in_order(work, message, answers=answers, shown=shown)
-    marked: set[ConnectionId] = set()
+    found: list[News] = []
     for account_id, seen in sorted(shown.items()):
+        if account_id == message.account_id:
+            await _put_in_order(work, message, answers=answers, known=seen)
         account = await connections.load_account(
             work.transaction, tenant_id=message.tenant_id, account_id=account_id
         )
         if account is not None:
-            marked |= await observing.store(
+            news = await observing.store(
                 work,
                 list(seen.values()),
                 tenant_id=message.tenant_id,
                 account=account,
             )
+            found.append(news)
+    marked: set[ConnectionId] = set()
+    for news in found:
+        marked |= await observing.mark(work, news, tenant_id=message.tenant_id)
     return marked
 
 
@@ -81,14 +87,13 @@ async def _put_in_order(
     message: ContactsWritten,
     *,
     answers: Sequence[Answer],
-    shown: dict[AccountId, dict[RecordId, Seen]],
+    known: dict[RecordId, Seen],
 ) -> None:
     """Have what a write left behind follow the state that it was based on.
 
     Whatever the clocks say: replicas of the connector may differ by seconds, and an
     answer that seems older than that state would leave it to be taken for an edit.
     """
-    known = shown.get(message.account_id, {})
     based_on = {
         record.record_id: digest
         for answer in answers
@@ -100,7 +105,8 @@ async def _put_in_order(
         return
     followed = await observations.find_followed(
         work.transaction,
-        based_on,
+        # All that are stored after this are locked now, in one order.
+        {record_id: based_on.get(record_id, "") for record_id in known},
         tenant_id=message.tenant_id,
         account_id=message.account_id,
     )

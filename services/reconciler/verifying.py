@@ -16,10 +16,18 @@ log = structlog.get_logger()
 
 async def verify_one(work: Work) -> bool:
     """Have one connection scanned that needs it; False if there is none."""
-    connection = await claims.lock_unverified(work.transaction)
-    if connection is None:
+    found = await claims.find_unverified(work.transaction)
+    if found is None:
         return False
-    await intents.look_at_all(work.transaction, connection, now=work.clock.now())
+    # Its writes are locked before it, as by whoever takes an answer; to look once more
+    # than needed does no harm.
+    await intents.look_at_all(work.transaction, found, now=work.clock.now())
+    connection = await claims.lock_unverified(
+        work.transaction, connection_id=found.connection_id
+    )
+    if connection is None:
+        # Another replica has it, or somebody has paused it.
+        return True
     state = await following.scan(work, connection)
     log.warning(
         "database_restored",

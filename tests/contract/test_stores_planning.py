@@ -5,25 +5,32 @@ import datetime
 import pytest
 
 from proto.ids import ConnectionId
-from proto.reconciler import ConnectionState, Side
+from proto.reconciler import ConnectionState, RecordState, Side
 from proto.record import Record
-from services.reconciler import comparing
-from services.reconciler.engine.model import Seen
+from services.reconciler import comparing, guarding, verifying
+from services.reconciler.engine.model import Link, Reason, Seen
+from services.reconciler.errors import Overtaken
 from services.reconciler.store import (
     claims,
     connections,
     guards,
+    intents,
+    links,
     observations,
     queue,
     sweeps,
 )
+from services.reconciler.store.links import NamedLink
 from tests.contract.stores import pair
 from tests.contract.stores.program import START
 from tests.contract.stores.reconciler_words import (
     ENDS,
+    INTENTS,
+    LINKS,
     RECORDS,
     SCANS,
     TENANT,
+    intent_of,
     settings_of,
     side_of,
 )
@@ -184,7 +191,65 @@ async def test_a_comparison_and_who_plans_do_not_wait_for_each_other(both):
     assert left.is_check
 
 
+async def test_an_approval_and_who_plans_do_not_wait_for_each_other(both):
+    """The approval locked the connection and then what was marked: a deadlock."""
+    ann, bob = both
+    await ann.does(hold)
+    await ann.commits()
+    claimed = await ann.does(claim)
+    planned = await ann.does(load(claimed))
+    await ann.commits()
+    await ann.does(clear(claimed, planned))
+    await bob.waits(lambda w: guarding.approve(w, claimed))
+    assert await ann.does(keep(claimed))
+    await ann.commits()
+    await bob.goes_on()
+    await bob.commits()
+    assert len(await ann.does(load(claimed))) == 1
+
+
+async def hold(work):
+    """Have a contact held for what undoes too much, and marked."""
+    held = Link(
+        link_id=LINKS[0],
+        left_id=RECORDS[0],
+        state=RecordState.HELD,
+        reason=Reason.MASS_CHANGE.value,
+    )
+    known = await connections.load(work.transaction, **AT)
+    named = NamedLink(link=held)
+    assert await links.save(work.transaction, known, links=[named], now=START)
+
+
+async def test_a_restored_database_and_an_answer_do_not_wait_for_each_other(both):
+    """Whoever verifies locks open writes, and its connection only then."""
+    ann, bob = both
+    await ann.does(add_intent)
+    await ann.commits()
+    await ann.does(lambda w: claims.forget_epochs(w.transaction))
+    await ann.commits()
+    locked = await ann.does(
+        lambda w: intents.lock_open(w.transaction, **AT, intent_ids={INTENTS[0]})
+    )
+    assert list(locked) == [INTENTS[0]]
+    await bob.waits(verifying.verify_one)
+    due = {"tenant_id": TENANT, "connection_ids": {CONNECTION}, "now": LATER}
+    await ann.does(lambda w: claims.make_due(w.transaction, **due))
+    await ann.commits()
+    assert await bob.goes_on()
+
+
+async def add_intent(work):
+    """Have a write on its way."""
+    known = await connections.load(work.transaction, **AT)
+    intent = intent_of(INTENTS[0], LINKS[0], side=Side.LEFT, now=START)
+    await intents.add(
+        work.transaction, known, intents=[intent], now=START, look_at=LATER
+    )
+
+
 async def test_of_two_scans_that_end_at_once_the_later_begins_the_comparison(both):
+    """It does so when its message comes again: now it would mark after locking."""
     ann, bob = both
     known = await ann.does(lambda w: connections.load(w.transaction, **AT))
     left, right = SCANS[:2]
@@ -198,7 +263,11 @@ async def test_of_two_scans_that_end_at_once_the_later_begins_the_comparison(bot
     assert done == set()
     await bob.waits(scanned(Side.RIGHT, right))
     await ann.commits()
-    assert await bob.goes_on() == {CONNECTION}
+    with pytest.raises(Overtaken):
+        await bob.goes_on()
+    await bob.rolls_back()
+    again = await bob.does(lambda w: comparing.note_scan(w, right, tenant_id=TENANT))
+    assert again == {CONNECTION}
     (marked,) = await bob.does(load(known))
     assert marked.is_check
 

@@ -328,6 +328,7 @@ class MemoryParts:
 
     def __init__(self, world: World) -> None:
         self.database = MemoryDatabase(world.source("database"))
+        self.database.watches_order = True
         self.broker = MemoryBroker(world.source("broker"), note=world.note)
         address = {"database_url": "memory", "nats_url": "memory"}
         self.addresses = dict.fromkeys(SERVICES, address)

@@ -187,6 +187,24 @@ SET
 WHERE tenant_id = $tenant_id
     AND connection_id = $connection_id;
 
+-- name: find_scanned
+-- Whom note_scanned would return for this scan, as far as can be told beforehand.
+SELECT
+    connection_id, left_account, right_account,
+    left_scanned OR (
+        left_account = $account_id
+        AND coalesce(left_scan = $scan_id OR scan_asked_at <= $begun_at, false)
+    ) AS left_scanned,
+    right_scanned OR (
+        right_account = $account_id
+        AND coalesce(right_scan = $scan_id OR scan_asked_at <= $begun_at, false)
+    ) AS right_scanned
+FROM reconciler.connections
+WHERE tenant_id = $tenant_id
+    AND (left_account = $account_id OR right_account = $account_id)
+    AND state = 'scanning'
+    AND deleted_at IS NULL;
+
 -- name: note_scanned
 -- A scan of an account is complete: it serves whoever asked for it, or asked
 -- before it began.
@@ -266,7 +284,7 @@ RETURNING
     lease_version, planned, done, failed, created_left, created_right,
     updated_left, updated_right;
 
--- name: lock_unverified
+-- name: find_unverified
 -- A running connection that was last scanned in another database than this one: its
 -- state may be older than what the apps hold.
 SELECT
@@ -283,7 +301,24 @@ WHERE state IN ('scanning', 'syncing', 'live')
     )
     AND deleted_at IS NULL
 ORDER BY connection_id, tenant_id
-LIMIT 1
+LIMIT 1;
+
+-- name: lock_unverified
+-- A connection that find_unverified has found, unless another replica has it.
+SELECT
+    tenant_id, connection_id, settings, left_side, right_side, state, attention,
+    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    created_at, started_at, left_scanned, right_scanned, sync_started_at,
+    lease_version, planned, done, failed, created_left, created_right,
+    updated_left, updated_right
+FROM reconciler.connections
+WHERE connection_id = $connection_id
+    AND state IN ('scanning', 'syncing', 'live')
+    AND epoch <> (
+        SELECT system.system_identifier || '/' || checkpoint.timeline_id
+        FROM pg_control_system() AS system, pg_control_checkpoint() AS checkpoint
+    )
+    AND deleted_at IS NULL
 FOR UPDATE SKIP LOCKED;
 
 -- name: forget_epochs
@@ -337,12 +372,22 @@ WHERE tenant_id = $tenant_id
     AND lease_version = $lease_version;
 
 -- name: make_due
--- Whoever marked something dirty says so last, so that no claim overlooks it.
+-- Whoever marked something dirty says so last, so that no claim overlooks it. Rows are
+-- locked in the order of their ids, because others lock several, too.
+WITH due AS MATERIALIZED (
+    SELECT tenant_id, connection_id
+    FROM reconciler.connections
+    WHERE tenant_id = $tenant_id
+        AND connection_id = ANY ($connection_ids::text[])
+        AND state IN ('syncing', 'live')
+    ORDER BY connection_id
+    FOR NO KEY UPDATE
+)
 UPDATE reconciler.connections
 SET due_at = $now
-WHERE tenant_id = $tenant_id
-    AND connection_id = ANY ($connection_ids::text[])
-    AND state IN ('syncing', 'live');
+FROM due
+WHERE connections.tenant_id = due.tenant_id
+    AND connections.connection_id = due.connection_id;
 
 -- name: count_outcomes
 -- Adds up what was written.
@@ -1315,13 +1360,21 @@ WITH due AS (
     ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
     SET mark = EXCLUDED.mark
     RETURNING tenant_id, connection_id
+), concerned AS MATERIALIZED (
+    SELECT tenant_id, connection_id
+    FROM reconciler.connections
+    WHERE (tenant_id, connection_id) IN (
+        SELECT tenant_id, connection_id
+        FROM marked
+    )
+    ORDER BY connection_id, tenant_id
+    FOR NO KEY UPDATE
 )
 UPDATE reconciler.connections
 SET due_at = $now
-WHERE (tenant_id, connection_id) IN (
-    SELECT tenant_id, connection_id
-    FROM marked
-);
+FROM concerned
+WHERE connections.tenant_id = concerned.tenant_id
+    AND connections.connection_id = concerned.connection_id;
 
 -- name: count_links
 -- Contacts of a connection by state, and how many of them have both sides.

@@ -24,9 +24,17 @@ async def claim(
     return None if row is None else connections.connection_of(row)
 
 
-async def lock_unverified(transaction: Transaction) -> StoredConnection | None:
+async def find_unverified(transaction: Transaction) -> StoredConnection | None:
     """Return a running connection that was last scanned in another database."""
-    row = await transaction.fetch_row(Q["lock_unverified"]())
+    row = await transaction.fetch_row(Q["find_unverified"]())
+    return None if row is None else connections.connection_of(row)
+
+
+async def lock_unverified(
+    transaction: Transaction, *, connection_id: ConnectionId
+) -> StoredConnection | None:
+    """Lock a connection if it still is one of these and nobody else has it."""
+    row = await transaction.fetch_row(Q["lock_unverified"](connection_id=connection_id))
     return None if row is None else connections.connection_of(row)
 
 

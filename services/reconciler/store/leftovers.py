@@ -16,14 +16,14 @@ async def purge(
     counts = [
         await transaction.execute(query)
         for query in (
-            Q["purge_links"](limit=limit),
-            Q["purge_dirty"](limit=limit),
             Q["purge_intents"](limit=limit),
+            Q["purge_links"](limit=limit),
             Q["purge_losses"](limit=limit),
             Q["purge_observations"](limit=limit),
             Q["purge_emails"](limit=limit),
             Q["purge_scan_parts"](limit=limit),
             Q["purge_scans"](limit=limit, before=scans_before),
+            Q["purge_dirty"](limit=limit),
         )
     ]
     await transaction.execute(Q["purge_connections"]())

@@ -104,6 +104,21 @@ async def find_followed(
     return {row["record_id"]: row["read_at"] for row in rows}
 
 
+async def lock(
+    transaction: Transaction,
+    record_ids: Iterable[RecordId],
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+) -> None:
+    """Lock what is stored of records of one account, in the order of their ids."""
+    # What it finds of them is nobody's concern: no state has an empty digest.
+    unknown = dict.fromkeys(record_ids, "")
+    await find_followed(
+        transaction, unknown, tenant_id=tenant_id, account_id=account_id
+    )
+
+
 async def note_missing(
     transaction: Transaction,
     missing: Sequence[Seen],

@@ -192,14 +192,15 @@ class ReconcilerPlayer(CarePlayer):
 
     @act(weight=3)
     async def note_scanned(self, work: Work) -> object:
-        scanned = await connections.note_scanned(
-            work.transaction,
-            tenant_id=TENANT,
-            account_id=self.one(ACCOUNTS),
-            scan_id=self.one(SCANS),
-            begun_at=self.time(),
-        )
-        return sorted(plain(scanned), key=repr)
+        scan = {
+            "tenant_id": TENANT,
+            "account_id": self.one(ACCOUNTS),
+            "scan_id": self.one(SCANS),
+            "begun_at": self.time(),
+        }
+        found = await connections.find_scanned(work.transaction, **scan)
+        scanned = await connections.note_scanned(work.transaction, **scan)
+        return [sorted(plain(each), key=repr) for each in (found, scanned)]
 
     @act(weight=3, is_narrow=True)
     async def begin_syncing(self, work: Work) -> None:

@@ -175,7 +175,14 @@ class CarePlayer(RecordsPlayer):
     @act(weight=2, is_narrow=True, group="restored")
     async def lock_unverified(self, work: Work) -> object:
         """Have a connection scanned whose state comes from another database."""
-        found = self.note(await claims.lock_unverified(work.transaction))
+        unverified = await claims.find_unverified(work.transaction)
+        if unverified is None:
+            return None
+        found = self.note(
+            await claims.lock_unverified(
+                work.transaction, connection_id=unverified.connection_id
+            )
+        )
         if found is not None and self.source.random() < 0.7:
             await connections.await_scans(
                 work.transaction,

@@ -22,6 +22,7 @@ from services.chassis.queries import Query
 from tests.fakes.database import catalogue, schema
 from tests.fakes.database.faults import NO_FAULTS, DatabaseFaults
 from tests.fakes.database.locks import Patience
+from tests.fakes.database.ordering import Ordering
 from tests.fakes.database.sessions import Session
 from tests.fakes.database.tables import Key, Row, Table
 
@@ -52,6 +53,8 @@ class MemoryDatabase:
         self.is_away = False
         self.counts: Counter[str] = Counter()
         """How often each thing went wrong."""
+        self.watches_order = False
+        """Whether transactions of the reconciler must lock in its order."""
         self._schemas = {
             service: {name: Table(name, shape) for name, shape in shapes.items()}
             for service, shapes in schema.SERVICES.items()
@@ -157,6 +160,7 @@ class MemoryUser(Database):
         )
         try:
             await self._let_others_run(session, query.name)
+            session.statement = query.name
             return await modelled.run(session, query.values)
         except BaseException as err:
             session.fail(err)
@@ -183,6 +187,8 @@ class MemoryUser(Database):
         if len(self._open) >= self._connections_max:
             await self._wait_for_connection()
         session = Session(self._tables, database.patience)
+        if database.watches_order and self.service == "reconciler":
+            session.ordering = Ordering()
         session.used_at = asyncio.get_running_loop().time()
         self._open[session] = None
         return session

@@ -128,7 +128,11 @@ async def retry_links(session: Session, *, now: datetime.datetime, limit: int) -
 
     due = [row for row in session.find("links", "retry") if is_due(row)]
     due.sort(key=lambda row: row["retry_at"])
-    connections = session.choose("connections", session.scan("connections"))
+    known = sorted(
+        session.scan("connections"),
+        key=lambda row: (row["connection_id"], row["tenant_id"]),
+    )
+    connections = session.choose("connections", known)
     held = await session.lock("links", due, skips=True, limit=limit)
     retried = await session.update("links", held, lambda _: {"retry_at": None})
     places = sorted(

@@ -129,10 +129,18 @@ def _swept(row: Row) -> Row:
     return SCANNED({**row, **scanned})
 
 
-async def lock_unverified(session: Session) -> list[Row]:
+async def find_unverified(session: Session) -> list[Row]:
     found = session.scan("connections", _is_unverified)
     found.sort(key=lambda row: (row["connection_id"], row["tenant_id"]))
-    held = await session.lock("connections", found, skips=True, limit=1)
+    return [CONNECTION(row) for row in found[:1]]
+
+
+async def lock_unverified(session: Session, *, connection_id: str) -> list[Row]:
+    found = session.scan(
+        "connections",
+        lambda row: row["connection_id"] == connection_id and _is_unverified(row),
+    )
+    held = await session.lock("connections", found, skips=True)
     return [CONNECTION(row) for row in held]
 
 

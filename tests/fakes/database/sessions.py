@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from services.chassis.errors import AlreadyStored, DatabaseUnavailable
 from tests.fakes.database import locks
 from tests.fakes.database.locks import NO_KEY_UPDATE, UPDATE, Patience
+from tests.fakes.database.ordering import Ordering
 from tests.fakes.database.tables import Key, Row, Slot, Table, Where
 
 Change = Callable[[Row], Mapping[str, object]]
@@ -31,6 +32,10 @@ class Session:
         self.tables = tables
         self.is_over = False
         self.used_at = 0.0
+        self.statement = ""
+        """The name of what it does at present."""
+        self.ordering: Ordering | None = None
+        """Where the order of its locks is watched."""
         self._error: BaseException | None = None
         self._patience = patience
         self._written: dict[Slot, Table] = {}
@@ -131,7 +136,7 @@ class Session:
                 break
             if skips and self._rival(slot, mode) is not None:
                 continue
-            current = await self._hold(slot, mode)
+            current = await self._hold(slot, mode, table=table, waits=not skips)
             if current is not None and _fits(current, row, where=where):
                 held.append(current)
         return held
@@ -153,7 +158,7 @@ class Session:
         changed: list[Row] = []
         place = self.tables[table]
         for slot, row in self.choose(table, rows, where=where):
-            current = await self._hold(slot, NO_KEY_UPDATE)
+            current = await self._hold(slot, NO_KEY_UPDATE, table=table)
             if current is not row and (
                 current is None or is_exact or not _fits(current, row, where=where)
             ):
@@ -174,7 +179,7 @@ class Session:
         deleted: list[Row] = []
         place = self.tables[table]
         for slot, row in self.choose(table, rows, where=where):
-            current = await self._hold(slot, UPDATE)
+            current = await self._hold(slot, UPDATE, table=table)
             if current is not row and (
                 current is None or is_exact or not _fits(current, row, where=where)
             ):
@@ -264,8 +269,17 @@ class Session:
     def _visible(self, slot: Slot) -> Row | None:
         return slot.draft if slot.writer is self else slot.committed
 
-    async def _hold(self, slot: Slot, mode: int) -> Row | None:
+    async def _hold(
+        self, slot: Slot, mode: int, *, table: str, waits: bool = True
+    ) -> Row | None:
         """Lock a slot, waiting for whoever holds it; returns its newest version."""
+        if self.ordering is not None and self not in (slot.locks or ()):
+            self.ordering.check(
+                table,
+                statement=self.statement,
+                is_new=slot.committed is None,
+                waits=waits,
+            )
         while (rival := self._rival(slot, mode)) is not None:
             await self._wait_for(rival)
         if slot.locks is None:
@@ -298,7 +312,7 @@ class Session:
                 raise AlreadyStored(f"{table.name}_pkey")
             if otherwise is keep:
                 return slot, None
-            there = await self._hold(slot, NO_KEY_UPDATE)
+            there = await self._hold(slot, NO_KEY_UPDATE, table=table.name)
             if there is not None:
                 change = otherwise(there, new)
                 return slot, None if change is None else {**there, **change}
@@ -318,7 +332,7 @@ class Session:
         there = self._visible(slot)
         if there is None:
             slot.is_reborn = slot.committed is not None
-            await self._hold(slot, UPDATE)
+            await self._hold(slot, UPDATE, table=table.name)
         return slot, there
 
     async def _write(self, table: Table, slot: Slot, row: Row | None) -> None:
