@@ -234,10 +234,6 @@ async def _complete(
         account_id=account_id,
         begun_at=state.begun_at,
     )
-    # In the order of their ids, as everybody locks several of them.
-    await connections.lock_of_account(
-        work.transaction, tenant_id=tenant_id, account_id=account_id
-    )
     await _guard_absent(work, unseen, tenant_id=tenant_id, account_id=account_id)
     waiting = await connections.note_scanned(
         work.transaction,

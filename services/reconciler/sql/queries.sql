@@ -208,6 +208,16 @@ WHERE tenant_id = $tenant_id
 -- name: note_scanned
 -- A scan of an account is complete: it serves whoever asked for it, or asked
 -- before it began.
+WITH waiting AS MATERIALIZED (
+    SELECT connection_id AS waiting_id
+    FROM reconciler.connections
+    WHERE tenant_id = $tenant_id
+        AND (left_account = $account_id OR right_account = $account_id)
+        AND state = 'scanning'
+        AND deleted_at IS NULL
+    ORDER BY connection_id
+    FOR NO KEY UPDATE
+)
 UPDATE reconciler.connections
 SET
     left_scanned = left_scanned OR (
@@ -218,10 +228,9 @@ SET
         right_account = $account_id
         AND (right_scan = $scan_id OR scan_asked_at <= $begun_at)
     )
+FROM waiting
 WHERE tenant_id = $tenant_id
-    AND (left_account = $account_id OR right_account = $account_id)
-    AND state = 'scanning'
-    AND deleted_at IS NULL
+    AND connection_id = waiting_id
 RETURNING connection_id, left_account, right_account, left_scanned, right_scanned;
 
 -- name: begin_syncing
