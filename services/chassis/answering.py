@@ -41,7 +41,9 @@ class Answerer:
         async def receive(message: Msg) -> None:
             # Waiting here holds back further commands, and bounds what is in hand.
             await self._free.acquire()
-            task = asyncio.create_task(_reply(message, command_class, handler=handler))
+            task = asyncio.create_task(
+                self._reply(message, command_class, handler=handler)
+            )
             self._tasks.add(task)
             task.add_done_callback(self._answered)
 
@@ -69,17 +71,31 @@ class Answerer:
         with contextlib.suppress(BusUnavailable), dialling.own_errors():
             await asyncio.gather(*(each.drain() for each in leaving))
 
+    async def _reply(
+        self,
+        message: Msg,
+        command_class: type[Command[Any]],
+        *,
+        handler: CommandHandler,
+    ) -> None:
+        came_by = self._connection
+        reply = await _answer_of(message.data, command_class, handler=handler)
+        if self._connection != came_by:
+            # NATS allows an answer only to whom it has given the command. After a
+            # reconnection it would take this one for a breach of our permissions, and
+            # whoever asked has been told to ask again.
+            return
+        with contextlib.suppress(BusUnavailable), dialling.own_errors():
+            await message.respond(codec.encode(reply))
+
+    @property
+    def _connection(self) -> int:
+        """The number of the connection that is open."""
+        return int(self._client.stats["reconnects"])
+
     def _answered(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._free.release()
-
-
-async def _reply(
-    message: Msg, command_class: type[Command[Any]], *, handler: CommandHandler
-) -> None:
-    reply = await _answer_of(message.data, command_class, handler=handler)
-    with contextlib.suppress(BusUnavailable), dialling.own_errors():
-        await message.respond(codec.encode(reply))
 
 
 async def _answer_of(

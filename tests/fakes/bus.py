@@ -187,6 +187,7 @@ class _Client:
     """The part of NATS' client that the answering side uses."""
 
     def __init__(self, broker: MemoryBroker, *, life: Life) -> None:
+        self.stats = {"reconnects": 0}
         self._broker = broker
         self._life = life
 

@@ -6,7 +6,15 @@ import msgspec
 import pytest
 
 from proto import codec
-from proto.auth import Account, AccountState, GetAccount, RemoveAccount
+from proto.auth import (
+    Account,
+    AccountState,
+    CredentialKind,
+    GetAccount,
+    IssueToken,
+    RemoveAccount,
+    Token,
+)
 from proto.base import Done
 from proto.connector import ContactsObserved, ReadNow
 from proto.errors import ErrorCode
@@ -281,3 +289,40 @@ async def test_a_service_refuses_to_work_as_a_role_that_may_do_more(
             pass
     assert what in refused.value.faults[0]
     assert "tandem_auth" in refused.value.faults[0]
+
+
+async def test_an_answer_that_outlasts_its_connection_is_no_breach(
+    database, nats_server
+):
+    """NATS came back while a command was in hand, and knew nothing of it any more.
+
+    It refused the answer, and the service held itself for one that may not speak.
+    """
+    has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def handle(_command: IssueToken) -> Token:
+        has_begun.set()
+        await may_end.wait()
+        return Token(kind=CredentialKind.BEARER, secret="s-1", version=1)
+
+    async with (
+        service("auth", database, nats_server) as auth,
+        service("connector", database, nats_server) as connector,
+    ):
+        await auth.bus.answer(IssueToken, handle)
+        command = IssueToken(tenant_id=TENANT, account_id=ACCOUNT)
+        asking = asyncio.create_task(connector.bus.request(command, timeout_s=2.0))
+        await has_begun.wait()
+        await nats_server.stop()
+        await nats_server.start()
+
+        async def is_back() -> bool:
+            return auth.bus.is_connected
+
+        await until(is_back)
+        may_end.set()
+        with pytest.raises(BusUnavailable):
+            await asking
+        again = await connector.bus.request(command)
+        assert again.secret == "s-1"
+        assert await auth.health.faults() == {}
