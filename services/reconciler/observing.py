@@ -19,7 +19,13 @@ from services.reconciler import comparing, guarding, missing
 from services.reconciler.engine import canon, guards, model
 from services.reconciler.engine.model import Seen, SideConfig
 from services.reconciler.errors import Overtaken
-from services.reconciler.store import claims, connections, observations, queue
+from services.reconciler.store import (
+    claims,
+    connections,
+    observations,
+    queue,
+    sweeps,
+)
 from services.reconciler.store.connections import Scanned, StoredAccount
 from services.reconciler.store.observations import ScanState
 
@@ -218,7 +224,7 @@ async def _complete(
     )
     # Contacts are marked before connections are locked, as whoever plans does it.
     likely = _ready(
-        await connections.find_scanned(
+        await sweeps.find_scanned(
             work.transaction,
             tenant_id=tenant_id,
             account_id=account_id,
@@ -246,16 +252,6 @@ async def _complete(
     if not ready.keys() <= likely.keys():
         raise Overtaken("a scan of the other side")
     await _begin_syncing(work, ready, tenant_id=tenant_id)
-    changes = [
-        ConnectionChanged(
-            tenant_id=tenant_id,
-            connection_id=connection_id,
-            state=ConnectionState.SYNCING,
-            at=now,
-        )
-        for connection_id in ready
-    ]
-    await work.send(*changes)
     log.info(
         "scan_completed",
         account_id=account_id,
@@ -330,13 +326,23 @@ async def _mark_all(
 async def _begin_syncing(
     work: Work, ready: Collection[ConnectionId], *, tenant_id: TenantId
 ) -> None:
-    if ready:
-        await connections.begin_syncing(
-            work.transaction,
-            tenant_id=tenant_id,
-            connection_ids=sorted(ready),
-            now=work.clock.now(),
+    if not ready:
+        return
+    now = work.clock.now()
+    await connections.begin_syncing(
+        work.transaction, tenant_id=tenant_id, connection_ids=sorted(ready), now=now
+    )
+    await work.send(
+        *(
+            ConnectionChanged(
+                tenant_id=tenant_id,
+                connection_id=connection_id,
+                state=ConnectionState.SYNCING,
+                at=now,
+            )
+            for connection_id in ready
         )
+    )
 
 
 def _is_older(record: Record, known: Record) -> bool:

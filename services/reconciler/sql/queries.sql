@@ -208,7 +208,7 @@ WHERE tenant_id = $tenant_id
 -- name: note_scanned
 -- A scan of an account is complete: it serves whoever asked for it, or asked
 -- before it began.
-WITH waiting AS MATERIALIZED (
+WITH waiting AS (
     SELECT connection_id AS waiting_id
     FROM reconciler.connections
     WHERE tenant_id = $tenant_id
@@ -315,8 +315,8 @@ LIMIT 1;
 -- name: lock_unverified
 -- A connection that find_unverified has found, unless another replica has it.
 SELECT
-    tenant_id, connection_id, settings, left_side, right_side, state, attention,
-    attention_side, guard_left_at, guard_right_at, approved_until, version,
+    tenant_id, connection_id, settings, renewed, left_side, right_side, state,
+    attention, attention_side, guard_left_at, guard_right_at, approved_until, version,
     created_at, started_at, left_scanned, right_scanned, sync_started_at,
     lease_version, planned, done, failed, created_left, created_right,
     updated_left, updated_right
@@ -383,7 +383,7 @@ WHERE tenant_id = $tenant_id
 -- name: make_due
 -- Whoever marked something dirty says so last, so that no claim overlooks it. Rows are
 -- locked in the order of their ids, because others lock several, too.
-WITH due AS MATERIALIZED (
+WITH due AS (
     SELECT tenant_id, connection_id
     FROM reconciler.connections
     WHERE tenant_id = $tenant_id
@@ -1369,7 +1369,7 @@ WITH due AS (
     ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
     SET mark = EXCLUDED.mark
     RETURNING tenant_id, connection_id
-), concerned AS MATERIALIZED (
+), concerned AS (
     SELECT tenant_id, connection_id
     FROM reconciler.connections
     WHERE (tenant_id, connection_id) IN (

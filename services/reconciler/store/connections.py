@@ -337,26 +337,6 @@ async def await_scans(
     )
 
 
-async def find_scanned(
-    transaction: Transaction,
-    *,
-    tenant_id: TenantId,
-    account_id: AccountId,
-    scan_id: ScanId,
-    begun_at: datetime.datetime,
-) -> list[Scanned]:
-    """Return whom a complete scan concerns, as far as can be told without a lock."""
-    rows = await transaction.fetch(
-        Q["find_scanned"](
-            tenant_id=tenant_id,
-            account_id=account_id,
-            scan_id=scan_id,
-            begun_at=begun_at,
-        )
-    )
-    return [Scanned(**dict(row)) for row in rows]
-
-
 async def note_scanned(
     transaction: Transaction,
     *,

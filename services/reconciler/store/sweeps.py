@@ -1,4 +1,4 @@
-"""Queries of the full comparison that every live connection has once a day."""
+"""Queries about scans that are waited for, by comparisons above all."""
 
 import datetime
 from pathlib import Path
@@ -69,6 +69,26 @@ async def note_scan(
     """Tell comparisons that a scan is complete; returns those that it served."""
     rows = await transaction.fetch(
         Q["note_swept"](
+            tenant_id=tenant_id,
+            account_id=account_id,
+            scan_id=scan_id,
+            begun_at=begun_at,
+        )
+    )
+    return [Scanned(**dict(row)) for row in rows]
+
+
+async def find_scanned(
+    transaction: Transaction,
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+    scan_id: ScanId,
+    begun_at: datetime.datetime,
+) -> list[Scanned]:
+    """Return whom a complete scan concerns, as far as can be told without a lock."""
+    rows = await transaction.fetch(
+        Q["find_scanned"](
             tenant_id=tenant_id,
             account_id=account_id,
             scan_id=scan_id,

@@ -15,6 +15,7 @@ from services.reconciler.store import (
     intents,
     leftovers,
     links,
+    sweeps,
 )
 from services.reconciler.store.connections import Tally
 from services.reconciler.store.intents import Told
@@ -198,7 +199,7 @@ class ReconcilerPlayer(CarePlayer):
             "scan_id": self.one(SCANS),
             "begun_at": self.time(),
         }
-        found = await connections.find_scanned(work.transaction, **scan)
+        found = await sweeps.find_scanned(work.transaction, **scan)
         scanned = await connections.note_scanned(work.transaction, **scan)
         return [sorted(plain(each), key=repr) for each in (found, scanned)]
 
