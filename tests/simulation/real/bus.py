@@ -64,8 +64,11 @@ class RealBus:
 
     def kill(self) -> None:
         """Cut the connection where it stands."""
+        client = self._bus._client
+        # It must not come back to say what it still had to say.
+        client.options["allow_reconnect"] = False
         with contextlib.suppress(AttributeError):
-            self._bus._client._transport._io_writer.transport.abort()
+            client._transport._io_writer.transport.abort()
 
     @property
     def is_connected(self) -> bool:
