@@ -266,7 +266,7 @@ async def test_of_two_scans_that_end_at_once_the_later_begins_the_comparison(bot
     with pytest.raises(Overtaken):
         await bob.goes_on()
     await bob.rolls_back()
-    again = await bob.does(lambda w: comparing.note_scan(w, right, tenant_id=TENANT))
+    again = await bob.does(scanned(Side.RIGHT, right))
     assert again == {CONNECTION}
     (marked,) = await bob.does(load(known))
     assert marked.is_check
