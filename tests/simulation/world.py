@@ -100,6 +100,8 @@ class Replica:
         self.stopping = Event()
         self.cut: Callable[[], None] = _leave
         """Cuts everything that leads out of the process; its tasks end after that."""
+        self.is_at_work: Callable[[], bool] = bool
+        """Says whether a transaction of it is open, as far as its database tells."""
 
 
 class Parts(Protocol):
@@ -203,7 +205,7 @@ class World:
         if replica.stopping.is_set():
             return False
         self.note("stop", service, number)
-        if replica.database is not None and replica.database.is_in_use:
+        if replica.is_at_work():
             self.counts["stopped at work"] += 1
         replica.stopping.set()
         await replica.life.ended()
@@ -354,6 +356,7 @@ class MemoryParts:
         service = replica.service
         user = self.database.as_service(service)
         replica.cut = user.kill
+        replica.is_at_work = lambda: user.is_in_use
         relays: list[Relay] = []
         bus: Any = MemoryBus(
             self.broker,
