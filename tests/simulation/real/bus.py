@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -32,6 +33,8 @@ class RealBroker:
         self, server: nats.Server, aside: Aside, source: random.Random
     ) -> None:
         self.faults = BusFaults()
+        self.counts: Counter[str] = Counter()
+        """Empty: how often each thing goes wrong is counted in memory only."""
         self.is_up = True
         self.source = source
         self._server = server

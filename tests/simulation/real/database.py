@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
@@ -28,6 +29,8 @@ class RealDatabase:
 
     def __init__(self, place: Place, aside: Aside, source: random.Random) -> None:
         self.faults: DatabaseFaults = NO_FAULTS
+        self.counts: Counter[str] = Counter()
+        """Empty: how often each thing goes wrong is counted in memory only."""
         self.watch: Watch | None = None
         self.witness: Any = None
         """Nobody is told what a commit wrote."""
@@ -44,6 +47,17 @@ class RealDatabase:
         # Tables are named by the simulation itself, never by what it reads.
         found = self._aside.call(self._reader.fetch(f"SELECT * FROM {table}"))
         return [dict(row) for row in found]
+
+    def tables(self) -> list[str]:
+        """Return the names of all tables."""
+        found = self._aside.call(
+            self._reader.fetch(
+                "SELECT schemaname || '.' || tablename AS name FROM pg_tables"
+                " WHERE schemaname IN ('auth', 'connector', 'reconciler')"
+                " ORDER BY name"
+            )
+        )
+        return [row["name"] for row in found]
 
     @property
     def deadlock_count(self) -> int:
