@@ -98,7 +98,8 @@ def result(
         violations=tuple(violations),
         situations=tuple(
             name
-            for judge in played.judges
+            # A history that is wrong tells of nothing else.
+            for judge in (() if violations else played.judges)
             for name in situations.of(played, judge.truth)
         ),
         digest=played.world.trace.digest() if wanted.digest else "",
