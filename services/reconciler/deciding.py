@@ -63,8 +63,11 @@ class _Deciding:
             self._index(link)
 
     def run(self, new_intent: Callable[[], IntentId]) -> Decisions:
+        dirty = {(each.side, each.record_id) for each in self._batch.dirty}
         for link in self._batch.links:
-            self._follow_merge(link)
+            # Of the others it is not loaded who has what their records were made.
+            if not dirty.isdisjoint(batches.keys_of_link(link)):
+                self._follow_merge(link)
         for side in SIDES:
             self._bind_marked(side)
         for side in SIDES:
@@ -84,7 +87,8 @@ class _Deciding:
         """Let a link follow a record into the one that its app made of it (hazard 9).
 
         Unless that one is somebody else's already: then the link comes to rest. A link
-        without another side bonds nobody yet: it waits for no record that is not there.
+        without another side bonds nobody yet: whom the heir belongs to is found out for
+        the heir alone, unless what a create has made waits for the link.
         """
         for side in SIDES:
             seen = self._seen(side, link.record_id(side))
@@ -94,7 +98,10 @@ class _Deciding:
             if seen.record.presence is not Presence.MERGED or heir is None:
                 continue
             is_bond = link.is_two_sided or link.is_manual
-            if not is_bond and not model.is_live(self._seen(side, heir)):
+            is_made = link.parked_id is not None and model.is_live(
+                self._seen(side, heir)
+            )
+            if not is_bond and not is_made:
                 self._drop(link)
                 return
             rival = self._link_of((side, heir))

@@ -108,6 +108,47 @@ def test_a_link_follows_a_merge_whether_or_not_the_other_record_was_seen():
         assert [named.link.left_id for named in found.links] == ["l2"]
 
 
+def test_whom_a_merge_leaves_is_matched_by_itself():
+    """Its one-sided link once went to the heir unmatched: on the side of a one-way
+    connection that is only read, it was held for an address that it had (seed 47).
+    """
+    alone = Link(link_id=LinkId("link_old"), left_id=RecordId("l1"), version=1)
+    heirs = Link(
+        link_id=LinkId("link_heir"),
+        left_id=RecordId("l2"),
+        state=RecordState.EXCLUDED,
+        reason="one_way",
+        version=1,
+    )
+    seen = [(L, merged("l1", into="l2")), (L, values.seen("l2", "a@b.org"))]
+    found = decide((L, "l1"), seen=seen, links=[alone, heirs])
+    assert (found.dropped, found.links) == (["link_old"], [])
+
+
+def test_only_links_of_dirty_records_follow_merges():
+    """Whether the others' heirs are on links is not known: to bind one that is fails
+    in the database, again and again, and nothing else is planned (seed 198).
+    """
+    bond, rival = (
+        Link(
+            link_id=LinkId(f"link_{number}"),
+            left_id=RecordId(f"l{number}"),
+            right_id=RecordId(f"r{number}"),
+            state=RecordState.MERGED,
+            version=1,
+        )
+        for number in (1, 2)
+    )
+    seen = [
+        (L, values.seen("l1", "a@b.org")),
+        (R, merged("r1", into="r2")),
+        (L, merged("l2", into="l3")),
+        (R, values.seen("r2", "c@b.org")),
+    ]
+    found = decide((R, "r1"), seen=seen, links=[bond, rival])
+    assert {named.link.link_id for named in found.links} <= {"link_1"}
+
+
 def test_a_one_sided_link_goes_with_its_record():
     alone = Link(link_id=LinkId("link_old"), left_id=RecordId("l1"), version=1)
     gone = values.seen("l1", "a@b.org")
