@@ -24,6 +24,8 @@ from tests.simulation.vendors.ways import Ways
 ROLES: Final = (Role.EMAIL, Role.NAME_GIVEN, Role.NAME_FAMILY, Role.JOB_TITLE)
 START: Final = 1_767_225_600.0
 CONNECTION: Final = ConnectionId("conn_1")
+LEFT_ACCOUNT: Final = AccountId("acct_1")
+RIGHT_ACCOUNT: Final = AccountId("acct_2")
 TENANT: Final = "tnt_one"
 OTHER_TENANT: Final = "tnt_two"
 SIDES: Final = (Side.LEFT, Side.RIGHT)
@@ -209,8 +211,8 @@ class History:
         )
         settings = Settings(
             name="hand-made",
-            left=End(account_id=AccountId("acct_1")),
-            right=End(account_id=AccountId("acct_2")),
+            left=End(account_id=LEFT_ACCOUNT),
+            right=End(account_id=RIGHT_ACCOUNT),
             direction=direction,
         )
         return Version(at=START, settings=settings, mappings=views)

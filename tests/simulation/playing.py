@@ -9,11 +9,12 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Final, Protocol
 
-from proto.ids import AppId
+from proto.ids import AccountId, AppId
 from services.chassis.errors import CommandFailed
 from tests.fakes import loop
 from tests.fakes.broker import BusFaults
 from tests.fakes.database.faults import DatabaseFaults
+from tests.simulation import limbo
 from tests.simulation.crashes import Crashes
 from tests.simulation.customers import Customers
 from tests.simulation.errands import Errands
@@ -215,6 +216,7 @@ class Play:
     def unrest(self) -> list[str]:
         """Return what is still to be done anywhere."""
         rows = self.world.database.rows
+        empty = limbo.empty_accounts(rows, self.books)
         found = [f"{s} outbox" for s in SERVICES if rows(f"{s}.outbox")]
         found += [
             f"{table} {row[name]}"
@@ -222,7 +224,12 @@ class Play:
             for row in rows(table)
             if not states or row["state"] in states
         ]
-        return [*found, *self._unread(), *self._unsure()]
+        found += [
+            f"link {row['link_id']}"
+            for row in rows("reconciler.links")
+            if row["state"] == "pending" and limbo.is_open(rows, row, empty=empty)
+        ]
+        return [*found, *self._unread(), *self._unsure(empty)]
 
     def _unread(self) -> Iterator[str]:
         """Yield the accounts in which something happened that nobody has read yet."""
@@ -236,7 +243,7 @@ class Play:
             if row["is_wanted"] and (read_at is None or read_at.timestamp() < shown_at):
                 yield f"reading {row['account_id']}"
 
-    def _unsure(self) -> Iterator[str]:
+    def _unsure(self, empty: set[AccountId]) -> Iterator[str]:
         """Yield what Tandem has yet to make sure of: a comparison finds what is left.
 
         Deletions without a tombstone show themselves in it alone, and listings that
@@ -253,13 +260,11 @@ class Play:
             is_waited_for = row["left_sweep"] or row["right_sweep"]
             if row["state"] == "live" and (not is_begun or is_waited_for):
                 yield f"comparing {row['connection_id']}"
-        if any(not book.live() for book in self.books.values()):
-            # Nothing shows that this app is well, so that nobody counts as deleted.
-            return
         for row in self.world.database.rows("connector.wanted_reads"):
-            yield f"reading {row['record_id']}"
+            if row["account_id"] not in empty:
+                yield f"reading {row['record_id']}"
         for row in self.world.database.rows("reconciler.observations"):
-            if row["missing_since"] is not None:
+            if row["missing_since"] is not None and row["account_id"] not in empty:
                 yield f"missing {row['record_id']}"
 
     @property
@@ -272,7 +277,6 @@ _OPEN: Final = (
     ("connector.writes", "intent_id", ("new", "sent")),
     ("reconciler.connections", "connection_id", ("scanning", "syncing", "paused")),
     ("reconciler.intents", "intent_id", ("open", "unknown")),
-    ("reconciler.links", "link_id", ("pending",)),
     ("reconciler.dirty", "record_id", ()),
 )
 """Tables, what their rows are called, and the states in which a row is work."""

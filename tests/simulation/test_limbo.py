@@ -1,0 +1,82 @@
+"""What cannot be found out is not waited for, and everything else is."""
+
+from typing import Any, Final
+
+import pytest
+
+from proto.fields import Role
+from proto.ids import AccountId
+from tests.simulation import limbo
+from tests.simulation.hand_made import (
+    CONNECTION,
+    LEFT_ACCOUNT,
+    RIGHT_ACCOUNT,
+    SIDES,
+    History,
+)
+
+LEFT, RIGHT = SIDES
+ACCOUNTS: Final = {LEFT: LEFT_ACCOUNT, RIGHT: RIGHT_ACCOUNT}
+
+
+def tables(history: History, **missing: bool) -> dict[str, list[dict[str, Any]]]:
+    """Return what Tandem keeps of one record on the left, and no link's other side."""
+    return {
+        "auth.accounts": [
+            {
+                "account_id": ACCOUNTS[side],
+                "app": book.place.app,
+                "vendor_account_id": book.place.account,
+            }
+            for side, book in history.books.items()
+        ],
+        "reconciler.connections": [
+            {
+                "connection_id": CONNECTION,
+                "left_account": LEFT_ACCOUNT,
+                "right_account": RIGHT_ACCOUNT,
+            }
+        ],
+        "reconciler.observations": [
+            {
+                "account_id": LEFT_ACCOUNT,
+                "record_id": record_id,
+                "missing_since": history.time if is_missing else None,
+            }
+            for record_id, is_missing in missing.items()
+        ],
+    }
+
+
+@pytest.mark.parametrize("is_missing", [True, False])
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_a_link_waits_in_vain_where_nothing_shows_that_the_app_is_well(
+    is_missing, is_alone
+):
+    """Its only record is not known to an app that has no other (seeds 197, 1174)."""
+    history = History()
+    person = history.person()
+    record_id = history.enter(LEFT, person, email=history.value(Role.EMAIL, person))
+    if not is_alone:
+        other = history.person()
+        history.enter(LEFT, other, email=history.value(Role.EMAIL, other))
+    history.books[LEFT].delete(record_id)
+    rows = tables(history, **{record_id: is_missing}).__getitem__
+    link = {
+        "connection_id": CONNECTION,
+        "left_record_id": record_id,
+        "right_record_id": None,
+    }
+    books = {book.place: book for book in history.books.values()}
+    empty: set[AccountId] = limbo.empty_accounts(rows, books)
+    assert limbo.is_open(rows, link, empty=empty) is not (is_missing and is_alone)
+
+
+def test_an_empty_account_says_nothing_of_the_others():
+    """Once nobody was waited for as soon as one account was empty (seed 960)."""
+    history = History()
+    person = history.person()
+    history.enter(RIGHT, person, email=history.value(Role.EMAIL, person))
+    books = {book.place: book for book in history.books.values()}
+    found = limbo.empty_accounts(tables(history).__getitem__, books)
+    assert found == {LEFT_ACCOUNT}
