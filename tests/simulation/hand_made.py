@@ -45,9 +45,8 @@ class History:
         for side, app, more in zip(SIDES, "ab", (left, right), strict=True):
             ways = Ways(
                 app=AppId(f"sim_{app}"),
-                roles=ROLES,
                 is_shouting=side is Side.RIGHT,
-                **(more or {}),
+                **({"roles": ROLES} | (more or {})),
             )
             vendor = Vendor(ways, ledger=self.ledger, now=lambda: self.time)
             self.vendors[ways.app] = vendor

@@ -15,6 +15,8 @@ from tests.simulation.hand_made import CONNECTION, History
 from tests.simulation.invariants import convergence, losses, rest
 from tests.simulation.invariants.aftermath import Planned
 from tests.simulation.invariants.truth import Wrong
+from tests.simulation.ledger import Cause as Why
+from tests.simulation.ledger import Who
 from tests.simulation.vendors.forms import Forms
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
@@ -289,6 +291,43 @@ def test_i3_a_cleared_value_that_came_back(is_entered_again):
     history.wait(5.0)
     history.write(RIGHT, right, job=value)
     assert (lost(history) == []) == is_entered_again
+
+
+@pytest.mark.parametrize("is_rewritten", [True, False])
+def test_i3_a_cleared_value_that_the_vendor_on_the_other_side_rewrote(is_rewritten):
+    """Both changed, and an empty value gives way (behaviour 33): so it came back."""
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, given=(value := history.value(Role.NAME_GIVEN, person)))
+    history.write(RIGHT, right, given=value)
+    history.wait(5_000.0)
+    history.edit(LEFT, left, given=None)
+    if is_rewritten:
+        fields = history.fields(RIGHT, given=value.upper())
+        history.books[RIGHT].edit(right, fields, cause=Why(who=Who.VENDOR))
+    history.wait(5.0)
+    history.write(LEFT, left, given=value)
+    assert (lost(history) == []) == is_rewritten
+
+
+def test_i3_a_part_of_a_name_is_kept_with_a_part_that_came_across_since():
+    history = History(right={"roles": (Role.EMAIL, Role.NAME_FULL, Role.JOB_TITLE)})
+    person = history.person()
+    given, mine = (history.value(Role.NAME_GIVEN, person) for _ in range(2))
+    families = [history.value(Role.NAME_FAMILY, person) for _ in range(3)]
+    left = history.enter(LEFT, person, given=given, family=families[0])
+    right = history.make(RIGHT, FULL=f"{given} {families[0]}")
+    history.link(left, right)
+    history.edit(RIGHT, right, FULL=f"{given} {families[1]}")
+    history.edit(LEFT, left, given=mine)
+    history.wait(1.0)
+    history.write(RIGHT, right, FULL=f"{mine} {families[1]}")
+    history.edit(LEFT, left, family=families[2])
+    history.wait(1.0)
+    history.write(RIGHT, right, FULL=f"{mine} {families[2]}")
+    assert len(lost(history)) == 1
+    history.lose(RIGHT, FULL=f"{mine} {families[1]}")
+    assert lost(history) == []
 
 
 def test_i3_a_name_whose_other_part_was_edited_is_kept():

@@ -62,6 +62,32 @@ def test_i3b_a_value_that_the_other_side_never_had():
     assert history.broken() == {"I3b"}
 
 
+@pytest.mark.parametrize(("read_s_ago", "is_fine"), [(3.0, True), (0.5, False)])
+def test_i3b_a_value_that_a_whole_write_puts_back(read_s_ago, is_fine):
+    """The other side never had it; we read it with the rest before a user's edit."""
+    history = History()
+    person, left, right = history.pair()
+    mine, newer = (history.value(Role.JOB_TITLE, person) for _ in range(2))
+    history.edit(RIGHT, right, job=mine)
+    history.wait(5.0)
+    history.edit(RIGHT, right, job=newer)
+    history.wait(1.0)
+    given = history.value(Role.NAME_GIVEN, person)
+    history.edit(LEFT, left, given=given)
+    history.write(RIGHT, right, read_s_ago=read_s_ago, given=given, job=mine)
+    assert (history.wrongs == []) == is_fine
+
+
+def test_i3b_a_value_that_was_not_there_is_not_put_back():
+    history = History()
+    person, _, right = history.pair()
+    history.edit(RIGHT, right, job=history.value(Role.JOB_TITLE, person))
+    other = history.value(Role.JOB_TITLE, person)
+    history.wait(1.0)
+    history.write(RIGHT, right, read_s_ago=3.0, job=other)
+    assert history.broken() == {"I3b"}
+
+
 def test_i3b_an_older_value_that_comes_back():
     history = History()
     person, left, right = history.pair()

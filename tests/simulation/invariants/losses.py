@@ -6,7 +6,7 @@ overwritten there by somebody who could see it, or is in the record of what gave
 
 from collections.abc import Iterator
 
-from proto.fields import Role
+from proto.fields import Role, Value
 from proto.reconciler import Side
 from services.reconciler.engine.model import Cause
 from tests.simulation.invariants.aftermath import Aftermath
@@ -96,14 +96,18 @@ def _first_overwriting(
     for entry in changes[1:]:
         if entry.who is Who.VENDOR:
             continue
-        if not _holds(edit, entry, name, role):
+        if not _holds(edit, entry.after.fields[name], name, role):
             return edit, entry
     return None
 
 
-def _holds(edit: Entry, write: Entry, name: str, role: Role) -> bool:
-    """Say whether what a user entered is still in what was written later."""
-    value, now = edit.after.fields[name], write.after.fields[name]
+def _holds(edit: Entry, now: Value, name: str, role: Role) -> bool:
+    """Say whether what a user entered is still in a later value.
+
+    Of a name only the part that was entered counts (behaviour 14): the rest may have
+    come from the other side in between.
+    """
+    value = edit.after.fields[name]
     if role in NAMES:
         entered = serials(value) - serials(edit.was(name))
         if entered or not value:
@@ -123,7 +127,7 @@ def _is_accounted_for(
         return True
     role = truth.ways(edit.place).role_of(name)
     if any(
-        name in loss.fields and same(role, loss.fields[name], value)
+        name in loss.fields and _holds(edit, loss.fields[name], name, role)
         for loss in after.losses
     ):
         return True
@@ -192,18 +196,27 @@ def _overwritten_by(edit: Entry, name: str, role: Role, after: Aftermath) -> set
 
 
 def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
-    """Say whether a cleared field got something that a user entered elsewhere.
+    """Say whether a cleared field got something that came up elsewhere.
 
-    An empty value gives way in a conflict, and nothing is kept of it.
+    An empty value gives way in a conflict (behaviour 33), and nothing is kept of it.
+    Nobody can tell what a vendor rewrote by itself from what a user entered.
     """
     role, value = truth.ways(edit.place).role_of(name), write.after.fields[name]
     return not same(role, value, edit.was(name)) or any(
-        entry.who is Who.USER and same(role, entry.after.fields[other], value)
+        _brings(entry, value, role=role, ways=truth.ways(key[0]))
         for key in truth.partners(edit.key)
         for entry in truth.ledger.of(key)
-        for other in [_name_of(role, truth.ways(key[0]))]
-        if other in entry.changed and entry.at > edit.at - SEEN_S
+        if entry.who is not Who.TANDEM and entry.at > edit.at - SEEN_S
     )
+
+
+def _brings(entry: Entry, value: Value, *, role: Role, ways: Ways) -> bool:
+    """Say whether an entry is why a record has a value, wherever its words stand."""
+    names = _names_of(role, ways) & set(entry.changed)
+    if role in NAMES:
+        held = {n for name in names for n in serials(entry.after.fields[name])}
+        return bool(held) and held <= serials(value)
+    return any(same(role, entry.after.fields[name], value) for name in names)
 
 
 def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
@@ -211,8 +224,7 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
     role = truth.ways(edit.place).role_of(name)
     for other in truth.partners(edit.key):
         ways = truth.ways(other[0])
-        roles = NAMES if role in NAMES else (role,)
-        names = {_name_of(each, ways) for each in roles}
+        names = _names_of(role, ways)
         arrived = False
         for entry in truth.ledger.of(other):
             is_change = bool(names & set(entry.changed))
@@ -224,6 +236,12 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
                     entry, edit, name, names=names, role=role, forms=ways.forms
                 )
     return False
+
+
+def _names_of(role: Role, ways: Ways) -> set[str]:
+    """Return the fields of a vendor that a role's value may be in."""
+    roles = NAMES if role in NAMES else (role,)
+    return {_name_of(each, ways) for each in roles}
 
 
 def _name_of(role: Role, ways: Ways) -> str:

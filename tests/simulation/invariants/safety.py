@@ -57,8 +57,12 @@ def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
                 yield Wrong("I3b", f"entered for somebody else: {where}")
             elif not _is_of(role, known.role):
                 yield Wrong("I3b", f"entered in another field: {where}")
-        if not _was_there(entry.key, role, value, truth=truth):
-            yield Wrong("I3b", f"the other side never had {where}")
+        if _was_there(entry.key, role, value, truth=truth):
+            continue
+        if _is_put_back(entry, name, truth):
+            truth.excuse("I3b put back by a whole write")
+            continue
+        yield Wrong("I3b", f"the other side never had {where}")
 
 
 def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
@@ -78,6 +82,8 @@ def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
     entered = [each for each in known if each.who is Who.USER]
     for earlier in ours(history):
         for name in set(entry.changed) & set(earlier.changed):
+            if _is_put_back(entry, name, truth):
+                continue
             now, was = (
                 {
                     role: _entered_at(serial, each.at, entered)
@@ -215,6 +221,20 @@ def _may_tighten(entry: Entry, truth: Truth) -> bool:
         for owned, _ in truth.ends_at(entry.place)
         for version in owned.versions
     )
+
+
+def _is_put_back(entry: Entry, name: str, truth: Truth) -> bool:
+    """Say whether a field is what it was when we read it, and somebody edited it since.
+
+    Where an app takes whole records alone, what we leave as it is goes with the rest
+    (hazards 39 and 40); I3 counts the edit between our read and our write.
+    """
+    if not is_overtaken(entry, name, truth):
+        return False
+    state = truth.holder(entry.key).at(entry.cause.read_at or 0.0)
+    role = truth.ways(entry.place).role_of(name)
+    asked = entry.cause.asked.get(name)
+    return state is not None and same(role, state.fields.get(name), asked)
 
 
 def _is_of(role: Role, entered: Role) -> bool:

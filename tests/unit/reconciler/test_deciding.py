@@ -109,8 +109,10 @@ def test_a_link_follows_a_merge_whether_or_not_the_other_record_was_seen():
 
 
 def test_whom_a_merge_leaves_is_matched_by_itself():
-    """Its one-sided link once went to the heir unmatched: on the side of a one-way
-    connection that is only read, it was held for an address that it had (seed 47).
+    """Its one-sided link once went to the heir unmatched (seed 47).
+
+    On the side of a one-way connection that is only read, it was held for an address
+    that it had.
     """
     alone = Link(link_id=LinkId("link_old"), left_id=RecordId("l1"), version=1)
     heirs = Link(
@@ -126,8 +128,10 @@ def test_whom_a_merge_leaves_is_matched_by_itself():
 
 
 def test_only_links_of_dirty_records_follow_merges():
-    """Whether the others' heirs are on links is not known: to bind one that is fails
-    in the database, again and again, and nothing else is planned (seed 198).
+    """Whether the others' heirs are on links is not known (seed 198).
+
+    To bind one that is fails in the database, again and again, and nothing else of
+    the connection is planned any more.
     """
     bond, rival = (
         Link(
