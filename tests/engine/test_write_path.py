@@ -77,6 +77,64 @@ def test_a_look_that_finds_the_write_confirms_it():
     assert pair.settle() == 0
 
 
+@pytest.mark.parametrize("is_create", [True, False])
+def test_a_look_that_finds_a_text_cut_short_does_not_cut_it_on_the_other_side(
+    is_create,
+):
+    """What it shows counted as an edit of what was meant (seeds 577, 824, 910)."""
+    long = "Head of research and of much else"
+    pair = edited()
+    if is_create:
+        pair = Pair(config(), {"email": "a@x.com", "first": "Ana"})
+    pair.edit(LEFT, job=long)
+    pair.normalise[RIGHT] = lambda fields: {
+        **fields,
+        "title": fields["title"] and fields["title"][:16],
+    }
+    intent = pair.plan().intent
+    pair.answer(intent, WriteOutcome.UNKNOWN)
+    record = pair.apply(intent)
+    folded = pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    assert folded.is_written
+    assert pair.settle() == 0
+    assert pair.left["job"] == long
+
+
+def test_a_look_that_finds_how_the_text_began_before_plans_again():
+    """A text was made longer, and the write of it came to nothing."""
+    pair = edited()
+    pair.settle()
+    pair.edit(LEFT, job="Engineer of much else")
+    intent = pair.plan().intent
+    pair.answer(intent, WriteOutcome.UNKNOWN)
+    record = pair.records[RIGHT]
+    pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    assert pair.settle() == 1
+    assert pair.right["title"] == "Engineer of much else"
+
+
+@pytest.mark.parametrize("winner", [LEFT, RIGHT])
+def test_another_winner_says_nothing_of_writes_that_were_decided_before(winner):
+    """The edit that gave way counted as one still to be carried (seed 743).
+
+    What the app made of the value that won went back in its stead, cut short.
+    """
+    pair = world.linked({"job": "Owner"}, {"title": "Owner"}, winner=winner)
+    sides = {LEFT: "job", RIGHT: "title"}
+    loser = RIGHT if winner is LEFT else LEFT
+    for side, field_id in sides.items():
+        pair.edit(side, **{field_id: f"The {side} one of many"})
+    pair.normalise[loser] = lambda fields: {
+        **fields,
+        sides[loser]: fields[sides[loser]][:12],
+    }
+    intent = pair.plan().intent
+    pair.config = config(winner=loser, version=2)
+    pair.answer(intent, WriteOutcome.WRITTEN, record=pair.apply(intent))
+    assert pair.settle() == 0
+    assert pair.records[winner].fields[sides[winner]] == f"The {winner} one of many"
+
+
 def test_a_look_that_finds_a_later_edit_does_not_take_it_for_the_write():
     pair = edited()
     intent = pair.plan().intent

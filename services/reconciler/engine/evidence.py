@@ -3,7 +3,7 @@
 from typing import Final
 
 from proto.connector import WriteKind
-from proto.fields import Role
+from proto.fields import FieldKind, Fields, Role
 from proto.ids import FieldId
 from proto.record import Memberships, Record
 from services.reconciler.engine import canon, consent, diff
@@ -35,9 +35,29 @@ def is_as_meant(
     record: Record,
     config: Config,
 ) -> bool:
-    """Say whether everything of a write reads as it was meant to."""
+    """Say whether everything of a write reads as it was meant to, or cut short."""
     same = _read_as_meant(link, intent, record=record, config=config)
+    same |= cut_short(intent, record=record, config=config).keys()
     return _is_besides(intent, record) and same == intent.fields.keys()
+
+
+def cut_short(intent: Intent, *, record: Record, config: Config) -> Fields:
+    """Return what an app shows of texts that it keeps the beginning of (hazard 55).
+
+    What was there before is no sign of that, however the new text begins.
+    """
+    by_id = config.side(intent.side).by_id
+    found: Fields = {}
+    for field_id, meant in intent.fields.items():
+        field, shown = by_id.get(field_id), record.fields.get(field_id)
+        if field is None or field.kind is not FieldKind.TEXT or not shown:
+            continue
+        form, was = canon.of(field.kind, shown), intent.seen.get(field_id)
+        whole = canon.of(field.kind, meant)
+        is_short = form != whole and whole.startswith(form)
+        if is_short and form and form != canon.of(field.kind, was):
+            found[field_id] = shown
+    return found
 
 
 def is_made(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:

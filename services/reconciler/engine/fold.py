@@ -17,24 +17,20 @@ from proto.ids import RecordId
 from proto.reconciler import LEFT, RIGHT, RecordState, Side
 from proto.record import Presence, Record
 from services.reconciler.engine import (
-    diff,
     evidence,
     learn,
-    lenses,
-    merge,
     model,
     patience,
+    pending,
     remember,
     setbacks,
 )
-from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import (
     Config,
     Folded,
     Hold,
     Intent,
     Link,
-    Pair,
     Reason,
     Shadow,
 )
@@ -130,8 +126,19 @@ def _written(
 def _confirmed_late(
     link: Link, intent: Intent, *, record: Record, config: Config, now: Instant
 ) -> Folded:
-    """Take what was meant as what is there: a later read may show edits already."""
-    told = dict(intent.fields)
+    """Take what was meant as what is there: a later read may show edits already.
+
+    But for what shows the beginning of a value only: the app keeps no more of it, and
+    as an edit that would cut the whole value on the other side (hazard 55).
+    """
+    cut = evidence.cut_short(intent, record=record, config=config)
+    if cut:
+        short = msgspec.structs.replace(
+            intent, fields={i: intent.fields[i] for i in cut}
+        )
+        fresh = learn.learned_from(short, record, config=config)
+        link = msgspec.structs.replace(link, learned=learn.remember(link, fresh))
+    told = {**intent.fields, **cut}
     if intent.kind is WriteKind.CREATE:
         told = {**dict.fromkeys(record.fields), **told}
     return _in_step(
@@ -163,7 +170,9 @@ def _in_step(
             continue
         seen = {i: intent.seen.get(i) for i in pair.end(side).ids}
         shown = {i: told.get(i, seen[i]) for i in seen}
-        target.update(_without_pending(link, intent, pair=pair, shown=shown))
+        target.update(
+            pending.kept_out(link, intent, pair=pair, shown=shown, config=config)
+        )
         source.update(
             (i, intent.source[i])
             for i in pair.end(model.other(side)).ids
@@ -188,47 +197,6 @@ def _in_step(
         retry_at=None,
     )
     return Folded(link=link, is_written=True)
-
-
-def _without_pending(
-    link: Link, intent: Intent, *, pair: Pair, shown: Fields
-) -> Fields:
-    """Keep the target's own edits that were not carried yet out of its shadow."""
-    if intent.kind is WriteKind.CREATE:
-        return shown
-    side = intent.side
-    is_left = side is LEFT
-    sides = Sides(
-        old_left=_values(link, LEFT),
-        old_right=_values(link, RIGHT),
-        left=intent.seen if is_left else intent.source,
-        right=intent.source if is_left else intent.seen,
-        forms=diff.forms_of(link.learned),
-    )
-    if not diff.is_known(pair, sides):
-        return shown
-    back = merge.residue(pair, side, sides=sides, merged=merge.merge(pair, sides))
-    if not back:
-        return shown
-    return lenses.put(
-        _with_room(pair, side),
-        side,
-        atoms=back,
-        onto=shown,
-        source=sides.now(model.other(side)),
-        forms=sides.forms,
-    )
-
-
-def _with_room(pair: Pair, side: Side) -> Pair:
-    """Return a mapping for a shadow, which may remember more than the app holds."""
-    fields = tuple(
-        msgspec.structs.replace(field, count_max=0) for field in pair.end(side).fields
-    )
-    end = msgspec.structs.replace(pair.end(side), fields=fields)
-    if side is LEFT:
-        return msgspec.structs.replace(pair, left=end)
-    return msgspec.structs.replace(pair, right=end)
 
 
 def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Folded:
