@@ -11,7 +11,7 @@ from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import Seen
 from tests.engine.strategies import left_edits, lefts, right_edits, rights
 from tests.engine.test_machine import NORMALISE
-from tests.engine.world import Pair, config, items
+from tests.engine.world import CARDS, NEWSLETTER, Pair, config, items
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 BOTH, TO_LEFT, TO_RIGHT = Direction.BOTH, Direction.TO_LEFT, Direction.TO_RIGHT
@@ -122,6 +122,23 @@ def test_what_was_written_over_is_apart_no_more():
     assert pair.link.apart == ()
     lose(pair, LEFT, company="Sol")
     assert drift_of(pair) == ("company",)
+
+
+def test_a_part_that_is_written_into_a_name_that_is_apart_makes_no_drift():
+    """Its place there is where other words stood (seed 77)."""
+    pair = Pair(
+        config(left=CARDS, right=NEWSLETTER, direction=TO_RIGHT, winner=RIGHT),
+        {"emails": items("a@x.com"), "fn": "Zoe Lopez"},
+        {"email": "a@x.com", "last": "Marin"},
+    )
+    pair.settle()
+    pair.edit(RIGHT, first="Neil")
+    assert pair.settle() == 0
+    pair.edit(LEFT, fn="Zoe Darc")
+    assert pair.settle() == 1
+    assert drift_of(pair) == ()
+    lose(pair, LEFT, fn="Zoe Moreau")
+    assert drift_of(pair) == ("name",)
 
 
 @pytest.mark.parametrize("then", DIRECTIONS)

@@ -6,11 +6,12 @@ remembers such differences until they are written over or gone.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
+from proto.fields import Fields
 from proto.reconciler import SIDES, Side
 from services.reconciler.engine import diff, lenses, merge, model
 from services.reconciler.engine.diff import Sides
@@ -21,19 +22,32 @@ _NOTHING: Final = Merged({}, {}, (), is_first=False)
 
 
 def after(
-    pair: Pair, sides: Sides, *, merged: Merged, known: Iterable[Apart]
+    pair: Pair,
+    sides: Sides,
+    *,
+    merged: Merged,
+    needed: Mapping[Side, Fields],
+    known: Iterable[Apart],
 ) -> Iterator[Apart]:
     """Yield in what a mapping stays apart once what was decided is written.
 
     New are differences of a side whose own edits were just seen and go nowhere. All
-    others were known before, or they are drift.
+    others were known before, or they are drift. A part that is written into a name
+    that is apart takes the place of other words than there, so that any may be new.
     """
     known = [each for each in known if each.mapping_id == pair.mapping.mapping_id]
     is_left_alone = _is_left_alone(pair, sides)
     if not known and not is_left_alone:
         return
+    is_name = pair.mapping.lens is Lens.NAME
+    if is_name and needed:
+        sides = sides._replace(
+            left={**sides.left, **needed.get(Side.LEFT, {})},
+            right={**sides.right, **needed.get(Side.RIGHT, {})},
+        )
+        merged = _NOTHING
     for each in _differences(pair, sides, written=merged):
-        if is_left_alone or each in known:
+        if is_left_alone or each in known or (is_name and needed):
             yield each
 
 

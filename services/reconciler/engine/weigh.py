@@ -59,7 +59,7 @@ def weigh(sides: Sides, config: Config, *, known: tuple[Apart, ...] = ()) -> Wei
             wants[side].append(Want(pair, merged, fields))
         if known or not pair.is_two_way:
             stays_apart[pair.mapping.mapping_id] = tuple(
-                apart.after(pair, sides, merged=merged, known=known)
+                apart.after(pair, sides, merged=merged, needed=needed, known=known)
             )
         if not needed:
             in_step.append(pair)
