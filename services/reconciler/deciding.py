@@ -63,10 +63,10 @@ class _Deciding:
             self._index(link)
 
     def run(self, new_intent: Callable[[], IntentId]) -> Decisions:
-        dirty = {(each.side, each.record_id) for each in self._batch.dirty}
+        shown = {(each.side, each.record_id) for each in self._batch.dirty}
         for link in self._batch.links:
             # Of the others it is not loaded who has what their records were made.
-            if not dirty.isdisjoint(batches.keys_of_link(link)):
+            if not shown.isdisjoint(batches.keys_of_link(link)):
                 self._follow_merge(link)
         for side in SIDES:
             self._bind_marked(side)
