@@ -43,14 +43,15 @@ async def list_accounts(command: ListAccounts, *, store: Store[AuthWork]) -> Acc
 async def remove_account(command: RemoveAccount, *, store: Store[AuthWork]) -> Done:
     """Forget an account and its credentials, and tell whoever may use it."""
     async with store.transaction() as work:
-        if not await work.remove_account(command.tenant_id, command.account_id):
+        told_at = await work.remove_account(command.tenant_id, command.account_id)
+        if told_at is None:
             raise _no_account()
         # A connection may have been made with it after the api saw that there is none.
         await work.send(
             AccountLost(
                 tenant_id=command.tenant_id,
                 account_id=command.account_id,
-                at=work.clock.now(),
+                at=told_at,
             )
         )
     return Done()

@@ -134,12 +134,13 @@ class Prover:
                 proved = msgspec.structs.replace(
                     proved, account_id=target.account_id, created_at=target.created_at
                 )
-            await work.connect_account(tenant_id, account=proved)
+            told_at = await work.connect_account(tenant_id, account=proved)
+            assert told_at is not None, "it was stored before it was proved"
             await work.send(
                 AccountConnected(
                     tenant_id=tenant_id,
                     account_id=proved.account_id,
-                    at=self._clock.now(),
+                    at=told_at,
                 )
             )
         return proved

@@ -13,6 +13,7 @@ from services.auth import checks
 from services.auth.vault import Sealed
 from services.chassis import queries
 from services.chassis.database import Row
+from services.chassis.queries import Query
 from services.chassis.store import Work
 
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
@@ -215,11 +216,14 @@ class AuthWork(Work):
         )
         return tuple(_account(row) for row in rows)
 
-    async def connect_account(self, tenant_id: TenantId, *, account: Account) -> None:
-        """Store who the app says a proved account is."""
-        await self.transaction.execute(
+    async def connect_account(
+        self, tenant_id: TenantId, *, account: Account
+    ) -> datetime.datetime | None:
+        """Store who the app says a proved account is; returns when it is told."""
+        return await self._told_at(
             Q["connect_account"](
                 tenant_id=tenant_id,
+                now=self.clock.now(),
                 account_id=account.account_id,
                 vendor_account_id=account.vendor_account_id,
                 display_name=account.display_name,
@@ -239,13 +243,14 @@ class AuthWork(Work):
             )
         )
 
-    async def lose_account(self, tenant_id: TenantId, account_id: AccountId) -> bool:
-        """Mark a connected account as lost; True the first time."""
-        return (
-            await self.transaction.execute(
-                Q["lose_account"](tenant_id=tenant_id, account_id=account_id)
+    async def lose_account(
+        self, tenant_id: TenantId, account_id: AccountId
+    ) -> datetime.datetime | None:
+        """Mark a connected account as lost; returns when it is told, once."""
+        return await self._told_at(
+            Q["lose_account"](
+                tenant_id=tenant_id, account_id=account_id, now=self.clock.now()
             )
-            > 0
         )
 
     async def drop_pending(self, tenant_id: TenantId, account_id: AccountId) -> None:
@@ -254,12 +259,20 @@ class AuthWork(Work):
             Q["drop_pending"](tenant_id=tenant_id, account_id=account_id)
         )
 
-    async def remove_account(self, tenant_id: TenantId, account_id: AccountId) -> bool:
-        """Forget an account; False if there is none."""
-        row = await self.transaction.fetch_row(
-            Q["remove_account"](tenant_id=tenant_id, account_id=account_id)
+    async def remove_account(
+        self, tenant_id: TenantId, account_id: AccountId
+    ) -> datetime.datetime | None:
+        """Forget an account; returns when it is told, None if there is none."""
+        return await self._told_at(
+            Q["remove_account"](
+                tenant_id=tenant_id, account_id=account_id, now=self.clock.now()
+            )
         )
-        return row is not None
+
+    async def _told_at(self, query: Query) -> datetime.datetime | None:
+        """Return when a change is told, later than what was told before."""
+        row = await self.transaction.fetch_row(query)
+        return None if row is None else row["told_at"]
 
     async def put_credential(
         self, tenant_id: TenantId, account_id: AccountId, *, credential: Credential

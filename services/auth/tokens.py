@@ -339,12 +339,11 @@ class Tokens:
 
     async def _tell_lost(self, work: AuthWork, key: Key, *, reason: str) -> None:
         tenant_id, account_id = key
-        if await work.lose_account(*key):
+        told_at = await work.lose_account(*key)
+        if told_at is not None:
             log.warning("account_lost", account_id=account_id, reason=reason)
             await work.send(
-                AccountLost(
-                    tenant_id=tenant_id, account_id=account_id, at=self._clock.now()
-                )
+                AccountLost(tenant_id=tenant_id, account_id=account_id, at=told_at)
             )
 
     def _in_seconds(self, seconds: float) -> datetime.datetime:

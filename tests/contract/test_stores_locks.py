@@ -297,6 +297,33 @@ async def test_a_credential_that_is_changed_once_does_not_keep_its_account(auths
     assert await bob.goes_on()
 
 
+async def test_what_became_of_an_account_is_told_in_order_by_any_clock(auths):
+    """The newest word is believed, and the clocks of replicas differ (seed 1184).
+
+    An account that was authorised again stayed lost to everybody else.
+    """
+    ann, bob = auths
+    await add_accounts(ann)
+    await ann.does(lambda w: w.connect_account(TENANT, account=account(ACCOUNT)))
+    ann.clock.passed_s += 30
+    lost_at = await ann.does(lambda w: w.lose_account(TENANT, ACCOUNT))
+    assert await ann.does(lambda w: w.lose_account(TENANT, ACCOUNT)) is None
+    await ann.commits()
+    found_at = await bob.does(
+        lambda w: w.connect_account(TENANT, account=account(ACCOUNT))
+    )
+    gone_at = await bob.does(lambda w: w.remove_account(TENANT, ACCOUNT))
+    assert lost_at < found_at < gone_at
+    await bob.commits()
+    await ann.does(lambda w: w.add_account(TENANT, account=account(ACCOUNT)))
+    ann.clock.passed_s += 30
+    now = ann.clock.now()
+    told_at = await ann.does(
+        lambda w: w.connect_account(TENANT, account=account(ACCOUNT))
+    )
+    assert told_at == now
+
+
 def put_authorisation(work):
     pending = PendingAuthorisation(
         app=REF.app,

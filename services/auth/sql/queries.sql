@@ -121,16 +121,19 @@ ORDER BY account_id
 LIMIT $limit::bigint;
 
 -- name: connect_account
--- The account is proved: this is who the app says it is.
+-- The account is proved: this is who the app says it is. Told at a time after the word
+-- before, however the clocks of replicas differ: the newest word is believed.
 UPDATE auth.accounts
 SET
     state = 'connected',
+    told_at = greatest($now::timestamptz, told_at + interval '1 millisecond'),
     vendor_account_id = $vendor_account_id,
     display_name = $display_name,
     base_url = $base_url,
     origin = $origin,
     scopes = $scopes
-WHERE tenant_id = $tenant_id AND account_id = $account_id;
+WHERE tenant_id = $tenant_id AND account_id = $account_id
+RETURNING told_at;
 
 -- name: put_scopes
 -- What the app grants by now; written only where that has changed.
@@ -139,10 +142,14 @@ SET scopes = $scopes
 WHERE tenant_id = $tenant_id AND account_id = $account_id AND scopes <> $scopes;
 
 -- name: lose_account
--- The app refuses the account's credentials; one row the first time.
+-- The app refuses the account's credentials; one row the first time, with when that is
+-- told: after the word before.
 UPDATE auth.accounts
-SET state = 'lost'
-WHERE tenant_id = $tenant_id AND account_id = $account_id AND state = 'connected';
+SET
+    state = 'lost',
+    told_at = greatest($now::timestamptz, told_at + interval '1 millisecond')
+WHERE tenant_id = $tenant_id AND account_id = $account_id AND state = 'connected'
+RETURNING told_at;
 
 -- name: drop_pending
 -- Forgets an account that could not be proved; one that was proved stays.
@@ -150,10 +157,10 @@ DELETE FROM auth.accounts
 WHERE tenant_id = $tenant_id AND account_id = $account_id AND state = 'pending';
 
 -- name: remove_account
--- Forgets an account with its credentials.
+-- Forgets an account with its credentials; one row with when that is told.
 DELETE FROM auth.accounts
 WHERE tenant_id = $tenant_id AND account_id = $account_id
-RETURNING account_id;
+RETURNING greatest($now::timestamptz, told_at + interval '1 millisecond') AS told_at;
 
 -- name: put_credential
 -- Stores an account's credential, or replaces it and whatever was under way with it.

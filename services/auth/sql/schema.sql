@@ -42,6 +42,7 @@ CREATE TABLE auth.accounts (
     origin             text NOT NULL DEFAULT '',
     scopes             text[] NOT NULL DEFAULT '{}',
     created_at         timestamptz NOT NULL,
+    told_at            timestamptz,
     PRIMARY KEY (tenant_id, account_id)
 );
 

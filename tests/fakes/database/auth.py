@@ -164,13 +164,15 @@ async def connect_account(
     base_url: str,
     origin: str,
     scopes: list[str],
-) -> int:
-    return len(
+    now: datetime.datetime,
+) -> list[Row]:
+    return _when_told(
         await session.update(
             "accounts",
             [session.get("accounts", tenant_id, account_id)],
-            lambda _: {
+            lambda row: {
                 "state": "connected",
+                "told_at": _after_the_word_before(row, now),
                 "vendor_account_id": vendor_account_id,
                 "display_name": display_name,
                 "base_url": base_url,
@@ -194,12 +196,17 @@ async def put_scopes(
     )
 
 
-async def lose_account(session: Session, *, tenant_id: str, account_id: str) -> int:
-    return len(
+async def lose_account(
+    session: Session, *, tenant_id: str, account_id: str, now: datetime.datetime
+) -> list[Row]:
+    return _when_told(
         await session.update(
             "accounts",
             [session.get("accounts", tenant_id, account_id)],
-            lambda _: {"state": "lost"},
+            lambda row: {
+                "state": "lost",
+                "told_at": _after_the_word_before(row, now),
+            },
             where=lambda row: row["state"] == "connected",
         )
     )
@@ -215,11 +222,22 @@ async def drop_pending(session: Session, *, tenant_id: str, account_id: str) -> 
 
 
 async def remove_account(
-    session: Session, *, tenant_id: str, account_id: str
+    session: Session, *, tenant_id: str, account_id: str, now: datetime.datetime
 ) -> list[Row]:
     wanted = [session.get("accounts", tenant_id, account_id)]
     removed = await _delete_accounts(session, wanted)
-    return [{"account_id": row["account_id"]} for row in removed]
+    return [{"told_at": _after_the_word_before(row, now)} for row in removed]
+
+
+def _after_the_word_before(row: Row, now: datetime.datetime) -> datetime.datetime:
+    told_at: datetime.datetime | None = row["told_at"]
+    if told_at is None:
+        return now
+    return max(now, told_at + datetime.timedelta(milliseconds=1))
+
+
+def _when_told(changed: list[Row]) -> list[Row]:
+    return [{"told_at": row["told_at"]} for row in changed]
 
 
 async def _delete_accounts(

@@ -95,7 +95,7 @@ AUTH: Final = {
     "accounts": Shape(
         columns=_columns(
             "tenant_id account_id app state vendor_account_id display_name base_url"
-            " origin scopes created_at"
+            " origin scopes created_at told_at"
         ),
         key=("tenant_id", "account_id"),
         defaults={
