@@ -18,7 +18,7 @@ from proto.reconciler import Side
 from services.chassis.store import Work
 from services.reconciler import following
 from services.reconciler.errors import Overtaken
-from services.reconciler.store import observations, queue, sweeps
+from services.reconciler.store import asking, observations, queue, sweeps
 from services.reconciler.store.connections import Scanned, StoredConnection
 
 log = structlog.get_logger()
@@ -33,10 +33,17 @@ COMPARED: Final = Counter(
 
 async def begin(work: Work, *, before: datetime.datetime) -> StoredConnection | None:
     """Have both accounts of one live connection scanned; None if none is due."""
-    now = work.clock.now()
-    connection = await sweeps.claim(work.transaction, now=now, before=before)
+    connection = await sweeps.claim(
+        work.transaction, now=work.clock.now(), before=before
+    )
     if connection is None:
         return None
+    now = await asking.for_scans(
+        work.transaction,
+        connection.account_ids,
+        tenant_id=connection.tenant_id,
+        now=work.clock.now(),
+    )
     scans = {
         account_id: work.identifiers.new(ScanId)
         for account_id in connection.account_ids
@@ -49,6 +56,7 @@ async def begin(work: Work, *, before: datetime.datetime) -> StoredConnection | 
         connection,
         left_scan=scans[connection.left.account_id],
         right_scan=scans[connection.right.account_id],
+        asked_at=now,
     )
     await work.send(
         *(

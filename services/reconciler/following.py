@@ -11,7 +11,7 @@ from proto.errors import ErrorCode
 from proto.ids import AccountId, AppId, ScanId
 from proto.reconciler import ConnectionChanged, ConnectionState, Side
 from services.chassis.store import Work
-from services.reconciler.store import connections, observations
+from services.reconciler.store import asking, connections, observations
 from services.reconciler.store.connections import StoredConnection
 
 log = structlog.get_logger()
@@ -37,7 +37,12 @@ async def scan(work: Work, connection: StoredConnection) -> ConnectionState:
     if lost:
         await need_attention(work, connection, lost=lost)
         return ConnectionState.NEEDS_ATTENTION
-    now = work.clock.now()
+    now = await asking.for_scans(
+        work.transaction,
+        connection.account_ids,
+        tenant_id=connection.tenant_id,
+        now=work.clock.now(),
+    )
     scan_ids = {
         account_id: work.identifiers.new(ScanId)
         for account_id in connection.account_ids
@@ -98,19 +103,24 @@ async def unfollow(work: Work, connection: StoredConnection) -> None:
         tenant_id=connection.tenant_id,
         account_ids=connection.account_ids,
     )
-    await work.send(
-        *(
+    for account_id, app in apps.items():
+        if account_id in needed:
+            continue
+        asked_at = await asking.for_rest(
+            work.transaction,
+            account_id,
+            tenant_id=connection.tenant_id,
+            now=work.clock.now(),
+        )
+        await work.send(
             FollowAccount(
                 tenant_id=connection.tenant_id,
                 account_id=account_id,
                 app=app,
                 is_wanted=False,
-                asked_at=work.clock.now(),
+                asked_at=asked_at,
             )
-            for account_id, app in apps.items()
-            if account_id not in needed
         )
-    )
 
 
 async def read_now(work: Work, connection: StoredConnection) -> None:

@@ -26,7 +26,7 @@ from services.reconciler.config import Config
 from services.reconciler.engine import evidence, model, newcomers
 from services.reconciler.engine.model import Seen
 from services.reconciler.readbacks import Answer
-from services.reconciler.store import arrivals, observations
+from services.reconciler.store import arrivals, asking, observations
 from services.reconciler.store.arrivals import LastScans
 from services.reconciler.store.connections import StoredConnection
 
@@ -174,8 +174,13 @@ def _is_to_scan(scans: LastScans, *, settled_at: Instant, now: Instant) -> bool:
 async def _scan(
     work: Work, message: ContactsWritten, *, connection: StoredConnection
 ) -> None:
-    now, account_id = work.clock.now(), message.account_id
-    scan_id = work.identifiers.new(ScanId)
+    account_id, scan_id = message.account_id, work.identifiers.new(ScanId)
+    now = await asking.for_scans(
+        work.transaction,
+        (account_id,),
+        tenant_id=message.tenant_id,
+        now=work.clock.now(),
+    )
     await observations.add_scans(
         work.transaction, {account_id: scan_id}, tenant_id=message.tenant_id, now=now
     )

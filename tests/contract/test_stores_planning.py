@@ -11,6 +11,7 @@ from services.reconciler import comparing, guarding, verifying
 from services.reconciler.engine.model import Link, Reason, Seen
 from services.reconciler.errors import Overtaken
 from services.reconciler.store import (
+    asking,
     claims,
     connections,
     guards,
@@ -70,7 +71,9 @@ async def store(work):
     await connections.begin_syncing(
         transaction, tenant_id=TENANT, connection_ids=[CONNECTION], now=START
     )
-    await sweeps.wait_for(transaction, made, left_scan=left, right_scan=right)
+    await sweeps.wait_for(
+        transaction, made, left_scan=left, right_scan=right, asked_at=START
+    )
     await sweeps.note_scan(
         transaction,
         tenant_id=TENANT,
@@ -255,7 +258,7 @@ async def test_of_two_scans_that_end_at_once_the_later_begins_the_comparison(bot
     left, right = SCANS[:2]
     await ann.does(
         lambda w: sweeps.wait_for(
-            w.transaction, known, left_scan=left, right_scan=right
+            w.transaction, known, left_scan=left, right_scan=right, asked_at=START
         )
     )
     await ann.commits()
@@ -308,7 +311,7 @@ async def test_a_comparison_is_served_by_a_scan_that_another_asked_for_later(bot
     await ann.does(lambda w: sweeps.claim(w.transaction, now=LATER, before=START))
     await ann.does(
         lambda w: sweeps.wait_for(
-            w.transaction, known, left_scan=left, right_scan=right
+            w.transaction, known, left_scan=left, right_scan=right, asked_at=LATER
         )
     )
     await ann.commits()
@@ -319,3 +322,51 @@ async def test_a_comparison_is_served_by_a_scan_that_another_asked_for_later(bot
     assert await bob.does(scanned(Side.LEFT, others, begun_at=LATER)) == {CONNECTION}
     (marked,) = await bob.does(load(known))
     assert marked.is_check
+
+
+async def test_each_scan_is_asked_for_later_than_the_last_by_any_clock(both):
+    """The connector heeds the newest word, and a replica's clock may be behind.
+
+    What it asked for was never scanned: its connection stayed scanning for ever.
+    """
+    ann, bob = both
+    await bob.does(ask(START + datetime.timedelta(seconds=30)))
+    at = {"tenant_id": TENANT, "now": START}
+    await bob.commits()
+    first = START + datetime.timedelta(seconds=30)
+    rest = await ann.does(lambda w: asking.for_rest(w.transaction, ENDS[0], **at))
+    again = await ann.does(lambda w: asking.for_scans(w.transaction, ENDS, **at))
+    assert first < rest < again
+    assert (
+        await ann.does(lambda w: asking.for_scans(w.transaction, [ENDS[1]], **at))
+        == START
+    ), "nobody has asked for the other account"
+    late = {**at, "now": LATER}
+    assert (
+        await ann.does(lambda w: asking.for_scans(w.transaction, ENDS, **late)) == LATER
+    )
+
+
+def ask(now):
+    return lambda work: observations.add_scans(
+        work.transaction, {ENDS[0]: SCANS[0]}, tenant_id=TENANT, now=now
+    )
+
+
+async def test_a_comparison_begins_by_the_time_that_its_scans_are_asked_for(both):
+    ann, _ = both
+    claimed = await ann.does(claim)
+    await ann.does(
+        lambda w: claims.release(
+            w.transaction, claimed, state=ConnectionState.LIVE, due_at=None
+        )
+    )
+    ahead = START + datetime.timedelta(hours=2)
+    await ann.does(ask(ahead))
+    begun = await ann.does(lambda w: comparing.begin(w, before=START))
+    assert begun.connection_id == CONNECTION
+    just_before = ahead + datetime.timedelta(milliseconds=1)
+    for side in (Side.LEFT, Side.RIGHT):
+        assert await ann.does(scanned(side, SCANS[2], begun_at=just_before)) == set(), (
+            "it was asked for before"
+        )

@@ -619,6 +619,12 @@ SELECT $tenant_id, $account_id, had.email, had.record_id
 FROM unnest($owners::text[], $emails::text[]) AS had (record_id, email)
 ON CONFLICT (account_id, email, record_id, tenant_id) DO NOTHING;
 
+-- name: last_asked
+-- When any of the given accounts was last asked for a scan.
+SELECT max(asked_at) AS asked_at
+FROM reconciler.scans
+WHERE tenant_id = $tenant_id AND account_id = ANY ($account_ids::text[]);
+
 -- name: add_scans
 -- Scans that are asked for, by our own clock: the connector's may differ.
 INSERT INTO reconciler.scans (tenant_id, account_id, scan_id, parts_seen, asked_at)
@@ -1158,9 +1164,10 @@ RETURNING
     updated_left, updated_right;
 
 -- name: await_sweep
--- Note the scans that a full comparison waits for.
+-- Note the scans that a full comparison waits for, and when they were asked for.
 UPDATE reconciler.connections
 SET
+    sweep_asked_at = $asked_at,
     left_sweep = $left_scan,
     right_sweep = $right_scan
 WHERE tenant_id = $tenant_id

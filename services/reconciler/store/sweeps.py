@@ -26,6 +26,7 @@ async def wait_for(
     *,
     left_scan: ScanId,
     right_scan: ScanId,
+    asked_at: datetime.datetime,
 ) -> None:
     """Note the scans that a comparison waits for."""
     await transaction.execute(
@@ -34,6 +35,7 @@ async def wait_for(
             connection_id=connection.connection_id,
             left_scan=left_scan,
             right_scan=right_scan,
+            asked_at=asked_at,
         )
     )
 

@@ -144,6 +144,7 @@ class CarePlayer(RecordsPlayer):
             self.connection(),
             left_scan=self.one(SCANS),
             right_scan=self.one(SCANS),
+            asked_at=self.time(),
         )
 
     @act(weight=3, group="sweeps")

@@ -10,6 +10,7 @@ from services.chassis.store import Work
 from services.reconciler.engine.model import Intent, Link, Reason, Seen
 from services.reconciler.store import (
     arrivals,
+    asking,
     connections,
     intents,
     links,
@@ -112,7 +113,11 @@ class RecordsPlayer(ChassisPlayer):
                     work.transaction, made, state=ConnectionState.LIVE
                 )
                 await sweeps.wait_for(
-                    work.transaction, made, left_scan=SCANS[0], right_scan=SCANS[1]
+                    work.transaction,
+                    made,
+                    left_scan=SCANS[0],
+                    right_scan=SCANS[1],
+                    asked_at=self.clock.now(),
                 )
             await self._store_contacts(work, made)
 
@@ -224,6 +229,13 @@ class RecordsPlayer(ChassisPlayer):
             {self.account(): self.one(SCANS)},
             tenant_id=TENANT,
             now=self.clock.now(),
+        )
+
+    @act(is_narrow=True)
+    async def last_asked(self, work: Work) -> object:
+        asked = self.some(ENDS)
+        return await asking.for_scans(
+            work.transaction, asked, tenant_id=TENANT, now=self.clock.now()
         )
 
     @act(weight=4, is_narrow=True)

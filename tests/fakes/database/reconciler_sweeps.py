@@ -44,14 +44,32 @@ async def await_sweep(
     connection_id: str,
     left_scan: str,
     right_scan: str,
+    asked_at: datetime.datetime,
 ) -> int:
     return len(
         await session.update(
             "connections",
             [session.get("connections", connection_id, tenant_id)],
-            lambda _: {"left_sweep": left_scan, "right_sweep": right_scan},
+            lambda _: {
+                "sweep_asked_at": asked_at,
+                "left_sweep": left_scan,
+                "right_sweep": right_scan,
+            },
         )
     )
+
+
+async def last_asked(
+    session: Session, *, tenant_id: str, account_ids: list[str]
+) -> list[Row]:
+    asked = [
+        row["asked_at"]
+        for row in session.scan("scans")
+        if row["tenant_id"] == tenant_id
+        and row["account_id"] in account_ids
+        and row["asked_at"] is not None
+    ]
+    return [{"asked_at": max(asked, default=None)}]
 
 
 async def find_swept(
