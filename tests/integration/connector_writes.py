@@ -29,10 +29,9 @@ def update(
         world,
         number,
         WriteKind.UPDATE,
-        record_id=RecordId(f"r{number:05}"),
         seen={NAME: seen},
         fields={NAME: name},
-        **values,
+        **{"record_id": RecordId(f"r{number:05}"), **values},
     )
 
 

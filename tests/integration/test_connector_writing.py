@@ -58,6 +58,27 @@ async def test_a_target_that_moved_is_told_and_not_written(world):
     assert world.vendor.made("PUT") == []
 
 
+async def test_two_writes_to_one_record_are_carried_out_one_after_the_other(world):
+    """Two connections of an account came to the same record at once (seed 484).
+
+    Each read it before the other wrote: of whole writes the second took back the first.
+    """
+    world.vendor.add(2)
+    found = await carried_out(
+        world,
+        update(world, 1, seen="P1", name="Ada"),
+        update(world, 2, seen="P1", name="Bob", record_id=RecordId("r00001")),
+        update(world, 3, seen="P2", name="Cyd", record_id=RecordId("r00002")),
+    )
+    assert [found[f"int_{number}"].outcome for number in (1, 2, 3)] == [
+        WriteOutcome.WRITTEN,
+        WriteOutcome.CHANGED,
+        WriteOutcome.WRITTEN,
+    ]
+    assert found["int_2"].record.fields[NAME] == "Ada"
+    assert world.vendor.contacts["r00001"].name == "Ada"
+
+
 async def test_a_record_that_moves_between_reading_and_writing_is_told(database):
     async with (
         Vendor().listening() as vendor,
