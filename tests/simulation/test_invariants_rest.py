@@ -296,14 +296,18 @@ def test_i3_a_cleared_value_that_came_back(is_entered_again):
 @pytest.mark.parametrize("is_rewritten", [True, False])
 def test_i3_a_cleared_value_that_the_vendor_on_the_other_side_rewrote(is_rewritten):
     """Both changed, and an empty value gives way (behaviour 33): so it came back."""
-    history = History()
-    person, left, right = history.pair()
-    history.edit(LEFT, left, given=(value := history.value(Role.NAME_GIVEN, person)))
-    history.write(RIGHT, right, given=value)
+    history = History(right={"roles": (Role.EMAIL, Role.NAME_FULL, Role.JOB_TITLE)})
+    person = history.person()
+    value, family = (
+        history.value(role, person) for role in (Role.NAME_GIVEN, Role.NAME_FAMILY)
+    )
+    left = history.enter(LEFT, person, given=value, family=family)
+    right = history.make(RIGHT, FULL=f"{value} {family}")
+    history.link(left, right)
     history.wait(5_000.0)
     history.edit(LEFT, left, given=None)
     if is_rewritten:
-        fields = history.fields(RIGHT, given=value.upper())
+        fields = history.fields(RIGHT, FULL=f"{value.upper()} {family}")
         history.books[RIGHT].edit(right, fields, cause=Why(who=Who.VENDOR))
     history.wait(5.0)
     history.write(LEFT, left, given=value)

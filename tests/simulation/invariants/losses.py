@@ -215,7 +215,7 @@ def _brings(entry: Entry, value: Value, *, role: Role, ways: Ways) -> bool:
     names = _names_of(role, ways) & set(entry.changed)
     if role in NAMES:
         held = {n for name in names for n in serials(entry.after.fields[name])}
-        return bool(held) and held <= serials(value)
+        return bool(serials(value)) and serials(value) <= held
     return any(same(role, entry.after.fields[name], value) for name in names)
 
 
