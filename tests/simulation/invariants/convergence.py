@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from proto.fields import Role
 from proto.reconciler import Direction, MappingView, RecordState, Side
-from tests.simulation.invariants import scope
+from tests.simulation.invariants import oscillation, scope
 from tests.simulation.invariants.aftermath import Aftermath, Held
 from tests.simulation.invariants.scope import Scope
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
@@ -22,7 +22,6 @@ SIDES: Final = (Side.LEFT, Side.RIGHT)
 UNSURE: Final = "outcome_unknown"
 SET_APART: Final = ("mass_change", "id_reused")
 """Reasons for which a whole link waits for a person."""
-RETURNS_MIN: Final = 3
 
 
 class Pair(NamedTuple):
@@ -126,6 +125,8 @@ def _both_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
             is_excused = True
         elif not _is_only_read(pair, view, truth):
             yield Wrong("I1", f"{text}: {pair}")
+    keys = (pair.left, pair.right)
+    is_excused |= oscillation.is_respelled(pair.owned, keys, pair.link.held, truth)
     if state != RecordState.IN_SYNC and not is_excused:
         yield Wrong("I1", f"in step, and said not to be: {pair}")
 
@@ -261,8 +262,9 @@ def _was_cleared(
 
 def _is_borne_out(pair: Pair, mapping_id: str, reason: str, truth: Truth) -> bool:
     """Say whether the records show why a mapping is not in step."""
-    if reason == "oscillates":
-        return _has_oscillated(pair, mapping_id, truth)
+    if reason == oscillation.REASON:
+        keys = (pair.left, pair.right)
+        return oscillation.is_borne_out(pair.owned, keys, mapping_id, truth)
     if reason in ("too_long", "value_refused"):
         return any(_is_too_long(pair, side, truth) for side in SIDES)
     if reason == "already_exists":
@@ -298,21 +300,6 @@ def _states(pair: Pair, truth: Truth) -> dict[Side, State]:
         for side in SIDES
         if (key := pair.key(side)) is not None
     }
-
-
-def _has_oscillated(pair: Pair, mapping_id: str, truth: Truth) -> bool:
-    """Say whether we wrote a field of one of the records again and again."""
-    views = {each.mapping_id: each for each in pair.owned.now.mappings}
-    view = views[mapping_id]
-    return any(
-        sum(
-            entry.who is Who.TANDEM and bool(set(names) & set(entry.changed))
-            for entry in truth.ledger.of(key)
-        )
-        >= RETURNS_MIN
-        for key, names in ((pair.left, view.left), (pair.right, view.right))
-        if key is not None
-    )
 
 
 def _is_too_long(pair: Pair, side: Side, truth: Truth) -> bool:

@@ -1,0 +1,56 @@
+"""Whether a field really went to and fro, so that it may be held (hazard 54)."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from proto.reconciler import MappingView
+from tests.simulation.invariants.truth import Owned, Truth
+from tests.simulation.ledger import Key, Who
+
+REASON: Final = "oscillates"
+RETURNS_MIN: Final = 3
+
+Keys = tuple[Key | None, Key | None]
+"""The records of a link, the left one first."""
+
+
+def is_borne_out(owned: Owned, keys: Keys, mapping_id: str, truth: Truth) -> bool:
+    """Say whether we wrote a field of one of the records again and again."""
+    views = {each.mapping_id: each for each in owned.now.mappings}
+    return any(
+        sum(
+            entry.who is Who.TANDEM and bool(set(names) & set(entry.changed))
+            for entry in truth.ledger.of(key)
+        )
+        >= RETURNS_MIN
+        for key, names in _ends(keys, views[mapping_id])
+    )
+
+
+def is_respelled(
+    owned: Owned, keys: Keys, held: Iterable[tuple[str, str]], truth: Truth
+) -> bool:
+    """Say whether what is held differs in its spelling alone.
+
+    To a person it is the same, such as with other spaces, but each spelling was an edit
+    that somebody made or an app, and that went across (hazards 53 and 54).
+    """
+    views = {each.mapping_id: each for each in owned.now.mappings}
+    return any(
+        reason == REASON
+        and is_borne_out(owned, keys, mapping_id, truth)
+        and len(set(_spellings(keys, views[mapping_id], truth))) > 1
+        for mapping_id, reason in held
+    )
+
+
+def _spellings(keys: Keys, view: MappingView, truth: Truth) -> Iterator[str]:
+    for key, names in _ends(keys, view):
+        fields = truth.holder(key).now.fields
+        yield " ".join(str(fields[name]) for name in names if fields.get(name))
+
+
+def _ends(keys: Keys, view: MappingView) -> Iterator[tuple[Key, tuple[str, ...]]]:
+    for key, names in zip(keys, (view.left, view.right), strict=True):
+        if key is not None:
+            yield key, names
