@@ -9,10 +9,9 @@ import msgspec
 
 from proto.auth import Account, AccountState, CredentialKind
 from proto.ids import AccountId, AppId, TenantId
-from services.auth import checks
+from services.auth import checks, rows
 from services.auth.vault import Sealed
 from services.chassis import queries
-from services.chassis.database import Row
 from services.chassis.queries import Query
 from services.chassis.store import Work
 
@@ -101,7 +100,7 @@ class AuthWork(Work):
                 token_url=client.token_url,
                 api_url=client.api_url,
                 now=self.clock.now(),
-                **_columns(client.client_secret),
+                **rows.columns(client.client_secret),
             )
         )
 
@@ -114,7 +113,7 @@ class AuthWork(Work):
             return None
         return AppClient(
             client_id=row["client_id"],
-            client_secret=_sealed(row),
+            client_secret=rows.sealed(row),
             authorise_url=row["authorise_url"],
             token_url=row["token_url"],
             api_url=row["api_url"],
@@ -133,7 +132,7 @@ class AuthWork(Work):
                 browser_hash=pending.browser_hash,
                 redirect_uri=pending.redirect_uri,
                 expires_at=pending.expires_at,
-                **_columns(pending.verifier),
+                **rows.columns(pending.verifier),
             )
         )
 
@@ -151,7 +150,7 @@ class AuthWork(Work):
             account_id=row["account_id"],
             browser_hash=row["browser_hash"],
             redirect_uri=row["redirect_uri"],
-            verifier=_sealed(row),
+            verifier=rows.sealed(row),
             expires_at=row["expires_at"],
         )
 
@@ -182,7 +181,7 @@ class AuthWork(Work):
         row = await self.transaction.fetch_row(
             Q["get_account"](tenant_id=tenant_id, account_id=account_id)
         )
-        return None if row is None else _account(row)
+        return None if row is None else rows.account(row)
 
     async def pinned_account(
         self, tenant_id: TenantId, *, like: Account
@@ -196,7 +195,7 @@ class AuthWork(Work):
                 vendor_account_id=like.vendor_account_id,
             )
         )
-        return None if row is None else _account(row)
+        return None if row is None else rows.account(row)
 
     async def held_account(
         self, tenant_id: TenantId, account_id: AccountId
@@ -205,16 +204,16 @@ class AuthWork(Work):
         row = await self.transaction.fetch_row(
             Q["hold_account"](tenant_id=tenant_id, account_id=account_id)
         )
-        return None if row is None else _account(row)
+        return None if row is None else rows.account(row)
 
     async def accounts(
         self, tenant_id: TenantId, *, after: str, limit: int
     ) -> tuple[Account, ...]:
         """Return a page of a tenant's proved accounts."""
-        rows = await self.transaction.fetch(
+        found = await self.transaction.fetch(
             Q["list_accounts"](tenant_id=tenant_id, after=after, limit=limit)
         )
-        return tuple(_account(row) for row in rows)
+        return tuple(rows.account(row) for row in found)
 
     async def connect_account(
         self, tenant_id: TenantId, *, account: Account
@@ -287,7 +286,7 @@ class AuthWork(Work):
                 version=credential.version,
                 expires_at=credential.expires_at,
                 renew_at=credential.renew_at,
-                **_columns(credential.secret),
+                **rows.columns(credential.secret),
             )
         )
 
@@ -307,7 +306,7 @@ class AuthWork(Work):
             kind=CredentialKind(row["kind"]),
             username=row["username"],
             version=row["version"],
-            secret=_sealed(row),
+            secret=rows.sealed(row),
             expires_at=row["expires_at"],
             renew_at=row["renew_at"],
             rests_until=row["lease_until"] if row["lease_id"] is None else None,
@@ -347,7 +346,7 @@ class AuthWork(Work):
                 expires_at=credential.expires_at,
                 renew_at=credential.renew_at,
                 now=self.clock.now(),
-                **_columns(credential.secret),
+                **rows.columns(credential.secret),
             )
         )
         return row is not None
@@ -384,30 +383,3 @@ class AuthWork(Work):
                 tenant_id=tenant_id, account_id=account_id, accepted_at=accepted_at
             )
         )
-
-
-def _columns(sealed: Sealed) -> dict[str, object]:
-    return {
-        "key_id": sealed.key_id,
-        "wrapped_key": sealed.wrapped_key,
-        "body": sealed.body,
-    }
-
-
-def _sealed(row: Row) -> Sealed:
-    return Sealed(
-        key_id=row["key_id"], wrapped_key=row["wrapped_key"], body=row["body"]
-    )
-
-
-def _account(row: Row) -> Account:
-    return Account(
-        account_id=row["account_id"],
-        app=row["app"],
-        state=AccountState(row["state"]),
-        vendor_account_id=row["vendor_account_id"],
-        display_name=row["display_name"],
-        base_url=row["base_url"],
-        scopes=tuple(row["scopes"]),
-        created_at=row["created_at"],
-    )
