@@ -71,14 +71,22 @@ async def load(
 
 
 def is_untold(answer: Answer, *, config: model.Config) -> bool:
-    """Say whether a look could not tell what became of a create."""
+    """Say whether a look could not tell what became of a create.
+
+    A record with its address and another name may have been there all along, while
+    what was made has another address by now.
+    """
     result, intent = answer.result, answer.intent.intent
-    return (
-        result.kind is WriteKind.LOOK
-        and intent.kind is WriteKind.CREATE
-        and result.record is None
-        and result.outcome in _UNTOLD
-        and not config.side(intent.side).capabilities.keeps_marks
+    if (
+        result.kind is not WriteKind.LOOK
+        or intent.kind is not WriteKind.CREATE
+        or config.side(intent.side).capabilities.keeps_marks
+    ):
+        return False
+    if result.record is None:
+        return result.outcome in _UNTOLD
+    return result.outcome is WriteOutcome.EXISTS and not evidence.is_made(
+        answer.link, intent, record=result.record, config=config
     )
 
 
@@ -106,14 +114,22 @@ def told(
         if newcomers.may_be_ours(seen, end, open_since=intent.decided_at)
         and evidence.is_likely(answer.link, intent, record=seen.record, config=config)
     ]
+    # Whoever only has the address may be somebody else who has it as well.
+    likely = [
+        record
+        for record in likely
+        if evidence.is_made(answer.link, intent, record=record, config=config)
+    ] or ([] if answer.result.record else likely)
     if len(likely) == 1:
         return answer.understood(outcome=WriteOutcome.EXISTS, record=likely[0])
-    is_looked_for = answer.result.outcome is WriteOutcome.MISSING
+    is_looked_for = answer.result.outcome is not WriteOutcome.UNKNOWN
     is_read = intent.look_count > 0 if is_looked_for else False
     is_scanned = read_through is not None and read_through >= settled_at
-    is_none = not likely and (is_read or is_scanned)
-    outcome = WriteOutcome.MISSING if is_none else WriteOutcome.UNKNOWN
-    return answer.understood(outcome=outcome)
+    if not likely and (is_read or is_scanned):
+        if answer.result.record is not None:
+            return answer
+        return answer.understood(outcome=WriteOutcome.MISSING)
+    return answer.understood(outcome=WriteOutcome.UNKNOWN, record=None)
 
 
 def settled_at(answer: Answer, *, config: model.Config, own: Config) -> Instant:

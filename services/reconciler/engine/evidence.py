@@ -10,6 +10,8 @@ from services.reconciler.engine import canon, consent, diff
 from services.reconciler.engine.model import Config, Intent, Link
 
 _NAMES: Final = (Role.NAME_GIVEN, Role.NAME_FAMILY, Role.NAME_FULL)
+_CUT_MIN: Final = 10
+"""A shorter beginning of a text is not what an app has left of it."""
 
 
 def is_done(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:
@@ -63,17 +65,22 @@ def cut_short(intent: Intent, *, record: Record, config: Config) -> Fields:
 def is_made(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:
     """Say whether the values of a record are those of a create, but for later edits.
 
-    Its address says nothing. The name has to be as it was meant, and half of it all;
-    without a name everything.
+    Its address says nothing, nor does what somebody has emptied since. What is left of
+    the name has to be as it was meant, and half of it all; without a name everything.
+    An app may have rewritten any of it (hazard 53).
     """
     by_id = config.side(intent.side).by_id
     told = {i for i, value in intent.fields.items() if value}
     told -= _emails_of(intent, config)
     names = {i for i in told if i in by_id and by_id[i].role in _NAMES}
-    same = told & _read_as_meant(link, intent, record=record, config=config)
+    same = told & _read_as_meant(
+        link, intent, record=record, config=config, is_loose=True
+    )
     if not names:
         return bool(told) and same == told
-    return names <= same and 2 * len(same) >= len(told)
+    emptied = {i for i in told if i in record.fields and not record.fields[i]}
+    is_named = bool(names & same) and names - emptied <= same
+    return is_named and 2 * len(same) >= len(told - emptied)
 
 
 def is_likely(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:
@@ -92,21 +99,38 @@ def _emails_of(intent: Intent, config: Config) -> set[FieldId]:
 
 
 def _read_as_meant(
-    link: Link, intent: Intent, *, record: Record, config: Config
+    link: Link,
+    intent: Intent,
+    *,
+    record: Record,
+    config: Config,
+    is_loose: bool = False,
 ) -> set[FieldId]:
-    """Return the fields of a write that read as they were meant to."""
+    """Return the fields of a write that read as they were meant to.
+
+    Args:
+        is_loose: Whatever an app may have made of them by itself.
+    """
     forms = diff.forms_of(link.learned)[intent.side]
     by_id = config.side(intent.side).by_id
     same: set[FieldId] = set()
-    for field_id, meant in intent.fields.items():
+    for field_id, value in intent.fields.items():
         field = by_id.get(field_id)
         if field is None or field_id not in record.fields:
             continue
         form = canon.of(field.kind, record.fields[field_id])
         form = forms.get(field_id, {}).get(form, form)
-        if form == canon.of(field.kind, meant):
+        meant = canon.of(field.kind, value)
+        if form == meant or (is_loose and _may_become(meant, form)):
             same.add(field_id)
     return same
+
+
+def _may_become(meant: str, form: str) -> bool:
+    """Say whether an app may show a text so that was written: recased or cut."""
+    plain, shown = (canon.name(each).casefold() for each in (meant, form))
+    is_cut = len(shown) >= _CUT_MIN and plain.startswith(shown)
+    return plain == shown or is_cut
 
 
 def _is_besides(intent: Intent, record: Record) -> bool:

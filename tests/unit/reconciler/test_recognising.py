@@ -162,3 +162,56 @@ def test_an_update_is_not_looked_for_among_strangers():
         answer(WriteOutcome.MISSING), intent=OpenIntent(intent=intent, sent_at=None)
     )
     assert told(asked, new("r1", "a@b.org")) == (WriteOutcome.MISSING, "")
+
+
+def test_what_an_app_made_of_a_name_hides_nobody():
+    """Recased soon after the create, before anybody looked (seeds 152 and 987)."""
+    asked = answer(WriteOutcome.MISSING, looks=1)
+    for given, found in (
+        ("ANN", (WriteOutcome.EXISTS, "r1")),
+        ("An", (WriteOutcome.MISSING, "")),
+    ):
+        assert told(asked, new("r1", "new@b.org", given)) == found
+    long = {**MEANT, FieldId("name.given"): "Maximiliane Auguste"}
+    cut = new("r1", "new@b.org", "Maximiliane")
+    asked = answer(WriteOutcome.MISSING, looks=1, fields=long)
+    assert told(asked, cut) == (WriteOutcome.EXISTS, "r1")
+
+
+def test_a_part_of_the_name_that_was_emptied_says_nothing():
+    """Another address and no family name, before anybody looked (seed 103)."""
+    asked = answer(WriteOutcome.MISSING, looks=1)
+    for given, family, outcome in (
+        ("Ann", None, WriteOutcome.EXISTS),
+        ("Ann", "Jones", WriteOutcome.MISSING),
+        (None, None, WriteOutcome.MISSING),
+    ):
+        seen = new("r1", "new@b.org")
+        fields = {
+            **seen.record.fields,
+            FieldId("name.given"): given,
+            FieldId("name.family"): family,
+        }
+        record = msgspec.structs.replace(seen.record, fields=fields)
+        assert told(asked, msgspec.structs.replace(seen, record=record))[0] is outcome
+
+
+def found_by_address(*, looks: int, given: str = "Bo") -> Answer:
+    record = values.seen("r9", "a@b.org", given).record
+    return answer(WriteOutcome.EXISTS, looks=looks).understood(record=record)
+
+
+def test_who_has_the_address_and_another_name_may_have_been_there_before():
+    """The create had made another, whose address was edited (seeds 590 and 1187)."""
+    ours, theirs = new("r1", "new@b.org"), new("r9", "a@b.org", "Bo")
+    for looks in (0, 1):
+        asked = found_by_address(looks=looks)
+        assert told(asked, ours, theirs) == (WriteOutcome.EXISTS, "r1")
+        assert told(asked, ours, new("r2", "x@b.org")) == (WriteOutcome.UNKNOWN, "")
+    assert told(found_by_address(looks=0), theirs) == (WriteOutcome.UNKNOWN, "")
+    assert told(found_by_address(looks=1), theirs) == (WriteOutcome.EXISTS, "r9")
+
+
+def test_who_has_the_address_and_the_name_is_found_at_once():
+    asked = found_by_address(looks=0, given="Ann")
+    assert told(asked) == (WriteOutcome.EXISTS, "r9")
