@@ -215,7 +215,7 @@ class _Deciding:
     def _is_unsure(self, key: Key, seen: Seen) -> bool:
         """Say whether a record may be what an open create has made."""
         side, link = key[0], self._link_of(key)
-        if link is not None and match.is_bound(link):
+        if link is not None and match.keeps(link, side):
             return False
         return newcomers.may_be_ours(
             seen,

@@ -237,7 +237,7 @@ def decide(
         key = None if record is None else (side, record.record_id)
         rival = _rival_of(answer, key, rivals=rivals)
         is_taken = intent.kind is WriteKind.CREATE and (
-            key in bound or (rival is not None and match.is_bound(rival))
+            key in bound or (rival is not None and match.keeps(rival, side))
         )
         if is_taken and answer.result.outcome is WriteOutcome.WRITTEN:
             # The app took the create for somebody whom another link is about.
@@ -285,7 +285,7 @@ def _taken_from(
     return {
         key
         for key in keys & rivals.keys()
-        if rivals[key].link_id != link.link_id and match.is_bound(rivals[key])
+        if rivals[key].link_id != link.link_id and match.keeps(rivals[key], side)
     }
 
 

@@ -5,7 +5,6 @@ showed or was meant to show.
 """
 
 import datetime
-from typing import Final
 
 import msgspec
 
@@ -34,11 +33,6 @@ from services.reconciler.engine.model import (
     Reason,
     Shadow,
 )
-
-_GONE_REASON: Final = {
-    LEFT: Reason.DELETED_LEFT,
-    RIGHT: Reason.DELETED_RIGHT,
-}
 
 
 def fold(
@@ -218,7 +212,9 @@ def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Fol
 
 
 def _gone(link: Link, intent: Intent) -> Folded:
-    return _closed(link, state=RecordState.DELETED, reason=_GONE_REASON[intent.side])
+    return _closed(
+        link, state=RecordState.DELETED, reason=model.DELETED_ON[intent.side]
+    )
 
 
 def _closed(link: Link, *, state: RecordState, reason: str = "") -> Folded:

@@ -47,7 +47,7 @@ def candidate_of(
         scope=rules.scope_of(record, side, config=config, has_counterpart=False),
         is_included=end.includes(record),
         link_id=link.link_id if link is not None else None,
-        is_bound=link is not None and is_bound(link),
+        is_bound=link is not None and keeps(link, side),
         is_unsure=is_unsure,
         is_ours=is_ours,
     )
@@ -60,6 +60,17 @@ def is_bound(link: Link) -> bool:
     return link.state is not RecordState.DELETED
 
 
+def keeps(link: Link, side: Side) -> bool:
+    """Say whether a link keeps its live record on a side from all others.
+
+    The record by whose deletion a bond is over is back, or was missed only once: the
+    bond is to be taken up again, and nobody else makes another of it (hazard 72).
+    """
+    if is_bound(link):
+        return True
+    return link.is_two_sided and link.reason == model.DELETED_ON[side]
+
+
 def lets_go(before: Link | None, after: Link) -> bool:
     """Say whether others may have now what a link kept from them.
 
@@ -67,6 +78,9 @@ def lets_go(before: Link | None, after: Link) -> bool:
     again: a bond is over, or a record that others were measured by is left out.
     """
     if before is not None and is_bound(before) and not is_bound(after):
+        return True
+    if after.is_two_sided and not is_bound(after) and before != after:
+        # Its record that was only missed is gone for sure by now.
         return True
     if after.is_two_sided or after.state is not RecordState.EXCLUDED:
         return False

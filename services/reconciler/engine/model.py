@@ -115,6 +115,13 @@ class Reason(enum.StrEnum):
         return cls("unknown")
 
 
+DELETED_ON: Final = {
+    LEFT: Reason.DELETED_LEFT,
+    RIGHT: Reason.DELETED_RIGHT,
+}
+"""Why a bond is over, by the side on which somebody deleted a record."""
+
+
 _OUR_REASONS: Final = frozenset(reason.value for reason in Reason)
 
 

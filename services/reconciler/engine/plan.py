@@ -41,10 +41,6 @@ from services.reconciler.engine.weigh import Want, Weighed
 
 _LIVE: Final = Presence.LIVE
 _GONE: Final = (Presence.DELETED, Presence.MERGED)
-_GONE_REASON: Final = {
-    LEFT: Reason.DELETED_LEFT,
-    RIGHT: Reason.DELETED_RIGHT,
-}
 _PARTED: Final = (RecordState.DELETED, RecordState.MERGED)
 
 
@@ -120,7 +116,7 @@ def _plan_gone(case: Case, side: Side) -> Plan:
     seen, target = case.known(side), model.other(side)
     if seen.record.presence is Presence.MERGED:
         return rest.plan(case, RecordState.MERGED, reason=Reason.MERGED_AWAY)
-    reason, partner = _GONE_REASON[side], case.seen(target)
+    reason, partner = model.DELETED_ON[side], case.seen(target)
     if partner is None or partner.record.presence is not Presence.LIVE:
         return rest.plan(case, RecordState.DELETED, reason=reason)
     acting = rules.act_on(

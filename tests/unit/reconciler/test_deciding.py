@@ -11,7 +11,7 @@ from proto.reconciler import RecordState, Side
 from proto.record import Presence
 from services.reconciler import deciding
 from services.reconciler.batches import Batch, Decisions
-from services.reconciler.engine.model import Link, Seen
+from services.reconciler.engine.model import Link, Reason, Seen
 from services.reconciler.store.queue import Dirty
 from tests.unit.reconciler import values
 
@@ -296,3 +296,44 @@ def test_nobody_without_an_address_is_handed_on_from_connection_to_connection():
         "made_by_us",
     )
     assert decide((L, "l1"), seen=[(L, values.seen("l1", None))], config=config).intents
+
+
+def parted(reason: Reason) -> Link:
+    """Return a bond that is over because a record was deleted."""
+    return Link(
+        link_id=LinkId("link_9"),
+        left_id=RecordId("l1"),
+        right_id=RecordId("r1"),
+        state=RecordState.DELETED,
+        reason=reason,
+        version=1,
+    )
+
+
+def test_who_was_missed_once_or_is_back_is_nobody_elses_counterpart():
+    """The survivor would be made again on the side where it was deleted (hazard 72).
+
+    Somebody else had the address of the deleted one, took it for a counterpart and
+    the bond with it (seeds 209, 654 and 967).
+    """
+    seen = [(L, values.seen("l2", "a@b.org")), (R, values.seen("r1", "a@b.org"))]
+    found = decide((L, "l2"), seen=seen, links=[parted(Reason.DELETED_RIGHT)])
+    assert (found.dropped, found.intents) == ([], [])
+    (named,) = found.links
+    assert (named.link.state, named.link.reason) == (
+        RecordState.DUPLICATE,
+        "match_is_linked",
+    )
+    survives = decide((L, "l2"), seen=seen, links=[parted(Reason.DELETED_LEFT)])
+    assert survives.dropped == ["link_9"]
+
+
+def test_who_waits_for_one_that_was_missed_hears_that_it_is_gone():
+    gone = values.seen("r1", "a@b.org")
+    record = msgspec.structs.replace(gone.record, presence=Presence.DELETED, fields={})
+    seen = [
+        (L, values.seen("l1", "x@b.org")),
+        (R, msgspec.structs.replace(gone, record=record, digest="gone")),
+    ]
+    found = decide((R, "r1"), seen=seen, links=[parted(Reason.DELETED_RIGHT)])
+    assert found.freed == {(L, RecordId("l1")), (R, RecordId("r1"))}
