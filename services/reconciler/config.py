@@ -33,6 +33,11 @@ class Config(Settings, frozen=True, kw_only=True):
     compare_check_s: Seconds = 60.0
     """How often connections are searched for whose comparison is due."""
 
+    @property
+    def open_s(self) -> float:
+        """Return how long after its decision a create is waited for at most."""
+        return self.write_age_s + self.answer_s
+
     def __post_init__(self) -> None:
         """Refuse what can never work."""
         if self.answer_s <= self.write_age_s:

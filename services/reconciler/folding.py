@@ -73,7 +73,7 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
         return
     answers = await _load(work, message, connection=connection)
     shown = await recognising.load(
-        work, message, connection=connection, answers=answers
+        work, message, connection=connection, answers=answers, own=config
     )
     rivals = await _load_rivals(work, message, connection=connection, new=shown.new)
 
@@ -233,6 +233,7 @@ def decide(
             settled_at=recognising.settled_at(asked, config=config, own=own),
             config=config,
         )
+        answer = recognising.put_off(answer, unsure=shown.unsure)
         record = answer.result.record
         key = None if record is None else (side, record.record_id)
         rival = _rival_of(answer, key, rivals=rivals)

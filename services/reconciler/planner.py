@@ -155,13 +155,12 @@ class Planner:
         room = self._config.open_intents_max - open_count
         is_full = room <= 0
         limit = URGENT_MAX if is_full else min(self._config.batch_records, room)
-        open_s = self._config.write_age_s + self._config.answer_s
         return await loading.load(
             database,
             claimed,
             limit=limit,
             only_urgent=is_full,
-            creates_after=self._clock.now() - _seconds(open_s),
+            creates_after=self._clock.now() - _seconds(self._config.open_s),
         )
 
     async def _save(

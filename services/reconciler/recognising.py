@@ -6,7 +6,7 @@ none only once the account was read again, in full where nothing can be looked f
 """
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -19,7 +19,7 @@ from proto.connector import (
     WriteKind,
     WriteOutcome,
 )
-from proto.ids import ScanId
+from proto.ids import IntentId, ScanId
 from services.chassis.store import Work
 from services.reconciler import following
 from services.reconciler.config import Config
@@ -41,6 +41,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     new: tuple[Seen, ...] = ()
     """Records that one of them may have made."""
     scans: LastScans = LastScans()
+    unsure: frozenset[IntentId] = frozenset()
+    """Creates that met a record which another create may have made."""
 
 
 async def load(
@@ -49,15 +51,19 @@ async def load(
     *,
     connection: StoredConnection,
     answers: Sequence[Answer],
+    own: Config,
 ) -> Shown:
-    """Return what tells about the answers that name no record."""
+    """Return what tells about the answers that name no record, or a doubtful one."""
+    unsure = await _find_unsure(
+        work, message, connection=connection, answers=answers, own=own
+    )
     decided_at = [
         answer.intent.intent.decided_at
         for answer in answers
         if is_untold(answer, config=connection.config)
     ]
     if not decided_at:
-        return Shown()
+        return Shown(unsure=unsure)
     new = await arrivals.find_newcomers(
         work.transaction,
         tenant_id=message.tenant_id,
@@ -67,7 +73,78 @@ async def load(
     scans = await arrivals.find_last_scans(
         work.transaction, tenant_id=message.tenant_id, account_id=message.account_id
     )
-    return Shown(new=tuple(new), scans=scans)
+    return Shown(new=tuple(new), scans=scans, unsure=unsure)
+
+
+async def _find_unsure(
+    work: Work,
+    message: ContactsWritten,
+    *,
+    connection: StoredConnection,
+    answers: Sequence[Answer],
+    own: Config,
+) -> frozenset[IntentId]:
+    met = {
+        answer.result.intent_id: (message.account_id, answer.result.record.record_id)
+        for answer in answers
+        if answer.result.record is not None
+        and has_met_another(answer, config=connection.config)
+    }
+    if not met:
+        return frozenset()
+    found = await arrivals.find_open_creates(
+        work.transaction,
+        [message.account_id],
+        tenant_id=message.tenant_id,
+        after=work.clock.now() - datetime.timedelta(seconds=own.open_s),
+        but=met,
+    )
+    open_since = found.get(message.account_id)
+    if open_since is None:
+        return frozenset()
+    known = await observations.load(
+        work.transaction, met.values(), tenant_id=message.tenant_id
+    )
+    end = next(
+        end
+        for end in (connection.config.left, connection.config.right)
+        if end.account_id == message.account_id
+    )
+    return frozenset(
+        intent_id
+        for intent_id, place in met.items()
+        if place not in known
+        or newcomers.may_be_ours(known[place], end, open_since=open_since)
+    )
+
+
+def has_met_another(answer: Answer, *, config: model.Config) -> bool:
+    """Say whether a create met a record that does not read as it was to make it.
+
+    Where no marks tell whose it is, another create may have made it for somebody who
+    was given this address only afterwards.
+    """
+    result, intent = answer.result, answer.intent.intent
+    return (
+        result.kind is WriteKind.CREATE
+        and intent.kind is WriteKind.CREATE
+        and result.outcome is WriteOutcome.EXISTS
+        and result.record is not None
+        and not config.side(intent.side).capabilities.keeps_marks
+        and not evidence.is_made(
+            answer.link, intent, record=result.record, config=config
+        )
+    )
+
+
+def put_off(answer: Answer, *, unsure: Collection[IntentId]) -> Answer:
+    """Return an answer as one that tells nothing yet, where it met a doubtful record.
+
+    Once the other create is answered, it is known whose the record is.
+    """
+    if answer.result.intent_id not in unsure:
+        return answer
+    return answer.understood(outcome=WriteOutcome.STALE, record=None)
 
 
 def is_untold(answer: Answer, *, config: model.Config) -> bool:

@@ -1285,7 +1285,7 @@ SET
 
 -- name: find_open_creates
 -- Since when accounts have a create whose outcome nobody knows yet, of any
--- connection; those from before then are waited for no longer.
+-- connection, but for some; those from before then are waited for no longer.
 SELECT wanted.account_id, found.decided_at AS open_since
 FROM unnest($account_ids::text[]) AS wanted (account_id)
 CROSS JOIN LATERAL (
@@ -1298,6 +1298,7 @@ CROSS JOIN LATERAL (
         AND intents.tenant_id = $tenant_id
         AND intents.kind = 'create'
         AND intents.state IN ('open', 'unknown')
+        AND NOT intents.intent_id = ANY ($but::text[])
         AND greatest(intents.decided_at, connections.sync_started_at)
             > $after::timestamptz
         AND connections.deleted_at IS NULL

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from proto import codec
-from proto.ids import AccountId, RecordId, TenantId
+from proto.ids import AccountId, IntentId, RecordId, TenantId
 from proto.record import Record
 from services.chassis import queries
 from services.chassis.database import Database, Transaction
@@ -33,11 +33,19 @@ async def find_open_creates(
     *,
     tenant_id: TenantId,
     after: datetime.datetime,
+    but: Collection[IntentId] = (),
 ) -> dict[AccountId, datetime.datetime]:
-    """Return since when accounts have had a create with an unknown outcome."""
+    """Return since when accounts have had a create with an unknown outcome.
+
+    Args:
+        but: Creates that do not count.
+    """
     rows = await source.fetch(
         Q["find_open_creates"](
-            tenant_id=tenant_id, account_ids=sorted(account_ids), after=after
+            tenant_id=tenant_id,
+            account_ids=sorted(account_ids),
+            after=after,
+            but=sorted(but),
         )
     )
     return {row["account_id"]: row["open_since"] for row in rows}

@@ -405,7 +405,11 @@ class ReconcilerPlayer(CarePlayer):
     @act(weight=3)
     async def find_open_creates(self, work: Work) -> object:
         return await arrivals.find_open_creates(
-            work.transaction, ENDS, tenant_id=TENANT, after=self.time()
+            work.transaction,
+            ENDS,
+            tenant_id=TENANT,
+            after=self.time(),
+            but=self.some(INTENTS) if self.source.random() < 0.3 else (),
         )
 
     @act(is_narrow=True)

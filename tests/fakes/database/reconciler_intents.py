@@ -149,13 +149,14 @@ async def find_open_creates(
     tenant_id: str,
     account_ids: list[str],
     after: datetime.datetime,
+    but: list[str],
 ) -> list[Row]:
     found: list[Row] = []
     for account_id in account_ids:
         since = [
             row["decided_at"]
             for row in session.find("intents", "creates", account_id, tenant_id)
-            if _is_waited_for(session, row, after=after)
+            if row["intent_id"] not in but and _is_waited_for(session, row, after=after)
         ]
         if since:
             found.append({"account_id": account_id, "open_since": min(since)})

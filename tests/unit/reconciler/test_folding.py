@@ -2,10 +2,12 @@
 
 import datetime
 
+import msgspec
+
 from proto.connector import ContactWritten, WriteKind, WriteOutcome
 from proto.ids import IntentId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
-from services.reconciler import folding
+from services.reconciler import folding, recognising
 from services.reconciler.config import Config
 from services.reconciler.engine.model import Link
 from services.reconciler.folding import Outcome
@@ -121,3 +123,28 @@ def test_what_we_made_without_an_address_is_noted():
     assert decide(made).made == set()
     plain = values.seen("r1", None).record
     assert decide(made.understood(record=plain)).made == {"r1"}
+
+
+def test_a_record_that_another_create_may_have_made_is_left_alone_for_now():
+    """Its address was edited into that of somebody who was to be made (seed 168)."""
+    met = answer(1, WriteOutcome.EXISTS, record_id="r1")
+    found = decide(met, shown=Shown(unsure=frozenset({met.result.intent_id})))
+    link = found.links[LinkId("link_1")]
+    assert (link.right_id, link.intent_id) == (None, None)
+    assert link.state is RecordState.PENDING
+    assert decide(met).links[LinkId("link_1")].right_id == "r1"
+
+
+def test_only_a_record_that_reads_otherwise_can_be_somebody_elses():
+    config = values.connection().config
+    met = answer(1, WriteOutcome.EXISTS, record_id="r1")
+    assert not recognising.has_met_another(met, config=config)
+    other = met.understood(record=values.seen("r1", "a@b.org", "Bo").record)
+    assert recognising.has_met_another(other, config=config)
+    for outcome in (WriteOutcome.WRITTEN, WriteOutcome.REFUSED):
+        told = other.understood(outcome=outcome)
+        assert not recognising.has_met_another(told, config=config)
+    capabilities = msgspec.structs.replace(config.right.capabilities, keeps_marks=True)
+    right = msgspec.structs.replace(values.side("right"), capabilities=capabilities)
+    marked = values.connection(right=right).config
+    assert not recognising.has_met_another(other, config=marked)
