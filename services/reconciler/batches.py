@@ -27,6 +27,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     seen: dict[Key, Seen]
     open_since: dict[Side, Instant] = {}
     """Since when the account of a side has had a create that is not answered."""
+    lost: tuple[Intent, ...] = ()
+    """Creates without an answer that may have made some of the records."""
 
 
 class Planned(NamedTuple):

@@ -70,6 +70,8 @@ class _Deciding:
                 self._follow_merge(link)
         for side in SIDES:
             self._bind_marked(side)
+        if self._batch.lost:
+            self._park_likely()
         for side in SIDES:
             self._match_side(side)
         checks: dict[LinkId, None] = {}
@@ -133,6 +135,32 @@ class _Deciding:
             if own is not None:
                 self._drop(own)
             self._replace(match.rebind(link, side, record_id=key[1]))
+
+    def _park_likely(self) -> None:
+        """Remember which new record a lost create has made, where no mark tells it.
+
+        As long as it reads as it was made: its user may go on to change all of it
+        before anybody looks (hazards 12 and 13).
+        """
+        for dirty in self._batch.dirty:
+            key = (dirty.side, dirty.record_id)
+            seen = self._batch.seen.get(key)
+            if (
+                seen is None
+                or not model.is_live(seen)
+                or not self._is_unsure(key, seen)
+            ):
+                continue
+            makers = newcomers.makers_of(
+                seen,
+                dirty.side,
+                lost=self._batch.lost,
+                links=self._links,
+                config=self._config,
+            )
+            if len(makers) == 1 and makers[0].parked_id is None:
+                parked = msgspec.structs.replace(makers[0], parked_id=key[1])
+                self._replace(parked)
 
     def _replace(self, link: Link) -> None:
         """Go on with a link as it is now."""

@@ -3,14 +3,15 @@
 In a fixed number of queries, whatever the batch holds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from proto.base import Instant
 from proto.reconciler import SIDES, Side
 from services.chassis.database import Database, Transaction
 from services.reconciler import batches
 from services.reconciler.batches import Batch, Key
-from services.reconciler.engine.model import Link, Seen
+from services.reconciler.engine import newcomers
+from services.reconciler.engine.model import Intent, Link, Seen
 from services.reconciler.store import arrivals, links, observations, queue
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.observations import Place
@@ -60,8 +61,47 @@ async def load(
     open_since = {}
     if alone:
         open_since = await _open_since(source, connection, after=creates_after)
+    lost = await _load_lost(
+        source,
+        connection,
+        seen=[(key, seen[key]) for key in alone if key in seen],
+        open_since=open_since,
+    )
+    if lost:
+        makers = {intent.link_id for intent in lost}
+        makers -= {link.link_id for link in found}
+        found += await links.load(source, connection, link_ids=makers)
     return Batch(
-        dirty=tuple(dirty), links=tuple(found), seen=seen, open_since=open_since
+        dirty=tuple(dirty),
+        links=tuple(found),
+        seen=seen,
+        open_since=open_since,
+        lost=tuple(lost),
+    )
+
+
+async def _load_lost(
+    source: Source,
+    connection: StoredConnection,
+    *,
+    seen: Iterable[tuple[Key, Seen]],
+    open_since: Mapping[Side, Instant],
+) -> list[Intent]:
+    """Return creates without an answer where no mark tells what they have made."""
+    ends = [
+        end
+        for (side, _), each in seen
+        for end in [connection.config.side(side)]
+        if not end.capabilities.keeps_marks
+        and newcomers.may_be_ours(each, end, open_since=open_since.get(side))
+    ]
+    if not ends:
+        return []
+    return await arrivals.load_lost_creates(
+        source,
+        {end.account_id for end in ends},
+        tenant_id=connection.tenant_id,
+        connection_id=connection.connection_id,
     )
 
 

@@ -170,7 +170,7 @@ def is_untold(answer: Answer, *, config: model.Config) -> bool:
 def told(
     answer: Answer,
     *,
-    free: Iterable[Seen],
+    free: Sequence[Seen],
     read_through: Instant | None,
     settled_at: Instant,
     config: model.Config,
@@ -185,6 +185,10 @@ def told(
     if not is_untold(answer, config=config):
         return answer
     end = config.side(intent.side)
+    for seen in free:
+        if seen.record.record_id == answer.link.parked_id:
+            # It read as it was made when it was seen first.
+            return answer.understood(outcome=WriteOutcome.EXISTS, record=seen.record)
     likely = [
         seen.record
         for seen in free

@@ -25,6 +25,9 @@ def is_done(link: Link, intent: Intent, *, record: Record, config: Config) -> bo
     keeps_marks = config.side(intent.side).capabilities.keeps_marks
     if keeps_marks or intent.kind is not WriteKind.CREATE:
         return False
+    if record.record_id == link.parked_id:
+        # It read as it was made when it was seen first.
+        return True
     return _is_besides(intent, record) and is_made(
         link, intent, record=record, config=config
     )

@@ -5,10 +5,14 @@ somebody has changed already. Until the answer tells whose it is, it is nobody's
 """
 
 import datetime
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from proto.base import Instant
-from services.reconciler.engine.model import Seen, SideConfig
+from proto.ids import LinkId
+from proto.reconciler import Side
+from services.reconciler.engine import evidence
+from services.reconciler.engine.model import Config, Intent, Link, Seen, SideConfig
 
 SKEW: Final = datetime.timedelta(seconds=30)
 """How far the clocks of those who read and those who decide may differ."""
@@ -24,3 +28,34 @@ def may_be_ours(seen: Seen, end: SideConfig, *, open_since: Instant | None) -> b
     if end.capabilities.keeps_marks and not seen.record.marker:
         return False
     return seen.live_since >= open_since - SKEW
+
+
+def makers_of(
+    seen: Seen,
+    side: Side,
+    *,
+    lost: Iterable[Intent],
+    links: Mapping[LinkId, Link],
+    config: Config,
+) -> list[Link]:
+    """Return the links whose lost creates a record reads like, where no marks tell.
+
+    None if it is known already whose it is.
+    """
+    end, record = config.side(side), seen.record
+    if end.capabilities.keeps_marks:
+        return []
+    makers: list[Link] = []
+    for intent in lost:
+        link = links.get(intent.link_id)
+        if link is None or link.intent_id != intent.intent_id:
+            continue
+        if link.parked_id == record.record_id:
+            return []
+        if (
+            intent.side is side
+            and may_be_ours(seen, end, open_since=intent.decided_at)
+            and evidence.is_made(link, intent, record=record, config=config)
+        ):
+            makers.append(link)
+    return makers

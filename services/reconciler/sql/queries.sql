@@ -1306,6 +1306,18 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS found;
 
+-- name: load_lost_creates
+-- Creates of a connection whose answer is lost, oldest first.
+SELECT body
+FROM reconciler.intents
+WHERE connection_id = $connection_id
+    AND tenant_id = $tenant_id
+    AND account_id = ANY ($account_ids::text[])
+    AND kind = 'create'
+    AND state = 'unknown'
+ORDER BY decided_at, intent_id
+LIMIT $limit;
+
 -- name: add_losses
 -- Values that gave way in a conflict.
 INSERT INTO reconciler.losses (

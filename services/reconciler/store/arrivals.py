@@ -7,16 +7,18 @@ from pathlib import Path
 import msgspec
 
 from proto import codec
-from proto.ids import AccountId, IntentId, RecordId, TenantId
+from proto.ids import AccountId, ConnectionId, IntentId, RecordId, TenantId
 from proto.record import Record
 from services.chassis import queries
 from services.chassis.database import Database, Transaction
-from services.reconciler.engine.model import Seen
+from services.reconciler.engine.model import Intent, Seen
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 NEWCOMERS_MAX = 1_000
 """New records among which one is looked for."""
+LOST_MAX = 200
+"""Creates without an answer with which a new record is compared."""
 
 
 class LastScans(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +51,25 @@ async def find_open_creates(
         )
     )
     return {row["account_id"]: row["open_since"] for row in rows}
+
+
+async def load_lost_creates(
+    source: Database | Transaction,
+    account_ids: Collection[AccountId],
+    *,
+    tenant_id: TenantId,
+    connection_id: ConnectionId,
+) -> list[Intent]:
+    """Return creates of a connection whose answer is lost, in some accounts."""
+    rows = await source.fetch(
+        Q["load_lost_creates"](
+            tenant_id=tenant_id,
+            connection_id=connection_id,
+            account_ids=sorted(account_ids),
+            limit=LOST_MAX,
+        )
+    )
+    return [codec.decode(row["body"], Intent) for row in rows]
 
 
 async def find_newcomers(

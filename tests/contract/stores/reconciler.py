@@ -412,6 +412,16 @@ class ReconcilerPlayer(CarePlayer):
             but=self.some(INTENTS) if self.source.random() < 0.3 else (),
         )
 
+    @act(weight=3)
+    async def load_lost_creates(self, work: Work) -> object:
+        connection = self.connection()
+        return await arrivals.load_lost_creates(
+            work.transaction,
+            ENDS,
+            tenant_id=connection.tenant_id,
+            connection_id=connection.connection_id,
+        )
+
     @act(is_narrow=True)
     async def count_open(self, work: Work) -> object:
         connection = self.connection()

@@ -163,6 +163,24 @@ async def find_open_creates(
     return found
 
 
+async def load_lost_creates(
+    session: Session,
+    *,
+    tenant_id: str,
+    connection_id: str,
+    account_ids: list[str],
+    limit: int,
+) -> list[Row]:
+    lost = [
+        row
+        for account_id in account_ids
+        for row in session.find("intents", "creates", account_id, tenant_id)
+        if row["connection_id"] == connection_id and row["state"] == "unknown"
+    ]
+    lost.sort(key=lambda row: (row["decided_at"], row["intent_id"]))
+    return [{"body": row["body"]} for row in lost[:limit]]
+
+
 def _is_waited_for(session: Session, row: Row, *, after: datetime.datetime) -> bool:
     owner = session.get("connections", row["connection_id"], row["tenant_id"])
     if owner is None or not is_kept(owner):

@@ -11,14 +11,14 @@ from proto.reconciler import RecordState, Side
 from proto.record import Presence
 from services.reconciler import deciding
 from services.reconciler.batches import Batch, Decisions
-from services.reconciler.engine.model import Link, Reason, Seen
+from services.reconciler.engine.model import Intent, Link, Reason, Seen
 from services.reconciler.store.queue import Dirty
 from tests.unit.reconciler import values
 
 L, R = Side.LEFT, Side.RIGHT
 
 
-def decide(*dirty, seen, links=(), open_since=None, config=None) -> Decisions:
+def decide(*dirty, seen, links=(), open_since=None, lost=(), config=None) -> Decisions:
     numbers = itertools.count(1)
     return deciding.decide(
         Batch(
@@ -29,6 +29,7 @@ def decide(*dirty, seen, links=(), open_since=None, config=None) -> Decisions:
             links=tuple(links),
             seen={(side, RecordId(s.record.record_id)): s for side, s in seen},
             open_since=open_since or {},
+            lost=tuple(lost),
         ),
         config=config or values.connection().config,
         now=values.NOW,
@@ -209,9 +210,10 @@ def test_a_record_that_is_left_out_frees_those_it_stood_beside_once():
     assert decide((L, "l1"), seen=seen, links=links).freed == set()
 
 
-def born(record_id: str, email: str | None, *, after_s: float):
+def born(record_id: str, email: str | None, given: str = "Ann", *, after_s: float):
     since = values.NOW + datetime.timedelta(seconds=after_s)
-    return msgspec.structs.replace(values.seen(record_id, email), live_since=since)
+    seen = values.seen(record_id, email, given)
+    return msgspec.structs.replace(seen, live_since=since)
 
 
 def test_somebody_new_waits_for_the_answer_to_a_create_in_their_account():
@@ -337,3 +339,43 @@ def test_who_waits_for_one_that_was_missed_hears_that_it_is_gone():
     ]
     found = decide((R, "r1"), seen=seen, links=[parted(Reason.DELETED_RIGHT)])
     assert found.freed == {(L, RecordId("l1")), (R, RecordId("r1"))}
+
+
+def lost(number: int) -> tuple[Intent, Link]:
+    """Return a create on the right without an answer, and its link."""
+    intent = values.intent(number)
+    link = Link(
+        link_id=intent.link_id,
+        left_id=RecordId(f"l{number}"),
+        intent_id=intent.intent_id,
+        version=1,
+    )
+    return intent, link
+
+
+def test_what_a_lost_create_made_is_told_when_it_is_seen_first():
+    """Before its user has changed all that it could be told by (seed 447)."""
+    intent, link = lost(7)
+    made = born("r1", "new@b.org", after_s=5)
+
+    def parked(seen, *, intents=(intent,), links=(link,), config=None):
+        found = decide(
+            (R, "r1"),
+            seen=[(R, seen)],
+            links=links,
+            open_since={R: values.NOW},
+            lost=intents,
+            config=config,
+        )
+        return {n.link.link_id: n.link.parked_id for n in found.links}
+
+    assert parked(made)[link.link_id] == "r1"
+    later, waiting = lost(8)
+    both = parked(made, intents=(intent, later), links=(link, waiting))
+    assert set(both.values()) == {None}
+    known = msgspec.structs.replace(link, parked_id=RecordId("r1"))
+    taken = parked(made, intents=(intent, later), links=(known, waiting))
+    assert waiting.link_id not in taken
+    assert link.link_id not in parked(born("r1", "new@b.org", after_s=-60))
+    other = born("r1", "new@b.org", "Bo", after_s=5)
+    assert link.link_id not in parked(other)

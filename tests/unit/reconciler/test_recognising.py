@@ -215,3 +215,23 @@ def test_who_has_the_address_and_another_name_may_have_been_there_before():
 def test_who_has_the_address_and_the_name_is_found_at_once():
     asked = found_by_address(looks=0, given="Ann")
     assert told(asked) == (WriteOutcome.EXISTS, "r9")
+
+
+def test_what_was_told_when_it_was_seen_first_stays_so_whatever_it_reads():
+    """Its user has changed address and name since: both are edits (seed 447)."""
+    edited = new("r1", "new@b.org", "Bo")
+    for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
+        asked = answer(outcome)
+        link = msgspec.structs.replace(asked.link, parked_id=RecordId("r1"))
+        asked = msgspec.structs.replace(asked, link=link)
+        assert told(asked, new("r2", "a@b.org"), edited) == (WriteOutcome.EXISTS, "r1")
+    folded = fold.fold(
+        link,
+        asked.intent.intent,
+        result=asked.understood(
+            outcome=WriteOutcome.EXISTS, record=edited.record
+        ).result,
+        config=CONFIG,
+        now=LATER,
+    )
+    assert (folded.link.right_id, folded.is_written) == ("r1", True)
