@@ -55,6 +55,7 @@ def _play(seeds: range, *, workers: int, is_real: bool) -> int:
     many = real.many if is_real else running.many
     started_s = reported_s = time.monotonic()
     counts: Counter[str] = Counter()
+    exempt: Counter[str] = Counter()
     failed: list[int] = []
     sums: Counter[str] = Counter()
     for count, played in enumerate(many(seeds, workers=workers), start=1):
@@ -65,6 +66,7 @@ def _play(seeds: range, *, workers: int, is_real: bool) -> int:
             writes=played.write_count,
             crashes=played.crash_count,
         )
+        exempt.update(played.exempt)
         if played.violations:
             failed.append(played.seed)
             _show_failure(played, is_real=is_real)
@@ -73,6 +75,8 @@ def _play(seeds: range, *, workers: int, is_real: bool) -> int:
             reported_s = now_s
             print(f"{count} of {len(seeds)} seeds, {len(failed)} failed", flush=True)
     is_lacking = _show_situations(counts, count=len(seeds))
+    told = ", ".join(f"{count} x {what}" for what, count in sorted(exempt.items()))
+    print(f"exempt: {told or 'nothing'}")
     took_s = time.monotonic() - started_s
     each = ", ".join(f"{total / len(seeds):.0f} {n}" for n, total in sums.items())
     print(f"a seed has {each}")

@@ -43,6 +43,8 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     violations: tuple[str, ...] = ()
     situations: tuple[str, ...] = ()
     """Which of the hazards' situations it had."""
+    exempt: tuple[str, ...] = ()
+    """What the hazards allow, once for each time that it came up."""
     digest: str = ""
     """A name of all that happened, where it was asked for."""
     lines: tuple[str, ...] = ()
@@ -101,6 +103,12 @@ def result(
             # A history that is wrong tells of nothing else.
             for judge in (() if violations else played.judges)
             for name in situations.of(played, judge.truth)
+        ),
+        exempt=tuple(
+            what
+            for judge in played.judges
+            for what, count in judge.truth.exempt.items()
+            for _ in range(count)
         ),
         digest=played.world.trace.digest() if wanted.digest else "",
         lines=tuple(played.world.trace.lines()) if wanted.lines else (),

@@ -218,6 +218,21 @@ def test_i5_a_link_whose_records_are_both_ours():
     assert {wrong.invariant for wrong in converge(history)} == {"I5"}
 
 
+@pytest.mark.parametrize("has_another", [True, False])
+def test_i5_a_record_of_ours_that_was_restored_when_it_had_lost_its_own(has_another):
+    history = History()
+    _, left, right = history.pair()
+    history.books[RIGHT].delete(right)
+    if has_another:
+        history.link(left, history.enter(RIGHT, history.person()))
+    history.books[RIGHT].restore(right)
+    history.links.pop(0)
+    history.link(history.make(LEFT, mark="9"), right)
+    wrongs = [each for each in converge(history) if each.invariant == "I5"]
+    assert (wrongs == []) == has_another
+    assert sum(history.truth.exempt.values()) == has_another
+
+
 # I3
 
 

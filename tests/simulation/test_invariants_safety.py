@@ -14,7 +14,7 @@ from tests.simulation.ledger import Cause, Place, Who
 from tests.simulation.vendors.messages import Request
 from tests.simulation.vendors.oauth import OAuth, Presented
 from tests.simulation.vendors.session import TokenCall
-from tests.simulation.vendors.ways import Ways
+from tests.simulation.vendors.ways import Markers, Ways
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 BARE = {"unique_emails": False, "finds_by_email": False}
@@ -128,6 +128,49 @@ def test_i4_two_records_of_one_person():
     assert history.broken() == {"I4"}
 
 
+@pytest.mark.parametrize(
+    ("is_renamed", "is_listed", "is_bound", "markers"),
+    [
+        (True, False, False, Markers.IGNORED),
+        (False, False, False, Markers.IGNORED),
+        (True, True, False, Markers.IGNORED),
+        (True, False, True, Markers.IGNORED),
+        (True, False, False, Markers.KEPT),
+    ],
+)
+def test_i4_a_record_that_nothing_told_any_more(
+    is_renamed, is_listed, is_bound, markers
+):
+    """Its create had no answer, and its user changed all of it before it was seen.
+
+    Hazard 35 allows that, and asks how often it happens.
+    """
+    history = History(right={**BARE, "markers": markers})
+    person = history.person()
+    given = {
+        "email": history.value(Role.EMAIL, person),
+        "given": history.value(Role.NAME_GIVEN, person),
+    }
+    left = history.enter(LEFT, person, **given)
+    history.link(left, None)
+    lost = history.make(RIGHT, mark="1", **given)
+    history.wait(1.0)
+    if is_listed:
+        history.truth.calls(history.owned.right).listed[lost] = history.time
+        history.wait(1.0)
+    history.edit(RIGHT, lost, email=history.value(Role.EMAIL, person))
+    if is_renamed:
+        history.edit(RIGHT, lost, given=history.value(Role.NAME_GIVEN, person))
+    if is_bound:
+        history.link(left, lost)
+    history.wait(1.0)
+    history.make(RIGHT, mark="1", **given)
+    is_allowed = (is_renamed, is_listed, is_bound) == (True, False, False)
+    is_allowed = is_allowed and markers is Markers.IGNORED
+    assert history.broken() == (set() if is_allowed else {"I4"})
+    assert sum(history.truth.exempt.values()) == is_allowed
+
+
 @pytest.mark.parametrize("is_there_first", [True, False])
 def test_i4_a_record_whose_address_a_search_would_have_shown(is_there_first):
     history = History(right=FINDING)
@@ -171,6 +214,30 @@ def test_i5_a_record_that_was_deleted_and_is_made_again(is_restored):
         history.books[RIGHT].restore(right)
     history.make(RIGHT, mark="1", given=fields["given"])
     assert history.broken() == ({"I4"} if is_restored else {"I5"})
+
+
+@pytest.mark.parametrize(
+    ("is_restored", "has_another"), [(True, True), (True, False), (False, True)]
+)
+def test_i5_a_restored_record_whose_counterpart_has_got_another(
+    is_restored, has_another
+):
+    """It is as if its user had entered it: nobody else is left for it (hazard 74)."""
+    history = History(right=BARE)
+    _, left, right = history.pair()
+    history.wait(1.0)
+    history.books[LEFT].delete(left)
+    if has_another:
+        other = history.enter(LEFT, history.person())
+        history.link(other, right)
+    if is_restored:
+        history.books[LEFT].restore(left)
+    history.books[RIGHT].delete(right)
+    fields = history.books[LEFT].holders[left].now.fields
+    history.make(RIGHT, mark="1", given=fields["given"])
+    is_allowed = is_restored and has_another
+    assert history.broken() == (set() if is_allowed else {"I5"})
+    assert sum(history.truth.exempt.values()) == is_allowed
 
 
 def test_i6_a_record_that_we_deleted():

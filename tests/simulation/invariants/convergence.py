@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from proto.fields import Role
 from proto.reconciler import Direction, MappingView, RecordState, Side
-from tests.simulation.invariants import oscillation, scope
+from tests.simulation.invariants import oscillation, recognition, scope
 from tests.simulation.invariants.aftermath import Aftermath, Held
 from tests.simulation.invariants.scope import Scope
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
@@ -90,8 +90,7 @@ def _everybody_is_listed(
 
 
 def _both_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
-    makers = [truth.holder(key).maker for key in (pair.left, pair.right) if key]
-    if makers == [Who.TANDEM, Who.TANDEM] and len(truth.owned) == 1:
+    if recognition.are_both_ours(pair.left, pair.right, truth=truth):
         yield Wrong("I5", f"both sides are ours: {pair}")
     state, reason = pair.link.row.state, pair.link.row.reason
     if reason in SET_APART:

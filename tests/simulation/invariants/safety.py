@@ -10,7 +10,7 @@ from proto.fields import Role
 from proto.record import Consent
 from proto.rules import Unsubscribes
 from tests.simulation import taint
-from tests.simulation.invariants import acts
+from tests.simulation.invariants import acts, recognition
 from tests.simulation.invariants.truth import (
     Truth,
     Wrong,
@@ -112,9 +112,15 @@ def no_doubles(entry: Entry, truth: Truth) -> Iterator[Wrong]:
             continue
         made = truth.ledger.of(other)[0]
         is_ours = made.who is Who.TANDEM
-        if is_ours and made.cause.marker == entry.cause.marker != "":
+        is_of_link = is_ours and made.cause.marker == entry.cause.marker != ""
+        is_of_person = is_plain and truth.people.person_of.get(other) == person
+        if (is_of_link or (is_ours and is_of_person)) and _is_lost(
+            other, entry, truth=truth
+        ):
+            truth.excuse("I4 rewritten before it was seen (hazard 35)")
+        elif is_of_link:
             yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, of one link")
-        elif is_ours and is_plain and truth.people.person_of.get(other) == person:
+        elif is_ours and is_of_person:
             yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, of {person}")
         elif email and _was_to_be_seen(entry, other, email, truth=truth):
             yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, by {email}")
@@ -129,6 +135,9 @@ def no_resurrection(entry: Entry, truth: Truth) -> Iterator[Wrong]:
         return
     for partner in truth.partners(source):
         if partner[0] != entry.place or truth.holder(partner).now.is_live:
+            continue
+        if truth.is_back_alone(source, partner):
+            truth.excuse("I5 restored when its counterpart had another")
             continue
         ended = truth.ledger.of(partner)[-1]
         yield Wrong("I5", f"{tell(entry.key)} comes after {tell(partner)}: {ended.act}")
@@ -314,6 +323,13 @@ def _was_to_be_seen(entry: Entry, other: Key, email: str, *, truth: Truth) -> bo
         shown_at is not None
         and shown_at < sent_at - SHOWN_S
         and _had(other, email, sent_at - SHOWN_S, truth=truth)
+    )
+
+
+def _is_lost(other: Key, entry: Entry, *, truth: Truth) -> bool:
+    """Say whether a record of ours was never bound, and could not be told for one."""
+    return not truth.partners(other) and recognition.is_beyond(
+        other, at=entry.cause.sent_at, truth=truth
     )
 
 

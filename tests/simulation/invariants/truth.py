@@ -10,7 +10,7 @@ from proto.ids import AppId, ConnectionId, LinkId, RecordId
 from proto.reconciler import MappingView, Settings, Side
 from tests.simulation import taint
 from tests.simulation.features import PRESENT, Features
-from tests.simulation.ledger import Entry, Key, Ledger, Place, Who
+from tests.simulation.ledger import Act, Entry, Key, Ledger, Place, Who
 from tests.simulation.people import People
 from tests.simulation.vendors import forms
 from tests.simulation.vendors.api import Calls, Vendor
@@ -168,6 +168,17 @@ class Truth:
     def partners(self, key: Key) -> list[Key]:
         """Return every record that this one was ever bound to."""
         return list(self._bonds.get(key, ()))
+
+    def is_back_alone(self, key: Key, partner: Key) -> bool:
+        """Say whether a user restored a record whose counterpart had got another.
+
+        It is somebody to be made anew then, as if its user had entered it (hazard 74).
+        """
+        is_restored = any(
+            each.act is Act.RESTORE and each.who is Who.USER
+            for each in self.ledger.of(key)
+        )
+        return is_restored and self.partners(partner)[-1] != key
 
     def row_of(self, mark: str) -> tuple[Owned, LinkRow] | None:
         """Return the link whose new records carry a mark."""

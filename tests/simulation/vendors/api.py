@@ -37,6 +37,8 @@ class Calls:
         """When each address was searched for."""
         self.shown: dict[tuple[RecordId, str], float] = {}
         """When a record was first shown with an address, in any answer."""
+        self.listed: dict[RecordId, float] = {}
+        """When a record was first shown by a listing or a search."""
         self.paths: dict[str, int] = defaultdict(int)
         self.limited = 0
         self.stale = 0
@@ -150,7 +152,7 @@ class _Turn:
         if "email" in query:
             for email in query["email"]:
                 self._calls.finds[address_key(email)].append(self._now)
-            return self._note_shown(listing.search(self._book, query["email"]))
+            return self._note_listed(listing.search(self._book, query["email"]))
         if "marker" in query:
             return self._marked(query["marker"])
         if "ids" in query:
@@ -162,7 +164,7 @@ class _Turn:
                 each.version != holders[RecordId(each.id)].now.version
                 for each in people.people
             )
-        return self._note_shown(people)
+        return self._note_listed(people)
 
     def _marked(self, markers: list[str]) -> wire.People:
         if self._ways.markers is Markers.IGNORED:
@@ -203,6 +205,11 @@ class _Turn:
     def _show(self, holder: Holder) -> wire.Person:
         person = listing.person_of(holder, holder.now, self._ways)
         return self._note_shown(wire.People(people=(person,))).people[0]
+
+    def _note_listed(self, people: wire.People) -> wire.People:
+        for person in people.people:
+            self._calls.listed.setdefault(RecordId(person.id), self._now)
+        return self._note_shown(people)
 
     def _note_shown(self, people: wire.People) -> wire.People:
         name = self._ways.email_name

@@ -1,0 +1,75 @@
+"""Whether anything told that a record was made by us, once the app's answer was lost.
+
+Where an app keeps no marks, a record can be told by its address or by the rest of
+what it was made with. Its user may have changed both before anybody saw it: what is
+made again then is the residual that hazard 35 allows, and is counted.
+"""
+
+import math
+from typing import Final
+
+from proto.fields import Role, Value
+from tests.simulation.invariants.truth import Truth
+from tests.simulation.ledger import Key, State, Who
+from tests.simulation.vendors.forms import NAMES
+from tests.simulation.vendors.ways import Markers, Ways
+
+CUT_MIN: Final = 10
+"""A shorter beginning is not what an app has left of a text."""
+
+
+def is_beyond(key: Key, *, at: float, truth: Truth) -> bool:
+    """Say whether a record of ours did not read like one when it was first shown.
+
+    Args:
+        at: When it was to be known at the latest.
+    """
+    made, calls = truth.ledger.of(key)[0], truth.calls(key[0])
+    ways = truth.ways(key[0])
+    if made.who is not Who.TANDEM or ways.markers is not Markers.IGNORED:
+        return False
+    first = min(at, calls.listed.get(key[1], at)) - ways.lag_s
+    state = truth.holder(key).at(max(first, made.at))
+    return state is not None and not _reads_like(made.cause.asked, state, ways)
+
+
+def are_both_ours(left: Key | None, right: Key | None, *, truth: Truth) -> bool:
+    """Say whether nobody entered either record of a link, or gave it a life anew."""
+    if left is None or right is None or len(truth.owned) > 1:
+        return False
+    ends = ((left, right), (right, left))
+    if any(truth.holder(key).maker is not Who.TANDEM for key, _ in ends):
+        return False
+    for key, other in ends:
+        earlier = [each for each in truth.partners(key) if each != other]
+        if any(truth.is_back_alone(key, each) for each in earlier):
+            truth.excuse("I5 restored when its counterpart had another")
+            return False
+        if not earlier and is_beyond(key, at=math.inf, truth=truth):
+            truth.excuse("I5 rewritten before it was seen (hazard 35)")
+            return False
+    return True
+
+
+def _reads_like(asked: dict[str, Value], state: State, ways: Ways) -> bool:
+    """Say whether a record has the address that was asked for, or most of the rest."""
+    alike = {name for name, value in asked.items() if _is_alike(value, state, name)}
+    told = {name for name, value in asked.items() if value}
+    if told <= alike or ways.email_name in told & alike:
+        return True
+    told = {name for name in told if ways.role_of(name) is not Role.EMAIL}
+    same = told & alike
+    names = {name for name in told if ways.role_of(name) in NAMES}
+    if not names:
+        return bool(told) and same == told
+    left = {name for name in told if state.fields.get(name)}
+    return bool(names & same) and names & left <= same and 2 * len(same) >= len(left)
+
+
+def _is_alike(asked: Value, state: State, name: str) -> bool:
+    """Say whether a text is what was asked for, but for what an app makes of it."""
+    plain, held = (
+        " ".join(str(value or "").casefold().split())
+        for value in (asked, state.fields.get(name))
+    )
+    return plain == held or (len(held) >= CUT_MIN and plain.startswith(held))
