@@ -75,7 +75,7 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
     shown = await recognising.load(
         work, message, connection=connection, answers=answers, own=config
     )
-    rivals = await _load_rivals(work, message, connection=connection, new=shown.new)
+    rivals = await _load_rivals(work, message, connection=connection, shown=shown)
 
     outcome = decide(
         answers,
@@ -173,18 +173,18 @@ async def _load_rivals(
     message: ContactsWritten,
     *,
     connection: StoredConnection,
-    new: Sequence[Seen],
+    shown: Shown,
 ) -> dict[Key, Link]:
     """Return the links that the records in question are on already."""
-    shown = {r.record.record_id for r in message.results if r.record is not None}
-    shown |= {seen.record.record_id for seen in new}
-    if not shown:
+    ids = {r.record.record_id for r in message.results if r.record is not None}
+    ids |= {seen.record.record_id for seen in (*shown.new, *shown.gone)}
+    if not ids:
         return {}
     found = await links.load_of_records(
         work.transaction,
         connection,
-        left_ids=_if_on(shown, Side.LEFT, message=message, connection=connection),
-        right_ids=_if_on(shown, Side.RIGHT, message=message, connection=connection),
+        left_ids=_if_on(ids, Side.LEFT, message=message, connection=connection),
+        right_ids=_if_on(ids, Side.RIGHT, message=message, connection=connection),
     )
     return {
         (side, record_id): link
@@ -229,7 +229,7 @@ def decide(
         answer = recognising.told(
             asked,
             free=[n for n in shown.new if (side, n.record.record_id) not in taken],
-            read_through=shown.scans.read_through,
+            shown=shown,
             settled_at=recognising.settled_at(asked, config=config, own=own),
             config=config,
         )

@@ -20,6 +20,7 @@ from proto.connector import (
     WriteOutcome,
 )
 from proto.ids import IntentId, ScanId
+from proto.record import Presence
 from services.chassis.store import Work
 from services.reconciler import following
 from services.reconciler.config import Config
@@ -40,6 +41,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
     new: tuple[Seen, ...] = ()
     """Records that one of them may have made."""
+    gone: tuple[Seen, ...] = ()
+    """Records that they made, as was told before, and that somebody has deleted."""
     scans: LastScans = LastScans()
     unsure: frozenset[IntentId] = frozenset()
     """Creates that met a record which another create may have made."""
@@ -57,23 +60,42 @@ async def load(
     unsure = await _find_unsure(
         work, message, connection=connection, answers=answers, own=own
     )
-    decided_at = [
-        answer.intent.intent.decided_at
-        for answer in answers
-        if is_untold(answer, config=connection.config)
-    ]
-    if not decided_at:
+    untold = [each for each in answers if is_untold(each, config=connection.config)]
+    if not untold:
         return Shown(unsure=unsure)
     new = await arrivals.find_newcomers(
         work.transaction,
         tenant_id=message.tenant_id,
         account_id=message.account_id,
-        since=min(decided_at) - newcomers.SKEW,
+        since=min(each.intent.intent.decided_at for each in untold) - newcomers.SKEW,
     )
     scans = await arrivals.find_last_scans(
         work.transaction, tenant_id=message.tenant_id, account_id=message.account_id
     )
-    return Shown(new=tuple(new), scans=scans, unsure=unsure)
+    return Shown(
+        new=tuple(new),
+        gone=await _find_gone(work, message, answers=untold),
+        scans=scans,
+        unsure=unsure,
+    )
+
+
+async def _find_gone(
+    work: Work, message: ContactsWritten, *, answers: Sequence[Answer]
+) -> tuple[Seen, ...]:
+    places = [
+        (message.account_id, answer.link.parked_id)
+        for answer in answers
+        if answer.link.parked_id is not None
+    ]
+    if not places:
+        return ()
+    known = await observations.load(
+        work.transaction, places, tenant_id=message.tenant_id
+    )
+    return tuple(
+        seen for seen in known.values() if seen.record.presence is Presence.DELETED
+    )
 
 
 async def _find_unsure(
@@ -171,23 +193,23 @@ def told(
     answer: Answer,
     *,
     free: Sequence[Seen],
-    read_through: Instant | None,
+    shown: Shown,
     settled_at: Instant,
     config: model.Config,
 ) -> Answer:
     """Return an answer with what the records say that are nobody's. Pure.
 
     Args:
-        read_through: When the newest complete scan had not begun yet.
+        free: Those of the new records that are on no link.
         settled_at: When whatever the create has made was to be seen.
     """
     intent = answer.intent.intent
     if not is_untold(answer, config=config):
         return answer
     end = config.side(intent.side)
-    for seen in free:
+    for seen in (*free, *shown.gone):
         if seen.record.record_id == answer.link.parked_id:
-            # It read as it was made when it was seen first.
+            # It read as it was made when it was seen first, and may be gone since.
             return answer.understood(outcome=WriteOutcome.EXISTS, record=seen.record)
     likely = [
         seen.record
@@ -205,6 +227,7 @@ def told(
         return answer.understood(outcome=WriteOutcome.EXISTS, record=likely[0])
     is_looked_for = answer.result.outcome is not WriteOutcome.UNKNOWN
     is_read = intent.look_count > 0 if is_looked_for else False
+    read_through = shown.scans.read_through
     is_scanned = read_through is not None and read_through >= settled_at
     if not likely and (is_read or is_scanned):
         if answer.result.record is not None:

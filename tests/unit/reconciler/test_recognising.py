@@ -10,11 +10,14 @@ import msgspec
 from proto.connector import ContactWritten, WriteKind, WriteOutcome
 from proto.fields import Field, FieldKind, Fields
 from proto.ids import FieldId, IntentId, LinkId, RecordId
-from proto.reconciler import Side
+from proto.reconciler import RecordState, Side
+from proto.record import Presence, Record
 from services.reconciler import recognising
 from services.reconciler.engine import fold
 from services.reconciler.engine.model import Intent, Link, Seen
 from services.reconciler.readbacks import Answer
+from services.reconciler.recognising import Shown
+from services.reconciler.store.arrivals import LastScans
 from services.reconciler.store.intents import OpenIntent
 from tests.unit.reconciler import values
 
@@ -61,7 +64,7 @@ def told(
     found = recognising.told(
         asked,
         free=free,
-        read_through=read_through,
+        shown=Shown(scans=LastScans(read_through=read_through)),
         settled_at=LATER,
         config=CONFIG,
     ).result
@@ -84,7 +87,7 @@ def test_an_address_that_was_edited_meanwhile_makes_it_nobody_else():
         asked.link,
         asked.intent.intent,
         result=recognising.told(
-            asked, free=[edited], read_through=None, settled_at=LATER, config=CONFIG
+            asked, free=[edited], shown=Shown(), settled_at=LATER, config=CONFIG
         ).result,
         config=CONFIG,
         now=LATER,
@@ -110,7 +113,7 @@ def test_other_edits_hide_it_no_more_than_half_and_never_the_name():
         found = recognising.told(
             asked,
             free=[msgspec.structs.replace(seen, record=record)],
-            read_through=None,
+            shown=Shown(),
             settled_at=LATER,
             config=config,
         )
@@ -235,3 +238,25 @@ def test_what_was_told_when_it_was_seen_first_stays_so_whatever_it_reads():
         now=LATER,
     )
     assert (folded.link.right_id, folded.is_written) == ("r1", True)
+
+
+def test_what_was_made_and_deleted_before_anybody_looked_is_not_made_again():
+    """Somebody did not want it: to make it anew would bring it back (hazard 35)."""
+    asked = answer(WriteOutcome.MISSING, looks=1)
+    link = msgspec.structs.replace(asked.link, parked_id=RecordId("r1"))
+    seen = new("r1", "a@b.org")
+    record = Record(record_id=RecordId("r1"), presence=Presence.DELETED)
+    found = recognising.told(
+        msgspec.structs.replace(asked, link=link),
+        free=[],
+        shown=Shown(
+            gone=(msgspec.structs.replace(seen, record=record),),
+            scans=LastScans(read_through=LATER),
+        ),
+        settled_at=LATER,
+        config=CONFIG,
+    )
+    folded = fold.fold(
+        link, asked.intent.intent, result=found.result, config=CONFIG, now=LATER
+    )
+    assert (folded.link.right_id, folded.link.state) == ("r1", RecordState.DELETED)
