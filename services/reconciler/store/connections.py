@@ -1,7 +1,6 @@
 """Queries on connections and on the accounts they use."""
 
 import datetime
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,21 @@ from services.chassis import queries
 from services.chassis.database import Database, Row, Transaction
 from services.reconciler.engine import mapping, renewal
 from services.reconciler.engine.model import Config, SideConfig
+from services.reconciler.store import terms
+from services.reconciler.store.terms import Terms
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 
-class StoredConnection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+class StoredConnection(msgspec.Struct, frozen=True, kw_only=True):
     """A connection as it is stored."""
 
     tenant_id: TenantId
     connection_id: ConnectionId
     settings: Settings
-    renewed: dict[str, int]
     left: SideConfig
     right: SideConfig
+    terms: Terms
     state: ConnectionState
     attention: str
     attention_side: Side | None
@@ -50,16 +51,10 @@ class StoredConnection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     updated_left: int
     updated_right: int
 
-    @functools.cached_property
+    @property
     def config(self) -> Config:
         """Return the settings as the engine takes them."""
-        return mapping.config_of(
-            left=self.left,
-            right=self.right,
-            settings=self.settings,
-            version=self.version,
-            renewed=self.renewed,
-        )
+        return self.terms.config
 
     @property
     def guarded(self) -> tuple[Side, ...]:
@@ -389,11 +384,13 @@ def connection_of(row: Row) -> StoredConnection:
     """Return a row of ``connections`` as a Struct."""
     values: dict[str, Any] = dict(row)
     side = values["attention_side"]
+    columns = tuple(map(values.pop, terms.COLUMNS))
+    agreed = terms.decoded(values["version"], columns)
     values.update(
-        settings=codec.decode(values["settings"], Settings),
-        renewed=codec.decode(values["renewed"], dict[str, int]),
-        left=codec.decode(values.pop("left_side"), SideConfig),
-        right=codec.decode(values.pop("right_side"), SideConfig),
+        terms=agreed,
+        settings=agreed.settings,
+        left=agreed.left,
+        right=agreed.right,
         state=ConnectionState(values["state"]),
         attention_side=Side(side) if side else None,
     )

@@ -19,6 +19,7 @@ from proto.record import Record
 from services.reconciler.engine import model
 from services.reconciler.engine.model import Intent, Seen, SideConfig
 from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.terms import Terms
 
 NOW = datetime.datetime(2026, 5, 1, 12, tzinfo=datetime.UTC)
 FIELDS = tuple(
@@ -42,23 +43,27 @@ def side(name: str) -> SideConfig:
 
 def connection(**changes: object) -> StoredConnection:
     left, right = side("left"), side("right")
-    values: dict[str, object] = {
-        "tenant_id": TenantId("tnt_1"),
-        "connection_id": ConnectionId("conn_1"),
+    agreed: dict[str, object] = {
+        "version": 1,
         "settings": Settings(
             name="Both",
             left=End(account_id=left.account_id),
             right=End(account_id=right.account_id),
         ),
+        "renewed": {},
         "left": left,
         "right": right,
+    }
+    agreed |= {name: changes.pop(name) for name in agreed.keys() & changes.keys()}
+    values: dict[str, object] = {
+        "tenant_id": TenantId("tnt_1"),
+        "connection_id": ConnectionId("conn_1"),
+        "terms": Terms(**agreed),  # type: ignore[arg-type]
         "state": ConnectionState.SYNCING,
         "attention": "",
         "attention_side": None,
-        "version": 1,
         "created_at": NOW,
         "started_at": NOW,
-        "renewed": {},
         "guard_left_at": None,
         "guard_right_at": None,
         "approved_until": None,
@@ -78,8 +83,10 @@ def connection(**changes: object) -> StoredConnection:
             ),
             0,
         ),
+        **agreed,
         **changes,
     }
+    del values["renewed"]
     return StoredConnection(**values)  # type: ignore[arg-type]
 
 
