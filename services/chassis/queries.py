@@ -30,10 +30,14 @@ class Template(NamedTuple):
     def __call__(self, **values: object) -> Query:
         """Bind by name; a missing or an extra name is our own mistake."""
         names = self.parameters
+        try:
+            bound = tuple(map(values.__getitem__, names))
+        except KeyError:
+            bound = ()
         # Without building two sets for each statement.
-        is_right = len(values) == len(names) and all(map(values.__contains__, names))
+        is_right = len(values) == len(names) == len(bound)
         assert is_right, f"{self.name} takes {sorted(names)}, got {sorted(values)}"
-        return Query(self.name, self.text, tuple(map(values.__getitem__, names)))
+        return Query(self.name, self.text, bound)
 
 
 @functools.cache

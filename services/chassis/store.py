@@ -4,10 +4,10 @@ Each service's ``store.py`` adds one method per query. The memory stores of the
 simulation offer the same methods without a database.
 """
 
-import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from proto.base import Message
 from proto.ids import MessageId, TenantId
@@ -101,17 +101,40 @@ class Store(Generic[W]):
         self._identifiers = identifiers
         self._relay_wake = relay_wake
 
-    @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[W]:
+    def transaction(self) -> "Opening[W]":
         """Open one; it is committed when the block ends well.
 
         Raises:
             DatabaseUnavailable: Also when it is not known whether it committed.
         """
-        async with self.database.transaction() as transaction:
-            yield self._work(
-                transaction,
-                clock=self._clock,
-                identifiers=self._identifiers,
-                relay_wake=self._relay_wake,
-            )
+        return Opening(self.database.transaction(), self._new)
+
+    def _new(self, transaction: Transaction) -> W:
+        return self._work(
+            transaction,
+            clock=self._clock,
+            identifiers=self._identifiers,
+            relay_wake=self._relay_wake,
+        )
+
+
+class Opening(AbstractAsyncContextManager[W]):
+    """A unit of work that lasts as long as the block that it is the context of."""
+
+    __slots__ = ("_new", "_opening")
+
+    def __init__(
+        self,
+        opening: AbstractAsyncContextManager[Transaction],
+        new: Callable[[Transaction], W],
+    ) -> None:
+        self._opening = opening
+        self._new = new
+
+    async def __aenter__(self) -> W:
+        """Open the transaction."""
+        return self._new(await self._opening.__aenter__())
+
+    def __aexit__(self, *error: Any) -> Coroutine[Any, Any, bool | None]:
+        """Commit it, or undo it after an error."""
+        return self._opening.__aexit__(*error)
