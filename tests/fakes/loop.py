@@ -108,6 +108,27 @@ def present_life() -> Life | None:
     return _life.get()
 
 
+class _Handle(asyncio.Handle):
+    """A call that is to be made soon; it does not ask whether anybody debugs."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        callback: Any,
+        args: Any,
+        loop: asyncio.AbstractEventLoop,
+        context: contextvars.Context | None,
+    ) -> None:
+        self._context = contextvars.copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+
 class LivingLoop(asyncio.BaseEventLoop):
     """A loop whose tasks belong to lives, and whose time is not that of the machine."""
 
@@ -162,9 +183,30 @@ class VirtualLoop(LivingLoop):
     def call_soon(
         self, callback: Any, *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
+
+    def call_later(
+        self,
+        delay: float,
+        callback: Any,
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Any,
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True
+        return timer
 
     def _run_once(self) -> None:
         """Take one turn: run what is ready by now; what that makes ready comes next.
@@ -177,7 +219,12 @@ class VirtualLoop(LivingLoop):
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:
-                handle._run()
+                try:
+                    handle._context.run(handle._callback, *handle._args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as err:
+                    self.call_exception_handler({"exception": err})
 
     def _drop_cancelled(self) -> None:
         """Forget cancelled timers: those that come next, or all if they are many."""
@@ -240,9 +287,16 @@ class VirtualClock:
     def __init__(self, loop: LivingLoop, *, ahead_s: float = 0.0) -> None:
         self.ahead_s = ahead_s
         self._loop = loop
+        self._shown = loop.time(), self._now(loop.time())
 
     def now(self) -> datetime.datetime:
-        passed_s = self._loop.time() + self.ahead_s
+        loop_s = self._loop.time()
+        if loop_s != self._shown[0]:
+            self._shown = loop_s, self._now(loop_s)
+        return self._shown[1]
+
+    def _now(self, loop_s: float) -> datetime.datetime:
+        passed_s = loop_s + self.ahead_s
         return self._loop.start + datetime.timedelta(seconds=passed_s)
 
     def monotonic(self) -> float:

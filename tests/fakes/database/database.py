@@ -243,7 +243,7 @@ class MemoryUser(Database):
             await asyncio.sleep(source.uniform(0.0, faults.delay_s_max))
         elif chance < faults.delays + faults.yields or self._is_dead:
             await asyncio.sleep(0)
-        if self._happens(faults.failures):
+        if faults.failures and self._happens(faults.failures):
             session.rollback()
         now = asyncio.get_running_loop().time()
         session.check_sound()
