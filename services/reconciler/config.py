@@ -27,7 +27,9 @@ class Config(Settings, frozen=True, kw_only=True):
     idle_s: Seconds = 1.0
     """How often a replica with nothing to do looks for due connections."""
     sweep_s: Seconds = 5.0
-    """How often retries, looks and leftovers are searched for."""
+    """How often retries and looks are searched for."""
+    leftovers_every_s: Seconds = 30.0
+    """How often what no connection is left for is taken away; a dozen statements."""
     compare_every_s: Seconds = 86_400.0
     """How often both sides of a live connection are compared in full."""
     compare_check_s: Seconds = 60.0

@@ -22,7 +22,6 @@ RETRIES_MAX: Final = 500
 LOOKS_MAX: Final = 500
 LEFTOVERS_MAX: Final = 5_000
 SCANS_KEPT: Final = datetime.timedelta(days=7)
-LEFTOVERS_EVERY_S: Final = 30.0
 
 
 class Sweeper:
@@ -45,7 +44,7 @@ class Sweeper:
                 ("looks", self.look, self._config.sweep_s),
                 ("missing", self.ask, self._config.sweep_s),
                 ("comparisons", self.compare, self._config.compare_check_s),
-                ("leftovers", self.purge, LEFTOVERS_EVERY_S),
+                ("leftovers", self.purge, self._config.leftovers_every_s),
             ):
                 group.create_task(
                     loops.forever(
