@@ -20,7 +20,8 @@ from services.chassis.outbox import Envelope, Receipt
 from tests.fakes.broker import LATENCY_S, Asked, Member, MemoryBroker
 from tests.fakes.loop import Life
 
-WAIT_S_MIN: Final = 60.0
+WAIT_S_MIN: Final = 300.0
+"""What a wait for messages lasts; whoever stops ends it, and a message does."""
 
 R = TypeVar("R", bound=Reply)
 

@@ -62,7 +62,11 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
     poll_interval_s: float = 30.0
     idle_s: float = 30.0
-    sweep_s: float = 30.0
+    """How often the connector looks for itself: no account is read less often."""
+    look_s: float = 60.0
+    """How often others look who are told of their work as soon as it is there."""
+    sweep_s: float = 60.0
+    leftovers_every_s: float = 150.0
     settle_s: float = 5.0
     write_age_s: float = 300.0
     answer_s: float = 400.0
@@ -264,7 +268,7 @@ class World:
         pace = self.pace
         parts = {
             **self.parts.addresses[service],
-            "outbox_idle_s": pace.idle_s,
+            "outbox_idle_s": pace.look_s,
             "replay_idle_s": REPLAY_IDLE_S,
             "stop_timeout_s": pace.stop_s,
         }
@@ -282,8 +286,9 @@ class World:
                 **parts,
             )
         return ReconcilerConfig(
-            idle_s=pace.idle_s,
+            idle_s=pace.look_s,
             sweep_s=pace.sweep_s,
+            leftovers_every_s=pace.leftovers_every_s,
             settle_s=pace.settle_s,
             write_age_s=pace.write_age_s,
             answer_s=pace.answer_s,

@@ -15,7 +15,7 @@ from services.chassis.errors import BusUnavailable, CommandFailed
 from services.chassis.outbox import Envelope, Receipt
 from tests.fakes import loop
 from tests.fakes.broker import BusFaults, Kept, MemoryBroker
-from tests.fakes.bus import MemoryBus
+from tests.fakes.bus import WAIT_S_MIN, MemoryBus
 from tests.fakes.loop import Life
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -416,4 +416,4 @@ def test_a_wait_for_a_message_comes_to_an_end():
         assert await reconciler.fetch(ContactsObserved, wait_s=5.0) is None
         return loop.running().time()
 
-    assert run(wait()) == pytest.approx(60.0, abs=1.0)
+    assert run(wait()) == pytest.approx(WAIT_S_MIN, abs=1.0)
