@@ -37,8 +37,10 @@ from tests.simulation.vendors.weather import CALM
 LEFT, RIGHT = Place(AppId("sim_a"), "ours"), Place(AppId("sim_b"), "ours")
 TENANT: Final = "tnt_one"
 ROLES: Final = (Role.EMAIL, Role.NAME_GIVEN, Role.NAME_FAMILY, Role.COMPANY)
-BETWEEN_S: Final = 45.0
-"""From one act to the next: long enough to be read, planned and written."""
+BETWEEN_S: Final = 100.0
+"""From one act to the next: long enough to be read, planned, lost and written again."""
+SWEEP_S: Final = 10.0
+"""How often lost answers are looked for; else a story would be half waiting."""
 TOKEN_LIFETIME_S: Final = 240.0
 
 
@@ -72,7 +74,7 @@ def tell(point: Point | None = None) -> Told:
     plays: list[Play] = []
 
     async def run() -> None:
-        play = Play(_scenario())
+        play = Play(_scenario(), sweep_s=SWEEP_S)
         plays.append(play)
         _populate(play)
         if point is None:

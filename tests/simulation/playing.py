@@ -55,11 +55,14 @@ class Play:
         judges: Iterable["Judge"] = (),
         *,
         parts: Callable[[World], Parts] | None = None,
+        sweep_s: float = Pace().sweep_s,
     ) -> None:
         self.scenario = scenario
         self.ledger = Ledger()
         troubles = scenario.troubles
-        self.pace = Pace(skew_s_max=troubles.skew_s_max, stop_s=troubles.stop_s)
+        self.pace = Pace(
+            skew_s_max=troubles.skew_s_max, stop_s=troubles.stop_s, sweep_s=sweep_s
+        )
         clock = loop.VirtualClock(loop.running())
         self.vendors = {
             ways.app: Vendor(
