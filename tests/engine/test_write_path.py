@@ -7,7 +7,7 @@ from proto.connector import WriteKind, WriteOutcome
 from proto.errors import ErrorCode
 from proto.reconciler import RecordState, Side
 from proto.record import Presence
-from services.reconciler.engine import patience
+from services.reconciler.engine import match, patience
 from services.reconciler.engine.model import Reason
 from tests.engine import world
 from tests.engine.world import LOOK, Pair, config, items
@@ -217,11 +217,27 @@ def test_a_create_that_was_deleted_before_it_was_found_stays_deleted():
 
 
 @pytest.mark.parametrize("kind", [WriteKind.UPDATE, WriteKind.LOOK])
-def test_a_missing_target_is_a_deletion(kind):
+def test_a_missing_target_is_bound_until_it_is_known_to_be_gone(kind):
+    """An app may not know a record for a while (hazard 70).
+
+    Its survivor was given to somebody else meanwhile, and the record made anew on the
+    survivor's side once the app knew it again (hazard 72, seed 3117).
+    """
     pair = edited()
     pair.answer(pair.plan().intent, WriteOutcome.MISSING, kind=kind)
+    assert all(match.keeps(pair.link, side) for side in (LEFT, RIGHT))
+    assert pair.link.state is RecordState.PENDING
+    pair.mark(RIGHT, Presence.DELETED)
+    assert pair.settle() == 0
     assert pair.link.state is RecordState.DELETED
     assert pair.link.reason == Reason.DELETED_RIGHT
+
+
+def test_a_missing_target_that_is_back_gets_what_it_missed():
+    pair = edited()
+    pair.answer(pair.plan().intent, WriteOutcome.MISSING)
+    assert pair.settle() == 1
+    assert pair.right["title"] == "Engineer"
 
 
 def test_a_refusal_says_why():
