@@ -14,7 +14,7 @@ from proto.reconciler import SIDES, RecordState, Side
 from proto.record import Presence
 from services.reconciler import batches
 from services.reconciler.batches import Batch, Decisions, Key, Planned
-from services.reconciler.engine import drift, match, model, newcomers, plan
+from services.reconciler.engine import drift, evidence, match, model, newcomers, plan
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
     Candidate,
@@ -140,7 +140,8 @@ class _Deciding:
         """Remember which new record a lost create has made, where no mark tells it.
 
         As long as it reads as it was made: its user may go on to change all of it
-        before anybody looks (hazards 12 and 13).
+        before anybody looks (hazards 12 and 13). Who has its address and another name
+        may be somebody else, and is only who a create would have met.
         """
         for dirty in self._batch.dirty:
             key = (dirty.side, dirty.record_id)
@@ -151,16 +152,27 @@ class _Deciding:
                 or not self._is_unsure(key, seen)
             ):
                 continue
-            makers = newcomers.makers_of(
-                seen,
-                dirty.side,
-                lost=self._batch.lost,
-                links=self._links,
-                config=self._config,
-            )
+            makers = self._makers_of(dirty.side, seen, reads_like=evidence.is_made)
             if len(makers) == 1 and makers[0].parked_id is None:
                 parked = msgspec.structs.replace(makers[0], parked_id=key[1])
                 self._replace(parked)
+            if makers:
+                continue
+            makers = self._makers_of(dirty.side, seen, reads_like=evidence.is_likely)
+            if len(makers) == 1 and makers[0].met_id != key[1]:
+                self._replace(msgspec.structs.replace(makers[0], met_id=key[1]))
+
+    def _makers_of(
+        self, side: Side, seen: Seen, *, reads_like: newcomers.ReadsLike
+    ) -> list[Link]:
+        return newcomers.makers_of(
+            seen,
+            side,
+            lost=self._batch.lost,
+            links=self._links,
+            config=self._config,
+            reads_like=reads_like,
+        )
 
     def _replace(self, link: Link) -> None:
         """Go on with a link as it is now."""

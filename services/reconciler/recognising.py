@@ -20,7 +20,7 @@ from proto.connector import (
     WriteOutcome,
 )
 from proto.ids import IntentId, ScanId
-from proto.record import Presence
+from proto.record import Presence, Record
 from services.chassis.store import Work
 from services.reconciler import following
 from services.reconciler.config import Config
@@ -206,23 +206,11 @@ def told(
     intent = answer.intent.intent
     if not is_untold(answer, config=config):
         return answer
-    end = config.side(intent.side)
     for seen in (*free, *shown.gone):
         if seen.record.record_id == answer.link.parked_id:
             # It read as it was made when it was seen first, and may be gone since.
             return answer.understood(outcome=WriteOutcome.EXISTS, record=seen.record)
-    likely = [
-        seen.record
-        for seen in free
-        if newcomers.may_be_ours(seen, end, open_since=intent.decided_at)
-        and evidence.is_likely(answer.link, intent, record=seen.record, config=config)
-    ]
-    # Whoever only has the address may be somebody else who has it as well.
-    likely = [
-        record
-        for record in likely
-        if evidence.is_made(answer.link, intent, record=record, config=config)
-    ] or ([] if answer.result.record else likely)
+    likely = _likely(answer, free=free, config=config)
     if len(likely) == 1:
         return answer.understood(outcome=WriteOutcome.EXISTS, record=likely[0])
     is_looked_for = answer.result.outcome is not WriteOutcome.UNKNOWN
@@ -234,6 +222,36 @@ def told(
             return answer
         return answer.understood(outcome=WriteOutcome.MISSING)
     return answer.understood(outcome=WriteOutcome.UNKNOWN, record=None)
+
+
+def _likely(
+    answer: Answer, *, free: Sequence[Seen], config: model.Config
+) -> list[Record]:
+    """Return the records that a create may have made, or would have met.
+
+    Those that read as it was meant; if there are none, and nobody else has its address
+    by now, those that have it; and at last who had it when it was seen before.
+    """
+    link, intent = answer.link, answer.intent.intent
+    end = config.side(intent.side)
+    new = [
+        seen.record
+        for seen in free
+        if newcomers.may_be_ours(seen, end, open_since=intent.decided_at)
+    ]
+    made = [
+        record
+        for record in new
+        if evidence.is_made(link, intent, record=record, config=config)
+    ]
+    if made or answer.result.record is not None:
+        return made
+    alike = [
+        record
+        for record in new
+        if evidence.is_likely(link, intent, record=record, config=config)
+    ]
+    return alike or [record for record in new if record.record_id == link.met_id]
 
 
 def settled_at(answer: Answer, *, config: model.Config, own: Config) -> Instant:

@@ -6,16 +6,26 @@ somebody has changed already. Until the answer tells whose it is, it is nobody's
 
 import datetime
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from proto.base import Instant
 from proto.ids import LinkId
 from proto.reconciler import Side
+from proto.record import Record
 from services.reconciler.engine import evidence
 from services.reconciler.engine.model import Config, Intent, Link, Seen, SideConfig
 
 SKEW: Final = datetime.timedelta(seconds=30)
 """How far the clocks of those who read and those who decide may differ."""
+
+
+class ReadsLike(Protocol):
+    """What says by its values whether a record is what a create was to make."""
+
+    def __call__(
+        self, link: Link, intent: Intent, *, record: Record, config: Config
+    ) -> bool:
+        """Say whether it is."""
 
 
 def may_be_ours(seen: Seen, end: SideConfig, *, open_since: Instant | None) -> bool:
@@ -37,6 +47,7 @@ def makers_of(
     lost: Iterable[Intent],
     links: Mapping[LinkId, Link],
     config: Config,
+    reads_like: ReadsLike = evidence.is_made,
 ) -> list[Link]:
     """Return the links whose lost creates a record reads like, where no marks tell.
 
@@ -55,7 +66,7 @@ def makers_of(
         if (
             intent.side is side
             and may_be_ours(seen, end, open_since=intent.decided_at)
-            and evidence.is_made(link, intent, record=record, config=config)
+            and reads_like(link, intent, record=record, config=config)
         ):
             makers.append(link)
     return makers

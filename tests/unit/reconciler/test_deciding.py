@@ -6,7 +6,7 @@ import itertools
 import msgspec
 
 from proto.connector import Capabilities, WriteKind
-from proto.ids import IntentId, LinkId, RecordId
+from proto.ids import FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
 from proto.record import Presence
 from services.reconciler import deciding
@@ -379,3 +379,21 @@ def test_what_a_lost_create_made_is_told_when_it_is_seen_first():
     assert link.link_id not in parked(born("r1", "new@b.org", after_s=-60))
     other = born("r1", "new@b.org", "Bo", after_s=5)
     assert link.link_id not in parked(other)
+
+
+def test_who_has_the_address_of_a_lost_create_alone_is_remembered_as_met():
+    """It may be somebody else, but nobody else is to be made beside it (seed 454)."""
+    intent, link = lost(7)
+    fields = {FieldId("email"): "a@b.org", **intent.fields}
+    intent = msgspec.structs.replace(intent, fields=fields)
+    for email, met in (("a@b.org", "r1"), ("new@b.org", None)):
+        found = decide(
+            (R, "r1"),
+            seen=[(R, born("r1", email, "Bo", after_s=5))],
+            links=[link],
+            open_since={R: values.NOW},
+            lost=[intent],
+        )
+        after = {named.link.link_id: named.link for named in found.links}
+        known = after.get(link.link_id, link)
+        assert (known.met_id, known.parked_id) == (met, None)

@@ -260,3 +260,31 @@ def test_what_was_made_and_deleted_before_anybody_looked_is_not_made_again():
         link, asked.intent.intent, result=found.result, config=CONFIG, now=LATER
     )
     assert (folded.link.right_id, folded.link.state) == ("r1", RecordState.DELETED)
+
+
+def test_who_had_the_address_when_seen_last_is_who_a_create_would_have_met():
+    """Its user changed its name before it was seen, its address after (seed 454).
+
+    It was made a second time; a first match, since it may be somebody else's.
+    """
+    edited, stranger = new("r1", "new@b.org", "Bo"), new("r2", "c@d.org", "Bo")
+    for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
+        asked = answer(outcome, looks=1)
+        link = msgspec.structs.replace(asked.link, met_id=RecordId("r1"))
+        asked = msgspec.structs.replace(asked, link=link)
+        assert told(asked, stranger, edited) == (WriteOutcome.EXISTS, "r1")
+        has_it = new("r3", "a@b.org", "Bo")
+        assert told(asked, has_it, edited) == (WriteOutcome.EXISTS, "r3")
+        of_before = new("r1", "new@b.org", "Bo", after_s=-60)
+        assert told(asked, of_before)[1] == ""
+    folded = fold.fold(
+        link,
+        asked.intent.intent,
+        result=asked.understood(
+            outcome=WriteOutcome.EXISTS, record=edited.record
+        ).result,
+        config=CONFIG,
+        now=LATER,
+    )
+    assert (folded.link.right_id, folded.is_written) == ("r1", False)
+    assert (folded.link.left, folded.link.right) == (None, None)
