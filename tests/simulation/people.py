@@ -38,6 +38,8 @@ class People:
     def __init__(self, source: random.Random) -> None:
         self.tenant_of: dict[int, str] = {}
         self.person_of: dict[Key, int] = {}
+        self.earlier: dict[Key, list[tuple[int, float]]] = {}
+        """Whom a record was about before its id was given away, and until when."""
         self.authored: dict[int, Authored] = {}
         """By serial."""
         self._source = source
@@ -74,6 +76,9 @@ class People:
     def note(self, entry: Entry, ways: Ways) -> None:
         """Learn from an entry of the ledger whom a record is about."""
         if entry.act is Act.CREATE and entry.who is Who.USER:
+            if entry.key in self.person_of:
+                was = self.person_of[entry.key], entry.at
+                self.earlier.setdefault(entry.key, []).append(was)
             self.person_of[entry.key] = entry.cause.person
         if entry.act is Act.CREATE and entry.who is Who.TANDEM:
             found = [

@@ -11,6 +11,7 @@ from tests.simulation.hand_made import OTHER_TENANT, History
 from tests.simulation.invariants import calls, safety
 from tests.simulation.invariants.safety import TRASH
 from tests.simulation.ledger import Cause, Place, Who
+from tests.simulation.vendors.book import address_key
 from tests.simulation.vendors.messages import Request
 from tests.simulation.vendors.oauth import OAuth, Presented
 from tests.simulation.vendors.session import TokenCall
@@ -44,6 +45,31 @@ def test_i3b_a_value_of_somebody_else():
     job = history.value(Role.JOB_TITLE, other)
     history.enter(LEFT, other, given=history.value(Role.NAME_GIVEN, other), job=job)
     history.write(RIGHT, right, job=job)
+    assert history.broken() == {"I3b"}
+
+
+@pytest.mark.parametrize(
+    ("shown_s_ago", "is_fine"), [(None, True), (5.0, True), (400.0, False)]
+)
+def test_i3b_a_value_of_a_record_whose_id_was_given_away(shown_s_ago, is_fine):
+    """The write was decided before anybody could see it (hazard 11, seed 568)."""
+    history = History()
+    person, left, right = history.pair()
+    job = history.value(Role.JOB_TITLE, person)
+    history.edit(LEFT, left, job=job)
+    book, heir = history.books[LEFT], history.person()
+    book.delete(left)
+    history.wait(1.0)
+    email = history.value(Role.EMAIL, heir)
+    book.recycle(left, history.fields(LEFT, email=email), person=heir)
+    if shown_s_ago is not None:
+        shown = history.truth.calls(book.place).shown
+        shown[left, address_key(email)] = history.time
+        history.wait(shown_s_ago)
+    history.write(RIGHT, right, job=job)
+    assert (history.wrongs == []) == is_fine
+    other = history.value(Role.JOB_TITLE, person)
+    history.write(RIGHT, right, job=other)
     assert history.broken() == {"I3b"}
 
 

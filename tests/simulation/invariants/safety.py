@@ -57,7 +57,7 @@ def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
                 yield Wrong("I3b", f"entered for somebody else: {where}")
             elif not _is_of(role, known.role):
                 yield Wrong("I3b", f"entered in another field: {where}")
-        if _was_there(entry.key, role, value, truth=truth):
+        if _was_there(entry, role, value, truth=truth):
             continue
         if _is_put_back(entry, name, truth):
             truth.excuse("I3b put back by a whole write")
@@ -254,28 +254,27 @@ def _is_of(role: Role, entered: Role) -> bool:
     return role is entered
 
 
-def _was_there(key: Key, role: Role, value: str, *, truth: Truth) -> bool:
+def _was_there(entry: Entry, role: Role, value: str, *, truth: Truth) -> bool:
     """Say whether the other side had a value at any time, whole or in its words."""
     if role in NAMES:
-        return _words_were_there(key, value, truth=truth)
+        return _words_were_there(entry, value, truth=truth)
     return any(
-        same(role, state.fields.get(truth.ways(other[0]).name_of(role)), value)
-        for other in truth.others_of(key)
-        for _, state in truth.holder(other).history
+        same(role, state.fields.get(ways.name_of(role)), value)
+        for ways, state in truth.states_elsewhere(entry.key, at=entry.at)
     )
 
 
-def _words_were_there(key: Key, value: str, *, truth: Truth) -> bool:
+def _words_were_there(entry: Entry, value: str, *, truth: Truth) -> bool:
     """Say whether the words of a name were there; both sides' may be joined."""
     wanted, seen = set(value.casefold().split()), set[str]()
-    for other in (key, *truth.others_of(key)):
-        ways = truth.ways(other[0])
-        history = truth.holder(other).history
-        # The last state of the record itself is the write that is looked at.
-        for _, state in history[:-1] if other == key else history:
-            for role in NAMES:
-                held = state.fields.get(ways.name_of(role))
-                seen |= set(str(held or "").casefold().split())
+    own = truth.ways(entry.place)
+    # The last state of the record itself is the write that is looked at.
+    states = [(own, state) for _, state in truth.holder(entry.key).history[:-1]]
+    states += truth.states_elsewhere(entry.key, at=entry.at)
+    for ways, state in states:
+        for role in NAMES:
+            held = state.fields.get(ways.name_of(role))
+            seen |= set(str(held or "").casefold().split())
     return wanted <= seen
 
 

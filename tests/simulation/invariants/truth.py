@@ -1,5 +1,6 @@
 """What really happened, put so that invariants can be checked against it."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -10,7 +11,7 @@ from proto.ids import AppId, ConnectionId, LinkId, RecordId
 from proto.reconciler import MappingView, Settings, Side
 from tests.simulation import taint
 from tests.simulation.features import PRESENT, Features
-from tests.simulation.ledger import Act, Entry, Key, Ledger, Place, Who
+from tests.simulation.ledger import Act, Entry, Key, Ledger, Place, State, Who
 from tests.simulation.people import People
 from tests.simulation.vendors import forms
 from tests.simulation.vendors.api import Calls, Vendor
@@ -20,6 +21,9 @@ from tests.simulation.vendors.ways import Ways
 
 IN_FLIGHT_S: Final = 900.0
 """How long after a change of settings a write decided before may still come."""
+GIVEN_AWAY_S: Final = 300.0
+"""How long after an id was shown to mean somebody else an older write may come: so long
+after it was decided none is sent any more."""
 
 
 class LinkRow(NamedTuple):
@@ -216,6 +220,34 @@ class Truth:
             for other, theirs in people.person_of.items()
             if other[0] != key[0] and people.are_one(person, theirs)
         ]
+
+    def states_elsewhere(self, key: Key, *, at: float) -> Iterator[tuple[Ways, State]]:
+        """Yield what records elsewhere were like while they were about this person.
+
+        One whose id means somebody else by now counts until its app has shown that,
+        and as long after as what was decided before may still come (hazard 11).
+        """
+        for other in self.others_of(key):
+            for _, state in self.holder(other).history:
+                yield self.ways(other[0]), state
+        person = self.people.person_of.get(key)
+        for other, earlier in self.people.earlier.items():
+            if person is None or other[0] == key[0]:
+                continue
+            for theirs, until in earlier:
+                if not self.people.are_one(person, theirs):
+                    continue
+                if at > self._shown_at(other, since=until) + GIVEN_AWAY_S:
+                    continue
+                for since, state in self.holder(other).history:
+                    if since < until:
+                        yield self.ways(other[0]), state
+
+    def _shown_at(self, key: Key, *, since: float) -> float:
+        """Return when a record was first shown with an address of its new holder."""
+        shown = self.calls(key[0]).shown.items()
+        times = [at for (record_id, _), at in shown if record_id == key[1]]
+        return min((at for at in times if at >= since), default=math.inf)
 
     def allowed(self, place: Place, at: float) -> set[str]:
         """Return the fields that may be written at a time, by any setting then."""
