@@ -27,6 +27,8 @@ log = structlog.get_logger()
 
 AFTER_FAULT_S: Final = 5.0
 """How long an account rests whose turn ended in a fault of ours."""
+SKEW_S: Final = 5.0
+"""How far the clocks of replicas differ: each tells by its own when a lease ends."""
 RENEWALS: Final = 3
 """Times that a lease is renewed before it could run out."""
 
@@ -130,7 +132,7 @@ class Leases:
             await work.release(
                 claim,
                 owner=self._owner,
-                until=self._in_seconds(rest_s) if rest_s > 0 else None,
+                until=self._in_seconds(rest_s + SKEW_S) if rest_s > 0 else None,
             )
         self._transport.note_saved(calls)
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from itertools import pairwise
 from typing import Any
 
+import pytest
+
 from proto.auth import CredentialKind, Token
 from proto.connector import AuthMethod, Capabilities
 from proto.ids import AccountId, AppId, TenantId
@@ -23,7 +25,7 @@ from services.connector.port import Call
 from services.connector.registry import Entry, Registry
 from services.connector.store import ConnectorWork
 from services.connector.transport import Transport
-from services.connector.turns import Leases
+from services.connector.turns import SKEW_S, Leases
 from tests.fakes import loop
 from tests.fakes.database.database import MemoryDatabase
 from tests.fakes.loop import VirtualClock
@@ -84,8 +86,14 @@ class Session:
 class Bench:
     """A transport in virtual time."""
 
-    def __init__(self, *, takes_s: float = 0.0, calls_at_once_max: int = 9) -> None:
-        self.clock = VirtualClock(loop.running())
+    def __init__(
+        self,
+        *,
+        takes_s: float = 0.0,
+        calls_at_once_max: int = 9,
+        ahead_s: float = 0.0,
+    ) -> None:
+        self.clock = VirtualClock(loop.running(), ahead_s=ahead_s)
         self.auth = Auth()
         self.session = Session(self.clock, takes_s=takes_s)
         session: Any = self.session
@@ -110,8 +118,10 @@ class Bench:
 class Replica:
     """A process that claims the account and calls for it."""
 
-    def __init__(self, database: MemoryDatabase, owner: str) -> None:
-        self.bench = Bench()
+    def __init__(
+        self, database: MemoryDatabase, owner: str, *, ahead_s: float = 0.0
+    ) -> None:
+        self.bench = Bench(ahead_s=ahead_s)
         clock = self.bench.clock
         self.store = Store(
             database.as_service("connector"),
@@ -194,23 +204,27 @@ def test_an_account_that_waits_for_its_turn_takes_no_place_of_others():
     assert loop.run(play(), start=START) < 0.1
 
 
-def test_who_takes_an_account_over_waits_until_the_last_calls_are_past():
+@pytest.mark.parametrize("ahead_s", [-SKEW_S, 0.0, SKEW_S])
+def test_who_takes_an_account_over_waits_until_the_last_calls_are_past(ahead_s):
     """Hazard 45: two replicas each kept the pace, and the app got twice as many calls.
 
-    Whoever made the calls knows of them, and may go on at once.
+    Whoever made the calls knows of them, and may go on at once. A clock that is ahead
+    of theirs brings nobody forward.
     """
 
     async def play():
         database = MemoryDatabase(random.Random(1))
-        first, second = Replica(database, "one"), Replica(database, "two")
+        first = Replica(database, "one")
+        second = Replica(database, "two", ahead_s=ahead_s)
         await first.follow()
+        await first.bench.clock.sleep(SKEW_S)
         [claim] = await first.claim()
         await first.bench.read()
         await first.leases.release(claim)
         assert await second.claim() == []
         [again] = await first.claim()
         await first.leases.release(again)
-        await first.bench.clock.sleep(1.1)
+        await first.bench.clock.sleep(1.1 + SKEW_S - ahead_s)
         [claim] = await second.claim()
         await second.leases.release(claim)
         assert len(await first.claim()) == 1, "nobody called, so nobody has to wait"
