@@ -32,6 +32,11 @@ class Authored(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+def fitting(text: str, limit: int) -> str:
+    """Return what somebody enters where no more than so much fits: no half a mark."""
+    return text if len(text) <= limit else text.partition(" ")[0][:limit]
+
+
 class People:
     """Who is who, and who entered what."""
 
@@ -112,9 +117,7 @@ class People:
         origin = Origin(person, serial)
         limit = ways.limit_of(role) or 200
         text = self._text(role, origin)
-        if len(text) > limit:
-            # A second mark must not be cut in two.
-            text = text.partition(" ")[0][:limit]
+        text = fitting(text, limit)
         self.authored[serial] = Authored(origin=origin, role=role, text=text)
         return text
 

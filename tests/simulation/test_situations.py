@@ -11,6 +11,7 @@ from proto.reconciler import Direction, Side
 from proto.record import Consent
 from tests.simulation import situations
 from tests.simulation.hand_made import History
+from tests.simulation.people import fitting
 from tests.simulation.situations import names, of_records
 from tests.simulation.situations.story import Window
 
@@ -159,3 +160,11 @@ def test_f83_a_record_of_ours_where_silence_subscribes():
     history.make(RIGHT, email="q0010001@x.example")
     history.link(left, None)
     assert "F83a" in of(history)
+
+
+def test_no_half_of_a_mark_is_entered_where_a_name_does_not_fit():
+    """What was left of it named nobody, and I3b found it invented (seed 3258)."""
+    name = "q0060056Bhríde q0060056lopez"
+    assert fitting(name, 18) == "q0060056Bhríde"
+    assert fitting(name, 40) == name
+    assert fitting("q0060056Bhríde", 10) == "q0060056Bh"

@@ -13,7 +13,7 @@ from proto.ids import RecordId
 from proto.reconciler import Side
 from proto.record import Consent
 from tests.simulation.ledger import Act, Cause, Entry, Place, Status, Who
-from tests.simulation.people import PARTS, People
+from tests.simulation.people import PARTS, People, fitting
 from tests.simulation.scenario import ConnectionPlan, Scenario
 from tests.simulation.vendors.book import Book, EmailTaken, Holder, value_of
 from tests.simulation.vendors.ways import LISTS, Ways
@@ -495,7 +495,7 @@ class Users:
     def _put(self, found: Found, role: Role, value: Value) -> None:
         limit = found.ways.limit_of(role)
         if limit and isinstance(value, str):
-            value = value[:limit].rstrip()
+            value = fitting(value, limit)
         found.book.edit(found.record_id, {found.ways.name_of(role): value})
         self.done.append((role.value, f"{found.ways.app}/{found.record_id}"))
 
