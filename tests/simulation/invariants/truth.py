@@ -230,18 +230,20 @@ class Truth:
         for other in self.others_of(key):
             for _, state in self.holder(other).history:
                 yield self.ways(other[0]), state
+        for other, until in self._given_away(key):
+            if at <= self._shown_at(other, since=until) + GIVEN_AWAY_S:
+                history = self.holder(other).history
+                earlier = [state for since, state in history if since < until]
+                yield from ((self.ways(other[0]), state) for state in earlier)
+
+    def _given_away(self, key: Key) -> Iterator[tuple[Key, float]]:
+        """Yield the ids elsewhere that meant the same person, and until when."""
         person = self.people.person_of.get(key)
         for other, earlier in self.people.earlier.items():
-            if person is None or other[0] == key[0]:
-                continue
             for theirs, until in earlier:
-                if not self.people.are_one(person, theirs):
-                    continue
-                if at > self._shown_at(other, since=until) + GIVEN_AWAY_S:
-                    continue
-                for since, state in self.holder(other).history:
-                    if since < until:
-                        yield self.ways(other[0]), state
+                is_elsewhere = person is not None and other[0] != key[0]
+                if is_elsewhere and self.people.are_one(person, theirs):
+                    yield other, until
 
     def _shown_at(self, key: Key, *, since: float) -> float:
         """Return when a record was first shown with an address of its new holder."""
