@@ -284,6 +284,31 @@ def test_i6_a_tag_for_somebody_whom_nobody_deleted(is_deleted):
     assert history.broken() == (set() if is_deleted else {"I6"})
 
 
+@pytest.mark.parametrize(
+    ("denied_s_ago", "shown_s_ago", "is_fine"),
+    [
+        ((70.0, 5.0), None, True),
+        ((40.0, 5.0), None, False),
+        ((70.0,), None, False),
+        ((70.0, 5.0), 30.0, False),
+    ],
+)
+def test_i6_a_tag_for_somebody_whom_the_app_denied_twice(
+    denied_s_ago, shown_s_ago, is_fine
+):
+    """No evidence is better where nothing is told of deletions (seed 3169)."""
+    history = History(right={"can_tag": True})
+    history.choose(tags_deletions=True)
+    _, left, right = history.pair()
+    calls = history.truth.calls(history.books[LEFT].place)
+    calls.denied[left] += [history.time - each for each in denied_s_ago]
+    calls.reads[left] += calls.denied[left]
+    if shown_s_ago is not None:
+        calls.reads[left].append(history.time - shown_s_ago)
+    history.write(RIGHT, right, more={"tags": [TRASH]})
+    assert history.broken() == (set() if is_fine else {"I6"})
+
+
 def test_i6_more_tags_in_an_hour_than_a_person_would_mean():
     history = History(right={"can_tag": True})
     history.choose(tags_deletions=True)

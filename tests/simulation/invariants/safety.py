@@ -31,6 +31,8 @@ FIND_S_MAX: Final = 600.0
 """A search for an address counts for a create that is sent so much later."""
 SHOWN_S: Final = 900.0
 """What was shown to us so long ago is known to every part of us."""
+DENIALS_APART_S: Final = 60.0
+"""Two answers so far apart that an app does not know a record make a deletion (4.6)."""
 BELIEF_S: Final = 300.0
 """A deletion that was taken back so recently may still be acted on."""
 TAGS_AN_HOUR: Final = 10
@@ -150,7 +152,11 @@ def no_destruction(entry: Entry, truth: Truth) -> Iterator[Wrong]:
     if not _is_trashed(entry):
         return
     partners = truth.partners(entry.key)
-    if not any(_was_gone(partner, entry.at, truth=truth) for partner in partners):
+    is_gone = any(_was_gone(partner, entry.at, truth=truth) for partner in partners)
+    is_denied = any(_was_denied(partner, entry.at, truth=truth) for partner in partners)
+    if not is_gone and is_denied:
+        truth.excuse("I6 two answers that it is gone (hazard 70)")
+    elif not is_gone:
         yield Wrong("I6", f"{tell(entry.key)} was tagged, and nobody deleted anything")
     recent = [
         each
@@ -354,3 +360,16 @@ def _was_gone(key: Key, at: float, *, truth: Truth) -> bool:
         for since, state in truth.holder(key).history
         if since <= at and (state is truth.holder(key).at(at) or since > at - BELIEF_S)
     )
+
+
+def _was_denied(key: Key, at: float, *, truth: Truth) -> bool:
+    """Say whether an app denied a record so often that it had to be believed.
+
+    A read in between that showed it makes the denials before it void.
+    """
+    calls = truth.calls(key[0])
+    denied = [each for each in calls.denied[key[1]] if each <= at]
+    shown = [each for each in calls.reads[key[1]] if each not in denied and each <= at]
+    since = max(shown, default=0.0)
+    told = [each for each in denied if each > since]
+    return bool(told) and told[-1] - told[0] >= DENIALS_APART_S

@@ -33,6 +33,8 @@ class Calls:
         """When each call left that no person was waiting for; each once."""
         self.reads: dict[RecordId, list[float]] = defaultdict(list)
         """When each record was shown fresh, by its id."""
+        self.denied: dict[RecordId, list[float]] = defaultdict(list)
+        """When the vendor said by mistake that it does not know a record."""
         self.finds: dict[str, list[float]] = defaultdict(list)
         """When each address was searched for."""
         self.shown: dict[tuple[RecordId, str], float] = {}
@@ -112,6 +114,14 @@ class Vendor:
             return limited
         calls.note(request)
         return _Turn(book, calls, request).answer()
+
+    def deny(self, request: Request) -> Response:
+        """Say of a record that it is not known, whether it is there or not."""
+        account = self.oauth.account_of(request, now=self.now())
+        if account is not None:
+            record_id = RecordId(unquote(request.path.rpartition("/")[2]))
+            self.calls[account].denied[record_id].append(self.now())
+        return _problem(404, "no_such_person")
 
 
 class _Turn:

@@ -118,7 +118,7 @@ class Line:
             case Fate.SHORT | Fate.EMPTY:
                 return _thinned(response, is_empty=fate is Fate.EMPTY)
             case Fate.HIDDEN:
-                return answer(404, wire.Problem(code="no_such_person"))
+                return self.vendor.deny(request)
         return response
 
     def _refusal(self, fate: Fate) -> Response | None:
