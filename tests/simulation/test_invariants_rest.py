@@ -292,6 +292,27 @@ def test_i3_a_long_value_that_came_back_cut():
     assert len(lost(history)) == 1
 
 
+def test_i3_a_value_that_was_rewritten_went_across_cut_and_was_overwritten_there():
+    """Cut as it was entered, other letters of it are left (hazard 55).
+
+    The vendor tidied the spaces up by itself, some time after the edit, and only then
+    it went across.
+    """
+    tidies = Forms(trims=True, after_s=5.0)
+    history = History(left={"forms": tidies}, right={"forms": Forms(shortens_to=14)})
+    person, left, right = history.pair()
+    entered, new = job(history, person), job(history, person)
+    entered = f"  {entered}  and  more"
+    history.edit(LEFT, left, job=entered)
+    history.wait(10.0)
+    history.write(RIGHT, right, job=tidies.of(Role.JOB_TITLE, entered))
+    history.wait(300.0)
+    history.edit(RIGHT, right, job=new)
+    cut = history.books[RIGHT].holders[right].now.fields["JOB_TITLE"]
+    history.write(LEFT, left, job=cut)
+    assert lost(history) == []
+
+
 @pytest.mark.parametrize("is_entered_again", [True, False])
 def test_i3_a_cleared_value_that_came_back(is_entered_again):
     history = History()

@@ -232,8 +232,9 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
             if arrived and is_change and is_late and entry.who is Who.USER:
                 return True
             if is_change:
+                held = [entry.after.fields.get(each) for each in names]
                 arrived = _arrived(
-                    entry, edit, name, names=names, role=role, forms=ways.forms
+                    held, edit, name, role=role, forms=(_forms(edit, truth), ways.forms)
                 )
     return False
 
@@ -249,14 +250,23 @@ def _name_of(role: Role, ways: Ways) -> str:
     return str(ways.own_name if role is Role.UNKNOWN else ways.name_of(role))
 
 
+def _forms(edit: Entry, truth: Truth) -> Forms:
+    return truth.ways(edit.place).forms
+
+
 def _arrived(
-    entry: Entry, edit: Entry, name: str, *, names: set[str], role: Role, forms: Forms
+    held: list[Value], edit: Entry, name: str, *, role: Role, forms: tuple[Forms, Forms]
 ) -> bool:
-    """Say whether a record has what was entered on the other side, as far as it can."""
+    """Say whether a record has what was entered on the other side, as far as it can.
+
+    The edit's own vendor may have rewritten it before it went across (hazard 55): one
+    that cuts after so many letters then keeps others of it.
+    """
     value = edit.after.fields[name]
-    held = [entry.after.fields.get(each) for each in names]
     if role in NAMES:
         entered = serials(value) - serials(edit.was(name))
         return bool(entered) and entered <= {n for each in held for n in serials(each)}
+    own, theirs = forms
     text = value if isinstance(value, str) else None
-    return any(same(role, each, forms.of(role, text)) for each in held)
+    came = {theirs.of(role, text), theirs.of(role, own.of(role, text))}
+    return any(same(role, each, form) for each in held for form in came)
