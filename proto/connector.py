@@ -227,6 +227,9 @@ class ContactsObserved(Event, frozen=True, kw_only=True):
     read_at: Instant
     """When the call was made that showed them: what was true then, or later."""
     scan: ScanPart | None = None
+    is_by_id: bool = False
+    """They were read one by one by their ids, which lags behind nothing; listings may
+    show what was true some seconds ago."""
 
 
 class WriteKind(enum.StrEnum):

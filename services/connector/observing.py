@@ -162,7 +162,11 @@ def scan_messages(
 
 
 def messages(
-    ref: AccountRef, records: Sequence[Record], *, read_at: datetime.datetime
+    ref: AccountRef,
+    records: Sequence[Record],
+    *,
+    read_at: datetime.datetime,
+    is_by_id: bool = False,
 ) -> list[Message]:
     """Return what to tell of fitting records that no scan showed."""
     return [
@@ -171,6 +175,7 @@ def messages(
             account_id=ref.account_id,
             records=batch,
             read_at=read_at,
+            is_by_id=is_by_id,
         )
         for batch in batches.split(records)
     ]

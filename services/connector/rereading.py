@@ -157,4 +157,5 @@ def _messages(claim: Claim, fresh: Sequence[Fresh]) -> list[Message]:
         claim.ref,
         trimming.fitting(one.snapshot.record for one in fresh),
         read_at=min(one.read_at for one in fresh),
+        is_by_id=True,
     )

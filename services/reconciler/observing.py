@@ -4,6 +4,7 @@ State against state, whatever the order: an older state never replaces a newer o
 and a record that a scan does not show is read again, never believed deleted.
 """
 
+import datetime
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
@@ -22,6 +23,7 @@ from services.reconciler.errors import Overtaken
 from services.reconciler.store import (
     claims,
     connections,
+    doubts,
     observations,
     queue,
     sweeps,
@@ -33,6 +35,7 @@ log = structlog.get_logger()
 
 UNSEEN_MAX: Final = 20_000
 """Records read again after one scan; the rest has its turn after the next."""
+_NO_LAG: Final = observations.NO_LAG
 NUL: Final = "\x00"
 """The one character that Postgres cannot hold in a text."""
 
@@ -65,6 +68,7 @@ async def observe(work: Work, message: ContactsObserved) -> None:
         tenant_id=tenant_id,
         account=account,
         scan_id=scan.scan_id if scan else None,
+        lag=_NO_LAG if message.is_by_id else _lag_of(account),
     )
     marked = await mark(work, news, tenant_id=tenant_id)
     if scan is not None:
@@ -114,11 +118,16 @@ async def store(
     tenant_id: TenantId,
     account: StoredAccount,
     scan_id: ScanId | None = None,
+    lag: datetime.timedelta = _NO_LAG,
 ) -> News:
     """Store what is news; returns what there is to be marked because of it.
 
     Marked apart, because whoever stores for several accounts marks for none before all
     is stored: everybody locks observations before what waits to be planned.
+
+    Args:
+        lag: How far behind a listing may be. What may only seem to be news is then
+            asked for by id, and what that shows decides (hazards 18 and 22).
     """
     news = News(account.account_id, scan_id=scan_id)
     seen = await missing.confirm(
@@ -133,12 +142,17 @@ async def store(
             tenant_id=tenant_id,
             account_id=account.account_id,
             scan_id=scan_id,
+            lag=lag,
         )
-        late = [s.record.record_id for s in batch if s.record.record_id not in saved]
+        late = [s for s in batch if s.record.record_id not in saved]
+        if late and lag:
+            await _ask_if_doubtful(
+                work, late, tenant_id=tenant_id, account_id=account.account_id
+            )
         if scan_id is not None and late:
             await observations.save_sightings(
                 work.transaction,
-                late,
+                [each.record.record_id for each in late],
                 tenant_id=tenant_id,
                 account_id=account.account_id,
                 scan_id=scan_id,
@@ -180,6 +194,20 @@ async def mark(work: Work, news: News, *, tenant_id: TenantId) -> set[Connection
             account_id=news.account_id,
         )
     return marked
+
+
+async def _ask_if_doubtful(
+    work: Work, late: Sequence[Seen], *, tenant_id: TenantId, account_id: AccountId
+) -> None:
+    """Have read by id what a listing shows otherwise than it just was."""
+    doubtful = await doubts.find_doubtful(
+        work.transaction, late, tenant_id=tenant_id, account_id=account_id
+    )
+    await missing.ask(work, doubtful, tenant_id=tenant_id, account_id=account_id)
+
+
+def _lag_of(account: StoredAccount) -> datetime.timedelta:
+    return datetime.timedelta(seconds=account.description.capabilities.settle_s)
 
 
 def emails_of(record: Record, account: StoredAccount) -> tuple[str, ...]:

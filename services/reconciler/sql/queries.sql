@@ -413,7 +413,9 @@ WHERE tenant_id = $tenant_id
 
 -- name: save_observations
 -- Keep the newest state of each record; returns those it is news for, and whether
--- their content is. The app's own change times decide where both states have one.
+-- their content is. The app's own change times decide where both states have one and
+-- they differ. Where they do not, other content that a listing shows within $lag after
+-- what we know was read is no news: an index may be behind by so much.
 INSERT INTO reconciler.observations (
     tenant_id, account_id, record_id, record, digest, read_at, changed_at,
     modified_at, is_live, is_tight, seen_scan, live_since
@@ -452,8 +454,35 @@ WHERE CASE
     WHEN EXCLUDED.modified_at <> observations.modified_at
     THEN EXCLUDED.modified_at > observations.modified_at
     ELSE EXCLUDED.read_at > observations.read_at
+        AND (
+            EXCLUDED.digest = observations.digest
+            OR EXCLUDED.read_at > observations.read_at + $lag::interval
+        )
 END
 RETURNING record_id, changed_at = read_at AS is_changed;
+
+-- name: find_doubtful
+-- Which of these states, all of them refused as news, are other ones than what is
+-- stored, no older by their change times, and read later.
+SELECT stored.record_id
+FROM unnest(
+    $record_ids::text[], $digests::text[], $read_at::timestamptz[],
+    $modified_at::timestamptz[]
+) AS seen (record_id, digest, read_at, modified_at)
+CROSS JOIN LATERAL (
+    SELECT
+        observations.record_id, observations.digest, observations.read_at,
+        observations.modified_at
+    FROM reconciler.observations
+    WHERE observations.account_id = $account_id
+        AND observations.record_id = seen.record_id
+        AND observations.tenant_id = $tenant_id
+    LIMIT 1
+) AS stored
+WHERE stored.read_at < seen.read_at
+    AND stored.digest <> seen.digest
+    AND (stored.modified_at = seen.modified_at) IS NOT FALSE
+ORDER BY stored.record_id;
 
 -- name: find_newcomers
 -- Records of an account that live and were not known to before then, newest first.

@@ -23,6 +23,7 @@ SHARERS_MAX = 20
 CONTROLS_MAX = 3
 EMAILS_MAX = 50
 """Addresses of one record that are looked for."""
+NO_LAG: Final = datetime.timedelta()
 ASK_AFTER_MIN: Final = datetime.timedelta(seconds=60)
 ASK_AFTER_MAX: Final = datetime.timedelta(hours=6)
 """How long a missed record waits until it is asked for again, at least and at most."""
@@ -59,8 +60,13 @@ async def save(
     tenant_id: TenantId,
     account_id: AccountId,
     scan_id: ScanId | None,
+    lag: datetime.timedelta = NO_LAG,
 ) -> dict[RecordId, bool]:
-    """Store what is news, each record given once; returns whose content is new too."""
+    """Store what is news, each record given once; returns whose content is new too.
+
+    Args:
+        lag: How far what was seen may be behind what is true.
+    """
     ordered = sorted(seen, key=lambda each: each.record.record_id)
     records = [each.record for each in ordered]
     rows = await transaction.fetch(
@@ -75,6 +81,7 @@ async def save(
             modified_at=[record.modified_at for record in records],
             is_live=[record.presence is Presence.LIVE for record in records],
             is_tight=[is_tight(record) for record in records],
+            lag=lag,
         )
     )
     return {row["record_id"]: row["is_changed"] for row in rows}

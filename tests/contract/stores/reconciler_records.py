@@ -12,6 +12,7 @@ from services.reconciler.store import (
     arrivals,
     asking,
     connections,
+    doubts,
     intents,
     links,
     observations,
@@ -188,13 +189,21 @@ class RecordsPlayer(ChassisPlayer):
 
     @act(weight=6, is_narrow=True)
     async def save_observations(self, work: Work) -> object:
-        return await observations.save(
+        seen = [self.seen(record_id) for record_id in self.some(RECORDS)]
+        account_id, lag = self.account(), self.one([observations.NO_LAG, LEASE])
+        saved = await observations.save(
             work.transaction,
-            [self.seen(record_id) for record_id in self.some(RECORDS)],
+            seen,
             tenant_id=TENANT,
-            account_id=self.account(),
+            account_id=account_id,
             scan_id=self.maybe(self.one(SCANS)),
+            lag=lag,
         )
+        late = [each for each in seen if each.record.record_id not in saved]
+        doubtful = await doubts.find_doubtful(
+            work.transaction, late, tenant_id=TENANT, account_id=account_id
+        )
+        return saved, doubtful
 
     @act(weight=3)
     async def save_sightings(self, work: Work) -> None:

@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterable
+from functools import partial
 from itertools import islice
 
 from tests.fakes.database.sessions import Session, keep
@@ -11,6 +12,7 @@ OBSERVED = only(
     "account_id", "record_id", "record", "digest", "read_at", "live_since", "is_ours"
 )
 NEWCOMER = only("record_id", "record", "digest", "read_at", "live_since")
+ID = only("record_id")
 FOLLOWED = only("record_id", "read_at")
 COUNTED = only("parts_seen", "part_count", "asked_at", "first_read_at")
 
@@ -33,6 +35,7 @@ async def save_observations(
     is_live: list[bool],
     is_tight: list[bool],
     scan_id: str | None,
+    lag: datetime.timedelta,
 ) -> list[Row]:
     given = zip(
         record_ids,
@@ -61,7 +64,9 @@ async def save_observations(
         }
         for record_id, record, digest, when, modified, lives, tight in given
     ]
-    stored = await session.insert("observations", seen, otherwise=_newer)
+    stored = await session.insert(
+        "observations", seen, otherwise=partial(_newer, lag=lag)
+    )
     return [
         {
             "record_id": row["record_id"],
@@ -71,15 +76,44 @@ async def save_observations(
     ]
 
 
-def _newer(there: Row, new: Row) -> Row | None:
+async def find_doubtful(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    record_ids: list[str],
+    digests: list[str],
+    read_at: list[datetime.datetime],
+    modified_at: list[datetime.datetime | None],
+) -> list[Row]:
+    given = zip(digests, read_at, modified_at, strict=True)
+    seen = dict(zip(record_ids, given, strict=True))
+    keys = [(account_id, record_id, tenant_id) for record_id in sorted(record_ids)]
+    found = []
+    for row in session.get_all("observations", keys):
+        digest, when, modified = seen[row["record_id"]]
+        is_other = row["digest"] != digest and row["read_at"] < when
+        if is_other and not _differ(row["modified_at"], modified):
+            found.append(ID(row))
+    return found
+
+
+def _differ(had: datetime.datetime | None, has: datetime.datetime | None) -> bool:
+    return had is not None and has is not None and had != has
+
+
+def _newer(there: Row, new: Row, *, lag: datetime.timedelta) -> Row | None:
     had, has = there["modified_at"], new["modified_at"]
-    if had is not None and has is not None and had != has:
+    is_same = there["digest"] == new["digest"]
+    if _differ(had, has):
         is_newer = has > had
     else:
-        is_newer = new["read_at"] > there["read_at"]
+        is_newer = new["read_at"] > there["read_at"] and (
+            is_same or new["read_at"] > there["read_at"] + lag
+        )
     if not is_newer:
         return None
-    is_same = there["digest"] == new["digest"] and there["missing_since"] is None
+    is_same = is_same and there["missing_since"] is None
     return {
         "record": new["record"],
         "digest": new["digest"],

@@ -196,6 +196,7 @@ class World:
                 account_id=job.account_id,
                 records=tuple(there + gone),
                 read_at=self.now(),
+                is_by_id=True,
             )
         )
 
