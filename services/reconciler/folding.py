@@ -25,7 +25,6 @@ from services.reconciler.errors import Overtaken
 from services.reconciler.readbacks import Answer
 from services.reconciler.recognising import Shown
 from services.reconciler.store import (
-    arrivals,
     claims,
     connections,
     intents,
@@ -87,8 +86,9 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
     )
 
     await _save(work, connection, outcome=outcome)
-    marked = await readbacks.keep(work, message, connection=connection, answers=answers)
-    await _note_ours(work, message, made=outcome.made)
+    marked = await readbacks.keep(
+        work, message, connection=connection, answers=answers, made=outcome.made
+    )
     await _mark(work, connection, outcome=outcome)
     await recognising.read_on(
         work,
@@ -114,18 +114,6 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
         written=outcome.tally.done,
         failed=outcome.tally.failed,
     )
-
-
-async def _note_ours(
-    work: Work, message: ContactsWritten, *, made: set[RecordId]
-) -> None:
-    if made:
-        await arrivals.note_ours(
-            work.transaction,
-            made,
-            tenant_id=message.tenant_id,
-            account_id=message.account_id,
-        )
 
 
 async def _mark(work: Work, connection: StoredConnection, *, outcome: Outcome) -> None:

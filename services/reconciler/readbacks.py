@@ -4,7 +4,7 @@ What a write left behind follows what it was based on, whatever the clocks say.
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Self
 
 import msgspec
@@ -18,7 +18,7 @@ from services.chassis.store import Work
 from services.reconciler import observing
 from services.reconciler.engine.model import Intent, Link, Seen
 from services.reconciler.observing import News
-from services.reconciler.store import connections, observations
+from services.reconciler.store import arrivals, connections, observations
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.intents import OpenIntent
 
@@ -44,8 +44,14 @@ async def keep(
     *,
     connection: StoredConnection | None,
     answers: Sequence[Answer] = (),
+    made: Collection[RecordId] = (),
 ) -> set[ConnectionId]:
-    """Keep the records in the answers, of both accounts."""
+    """Keep the records in the answers, of both accounts.
+
+    Args:
+        made: Records of the account written to that we made and that are told apart by
+            it; an answer need not show them.
+    """
     shown: dict[AccountId, dict[RecordId, Seen]] = {}
     accounts = connection.account_ids if connection else ()
     for result in message.results:
@@ -61,10 +67,12 @@ async def keep(
     for answer in answers:
         read_at = answer.result.read_at
         _note(shown, message.account_id, record=_missed(answer), read_at=read_at)
+    if made:
+        shown.setdefault(message.account_id, {})
     found: list[News] = []
     for account_id, seen in sorted(shown.items()):
         if account_id == message.account_id:
-            await _put_in_order(work, message, answers=answers, known=seen)
+            await _put_in_order(work, message, answers=answers, known=seen, made=made)
         account = await connections.load_account(
             work.transaction, tenant_id=message.tenant_id, account_id=account_id
         )
@@ -76,6 +84,14 @@ async def keep(
                 account=account,
             )
             found.append(news)
+        if made and account_id == message.account_id:
+            # Before anything is marked, which everybody locks after observations.
+            await arrivals.note_ours(
+                work.transaction,
+                made,
+                tenant_id=message.tenant_id,
+                account_id=account_id,
+            )
     marked: set[ConnectionId] = set()
     for news in found:
         marked |= await observing.mark(work, news, tenant_id=message.tenant_id)
@@ -88,6 +104,7 @@ async def _put_in_order(
     *,
     answers: Sequence[Answer],
     known: dict[RecordId, Seen],
+    made: Collection[RecordId],
 ) -> None:
     """Have what a write left behind follow the state that it was based on.
 
@@ -101,18 +118,18 @@ async def _put_in_order(
         and (record := answer.result.record) is not None
         and (digest := _digest_before(answer.intent.intent))
     }
-    if not based_on:
+    if not based_on and known.keys() >= set(made):
         return
     followed = await observations.find_followed(
         work.transaction,
         # All that are stored after this are locked now, in one order.
-        {record_id: based_on.get(record_id, "") for record_id in known},
+        {record_id: based_on.get(record_id, "") for record_id in {*known, *made}},
         tenant_id=message.tenant_id,
         account_id=message.account_id,
     )
     for record_id, read_at in followed.items():
-        seen = known[record_id]
-        if seen.read_at <= read_at:
+        seen = known.get(record_id)
+        if seen is not None and seen.read_at <= read_at:
             known[record_id] = msgspec.structs.replace(seen, read_at=read_at + _JUST)
 
 
