@@ -20,7 +20,7 @@ from services.reconciler import batches, loading, readbacks, recognising
 from services.reconciler.batches import Key
 from services.reconciler.config import Config
 from services.reconciler.engine import canon, fold, match, model
-from services.reconciler.engine.model import Folded, Link, Seen
+from services.reconciler.engine.model import Folded, Link, Loss, Seen
 from services.reconciler.errors import Overtaken
 from services.reconciler.readbacks import Answer
 from services.reconciler.recognising import Shown
@@ -51,6 +51,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     """Records that keep less from others than they did."""
     made: set[RecordId] = msgspec.field(default_factory=set)
     """Records that we made and that have no address."""
+    losses: list[Loss] = msgspec.field(default_factory=list)
     tally: Tally = msgspec.field(default_factory=Tally)
 
 
@@ -247,6 +248,7 @@ def decide(
                 outcome.dropped.add(rival.link_id)
         outcome.answers.append(answer)
         outcome.links[link.link_id] = link
+        outcome.losses += folded.losses
         outcome.told.append(_told(answer, folded, settle_s=own.settle_s, now=now))
         _count(answer, folded, tally=outcome.tally)
         outcome.made |= _made_without_address(answer, folded, config=config)
@@ -357,3 +359,7 @@ async def _save(work: Work, connection: StoredConnection, *, outcome: Outcome) -
             raise Overtaken("a record's own link") from err
         assert saved, "a locked link cannot have moved on"
         await intents.save(work.transaction, connection, told=outcome.told, now=now)
+    if outcome.losses:
+        await intents.add_losses(
+            work.transaction, connection, losses=outcome.losses, now=now
+        )

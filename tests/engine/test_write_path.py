@@ -156,7 +156,26 @@ def test_a_look_that_finds_the_old_value_plans_again():
     folded = pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
     assert folded.intent is None
     assert not folded.is_written
+    assert folded.losses == ()
     assert pair.settle() == 1
+
+
+def test_a_look_that_finds_the_old_value_in_another_version_keeps_it_in_history():
+    """The write landed late, and somebody put the old value back (seed 171).
+
+    What was planned again overwrote that edit without a word: only the version of the
+    record tells that there may have been one.
+    """
+    pair = world.linked({"job": "Owner"}, {"title": "Owner"})
+    pair.edit(LEFT, job="Engineer")
+    intent = pair.plan().intent
+    pair.answer(intent, WriteOutcome.UNKNOWN)
+    record = msgspec.structs.replace(pair.records[RIGHT], version="two edits later")
+    folded = pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    [loss] = folded.losses
+    assert (loss.side, loss.values) == (RIGHT, {"title": "Owner"})
+    assert pair.settle() == 1
+    assert pair.right["title"] == "Engineer"
 
 
 def test_looks_without_an_answer_are_fewer_and_fewer_and_in_the_end_shown():

@@ -7,7 +7,7 @@ from proto.fields import FieldKind, Fields, Role
 from proto.ids import FieldId
 from proto.record import Memberships, Record
 from services.reconciler.engine import canon, consent, diff
-from services.reconciler.engine.model import Config, Intent, Link
+from services.reconciler.engine.model import Config, Intent, Link, Loss
 
 _NAMES: Final = (Role.NAME_GIVEN, Role.NAME_FAMILY, Role.NAME_FULL)
 _CUT_MIN: Final = 10
@@ -63,6 +63,33 @@ def cut_short(intent: Intent, *, record: Record, config: Config) -> Fields:
         if is_short and form and form != canon.of(field.kind, was):
             found[field_id] = shown
     return found
+
+
+def put_back(intent: Intent, *, record: Record, config: Config) -> tuple[Loss, ...]:
+    """Return what somebody may have entered again after a write took effect unseen.
+
+    The record reads as before the write, but in another version. Whether anybody undid
+    the write or only edited something else nobody can tell; to plan again overwrites
+    what was there before, so it is kept as what gave way (I3).
+    """
+    if record.version == intent.seen_version:
+        return ()
+    found: list[Loss] = []
+    for mapping_id in intent.mapping_ids:
+        pair = config.pair_by_id.get(mapping_id)
+        ids = () if pair is None else pair.end(intent.side).ids
+        values = {i: record.fields.get(i) for i in ids}
+        is_as_seen = all(values[i] == intent.seen.get(i) for i in ids)
+        if is_as_seen and any(values.values()) and values.keys() & intent.fields.keys():
+            found.append(
+                Loss(
+                    intent_id=intent.intent_id,
+                    mapping_id=mapping_id,
+                    side=intent.side,
+                    values=values,
+                )
+            )
+    return tuple(found)
 
 
 def is_made(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:

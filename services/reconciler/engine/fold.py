@@ -89,7 +89,10 @@ def _fold_look(
                     link, intent, record=record, config=config, now=now
                 )
             if intent.kind is WriteKind.UPDATE:
-                return _dead(link, intent, now=now)
+                return msgspec.structs.replace(
+                    _dead(link, intent, now=now),
+                    losses=evidence.put_back(intent, record=record, config=config),
+                )
         return _found(link, intent, record=record, is_taken=is_taken)
     if result.outcome is WriteOutcome.MISSING:
         if intent.kind is WriteKind.UPDATE:

@@ -327,6 +327,8 @@ class Folded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The intent while it stays open; None when it is closed."""
     is_written: bool = False
     """The write took effect, so it counts and belongs in history."""
+    losses: tuple[Loss, ...] = ()
+    """What the next write may take the place of although somebody entered it."""
     look_at: Instant | None = None
     """When to send a ``LOOK`` for the intent that stays open."""
 
