@@ -244,3 +244,15 @@ def test_whatever_was_decided_is_no_drift(left, right, direction, rewrites, step
             unclear = {"name"}
     if pair.link.state is RecordState.IN_SYNC:
         assert set(drift_of(pair)) <= unclear
+
+
+@pytest.mark.parametrize("side", [LEFT, RIGHT])
+def test_a_record_that_is_missed_is_waited_for_before_it_counts(side):
+    """One that was deleted was out of step for ever: nothing is written (seed 4288)."""
+    pair = linked()
+    lose(pair, LEFT, job="Engineer")
+    assert drift_of(pair)
+    ends = {each: pair.seen(each) for each in (LEFT, RIGHT)}
+    ends[side] = msgspec.structs.replace(ends[side], is_missing=True)
+    case = Case(pair.link, ends[LEFT], ends[RIGHT], pair.config, pair.now, "")
+    assert drift.of(case) == ()

@@ -9,8 +9,11 @@ def of(case: Case) -> tuple[str, ...]:
 
     Neither side differs from its shadow, so that the planner would never look again.
     What would be written if both had just met has been missed, unless it is held or
-    was left apart by a decision that the link remembers.
+    was left apart by a decision that the link remembers. While a record is missed it
+    may be gone for good, and nothing is written beside it until that is known.
     """
+    if any(seen is not None and seen.is_missing for seen in (case.left, case.right)):
+        return ()
     if not diff.is_unchanged(case.link, left=case.left, right=case.right):
         return ()
     link, sides = case.link, case.sides()
