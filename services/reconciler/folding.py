@@ -223,8 +223,7 @@ def decide(
             config=config,
         )
         answer = recognising.put_off(answer, unsure=shown.unsure)
-        record = answer.result.record
-        key = None if record is None else (side, record.record_id)
+        key = _key_of(answer)
         rival = _rival_of(answer, key, rivals=rivals)
         is_taken = intent.kind is WriteKind.CREATE and (
             key in bound or (rival is not None and match.keeps(rival, side))
@@ -256,6 +255,11 @@ def decide(
         if match.lets_go(answer.link, link):
             outcome.freed.update(batches.keys_of_link(link))
     return outcome
+
+
+def _key_of(answer: Answer) -> Key | None:
+    record = answer.result.record
+    return None if record is None else (answer.intent.intent.side, record.record_id)
 
 
 def _rival_of(

@@ -145,17 +145,9 @@ async def store(
             lag=lag,
         )
         late = [s for s in batch if s.record.record_id not in saved]
-        if late and lag:
-            await _ask_if_doubtful(
-                work, late, tenant_id=tenant_id, account_id=account.account_id
-            )
-        if scan_id is not None and late:
-            await observations.save_sightings(
-                work.transaction,
-                [each.record.record_id for each in late],
-                tenant_id=tenant_id,
-                account_id=account.account_id,
-                scan_id=scan_id,
+        if late:
+            await _note_late(
+                work, late, tenant_id=tenant_id, news=news, is_listed=bool(lag)
             )
         changed = [s.record for s in batch if saved.get(s.record.record_id)]
         if changed:
@@ -196,14 +188,30 @@ async def mark(work: Work, news: News, *, tenant_id: TenantId) -> set[Connection
     return marked
 
 
-async def _ask_if_doubtful(
-    work: Work, late: Sequence[Seen], *, tenant_id: TenantId, account_id: AccountId
+async def _note_late(
+    work: Work,
+    late: Sequence[Seen],
+    *,
+    tenant_id: TenantId,
+    news: News,
+    is_listed: bool,
 ) -> None:
-    """Have read by id what a listing shows otherwise than it just was."""
-    doubtful = await doubts.find_doubtful(
-        work.transaction, late, tenant_id=tenant_id, account_id=account_id
-    )
-    await missing.ask(work, doubtful, tenant_id=tenant_id, account_id=account_id)
+    """Note that records were shown of which we know better, or may know better."""
+    if is_listed:
+        doubtful = await doubts.find_doubtful(
+            work.transaction, late, tenant_id=tenant_id, account_id=news.account_id
+        )
+        await missing.ask(
+            work, doubtful, tenant_id=tenant_id, account_id=news.account_id
+        )
+    if news.scan_id is not None:
+        await observations.save_sightings(
+            work.transaction,
+            [each.record.record_id for each in late],
+            tenant_id=tenant_id,
+            account_id=news.account_id,
+            scan_id=news.scan_id,
+        )
 
 
 def _lag_of(account: StoredAccount) -> datetime.timedelta:
