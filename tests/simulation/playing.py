@@ -165,6 +165,8 @@ class Play:
     async def _do_errand(self, *, after_s: float) -> None:
         await asyncio.sleep(after_s)
         source = self.scenario.source(f"errand after {after_s}")
+        for judge in self.judges:
+            judge.look_before_errand()
         try:
             if source.random() < 0.5:
                 await self.customers.do_errand()
@@ -300,6 +302,9 @@ class Judge(Protocol):
 
     def begin(self, play: Play) -> None:
         """See the play before anything has happened."""
+
+    def look_before_errand(self) -> None:
+        """See what everything is set to before somebody changes it."""
 
     def look_at_rest(self, play: Play) -> None:
         """See it when everything is done."""

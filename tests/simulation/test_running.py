@@ -10,7 +10,11 @@ from collections import Counter
 
 import pytest
 
+from tests.fakes import loop
+from tests.simulation import running, scenario
 from tests.simulation.crash_points import Ending, compare
+from tests.simulation.invariants.judge import Judge
+from tests.simulation.playing import Play
 
 
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -76,3 +80,24 @@ def test_a_run_tells_which_situations_are_rare():
     done = simulate("--seeds", "1", "--workers", "1")
     assert re.search(r"^ +\d+\.\d %  A01 +sim  one person", done.stdout, re.MULTILINE)
     assert "in less than 1% of the seeds: A" in done.stdout
+
+
+def test_settings_are_seen_before_somebody_changes_them():
+    """A write decided by rules that nobody had looked at was no fault (seed 4451).
+
+    They were switched off before anything else happened at a vendor, and what was on
+    its way counted as something that no setting had ever asked for.
+    """
+    seen: list[int] = []
+
+    class Onlooker(Judge):
+        def look_before_errand(self) -> None:
+            super().look_before_errand()
+            seen.append(len(self.truth.owned))
+
+    async def run() -> None:
+        await Play(scenario.draw(4451), [Onlooker()]).run()
+
+    loop.run(run(), start=running.START)
+    assert seen
+    assert all(seen)

@@ -68,6 +68,10 @@ class Judge:
         for vendor in play.vendors.values():
             vendor.on_call.append(self._hear)
 
+    def look_before_errand(self) -> None:
+        """See what everything is set to; a write decided by it may come later."""
+        self.truth.look()
+
     def look_at_rest(self, play: Played) -> None:
         """Check what must be so once everything is at rest."""
         after = aftermath.collect(self._rows, now=self._now())
