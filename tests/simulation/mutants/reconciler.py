@@ -58,8 +58,9 @@ def _source_as_it_is(there: Any) -> Any:
 
 
 def _newest(there: Any) -> Any:
-    def newer(known: Any, new: Any) -> Any:
-        return there({**known, "modified_at": None, "read_at": _LONG_AGO}, new)
+    def newer(known: Any, new: Any, **options: Any) -> Any:
+        known = {**known, "modified_at": None, "read_at": _LONG_AGO}
+        return there(known, new, **options)
 
     return newer
 
