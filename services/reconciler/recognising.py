@@ -67,7 +67,7 @@ async def load(
         work.transaction,
         tenant_id=message.tenant_id,
         account_id=message.account_id,
-        since=min(each.intent.intent.decided_at for each in untold) - newcomers.SKEW,
+        since=min(newcomers.since(each.intent.intent) for each in untold),
     )
     scans = await arrivals.find_last_scans(
         work.transaction, tenant_id=message.tenant_id, account_id=message.account_id
@@ -237,7 +237,7 @@ def _likely(
     new = [
         seen.record
         for seen in free
-        if newcomers.may_be_ours(seen, end, open_since=intent.decided_at)
+        if newcomers.may_be_ours(seen, end, open_since=newcomers.since(intent))
     ]
     made = [
         record

@@ -28,8 +28,13 @@ class ReadsLike(Protocol):
         """Say whether it is."""
 
 
+def since(intent: Intent) -> Instant:
+    """Return from when on a record may be what a create has made."""
+    return intent.decided_at - SKEW
+
+
 def may_be_ours(seen: Seen, end: SideConfig, *, open_since: Instant | None) -> bool:
-    """Say whether a create that is open since then may turn out to have made it.
+    """Say whether a create may turn out to have made it that may have since then.
 
     An app that keeps marks says of each record whether one of us made it.
     """
@@ -37,7 +42,7 @@ def may_be_ours(seen: Seen, end: SideConfig, *, open_since: Instant | None) -> b
         return False
     if end.capabilities.keeps_marks and not seen.record.marker:
         return False
-    return seen.live_since >= open_since - SKEW
+    return seen.live_since >= open_since
 
 
 def makers_of(
@@ -65,7 +70,7 @@ def makers_of(
             return []
         if (
             intent.side is side
-            and may_be_ours(seen, end, open_since=intent.decided_at)
+            and may_be_ours(seen, end, open_since=since(intent))
             and reads_like(link, intent, record=record, config=config)
         ):
             makers.append(link)

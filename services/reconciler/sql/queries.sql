@@ -1313,12 +1313,23 @@ SET
     reason = EXCLUDED.reason;
 
 -- name: find_open_creates
--- Since when accounts have a create whose outcome nobody knows yet, of any
--- connection, but for some; those from before then are waited for no longer.
-SELECT wanted.account_id, found.decided_at AS open_since
+-- Since when a record may have been made by a create whose outcome nobody knows yet, of
+-- any connection, but for some; those from before $after are waited for no longer. The
+-- clock of who reads may be behind by $skew. What was read before a connection began to
+-- sync was made by none of the creates that it has decided on since.
+SELECT wanted.account_id, found.open_since
 FROM unnest($account_ids::text[]) AS wanted (account_id)
 CROSS JOIN LATERAL (
-    SELECT intents.decided_at
+    SELECT
+        min(
+            CASE
+                WHEN intents.decided_at >= connections.sync_started_at
+                THEN greatest(
+                    intents.decided_at - $skew::interval, connections.sync_started_at
+                )
+                ELSE intents.decided_at - $skew::interval
+            END
+        ) AS open_since
     FROM reconciler.intents
     JOIN reconciler.connections
         ON connections.connection_id = intents.connection_id
@@ -1331,9 +1342,8 @@ CROSS JOIN LATERAL (
         AND greatest(intents.decided_at, connections.sync_started_at)
             > $after::timestamptz
         AND connections.deleted_at IS NULL
-    ORDER BY intents.decided_at
-    LIMIT 1
-) AS found;
+) AS found
+WHERE found.open_since IS NOT NULL;
 
 -- name: load_lost_creates
 -- Creates of a connection whose answer is lost, oldest first.

@@ -11,6 +11,7 @@ from proto.ids import AccountId, ConnectionId, IntentId, RecordId, TenantId
 from proto.record import Record
 from services.chassis import queries
 from services.chassis.database import Database, Transaction
+from services.reconciler.engine import newcomers
 from services.reconciler.engine.model import Intent, Seen
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
@@ -37,7 +38,7 @@ async def find_open_creates(
     after: datetime.datetime,
     but: Collection[IntentId] = (),
 ) -> dict[AccountId, datetime.datetime]:
-    """Return since when accounts have had a create with an unknown outcome.
+    """Return since when creates with an unknown outcome may have made records.
 
     Args:
         but: Creates that do not count.
@@ -48,6 +49,7 @@ async def find_open_creates(
             account_ids=sorted(account_ids),
             after=after,
             but=sorted(but),
+            skew=newcomers.SKEW,
         )
     )
     return {row["account_id"]: row["open_since"] for row in rows}

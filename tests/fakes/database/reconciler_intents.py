@@ -150,17 +150,29 @@ async def find_open_creates(
     account_ids: list[str],
     after: datetime.datetime,
     but: list[str],
+    skew: datetime.timedelta,
 ) -> list[Row]:
     found: list[Row] = []
     for account_id in account_ids:
         since = [
-            row["decided_at"]
+            _may_have_made_since(session, row, skew=skew)
             for row in session.find("intents", "creates", account_id, tenant_id)
             if row["intent_id"] not in but and _is_waited_for(session, row, after=after)
         ]
         if since:
             found.append({"account_id": account_id, "open_since": min(since)})
     return found
+
+
+def _may_have_made_since(
+    session: Session, row: Row, *, skew: datetime.timedelta
+) -> datetime.datetime:
+    decided_at: datetime.datetime = row["decided_at"]
+    connection = session.get("connections", row["connection_id"], row["tenant_id"])
+    began_at = connection["sync_started_at"] if connection is not None else None
+    if began_at is None or decided_at < began_at:
+        return decided_at - skew
+    return max(decided_at - skew, began_at)
 
 
 async def load_lost_creates(
