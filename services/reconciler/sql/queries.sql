@@ -415,7 +415,8 @@ WHERE tenant_id = $tenant_id
 -- Keep the newest state of each record; returns those it is news for, and whether
 -- their content is. The app's own change times decide where both states have one and
 -- they differ. Where they do not, other content that a listing shows within $lag after
--- what we know was read is no news: an index may be behind by so much.
+-- what we know was read is no news: an index may be behind by so much. Deletions are
+-- news at once, for what lags shows somebody who is gone, not the other way round.
 INSERT INTO reconciler.observations (
     tenant_id, account_id, record_id, record, digest, read_at, changed_at,
     modified_at, is_live, is_tight, seen_scan, live_since
@@ -456,6 +457,7 @@ WHERE CASE
     ELSE EXCLUDED.read_at > observations.read_at
         AND (
             EXCLUDED.digest = observations.digest
+            OR NOT EXCLUDED.is_live
             OR EXCLUDED.read_at > observations.read_at + $lag::interval
         )
 END

@@ -109,7 +109,7 @@ def _newer(there: Row, new: Row, *, lag: datetime.timedelta) -> Row | None:
         is_newer = has > had
     else:
         is_newer = new["read_at"] > there["read_at"] and (
-            is_same or new["read_at"] > there["read_at"] + lag
+            is_same or not new["is_live"] or new["read_at"] > there["read_at"] + lag
         )
     if not is_newer:
         return None
