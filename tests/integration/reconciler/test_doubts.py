@@ -12,7 +12,7 @@ import pytest
 from proto import codec
 from proto.connector import ContactsObserved, ReadRecords, ScanPart
 from proto.ids import FieldId, RecordId, ScanId
-from proto.record import Record
+from proto.record import Presence, Record
 from services.chassis.queries import Query
 from tests.bench import planning
 from tests.integration.reconciler.test_time import bench
@@ -92,4 +92,21 @@ async def test_a_listing_is_believed_once_it_cannot_be_behind(bench):
     await show(bench, "ours", is_by_id=True, later_s=60.0)
     await show(bench, "theirs", later_s=6.0)
     assert await stored(bench) == "theirs"
+    assert await asked(bench) == []
+
+
+async def test_a_deletion_that_a_listing_tells_is_news_at_once(bench):
+    """What lags shows somebody who is gone, not the other way round."""
+    await show(bench, "ours", is_by_id=True, later_s=60.0)
+    bench.clock.move(1.0)
+    await bench.take(
+        ContactsObserved(
+            tenant_id=TENANT,
+            account_id=LEFT,
+            records=(Record(record_id=RECORD, presence=Presence.DELETED),),
+            read_at=bench.clock.now(),
+        )
+    )
+    (row,) = await bench.pool.fetch(STORED)
+    assert codec.decode(row["record"], Record).presence is Presence.DELETED
     assert await asked(bench) == []
