@@ -67,7 +67,10 @@ async def load(
         work.transaction,
         tenant_id=message.tenant_id,
         account_id=message.account_id,
-        since=min(newcomers.since(each.intent.intent) for each in untold),
+        since=min(
+            newcomers.since(each.intent.intent, began_at=connection.sync_started_at)
+            for each in untold
+        ),
     )
     scans = await arrivals.find_last_scans(
         work.transaction, tenant_id=message.tenant_id, account_id=message.account_id

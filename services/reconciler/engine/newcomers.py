@@ -28,9 +28,17 @@ class ReadsLike(Protocol):
         """Say whether it is."""
 
 
-def since(intent: Intent) -> Instant:
-    """Return from when on a record may be what a create has made."""
-    return intent.decided_at - SKEW
+def since(intent: Intent, *, began_at: Instant | None = None) -> Instant:
+    """Return from when on a record may be what a create has made.
+
+    Args:
+        began_at: When its connection began to sync. What was read before then was made
+            by nothing that was decided since.
+    """
+    earliest = intent.decided_at - SKEW
+    if began_at is None or intent.decided_at < began_at:
+        return earliest
+    return max(earliest, began_at)
 
 
 def may_be_ours(seen: Seen, end: SideConfig, *, open_since: Instant | None) -> bool:
