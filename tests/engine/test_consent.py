@@ -11,7 +11,7 @@ from proto.rules import Condition, Operator, Rule, Unsubscribes
 from services.reconciler.engine import consent
 from services.reconciler.engine.model import Carried, Reason, other
 from tests.engine.test_rules import BOTH_ABLE
-from tests.engine.world import ABLE, Pair, config, items
+from tests.engine.world import ABLE, LOOK, Pair, config, items
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 SIDES = st.sampled_from((LEFT, RIGHT))
@@ -319,3 +319,32 @@ def test_an_unsubscribe_that_stays_refused_is_all_that_waits():
     assert intent.is_urgent, "its target has changed"
     pair.answer(intent, WriteOutcome.REFUSED)
     assert pair.plan().intent.side is LEFT
+
+
+@pytest.mark.parametrize("outcome", [WriteOutcome.STALE, WriteOutcome.SOURCE_CHANGED])
+def test_an_unsubscribe_that_is_tried_again_in_vain_is_tried_once_more(outcome):
+    """The link counted as at rest while its write was on its way, and then for good.
+
+    Until somebody edited the contact nobody carried the word (I7, I14).
+    """
+    pair = pair_with()
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    pair.answer(pair.plan().intent, WriteOutcome.REFUSED)
+    assert pair.plan().intent is None, "what was refused has its own time"
+    pair.now = pair.link.retry_at
+    pair.answer(pair.plan().intent, outcome)
+    assert pair.plan().intent.is_urgent
+
+
+def test_an_unsubscribe_that_was_looked_for_in_vain_is_tried_once_more():
+    """The same where a look finds that the second try was not applied."""
+    pair = pair_with()
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    pair.answer(pair.plan().intent, WriteOutcome.REFUSED)
+    assert pair.plan().intent is None
+    pair.now = pair.link.retry_at
+    intent = pair.plan().intent
+    pair.answer(intent, WriteOutcome.UNKNOWN)
+    record = pair.records[RIGHT]
+    pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    assert pair.plan().intent.is_urgent

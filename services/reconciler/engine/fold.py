@@ -303,8 +303,9 @@ def _refused(
         retry_at = patience.after_refusal(count, now)
     else:
         # What else there is to be written does not wait with it.
-        link = _to_look_at(link, intent, reason=reason, now=now)
-        retry_at = link.refusals[-1].retry_at
+        refusals = setbacks.noted(link, intent, reason=reason, now=now)
+        link = msgspec.structs.replace(link, refusals=refusals)
+        retry_at = refusals[-1].retry_at
     return Folded(
         link=msgspec.structs.replace(
             link,
@@ -315,16 +316,6 @@ def _refused(
             failure_count=count,
             retry_at=retry_at,
         )
-    )
-
-
-def _to_look_at(link: Link, intent: Intent, *, reason: str, now: Instant) -> Link:
-    """Remember a refusal, and nothing that would keep the link from being planned."""
-    return msgspec.structs.replace(
-        link,
-        left=None if link.left is None else Shadow(values=link.left.values),
-        right=None if link.right is None else Shadow(values=link.right.values),
-        refusals=setbacks.noted(link, intent, reason=reason, now=now),
     )
 
 

@@ -55,9 +55,15 @@ def plan(
 
 
 def waiting(case: Case, intent: Intent, *, holds: tuple[Hold, ...] = ()) -> Link:
-    """Return a link whose write is on its way."""
+    """Return a link whose write is on its way.
+
+    It rests no more: whatever comes of the write, the link is looked at again, unless
+    its answer says until when to wait.
+    """
     return msgspec.structs.replace(
         case.link,
+        left=_unseen(case.link.left),
+        right=_unseen(case.link.right),
         state=RecordState.PENDING,
         reason="",
         held=holds,
@@ -86,6 +92,12 @@ def _due_at(
     if any(hold.reason == Reason.OSCILLATES for hold in holds):
         due.append(now + datetime.timedelta(seconds=guards.OSCILLATION_S))
     return min(due, default=None)
+
+
+def _unseen(shadow: Shadow | None) -> Shadow | None:
+    if shadow is None or not shadow.digest:
+        return shadow
+    return Shadow(values=shadow.values)
 
 
 def _seen_through(shadow: Shadow | None, seen: Seen | None) -> Shadow | None:
