@@ -10,7 +10,7 @@ from collections.abc import Set
 import msgspec
 
 from proto.ids import FieldId
-from proto.reconciler import Side
+from proto.reconciler import LEFT, RIGHT, Side
 from services.reconciler.engine.config import Config, Mapping
 from services.reconciler.engine.model import Link, Shadow
 
@@ -32,14 +32,18 @@ def renewed(old: Config, new: Config) -> dict[str, int]:
 
 
 def apply(link: Link, config: Config) -> Link:
-    """Return a link that remembers values of today's mappings only."""
-    since = link.config_version
-    if since == config.version:
+    """Return a link that remembers values of today's mappings only.
+
+    Nor does it remember of others what is apart on purpose: that is found out anew.
+    """
+    if link.config_version == config.version:
         return link
+    lasting = _lasting(config, since=link.config_version)
     return msgspec.structs.replace(
         link,
-        left=_kept(link.left, _remembered(config, Side.LEFT, since=since)),
-        right=_kept(link.right, _remembered(config, Side.RIGHT, since=since)),
+        left=_kept(link.left, _remembered(config, LEFT, lasting=lasting)),
+        right=_kept(link.right, _remembered(config, RIGHT, lasting=lasting)),
+        apart=tuple(each for each in link.apart if each.mapping_id in lasting),
     )
 
 
@@ -56,13 +60,19 @@ def _meaning(mapping: Mapping) -> tuple[object, ...]:
     )
 
 
-def _remembered(config: Config, side: Side, *, since: int) -> Set[FieldId]:
-    """Return the fields of mappings that mean today what they meant back then."""
+def _lasting(config: Config, *, since: int) -> Set[str]:
+    """Return the mappings that mean today what they meant back then."""
+    ids = (mapping.mapping_id for mapping in config.mappings)
+    return {each for each in ids if config.renewed.get(each, 0) <= since}
+
+
+def _remembered(config: Config, side: Side, *, lasting: Set[str]) -> Set[FieldId]:
+    """Return the fields that no other mappings have."""
     kept: set[FieldId] = set()
     anew: set[FieldId] = set()
     for mapping in config.mappings:
-        is_renewed = config.renewed.get(mapping.mapping_id, 0) > since
-        (anew if is_renewed else kept).update(mapping.fields(side))
+        is_kept = mapping.mapping_id in lasting
+        (kept if is_kept else anew).update(mapping.fields(side))
     return kept - anew
 
 
