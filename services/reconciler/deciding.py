@@ -14,7 +14,15 @@ from proto.reconciler import SIDES, RecordState, Side
 from proto.record import Presence
 from services.reconciler import batches
 from services.reconciler.batches import Batch, Decisions, Key, Planned
-from services.reconciler.engine import drift, evidence, match, model, newcomers, plan
+from services.reconciler.engine import (
+    drift,
+    evidence,
+    match,
+    model,
+    newcomers,
+    plan,
+    renewal,
+)
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
     Candidate,
@@ -303,22 +311,14 @@ class _Deciding:
         self, link: Link, new_intent: Callable[[], IntentId], *, is_check: bool
     ) -> None:
         case = Case(
-            link,
+            renewal.apply(link, self._config),
             self._seen(Side.LEFT, link.left_id),
             self._seen(Side.RIGHT, link.right_id),
             self._config,
             self._now,
             new_intent(),
         )
-        decided = plan.plan(
-            link,
-            left=case.left,
-            right=case.right,
-            config=self._config,
-            now=self._now,
-            intent_id=case.intent_id,
-            is_forced=link.reason == Reason.MASS_CHANGE,
-        )
+        decided = plan.plan(case, is_forced=link.reason == Reason.MASS_CHANGE)
         self._found.planned.append(Planned(case, decided))
         is_in_step = link.state is RecordState.IN_SYNC and decided is model.NOTHING
         if is_check and is_in_step and case.left and case.right:

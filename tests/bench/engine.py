@@ -18,7 +18,8 @@ from proto.ids import FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import Direction, Side
 from proto.record import Record
 from proto.rules import Action, ActionKind, Condition, Operator, Rule
-from services.reconciler.engine import model
+from services.reconciler.engine import model, renewal
+from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
     Act,
     Config,
@@ -182,14 +183,8 @@ def _rate(
     begun = time.process_time()
     written = 0
     for link, left, right in links:
-        decided = plan(
-            link,
-            left=left,
-            right=right,
-            config=config,
-            now=world.NOW,
-            intent_id=intent_id,
-        )
+        known = renewal.apply(link, config)
+        decided = plan(Case(known, left, right, config, world.NOW, intent_id))
         written += decided.intent is not None
     taken_s = time.process_time() - begun
     assert written == (len(links) if is_written else 0)

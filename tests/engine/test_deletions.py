@@ -12,7 +12,6 @@ from proto.record import Presence
 from services.reconciler.engine import guards
 from services.reconciler.engine.model import NOTHING, Reason, other
 from services.reconciler.engine.plan import plan
-from tests.engine import world
 from tests.engine.test_rules import BOTH_ABLE
 from tests.engine.world import Pair, config, items
 
@@ -84,17 +83,8 @@ def test_nothing_is_decided_while_a_record_is_being_looked_for(side):
     """Hazard 70: an id that is not known once may be an app that is not well."""
     pair = pair_with()
     pair.edit(other(side), **({"title": "Boss"} if side is LEFT else {"job": "Boss"}))
-    seen = {s: pair.seen(s) for s in (LEFT, RIGHT)}
-    seen[side] = msgspec.structs.replace(seen[side], is_missing=True)
-    decided = plan(
-        pair.link,
-        left=seen[LEFT],
-        right=seen[RIGHT],
-        config=pair.config,
-        now=world.NOW,
-        intent_id="int_x",
-    )
-    assert decided is NOTHING
+    missed = msgspec.structs.replace(pair.seen(side), is_missing=True)
+    assert plan(pair.case()._replace(**{side.value: missed})) is NOTHING
 
 
 @pytest.mark.behaviour(38, broken_by="mutant no_tombstones")

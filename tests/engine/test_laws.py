@@ -200,15 +200,7 @@ def test_an_unchanged_link_gives_the_one_shared_plan():
     pair = Pair(config(), {"email": "a@x.com"})
     pair.settle()
     assert pair.link.state is RecordState.IN_SYNC
-    decided = plan(
-        pair.link,
-        left=pair.seen(LEFT),
-        right=pair.seen(RIGHT),
-        config=pair.config,
-        now=pair.now,
-        intent_id="int_x",
-    )
-    assert decided is model.NOTHING
+    assert plan(pair.case()) is model.NOTHING
 
 
 def test_an_address_is_told_from_its_parts_only():

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from proto.fields import FieldKind, Role
-from proto.reconciler import RecordState, Side
+from proto.reconciler import Direction, RecordState, Side
+from proto.record import Presence
 from services.reconciler.engine import renewal
 from tests.engine import mapped, world
 from tests.engine.world import field, items
@@ -113,3 +114,51 @@ def test_values_of_fields_that_are_mapped_no_longer_are_forgotten():
     pair.settle()
     assert set(pair.link.left.values) == {"email", "a"}
     assert set(pair.link.right.values) == {"mail", "x"}
+
+
+def test_a_contact_that_is_held_back_has_not_compared_its_renewed_mappings():
+    """The guard kept values of the old mappings under the new version (hazard 76).
+
+    An empty value then counted as an edit that clears.
+    """
+    pair = linked(*STRAIGHT, left={"a": "one", "b": "two"})
+    change(pair, *CROSSED)
+    pair.edit(LEFT, a=None)
+    pair.hold_back()
+    assert pair.link.state is RecordState.HELD
+    assert pair.settle() == 2
+    assert (pair.left["a"], pair.left["b"]) == ("two", "two")
+    assert (pair.right["x"], pair.right["y"]) == ("two", "two")
+
+
+def test_a_contact_that_is_held_back_once_it_is_back_is_met_anew():
+    """It was held with what it had held before it was deleted (hazard 57)."""
+    pair = linked(*STRAIGHT, left={"a": "one", "b": "two"})
+    pair.mark(LEFT, Presence.DELETED)
+    pair.settle()
+    pair.mark(LEFT, Presence.LIVE)
+    pair.edit(LEFT, a=None)
+    pair.hold_back()
+    assert pair.settle() == 1
+    assert pair.left["a"] == pair.right["x"] == "one"
+
+
+def test_what_is_apart_in_a_mapping_that_goes_or_begins_anew_is_forgotten():
+    """It was kept for ever, and was to be stored and read with each contact."""
+    to_right = {"direction": Direction.TO_RIGHT}
+    pair = linked(
+        mapped.custom("a", "x", **to_right), mapped.custom("b", "y", **to_right)
+    )
+    pair.edit(RIGHT, x="one", y="two")
+    assert pair.settle() == 0
+    (in_x, in_y) = pair.link.apart
+    change(pair, mapped.custom("a", "x", **to_right))
+    assert pair.settle() == 0
+    assert pair.link.apart == (in_x,)
+    assert in_y.mapping_id != in_x.mapping_id
+    # Another lens between the same fields is another mapping by the same name.
+    renewed = {in_x.mapping_id: pair.config.version + 1}
+    pair.config = msgspec.structs.replace(
+        pair.config, version=pair.config.version + 1, renewed=renewed
+    )
+    assert renewal.apply(pair.link, pair.config).apart == ()

@@ -9,13 +9,15 @@ from proto.fields import Field, FieldKind, Fields, Item, Role
 from proto.ids import AccountId, AppId, FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import Direction, End, Settings, Side
 from proto.record import Consent, Presence, Record
-from services.reconciler.engine import fold, mapping, model, plan
+from services.reconciler.engine import fold, mapping, model, plan, renewal
+from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
     Config,
     Folded,
     Intent,
     Link,
     Plan,
+    Reason,
     Seen,
     SideConfig,
 )
@@ -216,20 +218,31 @@ class Pair:
         record = self.records[side]
         return None if record is None else seen(record, at=self.now)
 
+    def case(self) -> Case:
+        return Case(
+            renewal.apply(self.link, self.config),
+            self.seen(Side.LEFT),
+            self.seen(Side.RIGHT),
+            self.config,
+            self.now,
+            IntentId(f"int_{len(self.writes)}"),
+        )
+
     def plan(self) -> Plan:
         self.now += datetime.timedelta(seconds=1)
-        self.last = plan.plan(
-            self.link,
-            left=self.seen(Side.LEFT),
-            right=self.seen(Side.RIGHT),
-            config=self.config,
-            now=self.now,
-            intent_id=IntentId(f"int_{len(self.writes)}"),
-        )
-        if self.last.link is not None:
-            self.link = self.last.link
-        self.losses.extend(self.last.losses)
-        return self.last
+        is_forced = self.link.reason == Reason.MASS_CHANGE
+        return self._take(plan.plan(self.case(), is_forced=is_forced))
+
+    def hold_back(self) -> Plan:
+        """Hold what was planned, as the guard against mass changes does."""
+        return self._take(plan.hold_back(self.case()))
+
+    def _take(self, decided: Plan) -> Plan:
+        self.last = decided
+        if decided.link is not None:
+            self.link = decided.link
+        self.losses.extend(decided.losses)
+        return decided
 
     def apply(self, intent: Intent) -> Record:
         """Do what an intent says, the way the app does it."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from proto.base import Instant
-from proto.ids import IntentId
 from proto.reconciler import LEFT, RIGHT, SIDES, RecordState, Side
 from proto.record import Presence
 from services.reconciler.engine import (
@@ -15,7 +14,6 @@ from services.reconciler.engine import (
     guards,
     intents,
     model,
-    renewal,
     rest,
     rules,
     setbacks,
@@ -26,7 +24,6 @@ from services.reconciler.engine.model import (
     NOTHING,
     Act,
     Carried,
-    Config,
     Hold,
     Intent,
     Link,
@@ -44,35 +41,27 @@ _GONE: Final = (Presence.DELETED, Presence.MERGED)
 _PARTED: Final = (RecordState.DELETED, RecordState.MERGED)
 
 
-def plan(
-    link: Link,
-    *,
-    left: Seen | None,
-    right: Seen | None,
-    config: Config,
-    now: Instant,
-    intent_id: IntentId,
-    is_forced: bool = False,
-) -> Plan:
+def plan(case: Case, *, is_forced: bool = False) -> Plan:
     """Decide about a link from what is known of its two records.
 
     A one-sided link has to be settled by ``match`` first; here it is created on
-    the other side if it is pending. At most one intent comes out, for one side,
-    under ``intent_id``; a second one follows when the first is folded.
+    the other side if it is pending. At most one intent comes out, for one side;
+    a second one follows when the first is folded.
 
     Args:
+        case: Its link remembers values of today's mappings only: ``renewal.apply``.
         is_forced: Decide anew although nothing has changed.
     """
+    link, left, right = case.link, case.left, case.right
     if link.intent_id is not None:
         return NOTHING
     if (
         not is_forced
-        and link.config_version == config.version
+        and link.config_version == case.config.version
         and diff.is_unchanged(link, left=left, right=right)
-        and (link.retry_at is None or now < link.retry_at)
+        and (link.retry_at is None or case.now < link.retry_at)
     ):
         return NOTHING
-    case = Case(renewal.apply(link, config), left, right, config, now, intent_id)
     for side in SIDES:
         seen = case.seen(side)
         if seen is None:
@@ -102,7 +91,17 @@ def plan(
 
 def hold_back(case: Case) -> Plan:
     """Leave a link as it is until a person approves what would be undone."""
-    return rest.plan(case, RecordState.HELD, reason=Reason.MASS_CHANGE)
+    return rest.plan(_as_met(case), RecordState.HELD, reason=Reason.MASS_CHANGE)
+
+
+def _as_met(case: Case) -> Case:
+    """Compare what comes back from the dead as if it had never been linked.
+
+    Once the link is in another state nothing tells that it has to be.
+    """
+    if case.link.state not in _PARTED:
+        return case
+    return case.changed(left=None, right=None)
 
 
 def _is_other_record(born: Instant | None, seen: Seen) -> bool:
@@ -137,10 +136,7 @@ def _plan_gone(case: Case, side: Side) -> Plan:
 
 
 def _plan_both(case: Case) -> Plan:
-    if case.link.state in _PARTED:
-        # Back from the dead: what both hold now is compared as if never linked.
-        case = case.changed(left=None, right=None)
-    case, urgent, refusals = _carry_consent(_with_births(case))
+    case, urgent, refusals = _carry_consent(_with_births(_as_met(case)))
     if urgent is not None:
         return urgent
     has_email = {side: _has_email(case, side) for side in SIDES}

@@ -9,9 +9,9 @@ from proto.connector import Capabilities, WriteKind
 from proto.ids import FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
 from proto.record import Presence
-from services.reconciler import deciding
+from services.reconciler import batches, deciding
 from services.reconciler.batches import Batch, Decisions
-from services.reconciler.engine.model import Intent, Link, Reason, Seen
+from services.reconciler.engine.model import Intent, Link, Reason, Seen, Shadow
 from services.reconciler.store.queue import Dirty
 from tests.unit.reconciler import values
 
@@ -397,3 +397,31 @@ def test_who_has_the_address_of_a_lost_create_alone_is_remembered_as_met():
         after = {named.link.link_id: named.link for named in found.links}
         known = after.get(link.link_id, link)
         assert (known.met_id, known.parked_id) == (met, None)
+
+
+def test_what_is_held_back_keeps_no_values_of_mappings_that_began_anew():
+    """Under the new settings' version they counted as in step (hazard 76)."""
+    known = Shadow(
+        values={"email": "a@b.org", "name.given": "Ann", "name.family": "Smith"}
+    )
+    bond = Link(
+        link_id=LinkId("link_1"),
+        left_id=RecordId("l1"),
+        right_id=RecordId("r1"),
+        left=known,
+        right=known,
+        config_version=1,
+        version=1,
+    )
+    config = values.connection().config
+    families = {m.mapping_id for m in config.mappings if "name.family" in m.left}
+    config = msgspec.structs.replace(
+        config, version=2, renewed=dict.fromkeys(families, 2)
+    )
+    seen = [(L, values.seen("l1", "a@b.org", "")), (R, values.seen("r1", "a@b.org"))]
+    found = decide((L, "l1"), seen=seen, links=[bond], config=config)
+    assert found.undone_on(R) == 1
+    batches.hold_back(found, R)
+    (named,) = found.links
+    assert (named.link.state, named.link.config_version) == (RecordState.HELD, 2)
+    assert set(named.link.left.values) == {"email", "name.given"}
