@@ -211,6 +211,19 @@ def test_a_create_without_an_answer_is_found_or_planned_again_with_its_marker():
     assert pair.settle() == 0
 
 
+@pytest.mark.parametrize("outcome", [WriteOutcome.WRITTEN, WriteOutcome.EXISTS])
+def test_who_may_have_been_made_is_nobody_s_concern_once_that_is_known(outcome):
+    """A record stayed parked for a create that had been answered long ago."""
+    pair = Pair(config(), {"email": "a@x.com", "first": "Ana"})
+    intent = pair.plan().intent
+    pair.link = msgspec.structs.replace(pair.link, parked_id="r2", met_id="r3")
+    pair.answer(intent, outcome, record=pair.apply(intent))
+    assert (pair.link.parked_id, pair.link.met_id) == (None, None)
+    parked = msgspec.structs.replace(pair.link, parked_id="r2", met_id="r3")
+    bound = match.rebind(parked, RIGHT, record_id="r2")
+    assert (bound.parked_id, bound.met_id) == (None, None)
+
+
 def test_an_edit_made_before_a_lost_create_was_found_is_not_lost():
     pair = Pair(config(), {"email": "a@x.com", "first": "Ana"})
     intent = pair.plan().intent

@@ -185,6 +185,8 @@ def _in_step(
         reason=link.held[0].reason if link.held else "",
         left=shadows[LEFT],
         right=shadows[RIGHT],
+        parked_id=None,
+        met_id=None,
         refusals=tuple(each for each in link.refusals if each.side is not side),
         acts=remember.acts(link, intent),
         carried=remember.carried(link, intent),
@@ -207,6 +209,8 @@ def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Fol
         right_id=link.right_id if is_left else record.record_id,
         left=None,
         right=None,
+        parked_id=None,
+        met_id=None,
         failure_count=0,
     )
     if record.presence is not Presence.LIVE:

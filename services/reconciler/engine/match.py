@@ -217,6 +217,7 @@ def rebind(link: Link, side: Side, *, record_id: RecordId) -> Link:
         right=None,
         held=(),
         parked_id=None,
+        met_id=None,
     )
 
 
