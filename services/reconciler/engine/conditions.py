@@ -39,11 +39,6 @@ class Subject(msgspec.Struct, frozen=True):
     has_counterpart: bool
 
 
-def matching(rules: tuple[Rule, ...], subject: Subject) -> tuple[Rule, ...]:
-    """Return the rules that a record fulfils, in their order."""
-    return tuple(rule for rule in rules if fulfils(rule, subject))
-
-
 def fulfils(rule: Rule, subject: Subject) -> bool:
     """Say whether a record fulfils all conditions of a rule.
 

@@ -62,7 +62,9 @@ def fold(
         case WriteOutcome.EXISTS if is_create and record is not None:
             return _found(link, intent, record=record, is_taken=is_taken)
         case WriteOutcome.MISSING if not is_create:
-            return _missed(link, intent, now=now)
+            # Absence is no deletion: the bond lasts until the record is back or found
+            # to be gone (hazard 70), and its survivor is nobody else's (hazard 72).
+            return _dead(link, intent, now=now)
         case WriteOutcome.REFUSED:
             return _refused(link, intent, result=result, config=config, now=now)
         case _:
@@ -95,8 +97,7 @@ def _fold_look(
                 )
         return _found(link, intent, record=record, is_taken=is_taken)
     if result.outcome is WriteOutcome.MISSING:
-        if intent.kind is WriteKind.UPDATE:
-            return _missed(link, intent, now=now)
+        # No deletion either, for one that was there.
         return _dead(link, intent, now=now)
     return _unknown(link, intent, result=result, config=config, now=now)
 
@@ -216,15 +217,6 @@ def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Fol
     if record.presence is not Presence.LIVE:
         return _gone(link, intent)
     return _closed(link, state=RecordState.PENDING)
-
-
-def _missed(link: Link, intent: Intent, *, now: Instant) -> Folded:
-    """Keep the bond with a record that an app does not know: absence is no deletion.
-
-    Nothing is planned until it is back or found to be deleted (hazard 70); until then
-    its survivor is nobody else's counterpart either (hazard 72).
-    """
-    return _dead(link, intent, now=now)
 
 
 def _gone(link: Link, intent: Intent) -> Folded:

@@ -77,7 +77,7 @@ def is_destructive(
     link: Link, acting: Acting | None, *, fields: Fields, seen: Fields
 ) -> bool:
     """Say whether a write counts for the guard against mass changes (hazard 71)."""
-    if None in fields.values() and _cleared(fields, seen):
+    if _cleared(fields, seen):
         return True
     return acting is not None and _tags(acting.acts) and not _tags(link.acts)
 

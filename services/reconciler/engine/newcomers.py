@@ -12,7 +12,6 @@ from proto.base import Instant
 from proto.ids import LinkId
 from proto.reconciler import Side
 from proto.record import Record
-from services.reconciler.engine import evidence
 from services.reconciler.engine.model import Config, Intent, Link, Seen, SideConfig
 
 SKEW: Final = datetime.timedelta(seconds=30)
@@ -60,7 +59,7 @@ def makers_of(
     lost: Iterable[Intent],
     links: Mapping[LinkId, Link],
     config: Config,
-    reads_like: ReadsLike = evidence.is_made,
+    reads_like: ReadsLike,
 ) -> list[Link]:
     """Return the links whose lost creates a record reads like, where no marks tell.
 
