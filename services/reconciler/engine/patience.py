@@ -24,6 +24,10 @@ LOOK_DELAY_S_MAX: Final = 900
 LOOKS_UNTIL_HELD: Final = 5
 """Looks without an answer after which the contact is shown as held."""
 
+AWAIT_S: Final = 30
+"""How often somebody new asks whether a create has made them; its answer tells
+earlier."""
+
 _GROWTH_MAX: Final = 10
 
 

@@ -5,13 +5,12 @@ again before one of them differs.
 """
 
 import datetime
-from typing import Final
 
 import msgspec
 
 from proto.base import Instant
 from proto.reconciler import RecordState
-from services.reconciler.engine import guards
+from services.reconciler.engine import guards, patience
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
     NOTHING,
@@ -25,10 +24,6 @@ from services.reconciler.engine.model import (
     Shadow,
 )
 
-AWAIT_S: Final = 30
-"""How often somebody new asks whether a create has made them; its answer tells
-earlier."""
-
 
 def plan(
     case: Case,
@@ -38,7 +33,7 @@ def plan(
     holds: tuple[Hold, ...] = (),
 ) -> Plan:
     """Leave a link as it is until one of its records changes."""
-    waiting = tuple(r for r in case.link.refusals if case.now < r.retry_at)
+    refusals = tuple(r for r in case.link.refusals if case.now < r.retry_at)
     rested = msgspec.structs.replace(
         case.link,
         state=state,
@@ -47,8 +42,8 @@ def plan(
         left=_seen_through(case.link.left, case.left),
         right=_seen_through(case.link.right, case.right),
         failure_count=0 if state is not RecordState.FAILED else case.link.failure_count,
-        refusals=waiting,
-        retry_at=_due_at(str(reason), holds, waiting=waiting, now=case.now),
+        refusals=refusals,
+        retry_at=_due_at(str(reason), holds, refusals=refusals, now=case.now),
         config_version=case.config.version,
     )
     return NOTHING if rested == case.link else Plan(link=rested)
@@ -82,13 +77,13 @@ def _due_at(
     reason: str,
     holds: tuple[Hold, ...],
     *,
-    waiting: tuple[Refusal, ...],
+    refusals: tuple[Refusal, ...],
     now: Instant,
 ) -> Instant | None:
     """Say when a link that waits for something else is looked at again."""
-    due = [refusal.retry_at for refusal in waiting]
+    due = [refusal.retry_at for refusal in refusals]
     if reason == Reason.AWAITS_CREATE:
-        due.append(now + datetime.timedelta(seconds=AWAIT_S))
+        due.append(now + datetime.timedelta(seconds=patience.AWAIT_S))
     if any(hold.reason == Reason.OSCILLATES for hold in holds):
         due.append(now + datetime.timedelta(seconds=guards.OSCILLATION_S))
     return min(due, default=None)
