@@ -1,7 +1,9 @@
 """What is to be done for one link: the only place where a write is decided."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
+
+import msgspec
 
 from proto.base import Instant
 from proto.reconciler import LEFT, RIGHT, SIDES, RecordState, Side
@@ -14,6 +16,7 @@ from services.reconciler.engine import (
     guards,
     intents,
     model,
+    remember,
     rest,
     rules,
     setbacks,
@@ -22,11 +25,9 @@ from services.reconciler.engine import (
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
     NOTHING,
-    Act,
     Carried,
     Hold,
     Intent,
-    Link,
     Plan,
     Reason,
     Refusal,
@@ -118,21 +119,13 @@ def _plan_gone(case: Case, side: Side) -> Plan:
     reason, partner = model.DELETED_ON[side], case.seen(target)
     if partner is None or partner.record.presence is not Presence.LIVE:
         return rest.plan(case, RecordState.DELETED, reason=reason)
-    acting = rules.act_on(
-        target,
-        target=partner.record,
-        source=seen.record,
-        done=case.link.acts,
-        config=case.config,
-    )
+    acting, refusals = _acting(case, target), list[Refusal]()
     if acting.needs_write:
         intent = intents.update(case, side=target, acting=acting)
-        refusal = setbacks.waits_for(case.link, intent, now=case.now)
-        if refusal is not None:
-            return rest.plan(case, RecordState.FAILED, reason=refusal.reason)
-        return Plan(link=rest.waiting(case, intent), intent=intent)
-    case = case.changed(acts=_with_acts(case.link, target, acting=acting))
-    return rest.plan(case, RecordState.DELETED, reason=reason)
+        return _tried(case, intent, refusals) or _failed(case, refusals)
+    return rest.plan(
+        _with_acts(case, {target: acting}), RecordState.DELETED, reason=reason
+    )
 
 
 def _plan_both(case: Case) -> Plan:
@@ -157,22 +150,15 @@ def _plan_both(case: Case) -> Plan:
     refused = rest.refused_before(case.link)
     actings = {side: _acting(case, side) for side in SIDES}
     for chosen in _writes(case, weighed, refused=refused, actings=actings):
-        intent = chosen.intent
-        refusal = setbacks.waits_for(case.link, intent, now=case.now)
-        if refusal is None:
-            holds = (*weighed.holds, *(() if chosen.is_again else refused.values()))
-            return _plan_update(case, chosen, holds=holds)
-        refusals.append(refusal)
+        holds = (*weighed.holds, *(() if chosen.is_again else refused.values()))
+        tried = _tried(case, chosen.intent, refusals, holds=holds)
+        if tried is not None:
+            return _vetted(case, tried, wants=chosen.wants)
     holds = weighed.holds
     if refusals:
-        return rest.plan(
-            case,
-            RecordState.FAILED,
-            reason=refusals[0].reason,
-            holds=(*holds, *refused.values()),
-        )
+        return _failed(case, refusals, holds=(*holds, *refused.values()))
     return rest.plan(
-        case.changed(acts=_all_acts(actings)),
+        _with_acts(case, actings),
         RecordState.HELD if holds else RecordState.IN_SYNC,
         reason=holds[0].reason if holds else "",
         holds=holds,
@@ -210,13 +196,11 @@ def _carry_consent(case: Case) -> tuple[Case, Plan | None, list[Refusal]]:
         )
         if wanted.needs_write:
             intent = intents.unsubscribe(case, side=side, wanted=wanted)
-            refusal = setbacks.waits_for(case.link, intent, now=case.now)
-            if refusal is not None:
-                refusals.append(refusal)
-                continue
-            waiting = rest.waiting(case, intent, holds=link.held)
-            return case, Plan(link=waiting, intent=intent), refusals
-        case = _with_carried(case, side, carried=wanted.carried)
+            tried = _tried(case, intent, refusals, holds=link.held)
+            if tried is not None:
+                return case, tried, refusals
+        else:
+            case = _with_carried(case, side, carried=wanted.carried)
     return case, None, refusals
 
 
@@ -225,9 +209,8 @@ def _with_carried(case: Case, side: Side, *, carried: Carried | None) -> Case:
     known = case.link.carried
     if consent.carried_to(side, known) == carried:
         return case
-    others = [each for each in known if each.side is not side]
-    news = others if carried is None else [*others, carried]
-    return case.changed(carried=tuple(sorted(news, key=_side_of)))
+    got = () if carried is None else (carried,)
+    return case.changed(carried=remember.carried_to(side, got, known=known))
 
 
 def _leave(case: Case) -> Plan:
@@ -237,14 +220,37 @@ def _leave(case: Case) -> Plan:
     for side in case.order:
         if actings[side].needs_write:
             intent = intents.update(case, side=side, acting=actings[side])
-            refusal = setbacks.waits_for(case.link, intent, now=case.now)
-            if refusal is None:
-                return Plan(link=rest.waiting(case, intent), intent=intent)
-            refusals.append(refusal)
+            tried = _tried(case, intent, refusals)
+            if tried is not None:
+                return tried
     if refusals:
-        return rest.plan(case, RecordState.FAILED, reason=refusals[0].reason)
-    case = case.changed(acts=_all_acts(actings))
-    return rest.plan(case, RecordState.EXCLUDED, reason=Reason.OUT_OF_RULES)
+        return _failed(case, refusals)
+    return rest.plan(
+        _with_acts(case, actings), RecordState.EXCLUDED, reason=Reason.OUT_OF_RULES
+    )
+
+
+def _tried(
+    case: Case,
+    intent: Intent,
+    refusals: list[Refusal],
+    *,
+    holds: tuple[Hold, ...] = (),
+) -> Plan | None:
+    """Write what is wanted, unless the app refused the very same: then note that."""
+    refusal = setbacks.waits_for(case.link, intent, now=case.now)
+    if refusal is not None:
+        refusals.append(refusal)
+        return None
+    return Plan(link=rest.waiting(case, intent, holds=holds), intent=intent)
+
+
+def _failed(
+    case: Case, refusals: list[Refusal], *, holds: tuple[Hold, ...] = ()
+) -> Plan:
+    """Wait until one of the refused writes is tried again."""
+    reason = refusals[0].reason
+    return rest.plan(case, RecordState.FAILED, reason=reason, holds=holds)
 
 
 def _acting(case: Case, side: Side) -> Acting:
@@ -339,32 +345,24 @@ def _has_email(case: Case, side: Side) -> bool | None:
     return False if is_told else None
 
 
-def _plan_update(case: Case, chosen: _Chosen, *, holds: tuple[Hold, ...]) -> Plan:
-    intent = chosen.intent
-    if guards.clears_too_much(intent.fields, intent.seen):
+def _vetted(case: Case, tried: Plan, *, wants: Sequence[Want]) -> Plan:
+    """Return what is to be written with what gives way, unless it clears too much."""
+    assert tried.link is not None
+    assert tried.intent is not None
+    if guards.clears_too_much(tried.intent.fields, tried.intent.seen):
         return rest.plan(
-            case, RecordState.HELD, reason=Reason.CLEARS_TOO_MUCH, holds=holds
+            case,
+            RecordState.HELD,
+            reason=Reason.CLEARS_TOO_MUCH,
+            holds=tried.link.held,
         )
-    return Plan(
-        link=rest.waiting(case, intent, holds=holds),
-        intent=intent,
-        losses=intents.losses(intent, chosen.wants),
-    )
+    losses = intents.losses(tried.intent, wants)
+    return msgspec.structs.replace(tried, losses=losses) if losses else tried
 
 
-def _with_acts(link: Link, side: Side, *, acting: Acting) -> tuple[Act, ...]:
-    kept = [act for act in link.acts if act.side is not side]
-    return tuple(sorted((*kept, *acting.acts), key=_act_order))
-
-
-def _all_acts(actings: Mapping[Side, Acting]) -> tuple[Act, ...]:
-    found = [act for side in SIDES for act in actings[side].acts]
-    return tuple(sorted(found, key=_act_order))
-
-
-def _act_order(act: Act) -> tuple[str, str]:
-    return act.side.value, act.key
-
-
-def _side_of(carried: Carried) -> str:
-    return carried.side.value
+def _with_acts(case: Case, actings: Mapping[Side, Acting]) -> Case:
+    """Remember what has been done on some sides."""
+    acts = case.link.acts
+    for side, acting in actings.items():
+        acts = remember.acts_on(side, acting.acts, known=acts)
+    return case.changed(acts=acts)

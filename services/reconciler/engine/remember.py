@@ -1,10 +1,12 @@
 """What a link remembers once a write has taken effect, besides its shadows."""
 
 import datetime
+from collections.abc import Iterable
 from typing import Final
 
 from proto.base import Instant
 from proto.connector import WriteKind
+from proto.reconciler import Side
 from services.reconciler.engine import guards
 from services.reconciler.engine.model import Act, Carried, Config, Intent, Link, Step
 
@@ -16,16 +18,30 @@ def acts(link: Link, intent: Intent) -> tuple[Act, ...]:
     """Return what has been done besides, with what the write did."""
     if intent.acts is None:
         return link.acts
-    kept = [act for act in link.acts if act.side is not intent.side]
-    return tuple(sorted((*kept, *intent.acts), key=lambda act: (act.side, act.key)))
+    return acts_on(intent.side, intent.acts, known=link.acts)
 
 
 def carried(link: Link, intent: Intent) -> tuple[Carried, ...]:
     """Return what each side has got of the other's consent."""
     if not intent.carried:
         return link.carried
-    kept = [each for each in link.carried if each.side is not intent.side]
-    return tuple(sorted((*kept, *intent.carried), key=lambda each: each.side))
+    return carried_to(intent.side, intent.carried, known=link.carried)
+
+
+def acts_on(
+    side: Side, done: Iterable[Act], *, known: Iterable[Act]
+) -> tuple[Act, ...]:
+    """Return what has been done, with this and nothing else on one side."""
+    kept = [act for act in known if act.side is not side]
+    return tuple(sorted((*kept, *done), key=lambda act: (act.side, act.key)))
+
+
+def carried_to(
+    side: Side, got: Iterable[Carried], *, known: Iterable[Carried]
+) -> tuple[Carried, ...]:
+    """Return what each side has got, with this and nothing else for one side."""
+    kept = [each for each in known if each.side is not side]
+    return tuple(sorted((*kept, *got), key=lambda each: each.side))
 
 
 def trail(
