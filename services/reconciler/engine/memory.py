@@ -1,4 +1,10 @@
-"""What a link remembers besides shadows: lessons, acts, consent, its last writes."""
+"""What a link remembers besides shadows, and how it tells one state from another.
+
+Lessons about apps, what is apart on purpose, acts, consent, refused writes, and the
+last ones that were made.
+"""
+
+import hashlib
 
 import msgspec
 
@@ -73,3 +79,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     form: str
     """A digest of its normal form."""
     at: Instant
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def digest_of(parts: tuple[object, ...]) -> str:
+    """Return a digest that is the same for equal parts, whatever is in them."""
+    try:
+        data = _encoder.encode(parts)
+    except UnicodeEncodeError:
+        # Half a surrogate pair has no UTF-8; such a field is held later, by name.
+        data = repr(parts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -5,7 +5,6 @@ connection is set to is in ``config`` and offered here too.
 """
 
 import enum
-import hashlib
 from typing import Final, Self
 
 import msgspec
@@ -16,6 +15,7 @@ from proto.fields import Fields, Value
 from proto.ids import ContainerId, FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import LEFT, RIGHT, RecordState, Side
 from proto.record import Consent, Memberships, Presence, Record
+from services.reconciler.engine import memory
 from services.reconciler.engine.candidates import Candidate, Match, MatchKind, Scope
 from services.reconciler.engine.config import (
     Config,
@@ -197,6 +197,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure_count: int = 0
     """Intents in a row that came to nothing."""
     refusals: tuple[Refusal, ...] = ()
+    """Writes that an app refused, each with a time of its own to be tried again."""
     retry_at: Instant | None = None
     """Not planned before, unless a record changes."""
     config_version: int = 0
@@ -343,22 +344,15 @@ def is_live(seen: Seen | None) -> bool:
     return seen is not None and seen.record.presence is Presence.LIVE
 
 
-_encoder = msgspec.json.Encoder(order="deterministic")
-
-
 def digest_of(record: Record) -> str:
     """Return a digest of everything in a record that planning looks at."""
-    parts = (
-        record.fields,
-        record.presence,
-        record.merged_into,
-        record.containers,
-        record.tags,
-        record.consent,
+    return memory.digest_of(
+        (
+            record.fields,
+            record.presence,
+            record.merged_into,
+            record.containers,
+            record.tags,
+            record.consent,
+        )
     )
-    try:
-        data = _encoder.encode(parts)
-    except UnicodeEncodeError:
-        # Half a surrogate pair has no UTF-8; the field is held later, by name.
-        data = repr(parts).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(data, digest_size=16).hexdigest()

@@ -4,20 +4,15 @@ The other side does not wait with it, nor do other writes to the same one. What 
 be written otherwise by now, or onto something else, is tried at once.
 """
 
-import hashlib
 from typing import Final
 
-import msgspec
-
 from proto.base import Instant
-from proto.reconciler import Side
-from services.reconciler.engine import patience
+from proto.reconciler import LEFT
+from services.reconciler.engine import memory, patience
 from services.reconciler.engine.model import Intent, Link, Refusal
 
 REFUSALS_MAX: Final = 8
 """Refused writes that a link remembers; one state of its records asks for fewer."""
-
-_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 def waits_for(link: Link, intent: Intent, *, now: Instant) -> Refusal | None:
@@ -51,17 +46,13 @@ def _known(link: Link, intent: Intent) -> Refusal | None:
 
 
 def _key_of(intent: Intent) -> str:
-    is_left = intent.side is Side.LEFT
-    parts = (
-        intent.side,
-        intent.fields,
-        intent.memberships,
-        intent.consent,
-        intent.left_digest if is_left else intent.right_digest,
+    is_left = intent.side is LEFT
+    return memory.digest_of(
+        (
+            intent.side,
+            intent.fields,
+            intent.memberships,
+            intent.consent,
+            intent.left_digest if is_left else intent.right_digest,
+        )
     )
-    try:
-        data = _encoder.encode(parts)
-    except UnicodeEncodeError:
-        # Half a surrogate pair has no UTF-8.
-        data = repr(parts).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
