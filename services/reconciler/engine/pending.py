@@ -10,7 +10,6 @@ from proto.connector import WriteKind
 from proto.fields import Fields
 from proto.reconciler import LEFT, Side
 from services.reconciler.engine import diff, lenses, merge, model
-from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import Cause, Config, Intent, Link, Pair
 
 
@@ -24,15 +23,12 @@ def kept_out(
     """
     if intent.kind is WriteKind.CREATE:
         return shown
-    side, old = intent.side, {LEFT: link.left, model.other(LEFT): link.right}
-    values = {each: shadow.values if shadow else {} for each, shadow in old.items()}
+    side = intent.side
     is_left = side is LEFT
-    sides = Sides(
-        old_left=values[LEFT],
-        old_right=values[model.other(LEFT)],
-        left=intent.seen if is_left else intent.source,
+    sides = diff.sides_of(
+        link,
+        intent.seen if is_left else intent.source,
         right=intent.source if is_left else intent.seen,
-        forms=diff.forms_of(link.learned),
     )
     if not diff.is_known(pair, sides):
         return shown
