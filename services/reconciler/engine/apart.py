@@ -7,18 +7,15 @@ remembers such differences until they are written over or gone.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
 
 import msgspec
 
 from proto.fields import Fields
-from proto.reconciler import SIDES, Side
+from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from services.reconciler.engine import diff, lenses, merge, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.merge import Merged
 from services.reconciler.engine.model import Apart, Lens, Pair
-
-_NOTHING: Final = Merged({}, {}, (), is_first=False)
 
 
 def after(
@@ -31,9 +28,11 @@ def after(
 ) -> Iterator[Apart]:
     """Yield in what a mapping stays apart once what was decided is written.
 
-    New are differences of a side whose own edits were just seen and go nowhere. All
-    others were known before, or they are drift. A part that is written into a name
-    that is apart takes the place of other words than there, so that any may be new.
+    Once a side's own edits were just seen that go nowhere, every difference may be due
+    to them, on either side: what somebody took away there shows as said here alone.
+    Otherwise all were known before, or they are drift. A part that is written into a
+    name that is apart takes the place of other words than there, so that any may be
+    new.
     """
     known = [each for each in known if each.mapping_id == pair.mapping.mapping_id]
     is_left_alone = _is_left_alone(pair, sides)
@@ -42,10 +41,10 @@ def after(
     is_name = pair.mapping.lens is Lens.NAME
     if is_name and needed:
         sides = sides._replace(
-            left={**sides.left, **needed.get(Side.LEFT, {})},
-            right={**sides.right, **needed.get(Side.RIGHT, {})},
+            left={**sides.left, **needed.get(LEFT, {})},
+            right={**sides.right, **needed.get(RIGHT, {})},
         )
-        merged = _NOTHING
+        merged = merge.NOTHING
     for each in _differences(pair, sides, written=merged):
         if is_left_alone or each in known or (is_name and needed):
             yield each
@@ -54,14 +53,14 @@ def after(
 def missed(pair: Pair, sides: Sides, *, known: Iterable[Apart]) -> Merged:
     """Return what would go where at a first match, without what is apart on purpose."""
     met = merge.merge(pair, sides._replace(old_left={}, old_right={}))
-    fresh = set(_differences(pair, sides, written=_NOTHING)) - set(known)
+    fresh = set(_differences(pair, sides, written=merge.NOTHING)) - set(known)
     if pair.mapping.lens is Lens.NAME:
         # Words cannot be told from parts one by one, so that they go together.
         sides_fresh = {each.side for each in fresh}
         return msgspec.structs.replace(
             met,
-            to_left=met.to_left if Side.RIGHT in sides_fresh else {},
-            to_right=met.to_right if Side.LEFT in sides_fresh else {},
+            to_left=met.to_left if RIGHT in sides_fresh else {},
+            to_right=met.to_right if LEFT in sides_fresh else {},
         )
     to_left, to_right = (
         {
@@ -96,7 +95,7 @@ def _differences(pair: Pair, sides: Sides, *, written: Merged) -> Iterator[Apart
         yield from _words_apart(pair, sides, written=written)
         return
     done = written.to_left.keys() | written.to_right.keys()
-    said = merge.apart(pair, sides._replace(old_left={}, old_right={}))
+    said = merge.differences(pair, sides._replace(old_left={}, old_right={}))
     for side, atoms in said.items():
         for key, atom in atoms.items():
             if key not in done:

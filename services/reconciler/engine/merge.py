@@ -12,6 +12,7 @@ from services.reconciler.engine.model import Lens, Pair
 
 _NAME: Final = Lens.NAME
 _ITEMS: Final = Lens.ITEMS
+_FIRST: Final = Lens.FIRST
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -26,6 +27,10 @@ class Merged(msgspec.Struct, frozen=True):
     def to(self, side: Side) -> Atoms:
         """Return what has to go to a side."""
         return self.to_left if side is LEFT else self.to_right
+
+
+NOTHING: Final = Merged({}, {}, (), is_first=False)
+"""Nothing has to go anywhere."""
 
 
 def merge(pair: Pair, sides: Sides) -> Merged:
@@ -79,19 +84,19 @@ def merge(pair: Pair, sides: Sides) -> Merged:
     return Merged(from_right, from_left, tuple(dict.fromkeys(lost)), is_first)
 
 
-def apart(pair: Pair, sides: Sides) -> dict[Side, Atoms]:
+def differences(pair: Pair, sides: Sides) -> dict[Side, Atoms]:
     """Return what each side says that the other does not, wherever it may go.
 
     Both are compared as at a first match: the shadows have to be empty.
     """
     if pair.parts:
-        by_part = [apart(part, sides) for part in pair.parts]
+        by_part = [differences(part, sides) for part in pair.parts]
         return {
             side: parts.joined({n: each[side] for n, each in enumerate(by_part)})
             for side in SIDES
         }
     found = {side: _edits(pair, side, sides=sides, is_first=True) for side in SIDES}
-    left, right = found[Side.LEFT], found[Side.RIGHT]
+    left, right = found[LEFT], found[RIGHT]
     for key in [key for key in left if key in right]:
         if _agree(left[key], right[key], lens=pair.mapping.lens):
             del left[key], right[key]
@@ -114,10 +119,10 @@ def residue(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
         for key, atom in pending.items()
         if _has_effect({key: atom}, model.other(side), pair=pair, sides=sides)
     }
-    if pair.mapping.lens is Lens.FIRST:
+    if pair.mapping.lens is _FIRST:
         end = pair.end(side)
         return firsts.undone(pending, sides.old(side), end=end, known=sides.forms[side])
-    if pair.mapping.lens is Lens.NAME:
+    if pair.mapping.lens is _NAME:
         return {
             role: Atom(edit.replaces, edit.replaces or None, edit.canon)
             for role, edit in pending.items()
@@ -138,7 +143,7 @@ def residue(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
         for key, atom in back.items()
         if key in pending
     }
-    if pair.mapping.lens is Lens.ITEMS:
+    if pair.mapping.lens is _ITEMS:
         # Without these in the shadow they count as new, and go across yet.
         waiting = _waiting(pair, side, sides=sides)
         found |= {key: Atom("", None, key) for key in waiting if key in pending}
@@ -240,7 +245,7 @@ def _agree(ours: Atom, theirs: Atom, *, lens: Lens) -> bool:
     if ours.canon == theirs.canon:
         return True
     return (
-        lens is Lens.ITEMS
+        lens is _ITEMS
         and bool(ours.canon and theirs.canon)
         and not (ours.replaces and theirs.replaces)
     )
@@ -259,6 +264,6 @@ def _wins(ours: Atom, theirs: Atom, *, pair: Pair) -> Side:
 
 def _former(winning: Atom, losing: Atom, *, pair: Pair) -> str:
     """Return what the winning edit takes the place of on the losing side."""
-    if pair.mapping.lens is Lens.ITEMS:
+    if pair.mapping.lens is _ITEMS:
         return winning.replaces
     return losing.canon

@@ -14,7 +14,6 @@ from services.reconciler.engine.merge import Merged
 from services.reconciler.engine.model import Apart, Config, Hold, Lens, Pair, Reason
 
 _COPY: Final = Lens.COPY
-_IN_STEP: Final = Merged({}, {}, (), False)
 
 
 class Want(msgspec.Struct, frozen=True):
@@ -135,7 +134,7 @@ def _copied_once(pair: Pair, sides: Sides) -> tuple[Merged, dict[Side, Fields]] 
     kind, kind_there = end.fields[0].kind, opposite.fields[0].kind
     form, form_before = canon.of(kind, value), canon.of(kind, was)
     if form == form_before or not opposite.is_written:
-        return _IN_STEP, {}
+        return merge.NOTHING, {}
     if not form:
         value = None
     atoms = {"": Atom(form, value, form_before)}
