@@ -23,6 +23,8 @@ from proto.record import Record
 from proto.rules import Leaving, Rule, Unsubscribes
 from services.reconciler.engine.memory import Act
 
+# Names of their own for members of enums are for the engine's inner loops only: what
+# is looked up on the class costs several lookups in dicts (on Python 3.11).
 _BOTH: Final = Direction.BOTH
 
 
@@ -84,7 +86,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def writes(self, side: Side) -> bool:
         """Say whether values may be written to a side."""
-        return self.direction is Direction.BOTH or self.direction is (
+        return self.direction is _BOTH or self.direction is (
             Direction.TO_LEFT if side is LEFT else Direction.TO_RIGHT
         )
 
@@ -127,8 +129,6 @@ class PairEnd(msgspec.Struct, frozen=True, kw_only=True):
     """By which values are told apart; text where the two sides' kinds differ."""
     label: str = ""
     """Only the values with this label are the mapping's; the others stay."""
-    is_limited: bool = False
-    """It may have no room for one more value."""
     meanings: dict[str, str] = {}
     """What each option that is paired means: its left option."""
     options: dict[str, str] = {}
@@ -139,6 +139,11 @@ class PairEnd(msgspec.Struct, frozen=True, kw_only=True):
         """Say whether it holds several values, in one field or in several."""
         return self.fields[0].is_multiple or len(self.fields) > 1
 
+    @property
+    def is_limited(self) -> bool:
+        """Say whether it may have no room for one more value."""
+        return any(field.count_max for field in self.fields)
+
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping resolved against both accounts."""
@@ -147,10 +152,16 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     left: PairEnd
     right: PairEnd
     winner: Side
+    """Whose edit goes across where both sides made one, and they differ."""
     parts: tuple["Pair", ...] = ()
     """Mappings that share fields; they are merged one by one and written together."""
-    is_two_way: bool = True
-    """Edits of either side go to the other."""
+
+    @property
+    def is_two_way(self) -> bool:
+        """Say whether edits of either side go to the other."""
+        if self.parts:
+            return all(part.is_two_way for part in self.parts)
+        return self.left.is_written and self.right.is_written
 
     def end(self, side: Side) -> PairEnd:
         """Return one side."""
@@ -245,17 +256,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
 
     def _pair(self, mapping: Mapping) -> Pair:
         parts = tuple(self._pair(part) for part in mapping.parts)
-        left = self._end(mapping, LEFT, parts=parts)
-        right = self._end(mapping, RIGHT, parts=parts)
         return Pair(
             mapping=mapping,
-            left=left,
-            right=right,
+            left=self._end(mapping, LEFT, parts=parts),
+            right=self._end(mapping, RIGHT, parts=parts),
             winner=mapping.winner or self.winner,
             parts=parts,
-            is_two_way=all(part.is_two_way for part in parts)
-            if parts
-            else left.is_written and right.is_written,
         )
 
     def _end(self, mapping: Mapping, side: Side, *, parts: tuple[Pair, ...]) -> PairEnd:
@@ -274,7 +280,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
             else self._is_written(mapping, side),
             kind=self._kind(mapping),
             label=mapping.label_of(side),
-            is_limited=any(by_id[field_id].count_max for field_id in ids),
             meanings=meanings,
             options={meaning: option for option, meaning in meanings.items()},
         )

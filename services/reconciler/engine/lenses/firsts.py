@@ -43,7 +43,7 @@ def reason_against(target: Target) -> Reason | None:
         return None
     if atom.text is None:
         return Reason.BAD_VALUE
-    if not end.is_many or not any(field.count_max for field in end.fields):
+    if not end.is_many or not end.is_limited:
         return None
     found = items.read(end, _put_counterpart(target, atom), known=target.known)
     return None if atom.canon in found else Reason.NO_ROOM
