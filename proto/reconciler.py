@@ -36,9 +36,10 @@ class Side(enum.StrEnum):
         return cls("unknown")
 
 
+# Names of their own are for the engine's inner loops: a member that is looked up on its
+# class costs several lookups in dicts (on Python 3.11).
 LEFT: Final = Side.LEFT
 RIGHT: Final = Side.RIGHT
-# Names of their own: to look up an enum's member takes several times as long.
 
 SIDES: Final = (LEFT, RIGHT)
 """Both ends, without the member for a side that is not known."""

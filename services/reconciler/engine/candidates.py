@@ -50,6 +50,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_unsure: bool = False
     """It may be what a create has made whose answer is on its way."""
     is_ours: bool = False
+    """We made it, and it has no address to be known by."""
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,7 +6,7 @@ from typing import Final
 from proto.connector import WriteKind
 from proto.fields import Fields
 from proto.ids import FieldId
-from proto.reconciler import Side
+from proto.reconciler import LEFT, RIGHT, Side
 from proto.record import Consent, Memberships
 from proto.rules import Unsubscribes
 from services.reconciler.engine import canon, consent, guards, history, model
@@ -181,8 +181,8 @@ def create(
         carried=_carried_along(side, level, config=case.config),
         emails=canon.raw_emails_of(seen.record, case.config.side(source)),
         marker=link.link_id.rpartition("_")[2],
-        left_digest=seen.digest if source is Side.LEFT else "",
-        right_digest=seen.digest if source is Side.RIGHT else "",
+        left_digest=seen.digest if source is LEFT else "",
+        right_digest=seen.digest if source is RIGHT else "",
         decided_at=case.now,
     )
     guards.check_own(intent, pairs)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from proto.ids import RecordId
-from proto.reconciler import RecordState, Side
+from proto.reconciler import LEFT, RecordState, Side
 from proto.record import Record
 from services.reconciler.engine import canon, model, rules
 from services.reconciler.engine.model import (
@@ -186,7 +186,7 @@ def settle(link: Link, match: Match, *, side: Side) -> Link:
     """
     left_id, right_id = link.left_id, link.right_id
     if match.kind is MatchKind.LINK:
-        if model.other(side) is Side.LEFT:
+        if model.other(side) is LEFT:
             left_id = match.record_id
         else:
             right_id = match.record_id
@@ -204,7 +204,7 @@ def settle(link: Link, match: Match, *, side: Side) -> Link:
 
 def rebind(link: Link, side: Side, *, record_id: RecordId) -> Link:
     """Return a link with another record on a side, to be compared as a first match."""
-    is_left = side is Side.LEFT
+    is_left = side is LEFT
     return msgspec.structs.replace(
         link,
         left_id=record_id if is_left else link.left_id,

@@ -117,7 +117,7 @@ def _plan_gone(case: Case, side: Side) -> Plan:
     if seen.record.presence is Presence.MERGED:
         return rest.plan(case, RecordState.MERGED, reason=Reason.MERGED_AWAY)
     reason, partner = model.DELETED_ON[side], case.seen(target)
-    if partner is None or partner.record.presence is not Presence.LIVE:
+    if partner is None or partner.record.presence is not _LIVE:
         return rest.plan(case, RecordState.DELETED, reason=reason)
     acting, refusals = _acting(case, target), list[Refusal]()
     if acting.needs_write:
