@@ -1,16 +1,18 @@
 """Laws of normal forms, lenses and the merge, for any values."""
 
 import msgspec
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from proto.connector import WriteOutcome
 from proto.fields import Address, FieldKind, Item, Role
 from proto.reconciler import Direction, RecordState, Side
-from services.reconciler.engine import canon, lenses, model, names
-from services.reconciler.engine.model import Intent, Link, Plan, other
+from services.reconciler.engine import canon, lenses, model, names, weigh
+from services.reconciler.engine.diff import Sides
+from services.reconciler.engine.lenses import NO_FORMS
+from services.reconciler.engine.model import Intent, Lens, Link, Plan, other
 from services.reconciler.engine.plan import plan
-from tests.engine import world
+from tests.engine import mapped, world
 from tests.engine.examples import PLANNER_DEEP, STRINGS_DEEP, tries
 from tests.engine.strategies import (
     LEFT_FIELDS,
@@ -20,7 +22,7 @@ from tests.engine.strategies import (
     lefts,
     rights,
 )
-from tests.engine.world import Pair, config, items
+from tests.engine.world import Pair, config, field, items
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 anything = st.text(st.characters(codec=None), max_size=40)
@@ -210,3 +212,57 @@ def test_an_address_is_told_from_its_parts_only():
     )
     assert canon.address(Address()) == ""
     assert canon.of(FieldKind.ADDRESS, None) == ""
+
+
+def _copied(kind: FieldKind, kind_there: FieldKind, **more: object) -> model.Pair:
+    pair = mapped.only_pair(field("a", kind), field("b", kind_there), **more)
+    assert pair.mapping.lens is Lens.COPY
+    return pair
+
+
+_words = st.one_of(
+    st.none(),
+    anything,
+    st.sampled_from(("", " ", "Jose\u0301", "José", " x ", "A@X.com", "x.com/")),
+)
+_spoken = (FieldKind.TEXT, FieldKind.URL, FieldKind.EMAIL, FieldKind.PHONE)
+copies = st.one_of(
+    st.tuples(
+        st.builds(
+            _copied,
+            st.sampled_from(_spoken),
+            st.sampled_from(_spoken),
+            direction=st.sampled_from((Direction.BOTH, Direction.TO_RIGHT)),
+        ),
+        st.just(_words),
+    ),
+    st.tuples(
+        st.just(_copied(FieldKind.NUMBER, FieldKind.NUMBER)),
+        st.just(st.sampled_from((None, "", "1", "1.0", "01", "2", "many"))),
+    ),
+    st.tuples(
+        st.just(_copied(FieldKind.DATE, FieldKind.DATE)),
+        st.just(st.sampled_from((None, "", "1990-05-03", "1990-5-3", "soon"))),
+    ),
+    st.tuples(
+        st.just(_copied(FieldKind.BOOLEAN, FieldKind.BOOLEAN)),
+        st.just(st.sampled_from((None, True, False))),
+    ),
+)
+
+
+@tries(300, deep=PLANNER_DEEP)
+@given(data=st.data(), copied=copies, edited=st.sampled_from((LEFT, RIGHT)))
+def test_the_short_way_to_copy_a_value_says_the_same_as_the_long_one(
+    data, copied, edited
+):
+    pair, values = copied
+    was, now, held = (data.draw(values) for _ in range(3))
+    assume(was != now)
+    names = {LEFT: "a", RIGHT: "b"}
+    before = {edited: {names[edited]: was}, other(edited): {names[other(edited)]: held}}
+    after = {**before, edited: {names[edited]: now}}
+    sides = Sides(before[LEFT], before[RIGHT], after[LEFT], after[RIGHT], NO_FORMS)
+    short = weigh._copied_once(pair, sides)
+    assert short is not None
+    assert short == weigh._merged(pair, sides)
