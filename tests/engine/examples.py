@@ -30,12 +30,17 @@ def is_deep() -> bool:
     return settings.get_current_profile_name() == "deep"
 
 
-def limits(count: int, *, deep: int, **more: Any) -> settings:
-    """Return the settings of a property that tries so many; under ``deep`` more."""
+def limits(count: int, *, deep: int, may_filter: bool = True, **more: Any) -> settings:
+    """Return the settings of a property that tries so many; under ``deep`` more.
+
+    Args:
+        may_filter: It may throw away most of what it draws.
+    """
+    filtering = [HealthCheck.filter_too_much] if may_filter else []
     return settings(
         max_examples=deep if is_deep() else count,
         deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+        suppress_health_check=[HealthCheck.too_slow, *filtering],
         **more,
     )
 
@@ -45,14 +50,16 @@ def patient(test: Test) -> Test:
     return pytest.mark.timeout(_TIMEOUT_DEEP_S)(test) if is_deep() else test
 
 
-def tries(count: int, *, deep: int = LENS_DEEP) -> Callable[[Test], Test]:
+def tries(
+    count: int, *, deep: int = LENS_DEEP, may_filter: bool = True
+) -> Callable[[Test], Test]:
     """Have a property try so many examples; under the profile ``deep`` more."""
 
     def decorated(test: Test) -> Test:
         if is_deep():
             inner = test.hypothesis  # type: ignore[attr-defined]
             inner.inner_test = _counted(inner.inner_test)
-        return patient(limits(count, deep=deep)(test))
+        return patient(limits(count, deep=deep, may_filter=may_filter)(test))
 
     return decorated
 
