@@ -122,7 +122,7 @@ def _plan_gone(case: Case, side: Side) -> Plan:
     acting, refusals = _acting(case, target), list[Refusal]()
     if acting.needs_write:
         intent = intents.update(case, side=target, acting=acting)
-        return _tried(case, intent, refusals) or _failed(case, refusals)
+        return _tried(case, intent, refusals=refusals) or _failed(case, refusals)
     return rest.plan(
         _with_acts(case, {target: acting}), RecordState.DELETED, reason=reason
     )
@@ -151,7 +151,7 @@ def _plan_both(case: Case) -> Plan:
     actings = {side: _acting(case, side) for side in SIDES}
     for chosen in _writes(case, weighed, refused=refused, actings=actings):
         holds = (*weighed.holds, *(() if chosen.is_again else refused.values()))
-        tried = _tried(case, chosen.intent, refusals, holds=holds)
+        tried = _tried(case, chosen.intent, refusals=refusals, holds=holds)
         if tried is not None:
             return _vetted(case, tried, wants=chosen.wants)
     holds = weighed.holds
@@ -196,7 +196,7 @@ def _carry_consent(case: Case) -> tuple[Case, Plan | None, list[Refusal]]:
         )
         if wanted.needs_write:
             intent = intents.unsubscribe(case, side=side, wanted=wanted)
-            tried = _tried(case, intent, refusals, holds=link.held)
+            tried = _tried(case, intent, refusals=refusals, holds=link.held)
             if tried is not None:
                 return case, tried, refusals
         else:
@@ -220,7 +220,7 @@ def _leave(case: Case) -> Plan:
     for side in case.order:
         if actings[side].needs_write:
             intent = intents.update(case, side=side, acting=actings[side])
-            tried = _tried(case, intent, refusals)
+            tried = _tried(case, intent, refusals=refusals)
             if tried is not None:
                 return tried
     if refusals:
@@ -233,8 +233,8 @@ def _leave(case: Case) -> Plan:
 def _tried(
     case: Case,
     intent: Intent,
-    refusals: list[Refusal],
     *,
+    refusals: list[Refusal],
     holds: tuple[Hold, ...] = (),
 ) -> Plan | None:
     """Write what is wanted, unless the app refused the very same: then note that."""
