@@ -96,9 +96,10 @@ class _Deciding:
     def _follow_merge(self, link: Link) -> None:
         """Let a link follow a record into the one that its app made of it (hazard 9).
 
-        Unless that one is somebody else's already: then the link comes to rest. A link
-        without another side bonds nobody yet: whom the heir belongs to is found out for
-        the heir alone, unless what a create has made waits for the link.
+        Unless that one is somebody else's already, or was made for somebody whose link
+        is still to hear of it: then the link comes to rest. A link without another side
+        bonds nobody yet: whom the heir belongs to is found out for the heir alone,
+        unless what a create has made waits for the link.
         """
         for side in SIDES:
             seen = self._seen(side, link.record_id(side))
@@ -114,12 +115,25 @@ class _Deciding:
             if not is_bond and not is_made:
                 self._drop(link)
                 return
+            if self._is_made_for_another((side, heir)):
+                continue
             rival = self._link_of((side, heir))
             if rival is not None:
                 if match.is_bound(rival) or rival.is_two_sided:
                     continue
                 self._drop(rival)
             self._replace(match.rebind(link, side, record_id=heir))
+
+    def _is_made_for_another(self, key: Key) -> bool:
+        """Say whether the create of a link that has nobody on a side made a record."""
+        side, record_id = key
+        seen = self._batch.seen.get(key)
+        marked = batches.link_of_marker(seen.record.marker) if seen else None
+        return any(
+            link.record_id(side) is None
+            and (link.link_id == marked or link.parked_id == record_id)
+            for link in self._links.values()
+        )
 
     def _bind_marked(self, side: Side) -> None:
         """Give a record with our marker to the link whose create made it (hazard 12).

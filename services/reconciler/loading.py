@@ -49,24 +49,23 @@ async def load(
     if sharers or heirs or parked:
         more = await _links_on(source, connection, keys=sharers | heirs | parked)
         found += _new_among(more, found)
-    marked = batches.markers_of(seen[key] for key in alone if key in seen)
+    if heirs:
+        seen |= await _observed(source, connection, keys=heirs - seen.keys())
+    # An heir can be what a create has made as well as a record that nobody has yet.
+    unsure = [(key, seen[key]) for key in sorted(alone | heirs) if key in seen]
+    marked = batches.markers_of(each for _, each in unsure)
     marked -= {link.link_id for link in found}
     if marked:
         found += await links.load(source, connection, link_ids=marked)
     if marked or heirs:
-        missed = (batches.keys_of(found) | heirs) - seen.keys()
+        missed = batches.keys_of(found) - seen.keys()
         seen |= await _observed(source, connection, keys=missed)
     # Last: whatever a create had made by the time of the other reads, it is open here
     # or its answer has changed a link since, which is found when this is saved.
     open_since = {}
-    if alone:
+    if alone or heirs:
         open_since = await _open_since(source, connection, after=creates_after)
-    lost = await _load_lost(
-        source,
-        connection,
-        seen=[(key, seen[key]) for key in alone if key in seen],
-        open_since=open_since,
-    )
+    lost = await _load_lost(source, connection, seen=unsure, open_since=open_since)
     if lost:
         makers = {intent.link_id for intent in lost}
         makers -= {link.link_id for link in found}

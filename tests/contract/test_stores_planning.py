@@ -6,8 +6,8 @@ import pytest
 
 from proto.ids import ConnectionId
 from proto.reconciler import ConnectionState, RecordState, Side
-from proto.record import Record
-from services.reconciler import comparing, guarding, verifying
+from proto.record import Presence, Record
+from services.reconciler import comparing, guarding, loading, verifying
 from services.reconciler.engine.model import Link, Reason, Seen
 from services.reconciler.errors import Overtaken
 from services.reconciler.store import (
@@ -370,3 +370,36 @@ async def test_a_comparison_begins_by_the_time_that_its_scans_are_asked_for(both
         assert await ann.does(scanned(side, SCANS[2], begun_at=just_before)) == set(), (
             "it was asked for before"
         )
+
+
+async def merge_into_made(work):
+    """Have a linked record merged into one that another link's create has made."""
+    transaction = work.transaction
+    merged, heir, linked, source = RECORDS
+    records = [
+        Record(record_id=merged, presence=Presence.MERGED, merged_into=heir),
+        Record(record_id=heir, marker=LINKS[1].removeprefix("link_")),
+    ]
+    seen = [Seen(record=each, read_at=LATER, digest="two") for each in records]
+    await observations.save(
+        transaction, seen, tenant_id=TENANT, account_id=ENDS[0], scan_id=None
+    )
+    found = [
+        Link(link_id=LINKS[0], left_id=merged, right_id=linked),
+        Link(link_id=LINKS[1], right_id=source),
+    ]
+    known = await connections.load(transaction, **AT)
+    named = [NamedLink(link=link) for link in found]
+    assert await links.save(transaction, known, links=named, now=START)
+
+
+async def test_a_merge_is_planned_with_whom_its_survivor_was_made_for(both):
+    """The survivor itself may be nobody that is to be planned (seed 482)."""
+    ann, _ = both
+    await ann.does(merge_into_made)
+    known = await ann.does(lambda w: connections.load(w.transaction, **AT))
+    batch = await ann.does(
+        lambda w: loading.load(w.transaction, known, limit=9, creates_after=START)
+    )
+    assert [each.record_id for each in batch.dirty] == [RECORDS[0]]
+    assert {link.link_id for link in batch.links} == set(LINKS[:2])

@@ -4,6 +4,7 @@ import datetime
 import itertools
 
 import msgspec
+import pytest
 
 from proto.connector import Capabilities, WriteKind
 from proto.ids import FieldId, IntentId, LinkId, RecordId
@@ -126,6 +127,42 @@ def test_whom_a_merge_leaves_is_matched_by_itself():
     seen = [(L, merged("l1", into="l2")), (L, values.seen("l2", "a@b.org"))]
     found = decide((L, "l1"), seen=seen, links=[alone, heirs])
     assert (found.dropped, found.links) == (["link_old"], [])
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_what_was_made_for_somebody_is_not_taken_over_by_a_merge(is_marked):
+    """A user merged somebody into a record of ours before its create was answered.
+
+    The link of the other one followed, so that the answer was of no use, and neither
+    was any later one: the app took each new create for the same record, which was
+    another's (seed 482).
+    """
+    bond = Link(
+        link_id=LinkId("link_9"),
+        left_id=RecordId("l1"),
+        right_id=RecordId("r1"),
+        version=1,
+    )
+    waiting = Link(
+        link_id=LinkId("link_7"),
+        right_id=RecordId("r2"),
+        intent_id=IntentId("int_7"),
+        parked_id=None if is_marked else RecordId("l2"),
+        version=1,
+    )
+    heir = values.seen("l2", "c@b.org")
+    record = msgspec.structs.replace(heir.record, marker="7" if is_marked else "")
+    seen = [
+        (L, merged("l1", into="l2")),
+        (L, msgspec.structs.replace(heir, record=record)),
+        (R, values.seen("r1", "a@b.org")),
+        (R, values.seen("r2", "c@b.org")),
+    ]
+    for dirty in ([(L, "l1")], [(L, "l1"), (L, "l2")]):
+        found = decide(*dirty, seen=seen, links=[bond, waiting])
+        states = {n.link.link_id: (n.link.left_id, n.link.state) for n in found.links}
+        assert states["link_9"] == ("l1", RecordState.MERGED)
+        assert found.dropped == []
 
 
 def test_only_links_of_dirty_records_follow_merges():
