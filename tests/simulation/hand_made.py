@@ -98,7 +98,8 @@ class History:
         """Return fields by the names that a side has for them."""
         ways = self.books[side].ways
         names = {"email": Role.EMAIL, "given": Role.NAME_GIVEN}
-        names |= {"family": Role.NAME_FAMILY, "job": Role.JOB_TITLE}
+        names |= {"family": Role.NAME_FAMILY, "full": Role.NAME_FULL}
+        names |= {"job": Role.JOB_TITLE}
         return {
             str(ways.name_of(names[key])) if key in names else key: value
             for key, value in values.items()

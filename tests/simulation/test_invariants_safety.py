@@ -138,6 +138,28 @@ def test_i3b_an_old_value_that_a_user_entered_again_is_no_older_one():
     assert history.wrongs == []
 
 
+@pytest.mark.parametrize("stayed", [True, False])
+def test_i3b_a_word_that_stays_in_a_full_name_does_not_come_back(stayed):
+    """What was written last was newer, and is cleared again (seed 4243)."""
+    history = History(right={"roles": (Role.EMAIL, Role.NAME_FULL)})
+    person = history.person()
+    full, email = (history.value(r, person) for r in (Role.NAME_FULL, Role.EMAIL))
+    left = history.enter(LEFT, person, email=email)
+    right = history.enter(RIGHT, person, email=email, full=full)
+    history.link(left, right)
+    history.write(LEFT, left, family=full)
+    history.wait(1.0)
+    given = history.value(Role.NAME_GIVEN, person)
+    history.edit(LEFT, left, given=given)
+    rest = full if stayed else full.rpartition(" ")[2]
+    history.write(RIGHT, right, full=f"{given} {rest}")
+    history.wait(1.0)
+    history.edit(LEFT, left, given=None)
+    assert "I3b" not in history.broken()
+    history.write(RIGHT, right, full=full)
+    assert ("I3b" in history.broken()) is not stayed
+
+
 def test_i4_two_records_of_one_link():
     history = History(right=BARE)
     _, left, _ = history.pair()

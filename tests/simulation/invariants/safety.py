@@ -89,9 +89,12 @@ def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
             now, was = (
                 {
                     role: _entered_at(serial, each.at, entered)
-                    for role, serial in _by_role(each.after.fields[name], truth).items()
+                    for role, serial in newest.items()
                 }
-                for each in (entry, earlier)
+                for each, newest in (
+                    (entry, _come_anew(entry, earlier, name, truth)),
+                    (earlier, _by_role(earlier.after.fields[name], truth)),
+                )
             )
             if any(now[role] < was[role] for role in now.keys() & was.keys()):
                 text = f"{tell(entry.key)} {name}, {was} to {now}"
@@ -296,6 +299,20 @@ def _by_role(value: object, truth: Truth) -> dict[Role, int]:
         if known is not None:
             found[known.role] = max(serial, found.get(known.role, 0))
     return found
+
+
+def _come_anew(
+    entry: Entry, earlier: Entry, name: str, truth: Truth
+) -> dict[Role, int]:
+    """Return the newest entries that stand in a value, but for what stayed in it.
+
+    A word of a full name stays when another one is cleared, though it plays the same
+    role for who entered it (behaviour 14): the given name of one side may be a part
+    of the other side's family name.
+    """
+    stood = serials(earlier.after.fields[name])
+    newest = _by_role(entry.after.fields[name], truth)
+    return {role: serial for role, serial in newest.items() if serial not in stood}
 
 
 def _entered_at(serial: int, until: float, entered: list[Entry]) -> float:
