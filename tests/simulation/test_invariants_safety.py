@@ -160,6 +160,32 @@ def test_i3b_a_word_that_stays_in_a_full_name_does_not_come_back(stayed):
     assert ("I3b" in history.broken()) is not stayed
 
 
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_i3b_only_what_we_wrote_of_a_full_name_is_older_or_newer(is_ours):
+    """The rest was its own user's, on the side that is only written (seed 666)."""
+    history = History(left={"roles": (Role.EMAIL, Role.NAME_FULL)})
+    person = history.person()
+    email, given = (history.value(r, person) for r in (Role.EMAIL, Role.NAME_GIVEN))
+    full, older = f"{given} {given}", history.value(Role.NAME_FAMILY, person)
+    right = history.enter(RIGHT, person, email=email, given=given, family=older)
+    left = history.enter(LEFT, person, email=email, full=full)
+    history.link(left, right)
+    history.wait(1.0)
+    newer = history.value(Role.NAME_FAMILY, person)
+    if is_ours:
+        history.edit(RIGHT, right, family=newer)
+    else:
+        history.edit(LEFT, left, full=f"{given} {newer}")
+    history.wait(1.0)
+    other = history.value(Role.NAME_GIVEN, person)
+    history.edit(RIGHT, right, given=other)
+    history.write(LEFT, left, full=f"{other} {newer}")
+    history.wait(1.0)
+    assert "I3b" not in history.broken()
+    history.write(LEFT, left, full=f"{other} {older}")
+    assert ("I3b" in history.broken()) is is_ours
+
+
 def test_i4_two_records_of_one_link():
     history = History(right=BARE)
     _, left, _ = history.pair()

@@ -86,15 +86,13 @@ def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
         for name in set(entry.changed) & set(earlier.changed):
             if _is_put_back(entry, name, truth):
                 continue
-            now, was = (
+            stood = earlier.was(name), earlier.after.fields[name]
+            was, now = (
                 {
                     role: _entered_at(serial, each.at, entered)
-                    for role, serial in newest.items()
+                    for role, serial in _come_anew(each, name, to, truth).items()
                 }
-                for each, newest in (
-                    (entry, _come_anew(entry, earlier, name, truth)),
-                    (earlier, _by_role(earlier.after.fields[name], truth)),
-                )
+                for each, to in zip((earlier, entry), stood, strict=True)
             )
             if any(now[role] < was[role] for role in now.keys() & was.keys()):
                 text = f"{tell(entry.key)} {name}, {was} to {now}"
@@ -301,17 +299,16 @@ def _by_role(value: object, truth: Truth) -> dict[Role, int]:
     return found
 
 
-def _come_anew(
-    entry: Entry, earlier: Entry, name: str, truth: Truth
-) -> dict[Role, int]:
-    """Return the newest entries that stand in a value, but for what stayed in it.
+def _come_anew(entry: Entry, name: str, to: object, truth: Truth) -> dict[Role, int]:
+    """Return the newest entries in a value, of names but for the words that stood.
 
-    A word of a full name stays when another one is cleared, though it plays the same
-    role for who entered it (behaviour 14): the given name of one side may be a part
-    of the other side's family name.
+    A write that exchanges one word of a full name neither carries the others nor
+    brings them back (behaviour 14): somebody may have entered them on this side, or
+    in another part of the name.
     """
-    stood = serials(earlier.after.fields[name])
     newest = _by_role(entry.after.fields[name], truth)
+    is_name = truth.ways(entry.place).role_of(name) in NAMES
+    stood = serials(to) if is_name else set[int]()
     return {role: serial for role, serial in newest.items() if serial not in stood}
 
 
