@@ -108,6 +108,37 @@ def test_i1_a_hold_counts_where_the_values_show_why(limit, count):
     assert (len(wrongs) > 0) == bool(count)
 
 
+@pytest.mark.parametrize(
+    ("limit", "more", "is_fine"),
+    [(18, {}, True), (40, {}, False), (18, {"job": "Chef"}, False)],
+)
+def test_i1_nobody_is_made_of_what_is_all_too_long(limit, more, is_fine):
+    """Hazard 64: what would have to be cut is held, and nothing else is there."""
+    history = History(right={"length_max": limit})
+    person = history.person()
+    given = history.value(Role.NAME_GIVEN, person) + "x" * 20
+    left = history.enter(LEFT, person, given=given, **more)
+    history.link(left, None, state="held", reason="too_long")
+    assert (converge(history) == []) == is_fine
+    restate(history, "failed", "too_long")
+    assert len(converge(history)) == 1
+
+
+@pytest.mark.parametrize(("limit", "is_fine"), [(18, True), (40, False)])
+def test_i1_a_full_name_is_as_long_as_each_of_its_parts(limit, is_fine):
+    """A record held for its name was said to be half a link (seed 3305)."""
+    roles = (Role.EMAIL, Role.NAME_FULL)
+    history = History(left={"roles": roles}, right={"length_max": limit})
+    [version] = history.owned.versions
+    view = msgspec.structs.replace(
+        version.mappings[0], left=("full",), right=("GIVEN", "FAMILY")
+    )
+    history.owned.versions[:] = [msgspec.structs.replace(version, mappings=(view,))]
+    left = history.enter(LEFT, history.person(), full="Ann " + "x" * 38)
+    history.link(left, None, state="held", reason="too_long")
+    assert (converge(history) == []) == is_fine
+
+
 @pytest.mark.parametrize("is_taken", [True, False])
 def test_i1_an_address_is_held_where_somebody_has_it(is_taken):
     history = History()

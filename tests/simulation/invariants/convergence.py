@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 
 from proto.fields import Role
 from proto.reconciler import Direction, MappingView, RecordState, Side
-from tests.simulation.invariants import oscillation, recognition, scope
+from tests.simulation.invariants import lengths, oscillation, recognition, scope
 from tests.simulation.invariants.aftermath import Aftermath, Held
 from tests.simulation.invariants.scope import Scope
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
 from tests.simulation.ledger import Act, Key, Place, State, Who
 from tests.simulation.vendors import forms
-from tests.simulation.vendors.book import Holder, address_key, value_of
+from tests.simulation.vendors.book import Holder, address_key
 from tests.simulation.vendors.forms import NAMES
 from tests.simulation.vendors.ways import Markers
 
@@ -161,6 +161,8 @@ def _one_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
         "match_is_linked": _has_rival(pair, key, side, truth),
         "exists_outside_container": _has_rival(pair, key, side, truth),
         UNSURE: _can_be_unsure(pair, truth),
+        "too_long": state == RecordState.HELD
+        and not lengths.leaves_anything(pair.owned, side, key, truth),
     }
     if reason in checks:
         if not checks[reason]:
@@ -265,7 +267,8 @@ def _is_borne_out(pair: Pair, mapping_id: str, reason: str, truth: Truth) -> boo
         keys = (pair.left, pair.right)
         return oscillation.is_borne_out(pair.owned, keys, mapping_id, truth)
     if reason in ("too_long", "value_refused"):
-        return any(_is_too_long(pair, side, truth) for side in SIDES)
+        ends = (pair.left, pair.right), (pair.right, pair.left)
+        return any(lengths.is_too_long(key, other, truth) for key, other in ends)
     if reason == "already_exists":
         return mapping_id == "email" and any(
             _is_taken(pair, side, truth) for side in SIDES
@@ -299,19 +302,6 @@ def _states(pair: Pair, truth: Truth) -> dict[Side, State]:
         for side in SIDES
         if (key := pair.key(side)) is not None
     }
-
-
-def _is_too_long(pair: Pair, side: Side, truth: Truth) -> bool:
-    key, other = pair.key(side), pair.key(_other(side))
-    assert key is not None
-    assert other is not None
-    mine, theirs = truth.ways(key[0]), truth.ways(other[0])
-    if not theirs.length_max:
-        return False
-    state = truth.holder(key).now
-    return any(
-        len(value_of(state, mine, role) or "") > theirs.length_max for role in NAMES
-    )
 
 
 def _is_taken(pair: Pair, side: Side, truth: Truth) -> bool:
