@@ -360,6 +360,29 @@ def test_i3_a_cleared_value_that_came_back(is_entered_again):
     assert (lost(history) == []) == is_entered_again
 
 
+@pytest.mark.parametrize(
+    ("state", "closed_after_s", "is_fine"),
+    [("dead", 20.0, True), ("dead", 5.0, False), ("done", 20.0, False)],
+)
+def test_i3_a_value_cleared_while_the_same_one_was_on_its_way(
+    state, closed_after_s, is_fine
+):
+    """What we had not heard of for minutes gave way to it (behaviour 33, seed 5216)."""
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(value := job(history, person)))
+    history.wait(5_000.0)
+    history.edit(RIGHT, right, job=value)
+    planned = intent(history, state=state, JOB_TITLE=value)
+    closed_at = history.time + closed_after_s
+    planned = msgspec.structs.replace(planned, closed_at=closed_at)
+    history.wait(10.0)
+    history.edit(RIGHT, right, job=None)
+    history.wait(200.0)
+    history.write(RIGHT, right, job=value)
+    assert (lost(history, intents=(planned,)) == []) == is_fine
+
+
 @pytest.mark.parametrize("is_rewritten", [True, False])
 def test_i3_a_cleared_value_that_the_vendor_on_the_other_side_rewrote(is_rewritten):
     """Both changed, and an empty value gives way (behaviour 33): so it came back."""

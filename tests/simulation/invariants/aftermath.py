@@ -38,6 +38,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     intent: Intent
     state: str
     decided_at: float
+    closed_at: float | None = None
 
     @property
     def is_open(self) -> bool:
@@ -111,8 +112,10 @@ def collect(rows: Rows, *, now: float) -> Aftermath:
                 intent=msgspec.json.decode(row["body"], type=Intent),
                 state=row["state"],
                 decided_at=row["decided_at"].timestamp(),
+                closed_at=closed_at and closed_at.timestamp(),
             )
             for row in rows("reconciler.intents")
+            for closed_at in [row["closed_at"]]
         ),
         outbox=sum(
             len(list(rows(f"{service}.outbox")))

@@ -138,6 +138,8 @@ def _is_accounted_for(
         return _was_carried(edit, name, truth)
     if _is_newer(write, edit, name, truth=truth):
         return True
+    if _was_under_way(write, edit, name, after=after, truth=truth):
+        return True
     if _is_first_match(write, name, after) and _is_young(edit, truth):
         truth.excuse(CLEARED)
         return True
@@ -207,6 +209,28 @@ def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
         for key in truth.partners(edit.key)
         for entry in truth.ledger.of(key)
         if entry.who is not Who.TANDEM and entry.at > edit.at - SEEN_S
+    )
+
+
+def _was_under_way(
+    write: Entry, edit: Entry, name: str, *, after: Aftermath, truth: Truth
+) -> bool:
+    """Say whether what came back was to be written already when a field was cleared.
+
+    As that was never done, the clearing met the edit of the other side that was still
+    to be carried: an empty value gives way in a conflict (behaviour 33).
+    """
+    ends = {(owned.connection_id, side) for owned, side in truth.ends_at(edit.place)}
+    return any(
+        planned.state == "dead"
+        and (planned.connection_id, planned.intent.side) in ends
+        and planned.intent.record_id == edit.record_id
+        and planned.decided_at <= edit.at <= (planned.closed_at or 0.0)
+        and any(
+            change.field_id == name and change.after == write.cause.asked.get(name)
+            for change in planned.intent.changes
+        )
+        for planned in after.intents
     )
 
 
