@@ -13,12 +13,12 @@ from services.connector import exchange
 from services.connector.exchange import NoAnswer, NotSent
 from services.connector.port import Answer, Call
 from tests.fakes import loop
-from tests.simulation.ledger import Ledger
+from tests.simulation.ledger import Act, Ledger
 from tests.simulation.vendors import catalogue, wire
 from tests.simulation.vendors.api import Vendor
 from tests.simulation.vendors.line import Line
 from tests.simulation.vendors.session import Outside
-from tests.simulation.vendors.ways import LATE_S_MAX, TIMEOUT_S, Ways
+from tests.simulation.vendors.ways import LATE_S_MAX, TIMEOUT_S, Markers, Ways
 from tests.simulation.vendors.weather import Fate, Weather
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -98,6 +98,28 @@ def test_what_the_network_doubles_was_sent_once():
         return calls.count, len(calls.sent_at)
 
     assert loop.run(act(), start=START) == (2, 1)
+
+
+def test_what_the_network_doubles_makes_nobody_again_whom_a_user_deleted():
+    """It was taken for a resurrection of ours (seed 781)."""
+
+    async def act():
+        setting = Setting(Fate.TWICE, markers=Markers.UNIQUE)
+        deleted = []
+
+        def delete(entry):
+            if entry.act is Act.CREATE:
+                deleted.append(entry.record_id)
+                loop.running().call_soon(setting.book.delete, entry.record_id)
+
+        setting.ledger.watchers.append(delete)
+        body = msgspec.json.encode(wire.Draft(marker="m-1"))
+        call = Call(method="POST", path="/people", body=body, is_write=True)
+        await setting.call(call)
+        await loop.VirtualClock(loop.running()).sleep(LATE_S_MAX)
+        return len(deleted)
+
+    assert loop.run(act(), start=START) == 1
 
 
 def test_what_is_sent_arrives_although_its_sender_is_gone():

@@ -236,7 +236,10 @@ class _Turn:
             return draft
         if self._ways.markers is Markers.UNIQUE and draft.marker:
             for holder in self._book.holders.values():
-                if holder.marker == draft.marker and holder.now.is_live:
+                # What the network doubles is told apart by it even when its record
+                # is gone by then: a second one would be nobody's doing.
+                is_there = holder.now.is_live or self._request.is_doubled
+                if holder.marker == draft.marker and is_there:
                     return self._meet(draft, holder.record_id)
         consent = Consent(draft.consent) if draft.consent is not None else None
         try:
