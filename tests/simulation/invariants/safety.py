@@ -6,23 +6,17 @@ Each checker looks at one entry of the ledger and yields what is wrong with it.
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from proto.fields import Role
 from proto.record import Consent
 from proto.rules import Unsubscribes
-from tests.simulation import taint
-from tests.simulation.invariants import acts, recognition
+from tests.simulation.invariants import acts, provenance, recognition
 from tests.simulation.invariants.truth import (
     Truth,
     Wrong,
     is_overtaken,
-    ours,
-    same,
-    serials,
     tell,
 )
 from tests.simulation.ledger import Act, Entry, Key, Who
 from tests.simulation.vendors.book import CONSENTS, address_key
-from tests.simulation.vendors.forms import NAMES
 
 Checker = Callable[[Entry, Truth], Iterator[Wrong]]
 
@@ -37,66 +31,6 @@ BELIEF_S: Final = 300.0
 """A deletion that was taken back so recently may still be acted on."""
 TAGS_AN_HOUR: Final = 10
 TAGS_SHARE: Final = 0.05
-
-
-def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
-    """I3b: what we write was entered by a user, for this person and this field."""
-    ways = truth.ways(entry.place)
-    person = truth.people.person_of.get(entry.key)
-    for name in entry.changed:
-        role, value = ways.role_of(name), entry.cause.asked.get(name)
-        if role is Role.UNKNOWN or not isinstance(value, str):
-            continue
-        where = f"{tell(entry.key)} {name} {value!r}"
-        origins = taint.origins(value)
-        if not origins:
-            yield Wrong("I3b", f"nobody entered {where}")
-        for origin in origins:
-            known = truth.people.authored.get(origin.serial)
-            if known is None or known.origin.person != origin.person:
-                yield Wrong("I3b", f"nobody entered {where}")
-            elif person is None or not truth.people.are_one(person, origin.person):
-                yield Wrong("I3b", f"entered for somebody else: {where}")
-            elif not _is_of(role, known.role):
-                yield Wrong("I3b", f"entered in another field: {where}")
-        if _was_there(entry, role, value, truth=truth):
-            continue
-        if _is_put_back(entry, name, truth):
-            truth.excuse("I3b put back by a whole write")
-            continue
-        yield Wrong("I3b", f"the other side never had {where}")
-
-
-def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
-    """I3b: a field never goes back to something entered before what we wrote last."""
-    person = truth.people.person_of.get(entry.key)
-    if person is None or not truth.people.is_plain(person) or len(truth.owned) > 2:
-        # In a ring each connection has a winner of its own.
-        return
-    history = truth.ledger.of(entry.key)
-    known = [
-        *history,
-        *(e for key in truth.others_of(entry.key) for e in _of(truth, key)),
-    ]
-    if any(e.act in (Act.RESTORE, Act.MERGE) for e in known):
-        # What comes back is compared as if it had never been seen.
-        return
-    entered = [each for each in known if each.who is Who.USER]
-    for earlier in ours(history):
-        for name in set(entry.changed) & set(earlier.changed):
-            if _is_put_back(entry, name, truth):
-                continue
-            stood = earlier.was(name), earlier.after.fields[name]
-            was, now = (
-                {
-                    role: _entered_at(serial, each.at, entered)
-                    for role, serial in _come_anew(each, name, to, truth).items()
-                }
-                for each, to in zip((earlier, entry), stood, strict=True)
-            )
-            if any(now[role] < was[role] for role in now.keys() & was.keys()):
-                text = f"{tell(entry.key)} {name}, {was} to {now}"
-                yield Wrong("I3b", f"an older entry came back: {text}")
 
 
 def no_doubles(entry: Entry, truth: Truth) -> Iterator[Wrong]:
@@ -213,8 +147,8 @@ def in_scope(entry: Entry, truth: Truth) -> Iterator[Wrong]:
 
 
 CHECKERS: Final[tuple[Checker, ...]] = (
-    authored,
-    in_order,
+    provenance.authored,
+    provenance.in_order,
     no_doubles,
     no_resurrection,
     no_destruction,
@@ -236,93 +170,6 @@ def _may_tighten(entry: Entry, truth: Truth) -> bool:
         version.settings.unsubscribes is Unsubscribes.STATUS
         for owned, _ in truth.ends_at(entry.place)
         for version in owned.versions
-    )
-
-
-def _is_put_back(entry: Entry, name: str, truth: Truth) -> bool:
-    """Say whether a field is what it was when we read it, and somebody edited it since.
-
-    Where an app takes whole records alone, what we leave as it is goes with the rest
-    (hazards 39 and 40); I3 counts the edit between our read and our write.
-    """
-    if not is_overtaken(entry, name, truth):
-        return False
-    state = truth.holder(entry.key).at(entry.cause.read_at or 0.0)
-    role = truth.ways(entry.place).role_of(name)
-    asked = entry.cause.asked.get(name)
-    return state is not None and same(role, state.fields.get(name), asked)
-
-
-def _is_of(role: Role, entered: Role) -> bool:
-    """Say whether what was entered in one field may stand in another."""
-    if role in NAMES:
-        # A full name is split by its words, and nobody knows which are which.
-        return entered in NAMES
-    return role is entered
-
-
-def _was_there(entry: Entry, role: Role, value: str, *, truth: Truth) -> bool:
-    """Say whether the other side had a value at any time, whole or in its words."""
-    if role in NAMES:
-        return _words_were_there(entry, value, truth=truth)
-    return any(
-        same(role, state.fields.get(ways.name_of(role)), value)
-        for ways, state in truth.states_elsewhere(entry.key, at=entry.at)
-    )
-
-
-def _words_were_there(entry: Entry, value: str, *, truth: Truth) -> bool:
-    """Say whether the words of a name were there; both sides' may be joined."""
-    wanted, seen = set(value.casefold().split()), set[str]()
-    own = truth.ways(entry.place)
-    # The last state of the record itself is the write that is looked at.
-    states = [(own, state) for _, state in truth.holder(entry.key).history[:-1]]
-    states += truth.states_elsewhere(entry.key, at=entry.at)
-    for ways, state in states:
-        for role in NAMES:
-            held = state.fields.get(ways.name_of(role))
-            seen |= set(str(held or "").casefold().split())
-    return wanted <= seen
-
-
-def _of(truth: Truth, key: Key) -> list[Entry]:
-    return truth.ledger.of(key)
-
-
-def _by_role(value: object, truth: Truth) -> dict[Role, int]:
-    """Return the newest entry of each role that stands in a value."""
-    found: dict[Role, int] = {}
-    for serial in serials(value):
-        known = truth.people.authored.get(serial)
-        if known is not None:
-            found[known.role] = max(serial, found.get(known.role, 0))
-    return found
-
-
-def _come_anew(entry: Entry, name: str, to: object, truth: Truth) -> dict[Role, int]:
-    """Return the newest entries in a value, of names but for the words that stood.
-
-    A write that exchanges one word of a full name neither carries the others nor
-    brings them back (behaviour 14): somebody may have entered them on this side, or
-    in another part of the name.
-    """
-    newest = _by_role(entry.after.fields[name], truth)
-    is_name = truth.ways(entry.place).role_of(name) in NAMES
-    stood = serials(to) if is_name else set[int]()
-    return {role: serial for role, serial in newest.items() if serial not in stood}
-
-
-def _entered_at(serial: int, until: float, entered: list[Entry]) -> float:
-    """Return when somebody entered a value last, on either side."""
-    return max(
-        (
-            each.at
-            for each in entered
-            if each.at <= until
-            for name in each.changed
-            if serial in serials(each.after.fields[name])
-        ),
-        default=0.0,
     )
 
 
