@@ -5,9 +5,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from proto.connector import WriteOutcome
 from proto.reconciler import Direction, RecordState, Side
-from services.reconciler.engine import drift
+from services.reconciler.engine import drift, guards
 from services.reconciler.engine.case import Case
+from services.reconciler.engine.model import Reason
 from tests.engine.examples import PLANNER_DEEP, tries
 from tests.engine.strategies import left_edits, lefts, right_edits, rights
 from tests.engine.test_machine import NORMALISE
@@ -122,6 +124,40 @@ def test_what_was_written_over_is_apart_no_more():
     assert pair.link.apart == ()
     lose(pair, LEFT, company="Sol")
     assert drift_of(pair) == ("company",)
+
+
+@pytest.mark.parametrize("outcome", [WriteOutcome.CHANGED, WriteOutcome.REFUSED])
+def test_what_came_to_nothing_before_its_edit_was_taken_back_leaves_it_apart(outcome):
+    pair = linked(TO_RIGHT)
+    pair.edit(RIGHT, org="Luna")
+    pair.settle()
+    pair.edit(LEFT, company="Mar")
+    intent = pair.plan().intent
+    assert intent is not None
+    pair.answer(intent, outcome)
+    pair.edit(LEFT, company="Sol")
+    assert pair.settle() == 0
+    assert drift_of(pair) == ()
+
+
+def test_what_was_held_before_its_edit_was_taken_back_leaves_it_apart():
+    """A field that came and went was frozen, and drift was found for ever (seed 5627).
+
+    What people had written on the other side had been taken for written over.
+    """
+    pair = linked(TO_RIGHT)
+    for company in ("Mar", "Sol") * guards.RETURNS_MAX:
+        pair.edit(LEFT, company=company)
+        assert pair.settle() == 1
+    pair.edit(RIGHT, org="Luna")
+    pair.settle()
+    pair.edit(LEFT, company="Mar")
+    assert pair.settle() == 0
+    assert pair.link.reason == Reason.OSCILLATES
+    pair.edit(LEFT, company="Sol")
+    assert pair.settle() == 0
+    assert pair.link.state is RecordState.IN_SYNC
+    assert drift_of(pair) == ()
 
 
 def test_a_part_that_is_written_into_a_name_that_is_apart_makes_no_drift():

@@ -26,18 +26,21 @@ def after(
     needed: Mapping[Side, Fields],
     known: Iterable[Apart],
 ) -> Iterator[Apart]:
-    """Yield in what a mapping stays apart once what was decided is written.
+    """Yield in what a mapping is apart, and stays so once what was decided is written.
 
-    Once a side's own edits were just seen that go nowhere, every difference may be due
-    to them, on either side: what somebody took away there shows as said here alone.
-    Otherwise all were known before, or they are drift. A part that is written into a
-    name that is apart takes the place of other words than there, so that any may be
-    new.
+    Until then nothing is apart no more: a write may be held, or come to nothing, and
+    the edit that it was decided for be taken back. Once a side's own edits were just
+    seen that go nowhere, every difference may be due to them, on either side: what
+    somebody took away there shows as said here alone. Otherwise all were known before,
+    or they are drift. A part that is written into a name that is apart takes the place
+    of other words than there, so that any may be new.
     """
     known = [each for each in known if each.mapping_id == pair.mapping.mapping_id]
     is_left_alone = _is_left_alone(pair, sides)
     if not known and not is_left_alone:
         return
+    if needed:
+        yield from known
     is_name = pair.mapping.lens is Lens.NAME
     if is_name and needed:
         sides = sides._replace(
@@ -48,6 +51,24 @@ def after(
     for each in _differences(pair, sides, written=merged):
         if is_left_alone or each in known or (is_name and needed):
             yield each
+
+
+def remaining(
+    known: tuple[Apart, ...], sides: Sides, *, pairs: Iterable[Pair]
+) -> tuple[Apart, ...]:
+    """Return what is apart still, now that some mappings have been written."""
+    if not known:
+        return known
+    told = [pair for pair in pairs if diff.is_known(pair, sides)]
+    written = {pair.mapping.mapping_id for pair in told}
+    left = {
+        each
+        for pair in told
+        for each in _differences(pair, sides, written=merge.NOTHING)
+    }
+    return tuple(
+        each for each in known if each.mapping_id not in written or each in left
+    )
 
 
 def missed(pair: Pair, sides: Sides, *, known: Iterable[Apart]) -> Merged:

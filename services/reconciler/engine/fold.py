@@ -5,6 +5,7 @@ showed or was meant to show.
 """
 
 import datetime
+from collections.abc import Mapping
 
 import msgspec
 
@@ -16,6 +17,8 @@ from proto.ids import RecordId
 from proto.reconciler import LEFT, RIGHT, RecordState, Side
 from proto.record import Presence, Record
 from services.reconciler.engine import (
+    apart,
+    diff,
     evidence,
     learn,
     model,
@@ -24,7 +27,9 @@ from services.reconciler.engine import (
     remember,
     setbacks,
 )
+from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import (
+    Apart,
     Config,
     Folded,
     Hold,
@@ -186,6 +191,7 @@ def _in_step(
         reason=link.held[0].reason if link.held else "",
         left=shadows[LEFT],
         right=shadows[RIGHT],
+        apart=_apart_after(link, intent, shadows=shadows, config=config),
         parked_id=None,
         met_id=None,
         refusals=tuple(each for each in link.refusals if each.side is not side),
@@ -197,6 +203,22 @@ def _in_step(
         retry_at=None,
     )
     return Folded(link=link, is_written=True)
+
+
+def _apart_after(
+    link: Link, intent: Intent, *, shadows: Mapping[Side, Shadow], config: Config
+) -> tuple[Apart, ...]:
+    """Return what a link is apart in once a write has been done."""
+    sides = Sides(
+        old_left={},
+        old_right={},
+        left=shadows[LEFT].values,
+        right=shadows[RIGHT].values,
+        forms=diff.forms_of(link.learned),
+    )
+    pairs = [config.pair_by_id.get(mapping_id) for mapping_id in intent.mapping_ids]
+    known = [pair for pair in pairs if pair is not None]
+    return apart.remaining(link.apart, sides, pairs=known)
 
 
 def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Folded:

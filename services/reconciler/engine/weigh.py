@@ -33,7 +33,7 @@ class Weighed(NamedTuple):
     """The shadows, with the mappings that are in step brought up to date."""
     right: Fields
     apart: tuple[Apart, ...]
-    """What stays different on purpose once all that is written."""
+    """What is different on purpose, and what stays so once all that is written."""
 
 
 def weigh(sides: Sides, config: Config, *, known: tuple[Apart, ...] = ()) -> Weighed:
@@ -57,9 +57,8 @@ def weigh(sides: Sides, config: Config, *, known: tuple[Apart, ...] = ()) -> Wei
         for side, fields in needed.items():
             wants[side].append(Want(pair, merged, fields))
         if known or not pair.is_two_way:
-            stays_apart[pair.mapping.mapping_id] = tuple(
-                apart.after(pair, sides, merged=merged, needed=needed, known=known)
-            )
+            found = apart.after(pair, sides, merged=merged, needed=needed, known=known)
+            stays_apart[pair.mapping.mapping_id] = tuple(dict.fromkeys(found))
         if not needed:
             in_step.append(pair)
     kept = [each for each in known if each.mapping_id not in stays_apart]
