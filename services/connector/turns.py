@@ -27,8 +27,9 @@ log = structlog.get_logger()
 
 AFTER_FAULT_S: Final = 5.0
 """How long an account rests whose turn ended in a fault of ours."""
-SKEW_S: Final = 5.0
-"""How far the clocks of replicas differ: each tells by its own when a lease ends."""
+SKEW_S: Final = 10.0
+"""How far the clocks of two replicas differ, each five seconds off: each tells by its
+own when a lease ends."""
 RENEWALS: Final = 3
 """Times that a lease is renewed before it could run out."""
 

@@ -204,12 +204,12 @@ def test_an_account_that_waits_for_its_turn_takes_no_place_of_others():
     assert loop.run(play(), start=START) < 0.1
 
 
-@pytest.mark.parametrize("ahead_s", [-SKEW_S, 0.0, SKEW_S])
+@pytest.mark.parametrize("ahead_s", [-10.0, 0.0, 10.0])
 def test_who_takes_an_account_over_waits_until_the_last_calls_are_past(ahead_s):
     """Hazard 45: two replicas each kept the pace, and the app got twice as many calls.
 
     Whoever made the calls knows of them, and may go on at once. A clock that is ahead
-    of theirs brings nobody forward.
+    of theirs brings nobody forward, though both are five seconds off (seed 1044).
     """
 
     async def play():
