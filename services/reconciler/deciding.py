@@ -22,6 +22,7 @@ from services.reconciler.engine import (
     newcomers,
     plan,
     renewal,
+    setbacks,
 )
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
@@ -67,6 +68,7 @@ class _Deciding:
         self._by_record: dict[Key, LinkId] = {}
         self._touched: dict[LinkId, None] = {}
         self._found = Decisions(stored=self._stored)
+        self._checked = {(d.side, d.record_id) for d in batch.dirty if d.is_check}
         for link in batch.links:
             self._index(link)
 
@@ -82,15 +84,12 @@ class _Deciding:
             self._park_likely()
         for side in SIDES:
             self._match_side(side)
-        checks: dict[LinkId, None] = {}
         for dirty in self._batch.dirty:
             touched = self._link_of((dirty.side, dirty.record_id))
             if touched is not None:
                 self._touched[touched.link_id] = None
-                if dirty.is_check:
-                    checks[touched.link_id] = None
         for link_id in self._touched:
-            self._plan(self._links[link_id], new_intent, is_check=link_id in checks)
+            self._plan(self._links[link_id], new_intent)
         return self._found
 
     def _follow_merge(self, link: Link) -> None:
@@ -250,6 +249,7 @@ class _Deciding:
 
     def _is_waiting(self, link: Link, seen: Seen, *, side: Side) -> bool:
         """Say whether a create that failed has its next try later."""
+        link = self._due(link)
         shadow = link.shadow(side)
         return (
             link.retry_at is not None
@@ -321,9 +321,7 @@ class _Deciding:
             if key not in here and not is_bound and not is_known:
                 self._found.marked.add(key)
 
-    def _plan(
-        self, link: Link, new_intent: Callable[[], IntentId], *, is_check: bool
-    ) -> None:
+    def _plan(self, link: Link, new_intent: Callable[[], IntentId]) -> None:
         case = Case(
             renewal.apply(link, self._config),
             self._seen(Side.LEFT, link.left_id),
@@ -332,13 +330,24 @@ class _Deciding:
             self._now,
             new_intent(),
         )
-        decided = plan.plan(case, is_forced=link.reason == Reason.MASS_CHANGE)
+        decided = plan.plan(
+            case._replace(link=self._due(case.link)),
+            is_forced=link.reason == Reason.MASS_CHANGE,
+        )
         self._found.planned.append(Planned(case, decided))
         is_in_step = link.state is RecordState.IN_SYNC and decided is model.NOTHING
-        if is_check and is_in_step and case.left and case.right:
+        if is_in_step and case.left and case.right and self._is_checked(link):
             drifted = drift.of(case)
             if drifted:
                 self._found.drifted[link.link_id] = drifted
+
+    def _is_checked(self, link: Link) -> bool:
+        return not self._checked.isdisjoint(batches.keys_of_link(link))
+
+    def _due(self, link: Link) -> Link:
+        """Return a link that does not wait if it is looked at because it may go on."""
+        is_due = link.retry_at is not None and self._is_checked(link)
+        return setbacks.due(link, now=self._now) if is_due else link
 
     def _seen(self, side: Side, record_id: RecordId | None) -> Seen | None:
         return None if record_id is None else self._batch.seen.get((side, record_id))

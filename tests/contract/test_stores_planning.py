@@ -372,6 +372,29 @@ async def test_a_comparison_begins_by_the_time_that_its_scans_are_asked_for(both
         )
 
 
+def free(work):
+    return queue.mark_sharers(
+        work.transaction, ["a@example.org"], tenant_id=TENANT, account_id=ENDS[1]
+    )
+
+
+async def test_who_has_an_address_that_is_free_now_is_looked_at_as_in_a_check(both):
+    """Whatever it was refused for may be gone, and its own records show nothing."""
+    ann, _ = both
+    await ann.does(
+        lambda w: observations.save_emails(
+            w.transaction,
+            {RECORDS[0]: ("a@example.org",), RECORDS[1]: ("a@example.org",)},
+            tenant_id=TENANT,
+            account_id=ENDS[0],
+        )
+    )
+    assert await ann.does(free) == {CONNECTION}
+    claimed = await ann.does(claim)
+    waiting = {d.record_id: d.is_check for d in await ann.does(load(claimed))}
+    assert waiting == {RECORDS[0]: True, RECORDS[1]: True}
+
+
 async def merge_into_made(work):
     """Have a linked record merged into one that another link's create has made."""
     transaction = work.transaction

@@ -6,8 +6,11 @@ be written otherwise by now, or onto something else, is tried at once.
 
 from typing import Final
 
+import msgspec
+
 from proto.base import Instant
-from proto.reconciler import LEFT
+from proto.errors import ErrorCode
+from proto.reconciler import LEFT, RecordState
 from services.reconciler.engine import memory, patience
 from services.reconciler.engine.model import Intent, Link, Refusal
 
@@ -19,6 +22,28 @@ def waits_for(link: Link, intent: Intent, *, now: Instant) -> Refusal | None:
     """Return why a write is not tried now, if the app refused the very same before."""
     known = _known(link, intent)
     return known if known is not None and now < known.retry_at else None
+
+
+def due(link: Link, *, now: Instant) -> Link:
+    """Return a link whose writes no longer wait that somebody else stood in the way of.
+
+    Whoever had what they were to give may have given it up, and the link's own records
+    do not show that.
+    """
+    if link.intent_id is not None:
+        return link
+    is_alone = not link.refusals and link.state is RecordState.FAILED
+    if is_alone and link.reason == ErrorCode.ALREADY_EXISTS:
+        return msgspec.structs.replace(link, retry_at=now)
+    refusals = tuple(
+        msgspec.structs.replace(each, retry_at=min(each.retry_at, now))
+        if each.reason == ErrorCode.ALREADY_EXISTS
+        else each
+        for each in link.refusals
+    )
+    if refusals == link.refusals:
+        return link
+    return msgspec.structs.replace(link, refusals=refusals, retry_at=now)
 
 
 def noted(

@@ -764,10 +764,11 @@ SET
 RETURNING connection_id;
 
 -- name: mark_sharers
--- Have whoever has an address that a record gave up planned again.
-INSERT INTO reconciler.dirty (tenant_id, connection_id, side, record_id)
+-- Have whoever has an address that a record gave up planned again, and what was refused
+-- because of it tried again.
+INSERT INTO reconciler.dirty (tenant_id, connection_id, side, record_id, is_check)
 SELECT DISTINCT
-    connections.tenant_id, connections.connection_id, ends.side, emails.record_id
+    connections.tenant_id, connections.connection_id, ends.side, emails.record_id, true
 FROM reconciler.connections
 CROSS JOIN LATERAL (
     VALUES
@@ -790,7 +791,8 @@ WHERE connections.tenant_id = $tenant_id
     AND connections.state IN ('scanning', 'syncing', 'live', 'needs_attention')
 ORDER BY 2, 3, 4
 ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
-SET mark = EXCLUDED.mark
+SET mark = EXCLUDED.mark,
+    is_check = true
 RETURNING connection_id;
 
 -- name: mark_records

@@ -27,7 +27,8 @@ class Dirty(msgspec.Struct, frozen=True, kw_only=True):
     record_id: RecordId
     mark: int
     is_check: bool = False
-    """It is to be compared although nothing has happened to it."""
+    """It is to be compared although nothing has happened to it, and what somebody else
+    stood in the way of is to be tried again."""
 
 
 async def mark_changed(

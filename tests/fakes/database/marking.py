@@ -9,12 +9,15 @@ Place = tuple[str, str, str, str]
 """Tenant, connection, side and record."""
 
 
-async def mark(session: Session, places: Iterable[Place]) -> list[Row]:
+async def mark(
+    session: Session, places: Iterable[Place], *, is_check: bool = False
+) -> list[Row]:
     """Mark records under new marks; returns the connection of each."""
+    check = {"is_check": True} if is_check else {}
     stored = await session.insert(
         "dirty",
-        rows(session, sorted(places)),
-        otherwise=lambda _there, new: {"mark": new["mark"]},
+        ({**row, **check} for row in rows(session, sorted(places))),
+        otherwise=lambda _there, new: {"mark": new["mark"], **check},
     )
     return [{"connection_id": row["connection_id"]} for row in stored]
 

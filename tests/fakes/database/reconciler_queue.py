@@ -61,7 +61,7 @@ async def mark_sharers(
             "emails", "email", row[f"{side}_account"], email, tenant_id
         )[:sharers_max]
     }
-    return await marking.mark(session, places)
+    return await marking.mark(session, places, is_check=True)
 
 
 async def mark_records(

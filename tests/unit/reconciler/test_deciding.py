@@ -6,12 +6,14 @@ import itertools
 import msgspec
 import pytest
 
-from proto.connector import Capabilities, WriteKind
+from proto.connector import Capabilities, ContactWritten, WriteKind, WriteOutcome
+from proto.errors import ErrorCode
 from proto.ids import FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import RecordState, Side
 from proto.record import Presence
 from services.reconciler import batches, deciding
 from services.reconciler.batches import Batch, Decisions
+from services.reconciler.engine import fold
 from services.reconciler.engine.model import Intent, Link, Reason, Seen, Shadow
 from services.reconciler.store.queue import Dirty
 from tests.unit.reconciler import values
@@ -19,12 +21,22 @@ from tests.unit.reconciler import values
 L, R = Side.LEFT, Side.RIGHT
 
 
-def decide(*dirty, seen, links=(), open_since=None, lost=(), config=None) -> Decisions:
+def decide(
+    *dirty,
+    seen,
+    links=(),
+    open_since=None,
+    lost=(),
+    config=None,
+    is_check=False,
+) -> Decisions:
     numbers = itertools.count(1)
     return deciding.decide(
         Batch(
             dirty=tuple(
-                Dirty(side=side, record_id=RecordId(record_id), mark=1)
+                Dirty(
+                    side=side, record_id=RecordId(record_id), mark=1, is_check=is_check
+                )
                 for side, record_id in dirty
             ),
             links=tuple(links),
@@ -462,3 +474,43 @@ def test_what_is_held_back_keeps_no_values_of_mappings_that_began_anew():
     (named,) = found.links
     assert (named.link.state, named.link.config_version) == (RecordState.HELD, 2)
     assert set(named.link.left.values) == {"email", "name.given"}
+
+
+@pytest.mark.parametrize("is_create", [True, False])
+@pytest.mark.parametrize(
+    ("reason", "is_tried"),
+    [(ErrorCode.ALREADY_EXISTS, True), (ErrorCode.VALUE_REFUSED, False)],
+)
+def test_what_somebody_else_stood_in_the_way_of_is_tried_again(
+    is_create, reason, is_tried
+):
+    """They gave the address up, and it was refused for hours yet (seed 5517).
+
+    Neither record of the link shows it: it is looked at because of the address.
+    """
+    seen = [(L, values.seen("l1", "a@b.org"))]
+    bond = Link(link_id=LinkId("link_9"), left_id=RecordId("l1"), version=1)
+    if not is_create:
+        seen.append((R, values.seen("r1", "b@b.org")))
+        bond = msgspec.structs.replace(bond, right_id=RecordId("r1"))
+    (intent,) = (found := decide((L, "l1"), seen=seen, links=[bond])).intents
+    refused = fold.fold(
+        found.links[0].link,
+        intent,
+        result=ContactWritten(
+            intent_id=intent.intent_id,
+            kind=intent.kind,
+            outcome=WriteOutcome.REFUSED,
+            reason=reason,
+            read_at=values.NOW,
+        ),
+        config=values.connection().config,
+        now=values.NOW,
+    ).link
+    waits = decide((L, "l1"), seen=seen, links=[refused])
+    assert waits.intents == []
+    links = [named.link for named in waits.links] or [refused]
+    assert links[0].state is RecordState.FAILED
+    again = decide((L, "l1"), seen=seen, links=links, is_check=True)
+    assert [i.kind for i in again.intents] == [intent.kind] * is_tried
+    assert is_tried or again.links == []
