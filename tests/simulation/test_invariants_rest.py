@@ -517,3 +517,26 @@ def test_i16_a_write_that_nobody_can_explain():
         planned = intent(history, JOB_TITLE=explained)
         found = rest.can_be_explained(history.after(intents=(planned,)), history.truth)
         assert len(list(found)) == count
+
+
+@pytest.mark.parametrize(
+    ("is_whole", "read_s_ago", "count"),
+    [(True, 8.0, 0), (False, 8.0, 1), (True, 1.0, 1)],
+)
+def test_i16_a_whole_write_that_comes_late_undoes_one_of_ours(
+    is_whole, read_s_ago, count
+):
+    """What it takes along was there when we read the record (seeds 6624 and 6657)."""
+    history = History(right={"replaces_whole": is_whole})
+    person, left, right = history.pair()
+    older, newer = job(history, person), job(history, person)
+    history.edit(RIGHT, right, job=older)
+    history.wait(5.0)
+    history.edit(LEFT, left, job=newer)
+    history.ledger.entries.clear()
+    history.write(RIGHT, right, job=newer)
+    history.wait(5.0)
+    history.write(RIGHT, right, read_s_ago=read_s_ago, job=older)
+    planned = intent(history, JOB_TITLE=newer)
+    found = rest.can_be_explained(history.after(intents=(planned,)), history.truth)
+    assert len(list(found)) == count
