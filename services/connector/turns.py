@@ -60,7 +60,8 @@ class Leases:
         self._clock = clock
         self._held: dict[AccountRef, _Held] = {}
         # What the database holds and what we remember of it change together: a lease
-        # that is claimed while it is being given back would be lost unnoticed.
+        # that is claimed while it is being given back would be lost unnoticed, and
+        # calls that two read as unsaved would be added twice.
         self._changing = asyncio.Lock()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -139,8 +140,8 @@ class Leases:
 
     async def renew(self) -> bool:
         """Keep everything that is held for another while."""
-        await self.save_calls()
         async with self._changing:
+            await self._save_calls()
             await self._renew()
         return False
 
@@ -158,7 +159,7 @@ class Leases:
             is_ours = (claim.ref.tenant_id, claim.ref.account_id) in ours
             held.until_s = started_s + self._lease_s if is_ours else 0.0
 
-    async def save_calls(self) -> None:
+    async def _save_calls(self) -> None:
         """Add the calls made since the last time to the stored counts."""
         if calls := self._transport.unsaved_calls():
             async with self._store.transaction() as work:

@@ -1,13 +1,15 @@
 """Turns end in order, however early they are told to."""
 
 import asyncio
+import contextlib
 import datetime
 
 import pytest
 
 from proto.ids import AccountId, AppId, TenantId
 from services.connector.accounts import AccountRef, Claim
-from services.connector.turns import Turns
+from services.connector.pacing import Budget
+from services.connector.turns import Leases, Turns
 from tests.fakes import loop
 from tests.fakes.loop import Life, VirtualClock
 
@@ -28,6 +30,76 @@ class FakeLeases:
 
     async def release(self, claim: Claim) -> None:
         self.released.append(claim)
+
+
+class CountingWork:
+    """A transaction that counts calls, and takes a moment to commit."""
+
+    def __init__(self, due: Claim) -> None:
+        self.due = due
+        self.counted = 0
+
+    @contextlib.asynccontextmanager
+    async def transaction(self):
+        yield self
+        await asyncio.sleep(0.1)
+
+    async def claim(self, **_how: object) -> list[Claim]:
+        return [self.due]
+
+    async def add_calls(self, calls: list[int]) -> None:
+        self.counted += sum(calls)
+
+    async def renew(self, claims: list[Claim], **_how: object) -> set[object]:
+        return {(each.ref.tenant_id, each.ref.account_id) for each in claims}
+
+    async def release(self, claim: Claim, **_how: object) -> None:
+        """Nobody asks for it any more."""
+
+
+class CountingTransport:
+    """Calls that are made, and how many of them are not stored yet."""
+
+    def __init__(self) -> None:
+        self.unsaved = 0
+
+    def call(self) -> None:
+        self.unsaved += 1
+
+    def budget_of(self, _ref: AccountRef) -> Budget:
+        return Budget(calls_per_second=1, calls_per_day=None)
+
+    def unsaved_calls(self) -> list[int]:
+        return [self.unsaved] if self.unsaved else []
+
+    def note_saved(self, calls: list[int]) -> None:
+        self.unsaved = max(0, self.unsaved - sum(calls))
+
+
+def test_a_call_is_counted_once_when_a_lease_is_renewed_and_given_back_at_once():
+    """Both had read the same calls as unsaved: they were added twice.
+
+    The call made before the second had noted its own as saved was then never counted.
+    """
+
+    async def count() -> int:
+        ref = AccountRef(TenantId("tnt_1"), AccountId("acct_1"), AppId("app"))
+        work, transport = CountingWork(Claim(ref, 1, None, 0)), CountingTransport()
+        leases = Leases(
+            work,
+            transport,
+            owner="one",
+            lease_s=30.0,
+            clock=VirtualClock(loop.running()),
+        )
+        [claim] = await leases.claim(is_writing=False, busy=[], limit=1)
+        for _ in range(3):
+            transport.call()
+        asyncio.get_running_loop().call_later(0.05, transport.call)
+        await asyncio.gather(leases.renew(), leases.release(claim))
+        return work.counted + transport.unsaved
+
+    assert loop.run(count(), start=START) == 4
 
 
 @pytest.mark.parametrize("steps", range(8))
