@@ -39,10 +39,11 @@ class Answerer:
         """Answer a command from now on."""
 
         async def receive(message: Msg) -> None:
+            came_by = self._connection
             # Waiting here holds back further commands, and bounds what is in hand.
             await self._free.acquire()
             task = asyncio.create_task(
-                self._reply(message, command_class, handler=handler)
+                self._reply(message, command_class, handler=handler, came_by=came_by)
             )
             self._tasks.add(task)
             task.add_done_callback(self._answered)
@@ -77,20 +78,21 @@ class Answerer:
         command_class: type[Command[Any]],
         *,
         handler: CommandHandler,
+        came_by: int,
     ) -> None:
-        came_by = self._connection
         reply = await _answer_of(message.data, command_class, handler=handler)
-        if self._connection != came_by:
+        if not self._client.is_connected or self._connection != came_by:
             # NATS allows an answer only to whom it has given the command. After a
-            # reconnection it would take this one for a breach of our permissions, and
-            # whoever asked has been told to ask again.
+            # reconnection it would take this one for a breach of our permissions, also
+            # if it was given while NATS was away: the client keeps it until then.
+            # Whoever asked has been told to ask again.
             return
         with contextlib.suppress(BusUnavailable), dialling.own_errors():
             await message.respond(codec.encode(reply))
 
     @property
     def _connection(self) -> int:
-        """The number of the connection that is open."""
+        """The number of the connection that is open, or was until NATS went away."""
         return int(self._client.stats["reconnects"])
 
     def _answered(self, task: asyncio.Task[None]) -> None:

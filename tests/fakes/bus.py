@@ -42,9 +42,8 @@ class MemoryBus:
         self._service = service
         self._on_reconnected = on_reconnected
         self._fetching: dict[asyncio.Future[None], None] = {}
-        self._answerer = Answerer(
-            cast("Any", _Client(broker, life=life)), service=service
-        )
+        self._client = _Client(broker, life=life)
+        self._answerer = Answerer(cast("Any", self._client), service=service)
         broker.connect(self)
 
     @property
@@ -156,6 +155,7 @@ class MemoryBus:
 
     async def reconnect(self, delay_s: float) -> None:
         """Do what the real connection does when it is there again."""
+        self._client.stats["reconnects"] += 1
         await asyncio.sleep(delay_s)
         self.forget_consumers()
         with contextlib.suppress(BusUnavailable):
@@ -191,6 +191,10 @@ class _Client:
         self.stats = {"reconnects": 0}
         self._broker = broker
         self._life = life
+
+    @property
+    def is_connected(self) -> bool:
+        return self._broker.is_up
 
     async def subscribe(
         self,
