@@ -135,7 +135,8 @@ class Prover:
                     proved, account_id=target.account_id, created_at=target.created_at
                 )
             told_at = await work.connect_account(tenant_id, account=proved)
-            assert told_at is not None, "it was stored before it was proved"
+            if told_at is None:
+                raise _removed()
             await work.send(
                 AccountConnected(
                     tenant_id=tenant_id,
@@ -155,7 +156,8 @@ class Prover:
     ) -> None:
         """Seal a credential anew for the row it goes to, above any version there."""
         latest = await work.credential(tenant_id, origin)
-        assert latest is not None, "it was stored before the account was proved"
+        if latest is None:
+            raise _removed()
         replaced = await work.credential(tenant_id, target)
         version = 1 + max(latest.version, replaced.version if replaced else 0)
         secret = sealing.open_account(
@@ -207,7 +209,7 @@ class Prover:
 
 def _check_same(target: Account | None, proved: Account) -> None:
     if target is None:
-        raise CommandFailed(ErrorCode.NOT_FOUND, "The account was removed meanwhile.")
+        raise _removed()
     if target.vendor_account_id != proved.vendor_account_id:
         raise CommandFailed(
             ErrorCode.ACCOUNT_MISMATCH,
@@ -225,3 +227,8 @@ def _check_alone(standing: Account | None, instead_of: AccountId) -> None:
             " changed. Use that one, or remove one of the two.",
             field="account_id",
         )
+
+
+def _removed() -> CommandFailed:
+    """Return what is told of an account that is gone: its own, or as a stale one."""
+    return CommandFailed(ErrorCode.NOT_FOUND, "The account was removed meanwhile.")

@@ -5,7 +5,7 @@ import base64
 import contextlib
 import datetime
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -90,6 +90,8 @@ class World:
         """How the connector refuses to prove an account, if it does."""
         self.identity = ""
         """What the connector says instead of the vendor's own account id."""
+        self.while_proved: Callable[[], Awaitable[object]] | None = None
+        """What happens before the connector says whose an account is."""
         self.secrets = {CLIENT_SECRET, PASSWORD}
         """Everything that must not be seen in a log or in a reply."""
 
@@ -105,6 +107,7 @@ class World:
         self.clock.ahead_s = 0.0
         self.connector_says = None
         self.identity = ""
+        self.while_proved = None
         self.emulator.faults.clear()
         self.emulator.statistics.reset()
         self.emulator.server.policy.access_token_lifetime_s = 86_400
@@ -279,6 +282,8 @@ class World:
             )
             identity = self._identity_of(token)
             if identity is not None:
+                if self.while_proved is not None:
+                    await self.while_proved()
                 return identity
             version_min = token.version + 1
 

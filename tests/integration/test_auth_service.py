@@ -423,6 +423,27 @@ async def test_one_account_is_one_however_its_address_is_spelled(world: World):
     assert await stored_accounts(world) == 2
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_an_account_that_is_dropped_while_it_is_proved_is_no_fault(
+    world: World, is_known: bool
+):
+    """Another replica takes one for stale whose proof never comes to an end.
+
+    An assertion told that once, as an unexpected fault; both with a row to be connected
+    and with one that stands for the account already.
+    """
+    if is_known:
+        await world.add_password()
+
+    async def drop() -> None:
+        await world.rows("DELETE FROM auth.accounts WHERE state = 'pending'")
+
+    world.while_proved = drop
+    failure = await refused(world.add_password())
+    assert failure.code is ErrorCode.NOT_FOUND
+    assert await stored_accounts(world) == is_known
+
+
 async def test_an_account_that_another_stands_for_is_named(world: World):
     """To authorise one of two again at the other's address was a fault of ours."""
     world.identity = "127.0.0.1/ada/"
