@@ -206,9 +206,7 @@ class Tokens:
             return await self._lose(key, lease, reason="refused again")
         log.warning("token_refused", account_id=key[1])
         rest = Rest(until=now + self._confirm, is_refusal=True)
-        if not await self._insist(
-            lambda work: work.end_lease(*key, lease_id=lease.lease_id, rest=rest)
-        ):
+        if not await self._end(key, lease, rest=rest):
             return False
         raise _refused()
 
@@ -227,16 +225,10 @@ class Tokens:
             outcome=answer.why.name.lower(),
             reason=answer.reason,
         )
-        is_use = answer.why in (Why.REFUSED, Why.FAILED, Why.LOST)
-        is_last = is_use and uses + 1 >= USES_MAX
-        if is_last and answer.why is not Why.FAILED:
+        rest = self._rest_after(answer.why, uses=uses)
+        if rest is None:
             return await self._lose(key, lease, reason=answer.reason)
-        # That the app failed makes its next refusal the last. But a failure is no
-        # refusal, however often it comes: it never takes the last try (hazard 110).
-        is_failure = answer.why is Why.FAILED
-        if not await self._rest(
-            key, lease, is_use=is_use and not is_last, is_failure=is_failure
-        ):
+        if not await self._end(key, lease, rest=rest):
             return False
         if answer.why is Why.CLIENT_REFUSED:
             raise CommandFailed(
@@ -307,14 +299,25 @@ class Tokens:
                     raise
             await self._clock.sleep(random.uniform(0.2, 1.0))  # noqa: S311
 
-    async def _rest(
-        self, key: Key, lease: Lease, *, is_use: bool, is_failure: bool
-    ) -> bool:
-        """Leave the app alone for a while; False if the lease was lost meanwhile."""
-        is_doubt = is_use and not is_failure
-        config = self._config
-        pause_s = config.refusal_confirm_s if is_doubt else config.refresh_pause_s
-        rest = Rest(until=self._in_seconds(pause_s), is_use=is_use)
+    def _rest_after(self, why: Why, *, uses: int) -> Rest | None:
+        """Return how to leave the app alone for a while; None if it had its last try.
+
+        That the app failed makes its next refusal the last. But a failure is no
+        refusal, however often it comes: it never takes the last try (hazard 110).
+        """
+        is_last = uses + 1 >= USES_MAX
+        match why:
+            case Why.REFUSED | Why.LOST:
+                until = self._in_seconds(self._config.refusal_confirm_s)
+                return None if is_last else Rest(until=until, is_use=True)
+            case Why.FAILED:
+                until = self._in_seconds(self._config.refresh_pause_s)
+                return Rest(until=until, is_use=not is_last)
+            case _:
+                return Rest(until=self._in_seconds(self._config.refresh_pause_s))
+
+    async def _end(self, key: Key, lease: Lease, *, rest: Rest) -> bool:
+        """Give a lease back; False if it was lost meanwhile."""
         return await self._insist(
             lambda work: work.end_lease(*key, lease_id=lease.lease_id, rest=rest)
         )
