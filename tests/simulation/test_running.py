@@ -11,10 +11,12 @@ from collections import Counter
 import pytest
 
 from tests.fakes import loop
+from tests.simulation import __main__ as command
 from tests.simulation import running, scenario
 from tests.simulation.crash_points import Ending, compare
 from tests.simulation.invariants.judge import Judge
 from tests.simulation.playing import Play
+from tests.simulation.running import Played
 
 
 def simulate(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -80,6 +82,19 @@ def test_a_run_tells_which_situations_are_rare():
     done = simulate("--seeds", "1", "--workers", "1")
     assert re.search(r"^ +\d+\.\d %  A01 +sim  one person", done.stdout, re.MULTILINE)
     assert "in less than 1% of the seeds: A" in done.stdout
+
+
+@pytest.mark.parametrize("is_real", [False, True])
+def test_many_seeds_on_real_servers_are_not_judged_by_what_is_not_counted(
+    is_real, capsys
+):
+    """No such run could succeed: nobody counts there what became of a message."""
+    seeds = range(1, command.SEEDS_TELLING + 1)
+    played = [Played(seed=seed, situations=("A01",)) for seed in seeds]
+    assert command.tell(played, seeds=seeds, is_real=is_real) == (not is_real)
+    told = capsys.readouterr().out
+    assert ("A01" in told, "A02" in told) == (True, not is_real)
+    assert ("in less than" in told) == (not is_real)
 
 
 def test_settings_are_seen_before_somebody_changes_them():
