@@ -9,7 +9,7 @@ import queue
 import shutil
 import tempfile
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +25,9 @@ from tests.simulation.world import SERVICES
 
 SEED_S_MAX: Final = 120.0
 """On the wall; a seed takes about ten seconds."""
+
+Work = Callable[[Iterator[int], Callable[[Played], None]], None]
+"""Plays each seed and tells what came of it."""
 
 
 class Stage:
@@ -143,13 +146,24 @@ def many(
     wanted: Wanted = Wanted(),  # noqa: B008
 ) -> Iterator[Played]:
     """Play many seeds on so many processes; results come as they are ready."""
+    work = functools.partial(_work, wanted=wanted)
+    yield from shared(work, seeds, workers=workers)
+
+
+def shared(work: Work, seeds: Iterable[int], *, workers: int) -> Iterator[Played]:
+    """Share seeds among processes of our own; none outlives who wants the results.
+
+    Raises:
+        RuntimeError: One of them died.
+    """
     jobs: Any = multiprocessing.Queue()
     results: Any = multiprocessing.Queue()
+    leaving = multiprocessing.Event()
     wanted_seeds = list(seeds)
     for seed in wanted_seeds:
         jobs.put(seed)
     processes = [
-        multiprocessing.Process(target=_work, args=(jobs, results, wanted))
+        multiprocessing.Process(target=_serve, args=(work, jobs, results, leaving))
         for _ in range(workers)
     ]
     for _ in processes:
@@ -160,8 +174,10 @@ def many(
         for _ in wanted_seeds:
             yield _next(results, processes)
     finally:
-        for process in processes:
-            process.join()
+        # They end by themselves: whoever killed them would have their servers stay.
+        leaving.set()
+        _await_all(processes, results)
+        jobs.cancel_join_thread()
 
 
 def _next(results: Any, processes: list[Any]) -> Played:
@@ -169,19 +185,43 @@ def _next(results: Any, processes: list[Any]) -> Played:
         try:
             found: Played = results.get(timeout=1.0)
         except queue.Empty:
-            if not any(process.is_alive() for process in processes):
-                raise
+            codes = [process.exitcode for process in processes]
+            if any(codes) or None not in codes:
+                raise RuntimeError(
+                    f"a process died that was to play seeds; they ended with {codes}"
+                ) from None
         else:
             return found
 
 
-def _work(jobs: Any, results: Any, wanted: Wanted) -> None:
+def _await_all(processes: list[Any], results: Any) -> None:
+    """Wait for processes, and take what they say: one that is not heard never ends."""
+    while any(process.is_alive() for process in processes):
+        with contextlib.suppress(queue.Empty):
+            results.get(timeout=0.1)
+    for process in processes:
+        process.join()
+
+
+def _serve(work: Work, jobs: Any, results: Any, leaving: Any) -> None:
+    """Do a process's share of the work."""
+    work(_taken(jobs, leaving), results.put)
+
+
+def _taken(jobs: Any, leaving: Any) -> Iterator[int]:
+    while not leaving.is_set() and (seed := jobs.get()) is not None:
+        yield seed
+
+
+def _work(
+    seeds: Iterator[int], tell: Callable[[Played], None], *, wanted: Wanted
+) -> None:
     running.prepare()
     # What clients make of cut connections is no news here.
     logging.disable()
     with stage() as opened:
-        while (seed := jobs.get()) is not None:
-            results.put(play(seed, opened, wanted=wanted))
+        for seed in seeds:
+            tell(play(seed, opened, wanted=wanted))
 
 
 def _close(loop: PatientLoop) -> None:
