@@ -540,3 +540,17 @@ def test_i16_a_whole_write_that_comes_late_undoes_one_of_ours(
     planned = intent(history, JOB_TITLE=newer)
     found = rest.can_be_explained(history.after(intents=(planned,)), history.truth)
     assert len(list(found)) == count
+
+
+@pytest.mark.parametrize(("is_whole", "count"), [(True, 0), (False, 1)])
+def test_i16_a_whole_write_puts_back_what_nobody_decided(is_whole, count):
+    history = History(right={"replaces_whole": is_whole})
+    person, _, right = history.pair()
+    mine, newer = job(history, person), job(history, person)
+    history.edit(RIGHT, right, job=mine)
+    history.wait(5.0)
+    history.edit(RIGHT, right, job=newer)
+    history.ledger.entries.clear()
+    history.write(RIGHT, right, read_s_ago=3.0, job=mine)
+    found = rest.can_be_explained(history.after(), history.truth)
+    assert len(list(found)) == count

@@ -19,6 +19,7 @@ from tests.simulation.vendors.ways import Markers, Ways
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 BARE = {"unique_emails": False, "finds_by_email": False}
+WHOLE = {"replaces_whole": True}
 FINDING = {"unique_emails": False, "finds_by_email": True}
 
 
@@ -88,10 +89,13 @@ def test_i3b_a_value_that_the_other_side_never_had():
     assert history.broken() == {"I3b"}
 
 
-@pytest.mark.parametrize(("read_s_ago", "is_fine"), [(3.0, True), (0.5, False)])
-def test_i3b_a_value_that_a_whole_write_puts_back(read_s_ago, is_fine):
+@pytest.mark.parametrize(
+    ("read_s_ago", "is_whole", "is_fine"),
+    [(3.0, True, True), (0.5, True, False), (3.0, False, False)],
+)
+def test_i3b_a_value_that_a_whole_write_puts_back(read_s_ago, is_whole, is_fine):
     """The other side never had it; we read it with the rest before a user's edit."""
-    history = History()
+    history = History(right={"replaces_whole": is_whole})
     person, left, right = history.pair()
     mine, newer = (history.value(Role.JOB_TITLE, person) for _ in range(2))
     history.edit(RIGHT, right, job=mine)
@@ -105,7 +109,7 @@ def test_i3b_a_value_that_a_whole_write_puts_back(read_s_ago, is_fine):
 
 
 def test_i3b_a_value_that_was_not_there_is_not_put_back():
-    history = History()
+    history = History(right=WHOLE)
     person, _, right = history.pair()
     history.edit(RIGHT, right, job=history.value(Role.JOB_TITLE, person))
     other = history.value(Role.JOB_TITLE, person)
@@ -421,16 +425,19 @@ def test_i12_a_field_that_no_mapping_has():
     assert history.broken() == {"I12"}
 
 
-@pytest.mark.parametrize("is_read_before", [True, False])
-def test_i12_a_field_that_a_whole_write_took_back(is_read_before):
+@pytest.mark.parametrize(
+    ("is_read_before", "is_whole"), [(True, True), (False, True), (True, False)]
+)
+def test_i12_a_field_that_a_whole_write_took_back(is_read_before, is_whole):
     """Without conditional writes there is a moment in which that cannot be seen."""
-    history = History()
+    history = History(right={"replaces_whole": is_whole})
     person, _, right = history.pair()
     history.wait(5.0)
     history.edit(RIGHT, right, REF=history.value(Role.UNKNOWN, person))
     history.wait(1.0)
     history.write(RIGHT, right, read_s_ago=2.0 if is_read_before else 0.5, REF=None)
-    assert history.broken() == (set() if is_read_before else {"I12"})
+    is_fine = is_read_before and is_whole
+    assert history.broken() == (set() if is_fine else {"I12"})
 
 
 def test_i12_a_side_that_is_only_read():

@@ -294,8 +294,12 @@ def ours(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def is_overtaken(entry: Entry, name: str, truth: Truth) -> bool:
-    """Say whether a whole write undid what a user did since we read the record."""
-    if entry.cause.is_conditional or entry.cause.read_at is None:
+    """Say whether a whole write undid what a user did since we read the record.
+
+    Where an app takes single fields, a write undoes nothing but what it was sent for.
+    """
+    is_whole = truth.ways(entry.place).replaces_whole
+    if not is_whole or entry.cause.is_conditional or entry.cause.read_at is None:
         return False
     return any(
         each.who is not Who.TANDEM
