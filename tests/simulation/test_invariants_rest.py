@@ -344,20 +344,24 @@ def test_i3_a_value_that_was_rewritten_went_across_cut_and_was_overwritten_there
     assert lost(history) == []
 
 
-@pytest.mark.parametrize("is_entered_again", [True, False])
-def test_i3_a_cleared_value_that_came_back(is_entered_again):
+@pytest.mark.parametrize("entered_again", ["before", "after", "never"])
+def test_i3_a_cleared_value_that_came_back(entered_again):
+    """What was entered after our write is no reason for it."""
     history = History()
     person, left, right = history.pair()
     history.edit(LEFT, left, job=(value := job(history, person)))
     history.write(RIGHT, right, job=value)
     history.wait(5_000.0)
     history.edit(RIGHT, right, job=None)
-    if is_entered_again:
-        history.edit(LEFT, left, job=None)
-        history.edit(LEFT, left, job=value)
-    history.wait(5.0)
-    history.write(RIGHT, right, job=value)
-    assert (lost(history) == []) == is_entered_again
+    for moment in ("before", "after"):
+        if entered_again == moment:
+            history.edit(LEFT, left, job=None)
+            history.edit(LEFT, left, job=value)
+        history.wait(5.0)
+        if moment == "before":
+            history.write(RIGHT, right, job=value)
+            history.wait(5.0)
+    assert (lost(history) == []) == (entered_again == "before")
 
 
 @pytest.mark.parametrize(

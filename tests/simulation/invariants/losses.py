@@ -208,7 +208,7 @@ def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
         _brings(entry, value, role=role, ways=truth.ways(key[0]))
         for key in truth.partners(edit.key)
         for entry in truth.ledger.of(key)
-        if entry.who is not Who.TANDEM and entry.at > edit.at - SEEN_S
+        if entry.who is not Who.TANDEM and edit.at - SEEN_S < entry.at <= write.at
     )
 
 
