@@ -1,30 +1,47 @@
 """Whether a field really went to and fro, so that it may be held (hazard 54)."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from proto.reconciler import MappingView
 from tests.simulation.invariants.truth import Owned, Truth
-from tests.simulation.ledger import Key, Who
+from tests.simulation.ledger import Act, Key, Who
 
 REASON: Final = "oscillates"
 RETURNS_MIN: Final = 3
+"""Having written a value so often, we do not write it again within a day."""
+WITHIN_S: Final = 86_400.0
 
 Keys = tuple[Key | None, Key | None]
 """The records of a link, the left one first."""
 
 
 def is_borne_out(owned: Owned, keys: Keys, mapping_id: str, truth: Truth) -> bool:
-    """Say whether we wrote a field of one of the records again and again."""
+    """Say whether we wrote one value to a field of a record again and again."""
     views = {each.mapping_id: each for each in owned.now.mappings}
     return any(
-        sum(
-            entry.who is Who.TANDEM and bool(set(names) & set(entry.changed))
-            for entry in truth.ledger.of(key)
-        )
-        >= RETURNS_MIN
+        _are_close(times)
         for key, names in _ends(keys, views[mapping_id])
+        for times in _written(key, names, truth)
     )
+
+
+def _written(key: Key, names: tuple[str, ...], truth: Truth) -> Iterable[list[float]]:
+    """Return for each value that we changed a record to, when."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for entry in truth.ledger.of(key):
+        changed = [name for name in names if name in entry.changed]
+        if entry.who is Who.TANDEM and entry.act is Act.EDIT and changed:
+            asked = [(name, entry.cause.asked.get(name)) for name in changed]
+            times[repr(asked)].append(entry.at)
+    return times.values()
+
+
+def _are_close(times: list[float]) -> bool:
+    """Say whether enough of some times, in order, are within a day."""
+    firsts_and_lasts = zip(times, times[RETURNS_MIN - 1 :], strict=False)
+    return any(last - first <= WITHIN_S for first, last in firsts_and_lasts)
 
 
 def is_respelled(
