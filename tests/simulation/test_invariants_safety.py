@@ -295,25 +295,33 @@ def test_i5_a_record_that_was_deleted_and_is_made_again(is_restored):
 
 
 @pytest.mark.parametrize(
-    ("is_restored", "has_another"), [(True, True), (True, False), (False, True)]
+    ("turns", "has_another"),
+    [("R", True), ("R", False), ("", True), ("RD", True), ("RDN", True)],
 )
-def test_i5_a_restored_record_whose_counterpart_has_got_another(
-    is_restored, has_another
-):
-    """It is as if its user had entered it: nobody else is left for it (hazard 74)."""
+def test_i5_a_restored_record_whose_counterpart_has_got_another(turns, has_another):
+    """It is as if its user had entered it: nobody else is left for it (hazard 74).
+
+    It was restored, gone again, and then its id meant somebody new.
+    """
     history = History(right=BARE)
-    _, left, right = history.pair()
-    history.wait(1.0)
-    history.books[LEFT].delete(left)
+    book = history.books[LEFT]
+    person, left, right = history.pair()
+    fields = book.holders[left].now.fields
+    book.delete(left)
     if has_another:
         other = history.enter(LEFT, history.person())
         history.link(other, right)
-    if is_restored:
-        history.books[LEFT].restore(left)
+    for turn in turns:
+        match turn:
+            case "R":
+                book.restore(left)
+            case "D":
+                book.delete(left)
+            case "N":
+                book.recycle(left, fields, person=person)
     history.books[RIGHT].delete(right)
-    fields = history.books[LEFT].holders[left].now.fields
     history.make(RIGHT, mark="1", given=fields["given"])
-    is_allowed = is_restored and has_another
+    is_allowed = turns == "R" and has_another
     assert history.broken() == (set() if is_allowed else {"I5"})
     assert sum(history.truth.exempt.values()) == is_allowed
 

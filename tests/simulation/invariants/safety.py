@@ -70,10 +70,13 @@ def no_resurrection(entry: Entry, truth: Truth) -> Iterator[Wrong]:
     source = truth.source_of(entry)
     if source is None:
         return
+    sent_at = entry.cause.sent_at
+    reads = truth.calls(source[0]).reads[source[1]]
+    seen_at = max((each for each in reads if each <= sent_at), default=sent_at)
     for partner in truth.partners(source):
         if partner[0] != entry.place or truth.holder(partner).now.is_live:
             continue
-        if truth.is_back_alone(source, partner):
+        if truth.is_back_alone(source, partner, at=seen_at):
             truth.excuse("I5 restored when its counterpart had another")
             continue
         ended = truth.ledger.of(partner)[-1]

@@ -173,15 +173,21 @@ class Truth:
         """Return every record that this one was ever bound to."""
         return list(self._bonds.get(key, ()))
 
-    def is_back_alone(self, key: Key, partner: Key) -> bool:
+    def is_back_alone(self, key: Key, partner: Key, *, at: float = math.inf) -> bool:
         """Say whether a user restored a record whose counterpart had got another.
 
-        It is somebody to be made anew then, as if its user had entered it (hazard 74).
+        It is somebody to be made anew then, as if its user had entered it (hazard 74),
+        until it is gone again or its id means somebody else.
+
+        Args:
+            at: When we saw it last.
         """
-        is_restored = any(
-            each.act is Act.RESTORE and each.who is Who.USER
+        lives = [
+            each
             for each in self.ledger.of(key)
-        )
+            if each.act is not Act.EDIT and each.at <= at
+        ]
+        is_restored = lives[-1].act is Act.RESTORE and lives[-1].who is Who.USER
         return is_restored and self.partners(partner)[-1] != key
 
     def row_of(self, mark: str) -> tuple[Owned, LinkRow] | None:
