@@ -17,6 +17,7 @@ from tests.simulation.ledger import Act, Ledger
 from tests.simulation.vendors import catalogue, wire
 from tests.simulation.vendors.api import Vendor
 from tests.simulation.vendors.line import Line
+from tests.simulation.vendors.messages import Request
 from tests.simulation.vendors.session import Outside
 from tests.simulation.vendors.ways import LATE_S_MAX, TIMEOUT_S, Markers, Ways
 from tests.simulation.vendors.weather import Fate, Weather
@@ -136,6 +137,31 @@ def test_what_is_sent_arrives_although_its_sender_is_gone():
         return len(setting.ledger.entries)
 
     assert loop.run(act(), start=START) == 1
+
+
+@pytest.mark.parametrize(("secret", "has_failed"), [("s", True), ("wrong", False)])
+def test_a_token_endpoint_that_fails_answers_for_the_token_that_it_got(
+    secret, has_failed
+):
+    """Whoever was not let in presented none: the last one there was somebody else's."""
+
+    async def act():
+        setting = Setting(Fate.FAILS_AFTER)
+        oauth = setting.vendor.oauth
+        oauth.clients["c"] = "s"
+        theirs, ours = (oauth.give("acme", now=0.0).refresh_token for _ in range(2))
+        form = {"grant_type": "refresh_token", "client_id": "c", "client_secret": "s"}
+        theirs_form = form | {"refresh_token": theirs}
+        oauth.handle(
+            Request(method="POST", path="/oauth/token", form=theirs_form), now=0.0
+        )
+        form |= {"refresh_token": ours, "client_secret": secret}
+        request = Request(method="POST", path="/oauth/token", form=form)
+        assert (await setting.line.send(request)).status >= 500
+        return [each for each in oauth.presented if each.has_failed], ours
+
+    failed, ours = loop.run(act(), start=START)
+    assert [each.token for each in failed] == ([ours] if has_failed else [])
 
 
 @pytest.mark.parametrize(

@@ -106,8 +106,8 @@ class Line:
             case Fate.CUT:
                 return None
             case Fate.FAILS_AFTER:
-                if "refresh_token" in request.form:
-                    self.vendor.oauth.fail()
+                if token := request.form.get("refresh_token"):
+                    self.vendor.oauth.fail(token)
                 return Response(status=self._source.choice((500, 502)), body=PAGE)
             case Fate.GARBLED:
                 return self._garbled(response)

@@ -111,9 +111,13 @@ class OAuth:
             return self._refresh(form, now=now)
         return _refuse(400, "unsupported_grant_type")
 
-    def fail(self) -> None:
-        """Note that whoever called last hears of a failure."""
-        if self.presented:
+    def fail(self, token: str) -> None:
+        """Note that whoever presented a refresh token last hears of a failure.
+
+        One who was not let in has presented nothing, and nobody else is to answer
+        for that.
+        """
+        if self.presented and self.presented[-1].token == token:
             self.presented[-1].has_failed = True
 
     def _is_client(self, request: Request, form: Mapping[str, str]) -> bool:
