@@ -345,26 +345,37 @@ def test_i6_a_tag_for_somebody_whom_nobody_deleted(is_deleted):
 
 
 @pytest.mark.parametrize(
-    ("denied_s_ago", "shown_s_ago", "is_fine"),
+    ("denied_s_ago", "appeared_s_ago", "is_fine"),
     [
-        ((70.0, 5.0), None, True),
-        ((40.0, 5.0), None, False),
-        ((70.0,), None, False),
-        ((70.0, 5.0), 30.0, False),
+        ((70.0, 5.0), {"other": 40.0}, True),
+        ((40.0, 5.0), {"other": 40.0}, False),
+        ((70.0,), {"other": 40.0}, False),
+        ((70.0, 5.0), {"other": 40.0, "read": 30.0}, False),
+        ((70.0, 5.0), {}, False),
+        ((70.0, 5.0), {"other": 300.0}, False),
+        ((470.0, 405.0), {"other": 405.0}, True),
+        ((470.0, 405.0), {"other": 405.0, "listed": 200.0}, True),
+        ((470.0, 405.0), {"other": 405.0, "listed": 350.0}, False),
     ],
 )
 def test_i6_a_tag_for_somebody_whom_the_app_denied_twice(
-    denied_s_ago, shown_s_ago, is_fine
+    denied_s_ago, appeared_s_ago, is_fine
 ):
-    """No evidence is better where nothing is told of deletions (seed 3169)."""
+    """No evidence is better where nothing is told of deletions (seed 3169).
+
+    Only beside somebody whom the app shows, and until it has shown them again.
+    """
     history = History(right={"can_tag": True})
     history.choose(tags_deletions=True)
     _, left, right = history.pair()
+    history.wait(1_000.0)
     calls = history.truth.calls(history.books[LEFT].place)
     calls.denied[left] += [history.time - each for each in denied_s_ago]
     calls.reads[left] += calls.denied[left]
-    if shown_s_ago is not None:
-        calls.reads[left].append(history.time - shown_s_ago)
+    for who, s_ago in appeared_s_ago.items():
+        calls.appeared["b9" if who == "other" else left].append(history.time - s_ago)
+        if who == "read":
+            calls.reads[left].append(history.time - s_ago)
     history.write(RIGHT, right, more={"tags": [TRASH]})
     assert history.broken() == (set() if is_fine else {"I6"})
 

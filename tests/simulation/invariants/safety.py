@@ -27,6 +27,9 @@ SHOWN_S: Final = 900.0
 """What was shown to us so long ago is known to every part of us."""
 DENIALS_APART_S: Final = 60.0
 """Two answers so far apart that an app does not know a record make a deletion (4.6)."""
+WELL_S: Final = 120.0
+"""So long before an answer an app may have shown that it is well: what it showed a
+minute ago counts, and reading takes time (4.6)."""
 BELIEF_S: Final = 300.0
 """A deletion that was taken back so recently may still be acted on."""
 TAGS_AN_HOUR: Final = 10
@@ -229,11 +232,22 @@ def _was_gone(key: Key, at: float, *, truth: Truth) -> bool:
 def _was_denied(key: Key, at: float, *, truth: Truth) -> bool:
     """Say whether an app denied a record so often that it had to be believed.
 
-    A read in between that showed it makes the denials before it void.
+    Whatever shows it makes the denials before it void, a listing some time later; and
+    an app that shows nobody else is not believed (hazard 70).
     """
-    calls = truth.calls(key[0])
-    denied = [each for each in calls.denied[key[1]] if each <= at]
-    shown = [each for each in calls.reads[key[1]] if each not in denied and each <= at]
-    since = max(shown, default=0.0)
+    calls, record_id = truth.calls(key[0]), key[1]
+    denied = [each for each in calls.denied[record_id] if each <= at]
+    read = [each for each in calls.reads[record_id] if each <= at]
+    shown = [each for each in calls.appeared[record_id] if each <= at - BELIEF_S]
+    since = max((each for each in (*read, *shown) if each not in denied), default=0.0)
     told = [each for each in denied if each > since]
-    return bool(told) and told[-1] - told[0] >= DENIALS_APART_S
+    return (
+        bool(told)
+        and told[-1] - told[0] >= DENIALS_APART_S
+        and any(
+            told[-1] - WELL_S <= each <= at
+            for other, times in calls.appeared.items()
+            if other != record_id
+            for each in times
+        )
+    )

@@ -39,6 +39,8 @@ class Calls:
         """When each address was searched for."""
         self.shown: dict[tuple[RecordId, str], float] = {}
         """When a record was first shown with an address, in any answer."""
+        self.appeared: dict[RecordId, list[float]] = defaultdict(list)
+        """When each record was in an answer of any kind."""
         self.listed: dict[RecordId, float] = {}
         """When a record was first shown by a listing or a search."""
         self.paths: dict[str, int] = defaultdict(int)
@@ -224,10 +226,11 @@ class _Turn:
     def _note_shown(self, people: wire.People) -> wire.People:
         name = self._ways.email_name
         for person in people.people:
+            record_id = RecordId(person.id)
+            self._calls.appeared[record_id].append(self._now)
             email = address_key(person.fields.get(name))
             if email:
-                key = (RecordId(person.id), email)
-                self._calls.shown.setdefault(key, self._now)
+                self._calls.shown.setdefault((record_id, email), self._now)
         return people
 
     def _create(self) -> Response:
