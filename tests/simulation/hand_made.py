@@ -52,6 +52,7 @@ class History:
             self.vendors[ways.app] = vendor
             self.books[side] = vendor.open_book("acme")
         self.links: list[LinkRow] = []
+        self.answered: set[Key] = set()
         self.losses: list[Loss] = []
         self.owned = Owned(
             tenant=TENANT,
@@ -66,6 +67,7 @@ class History:
             self.vendors,
             owned=lambda: [self.owned],
             links=lambda: self.links,
+            answered=lambda: self.answered,
         )
         self.wrongs: list[Wrong] = []
         self.ledger.watchers.append(self._watch)

@@ -1,18 +1,20 @@
 """What Tandem holds once everything is at rest, read from its tables at once."""
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from typing import Any, Final
 
 import msgspec
 
+from proto import codec
+from proto.connector import ContactWritten, WriteKind, WriteOutcome
 from proto.fields import Fields
 from proto.ids import ConnectionId, IntentId
 from proto.reconciler import Settings, Side
 from services.reconciler.engine import mapping
 from services.reconciler.engine.model import Intent, Link, SideConfig
 from tests.simulation.invariants.truth import LinkRow, Owned, Version
-from tests.simulation.ledger import Place
+from tests.simulation.ledger import Key, Place
 
 Row = dict[str, Any]
 Rows = Callable[[str], Iterable[Any]]
@@ -185,7 +187,7 @@ class Register:
         )
         owned = self._owned.get(row["connection_id"])
         if owned is None:
-            places = self._places()
+            places = _places(self._rows)
             owned = self._owned[row["connection_id"]] = Owned(
                 tenant=row["tenant_id"],
                 connection_id=row["connection_id"],
@@ -207,8 +209,32 @@ class Register:
         }
         owned.was_guarded |= owned.guarded.keys()
 
-    def _places(self) -> dict[str, Place]:
-        return {
-            row["account_id"]: Place(row["app"], row["vendor_account_id"])
-            for row in self._rows("auth.accounts")
-        }
+
+class Answers:
+    """What apps said to creates, as soon as it is stored and for ever after."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._seen: set[tuple[IntentId, datetime.datetime]] = set()
+        self._made: set[Key] = set()
+
+    def read(self) -> Set[Key]:
+        """Return the records that an app told us it had made."""
+        for row in self._rows("connector.writes"):
+            name = row["intent_id"], row["done_at"]
+            if row["result"] is None or name in self._seen:
+                continue
+            self._seen.add(name)
+            result = codec.decode(row["result"], ContactWritten)
+            is_made = result.outcome is WriteOutcome.WRITTEN
+            if is_made and result.kind is WriteKind.CREATE and result.record:
+                place = _places(self._rows)[row["account_id"]]
+                self._made.add((place, result.record.record_id))
+        return self._made
+
+
+def _places(rows: Rows) -> dict[str, Place]:
+    return {
+        row["account_id"]: Place(row["app"], row["vendor_account_id"])
+        for row in rows("auth.accounts")
+    }

@@ -14,7 +14,7 @@ from tests.simulation.invariants import (
     rest,
     safety,
 )
-from tests.simulation.invariants.aftermath import Register, Rows
+from tests.simulation.invariants.aftermath import Answers, Register, Rows
 from tests.simulation.invariants.truth import Truth, Wrong
 from tests.simulation.ledger import Entry, Ledger, Place
 from tests.simulation.people import People
@@ -62,6 +62,7 @@ class Judge:
             play.vendors,
             owned=register.read,
             links=lambda: aftermath.links_of(self._rows),
+            answered=Answers(self._rows).read,
             features=PRESENT,
         )
         play.ledger.watchers.append(self._watch)

@@ -21,12 +21,15 @@ CUT_MIN: Final = 10
 def is_beyond(key: Key, *, at: float, truth: Truth) -> bool:
     """Say whether a record of ours did not read like one when it was first shown.
 
+    What an app answered is known by its id, whatever its user makes of it.
+
     Args:
         at: When it was to be known at the latest.
     """
     made, calls = truth.ledger.of(key)[0], truth.calls(key[0])
     ways = truth.ways(key[0])
-    if made.who is not Who.TANDEM or ways.markers is not Markers.IGNORED:
+    is_ours = made.who is Who.TANDEM and ways.markers is Markers.IGNORED
+    if not is_ours or truth.is_answered(key):
         return False
     first = min(at, calls.listed.get(key[1], at)) - ways.lag_s
     state = truth.holder(key).at(max(first, made.at))

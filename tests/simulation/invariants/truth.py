@@ -1,7 +1,7 @@
 """What really happened, put so that invariants can be checked against it."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Final, NamedTuple
 
 import msgspec
@@ -114,6 +114,7 @@ class Truth:
         *,
         owned: Callable[[], Sequence[Owned]],
         links: Callable[[], Iterable[LinkRow]],
+        answered: Callable[[], Set[Key]] = frozenset,
         features: Features = PRESENT,
     ) -> None:
         self.people = people
@@ -121,6 +122,7 @@ class Truth:
         self.vendors = vendors
         self._owned = owned
         self.links = links
+        self._answered = answered
         self.features = features
         self.exempt: dict[str, int] = {}
         """What would be wrong but for an exemption that the invariant names."""
@@ -168,6 +170,11 @@ class Truth:
             left, right = (left_place, row.left_id), (right_place, row.right_id)
             self._bonds.setdefault(left, {})[right] = None
             self._bonds.setdefault(right, {})[left] = None
+        self._answered()
+
+    def is_answered(self, key: Key) -> bool:
+        """Say whether Tandem has stored that an app made a record at our word."""
+        return key in self._answered()
 
     def partners(self, key: Key) -> list[Key]:
         """Return every record that this one was ever bound to."""
