@@ -18,23 +18,17 @@ from proto.ids import AppId, RecordId
 from proto.reconciler import ConnectionAct
 from proto.record import Consent
 from tests.fakes import loop
+from tests.simulation import scenario
 from tests.simulation.crashes import Point
-from tests.simulation.features import PRESENT
 from tests.simulation.ledger import Cause, Place
 from tests.simulation.playing import Play
 from tests.simulation.running import START
-from tests.simulation.scenario import (
-    ConnectionPlan,
-    EndPlan,
-    Mood,
-    Scenario,
-    Troubles,
-)
+from tests.simulation.scenario import Scenario
 from tests.simulation.vendors.book import Book
 from tests.simulation.vendors.ways import Markers, Ways
-from tests.simulation.vendors.weather import CALM
 
-LEFT, RIGHT = Place(AppId("sim_a"), "ours"), Place(AppId("sim_b"), "ours")
+ACCOUNT: Final = "ours"
+LEFT, RIGHT = Place(AppId("sim_a"), ACCOUNT), Place(AppId("sim_b"), ACCOUNT)
 TENANT: Final = "tnt_one"
 ROLES: Final = (Role.EMAIL, Role.NAME_GIVEN, Role.NAME_FAMILY, Role.COMPANY)
 BETWEEN_S: Final = 100.0
@@ -146,22 +140,7 @@ def _scenario() -> Scenario:
         markers=Markers.IGNORED,
         get_batch=5,
     )
-    plan = ConnectionPlan(
-        tenant=TENANT,
-        left=EndPlan(app=LEFT.app, account=LEFT.account),
-        right=EndPlan(app=RIGHT.app, account=RIGHT.account),
-    )
-    return Scenario(
-        seed=0,
-        features=PRESENT,
-        vendors=(ways, other),
-        weathers=(CALM, CALM),
-        connections=(plan,),
-        people_count=0,
-        shared=0.0,
-        mood=Mood(act_count=0, gap_s_mean=1.0, weights={}, errand_count=0),
-        troubles=Troubles(),
-    )
+    return scenario.calm((ways, other), account=ACCOUNT, tenant=TENANT)
 
 
 def _populate(play: Play) -> None:

@@ -15,21 +15,13 @@ from proto.fields import Role, Value
 from proto.ids import AppId
 from proto.reconciler import ConnectionState, RecordState, Side
 from tests.fakes import loop
-from tests.simulation import complaints, running
-from tests.simulation.features import PRESENT
+from tests.simulation import complaints, running, scenario
 from tests.simulation.invariants import rest
 from tests.simulation.invariants.truth import Wrong
 from tests.simulation.ledger import Cause, Entry, Place
 from tests.simulation.playing import Play
-from tests.simulation.scenario import (
-    ConnectionPlan,
-    EndPlan,
-    Mood,
-    Scenario,
-    Troubles,
-)
+from tests.simulation.scenario import Scenario
 from tests.simulation.vendors.ways import Ways
-from tests.simulation.vendors.weather import CALM
 
 CONTACTS: Final = 10_000
 ROUNDS: Final = 10
@@ -37,7 +29,8 @@ ROUNDS: Final = 10
 PROCESSOR_S_MAX: Final = 900.0
 MEMORY_MIB_MAX: Final = 1_024
 
-LEFT, RIGHT = Place(AppId("sim_a"), "ours"), Place(AppId("sim_b"), "ours")
+ACCOUNT: Final = "ours"
+LEFT, RIGHT = Place(AppId("sim_a"), ACCOUNT), Place(AppId("sim_b"), ACCOUNT)
 TENANT: Final = "tnt_one"
 ROLES: Final = (Role.EMAIL, Role.NAME_GIVEN, Role.NAME_FAMILY, Role.COMPANY)
 LOOK_S: Final = 10.0
@@ -200,7 +193,7 @@ def _has_arrived(play: Play, role: Role, left: dict[str, Value]) -> Iterable[Wro
 
 def _scenario() -> Scenario:
     """Return two apps that differ in nothing but the names of their fields."""
-    vendors = tuple(
+    left, right = (
         Ways(
             app=place.app,
             roles=ROLES,
@@ -213,22 +206,7 @@ def _scenario() -> Scenario:
         )
         for place in (LEFT, RIGHT)
     )
-    plan = ConnectionPlan(
-        tenant=TENANT,
-        left=EndPlan(app=LEFT.app, account=LEFT.account),
-        right=EndPlan(app=RIGHT.app, account=RIGHT.account),
-    )
-    return Scenario(
-        seed=0,
-        features=PRESENT,
-        vendors=vendors,
-        weathers=(CALM, CALM),
-        connections=(plan,),
-        people_count=0,
-        shared=0.0,
-        mood=Mood(act_count=0, gap_s_mean=1.0, weights={}, errand_count=0),
-        troubles=Troubles(),
-    )
+    return scenario.calm((left, right), account=ACCOUNT, tenant=TENANT)
 
 
 def _populate(play: Play, contacts: int) -> None:

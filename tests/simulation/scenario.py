@@ -176,6 +176,25 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
     return _unheard(drawn, source) if is_unheard else drawn
 
 
+def calm(vendors: tuple[Ways, Ways], *, account: str, tenant: str) -> Scenario:
+    """Return a scenario in which nothing is by chance: two accounts are connected.
+
+    It is for whoever tells a story of their own.
+    """
+    left, right = (EndPlan(app=each.app, account=account) for each in vendors)
+    return Scenario(
+        seed=0,
+        features=PRESENT,
+        vendors=vendors,
+        weathers=(weather.CALM, weather.CALM),
+        connections=(ConnectionPlan(tenant=tenant, left=left, right=right),),
+        people_count=0,
+        shared=0.0,
+        mood=Mood(act_count=0, gap_s_mean=1.0, weights={}, errand_count=0),
+        troubles=Troubles(),
+    )
+
+
 def _crowded(drawn: Scenario) -> Scenario:
     """Have so many people that deleting all of them is more than anybody means.
 
