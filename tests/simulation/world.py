@@ -370,26 +370,48 @@ class MemoryParts:
             on_reconnected=lambda: process.hasten(relays, clock=clock),
         )
         await bus.ensure_streams()
-        relay = Relay(
-            user, bus, service=service, clock=clock, idle_s=settings.outbox_idle_s
-        )
-        relays.append(relay)
-        await bus.receive_receipts(relay.take)
-        yield Runtime(
-            service=service,
+        yield await runtime_of(
+            service,
             settings=settings,
-            clock=clock,
             identifiers=identifiers,
+            clock=clock,
             database=user,
             bus=bus,
-            relay=relay,
-            health=Health(),
-            listening=listening,
+            relays=relays,
         )
+
+
+async def runtime_of(
+    service: str,
+    *,
+    settings: Settings,
+    identifiers: Identifiers,
+    clock: VirtualClock,
+    database: Any,
+    bus: Any,
+    relays: list[Relay],
+) -> Runtime[Any]:
+    """Return what a service stands on, with its relay among those to be hastened."""
+    relay = Relay(
+        database, bus, service=service, clock=clock, idle_s=settings.outbox_idle_s
+    )
+    relays.append(relay)
+    await bus.receive_receipts(relay.take)
+    return Runtime(
+        service=service,
+        settings=settings,
+        clock=clock,
+        identifiers=identifiers,
+        database=database,
+        bus=bus,
+        relay=relay,
+        health=Health(),
+        listening=_listening,
+    )
 
 
 @contextlib.asynccontextmanager
-async def listening(_application: object, **_where: object) -> AsyncIterator[int]:
+async def _listening(_application: object, **_where: object) -> AsyncIterator[int]:
     """Listen to nobody: nobody asks for health or metrics."""
     yield 0
 

@@ -9,7 +9,6 @@ from proto.base import Command
 from services.chassis import bus, database, migrations, process
 from services.chassis.bus import Bus
 from services.chassis.config import Settings
-from services.chassis.health import Health
 from services.chassis.identifiers import Identifiers
 from services.chassis.outbox import Relay
 from services.chassis.process import Runtime
@@ -18,7 +17,7 @@ from tests.servers import Database as Place
 from tests.simulation.real.aside import Aside
 from tests.simulation.real.bus import RealBroker, RealBus
 from tests.simulation.real.database import RealDatabase, RealUser
-from tests.simulation.world import SERVICES, Replica, World, listening
+from tests.simulation.world import SERVICES, Replica, World, runtime_of
 
 
 class RealParts:
@@ -98,23 +97,12 @@ class RealParts:
                 wrapped.kill()
 
             replica.cut = cut
-            relay = Relay(
-                user,
-                wrapped,
-                service=service,
-                clock=clock,
-                idle_s=settings.outbox_idle_s,
-            )
-            relays.append(relay)
-            await wrapped.receive_receipts(relay.take)
-            yield Runtime(
-                service=service,
+            yield await runtime_of(
+                service,
                 settings=settings,
-                clock=clock,
                 identifiers=identifiers,
+                clock=clock,
                 database=user,
                 bus=wrapped,
-                relay=relay,
-                health=Health(),
-                listening=listening,
+                relays=relays,
             )
