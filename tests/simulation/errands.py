@@ -15,6 +15,7 @@ from proto.auth import BeginAuthorisation, CompleteAuthorisation
 from proto.base import Command
 from proto.ids import AccountId, AppId, ConnectionId, TenantId
 from proto.reconciler import (
+    SIDES,
     ApproveChanges,
     ChangeConnection,
     Connection,
@@ -115,14 +116,14 @@ class Errands:
 
     async def _take_permission_back(self, made: Made) -> None:
         """Take back at the vendor what was allowed, and allow it again later."""
-        end = made.plan.end(self._source.choice((Side.LEFT, Side.RIGHT)))
+        end = made.plan.end(self._source.choice(SIDES))
         self._vendors[end.app].oauth.revoke(end.account)
         await asyncio.sleep(self._source.uniform(*AWAY_S))
         await self._customers.heal()
 
     async def _authorise_wrongly(self, made: Made) -> None:
         """Sign in at a vendor as somebody else, for an account that is connected."""
-        end = made.plan.end(self._source.choice((Side.LEFT, Side.RIGHT)))
+        end = made.plan.end(self._source.choice(SIDES))
         vendor = self._vendors[end.app]
         if WRONG not in vendor.books:
             vendor.open_book(WRONG)
@@ -174,9 +175,7 @@ class Errands:
         connection, plan = await self._look(made), made.plan
         if len(self._vendors) > 2:
             return
-        left, right = (
-            self._vendors[plan.end(side).app].ways for side in (Side.LEFT, Side.RIGHT)
-        )
+        left, right = (self._vendors[plan.end(side).app].ways for side in SIDES)
         rules = options.draw_rules(
             self._source,
             left,

@@ -10,7 +10,7 @@ import msgspec
 
 from proto.fields import FieldKind, Role, Value
 from proto.ids import AccountId, AppId, ConnectionId, IntentId, LinkId, RecordId
-from proto.reconciler import Direction, End, MappingView, Settings, Side
+from proto.reconciler import SIDES, Direction, End, MappingView, Settings, Side
 from tests.simulation.invariants import safety
 from tests.simulation.invariants.aftermath import Aftermath, Held, Loss
 from tests.simulation.invariants.truth import LinkRow, Owned, Truth, Version, Wrong
@@ -28,7 +28,6 @@ LEFT_ACCOUNT: Final = AccountId("acct_1")
 RIGHT_ACCOUNT: Final = AccountId("acct_2")
 TENANT: Final = "tnt_one"
 OTHER_TENANT: Final = "tnt_two"
-SIDES: Final = (Side.LEFT, Side.RIGHT)
 
 
 class History:

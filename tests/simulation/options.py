@@ -10,7 +10,7 @@ import msgspec
 
 from proto.fields import Role
 from proto.ids import FieldId
-from proto.reconciler import CustomMapping, Direction, MappedField, Side
+from proto.reconciler import SIDES, CustomMapping, Direction, MappedField, Side
 from proto.rules import (
     Action,
     ActionKind,
@@ -20,6 +20,7 @@ from proto.rules import (
     Rule,
     Unsubscribes,
 )
+from services.reconciler.engine import model
 from tests.simulation.features import Features
 from tests.simulation.vendors.forms import NAMES
 from tests.simulation.vendors.ways import LISTS, Ways
@@ -104,14 +105,14 @@ class _Ends:
     def __init__(self, left: Ways, right: Ways, direction: Direction) -> None:
         self.ways = {Side.LEFT: left, Side.RIGHT: right}
         self.written = [
-            side
-            for side in (Side.LEFT, Side.RIGHT)
-            if direction in (Direction.BOTH, f"to_{side.value}")
+            side for side in SIDES if direction in (Direction.BOTH, f"to_{side.value}")
         ]
 
     def pairs(self) -> list[tuple[Ways, Ways]]:
         """Return who may write to whom."""
-        return [(self.ways[other(side)], self.ways[side]) for side in self.written]
+        return [
+            (self.ways[model.other(side)], self.ways[side]) for side in self.written
+        ]
 
     def tags_deletions(self) -> bool:
         """Say whether deletions of one side can be shown on the other."""
@@ -143,28 +144,27 @@ def _own_fields(left: Ways, right: Ways, direction: Direction) -> CustomMapping:
 def _winners(source: random.Random, left: Ways, right: Ways) -> dict[str, Side]:
     shared = [role for role in left.roles if role in right.roles and role not in NAMES]
     role = source.choice(shared)
-    return {role.value: source.choice((Side.LEFT, Side.RIGHT))}
+    return {role.value: source.choice(SIDES)}
 
 
 def _rules_of_sides(
     source: random.Random, ends: _Ends, *, has_custom: bool
 ) -> dict[Side, tuple[Rule, ...]]:
-    return {
-        side: _rules(source, ends, side, has_custom=has_custom)
-        for side in (Side.LEFT, Side.RIGHT)
-    }
+    return {side: _rules(source, ends, side, has_custom=has_custom) for side in SIDES}
 
 
 def _rules(
     source: random.Random, ends: _Ends, side: Side, *, has_custom: bool
 ) -> tuple[Rule, ...]:
-    if source.random() < 0.3 or other(side) not in ends.written:
+    if source.random() < 0.3 or model.other(side) not in ends.written:
         return ()
     return tuple(
         Rule(
             rule_id=f"{side.value}-{number}",
             conditions=_conditions(source, ends.ways[side]),
-            actions=_actions(source, ends.ways[other(side)], has_custom=has_custom),
+            actions=_actions(
+                source, ends.ways[model.other(side)], has_custom=has_custom
+            ),
             undoes=source.random() < 0.5,
         )
         for number in range(source.randint(1, 2))
@@ -210,8 +210,3 @@ def _actions(
             Action(kind=ActionKind.SET_FIELD, field_id=own, value=RULE_VALUE)
         )
     return tuple(source.sample(offered, min(len(offered), source.randint(0, 2))))
-
-
-def other(side: Side) -> Side:
-    """Return the opposite side."""
-    return Side.RIGHT if side is Side.LEFT else Side.LEFT

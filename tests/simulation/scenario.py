@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from proto.ids import AppId
-from proto.reconciler import Direction, Side
+from proto.reconciler import SIDES, Direction, Side
 from tests.fakes.broker import BusFaults
 from tests.fakes.database.faults import DatabaseFaults
 from tests.simulation import options
@@ -318,7 +318,7 @@ def _connection(
 ) -> ConnectionPlan:
     directions = (Direction.BOTH,) * 8 + (Direction.TO_LEFT, Direction.TO_RIGHT)
     direction = source.choice(directions)
-    winner = source.choice((Side.LEFT, Side.RIGHT))
+    winner = source.choice(SIDES)
     ends = [_end(source, each, tenant, is_plain=is_plain) for each in (left, right)]
     if is_plain:
         direction = Direction.BOTH

@@ -6,12 +6,12 @@ import pytest
 
 from proto.fields import Role
 from proto.ids import AccountId
+from proto.reconciler import SIDES
 from tests.simulation import limbo
 from tests.simulation.hand_made import (
     CONNECTION,
     LEFT_ACCOUNT,
     RIGHT_ACCOUNT,
-    SIDES,
     History,
 )
 

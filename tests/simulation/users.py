@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 from proto.fields import Role, Value
 from proto.ids import RecordId
-from proto.reconciler import Side
+from proto.reconciler import SIDES, Side
 from proto.record import Consent
+from services.reconciler.engine import model
 from tests.simulation.ledger import Act, Cause, Entry, Place, Status, Who
 from tests.simulation.people import PARTS, People, fitting
 from tests.simulation.scenario import ConnectionPlan, Scenario
@@ -143,7 +144,7 @@ class Users:
     def edit_once(self, plan: ConnectionPlan, side: Side, record_id: RecordId) -> Role:
         """Edit one field of a certain record, one that the other side has too."""
         book = self.book(plan, side)
-        theirs = self.book(plan, _other(side)).ways
+        theirs = self.book(plan, model.other(side)).ways
         shared = [
             role
             for role in book.ways.roles
@@ -258,7 +259,7 @@ class Users:
         """Enter the same new person on both sides, at once or some time later."""
         person, side = self.people.new(plan.tenant), self._side()
         self._create(plan, side, person)
-        self._soon(lambda: self._create_same(plan, _other(side), person))
+        self._soon(lambda: self._create_same(plan, model.other(side), person))
 
     def _enter_anew(self, plan: ConnectionPlan) -> None:
         """Give somebody a new address, and enter it on the other side for a new person.
@@ -266,12 +267,12 @@ class Users:
         Who is there already under the old one is linked with the first (hazard 42).
         """
         side = self._side()
-        book, theirs = self.book(plan, side), self.book(plan, _other(side)).ways
+        book, theirs = self.book(plan, side), self.book(plan, model.other(side)).ways
         if live := book.live():
             email = self._set(Found(book, self._source.choice(live)), Role.EMAIL)
             person = self.people.new(plan.tenant)
             fields = {**self._fields(theirs, person), theirs.email_name: email}
-            self._add(plan, _other(side), person, fields=fields)
+            self._add(plan, model.other(side), person, fields=fields)
 
     def _change_email(self, plan: ConnectionPlan) -> None:
         found = self._somebody(plan)
@@ -282,7 +283,7 @@ class Users:
         """Correct the address of somebody whom Tandem has just entered."""
         new = [
             Found(book, holder)
-            for side in (Side.LEFT, Side.RIGHT)
+            for side in SIDES
             for book in [self.book(plan, side)]
             for holder in book.live()[-NEWEST:]
             if holder.maker is Who.TANDEM
@@ -350,7 +351,7 @@ class Users:
     def _restore(self, plan: ConnectionPlan) -> None:
         gone = [
             (book, holder)
-            for side in (Side.LEFT, Side.RIGHT)
+            for side in SIDES
             for book in [self.book(plan, side)]
             for holder in book.holders.values()
             if holder.now.status is Status.DELETED
@@ -445,10 +446,10 @@ class Users:
 
     def _create_same(self, plan: ConnectionPlan, side: Side, person: int) -> None:
         """Enter somebody who is on the other side already, by the same address."""
-        known = self._records_of(person, self.book(plan, _other(side)))
+        known = self._records_of(person, self.book(plan, model.other(side)))
         if not known:
             return
-        email = value_of(known[0].now, self._ways(plan, _other(side)), Role.EMAIL)
+        email = value_of(known[0].now, self._ways(plan, model.other(side)), Role.EMAIL)
         if email is None:
             return
         ways = self._ways(plan, side)
@@ -515,7 +516,7 @@ class Users:
     def _pair(self, plan: ConnectionPlan) -> tuple[Found | None, Found | None]:
         """Return a record and one of the same person on the other side."""
         side = self._side()
-        first, second = self.book(plan, side), self.book(plan, _other(side))
+        first, second = self.book(plan, side), self.book(plan, model.other(side))
         pairs = [
             (mine, theirs)
             for mine in first.live()
@@ -540,14 +541,10 @@ class Users:
         return self.book(plan, side).ways
 
     def _side(self) -> Side:
-        return self._source.choice((Side.LEFT, Side.RIGHT))
+        return self._source.choice(SIDES)
 
     def _die(self, sides: int) -> int:
         return self._source.randint(1, sides)
-
-
-def _other(side: Side) -> Side:
-    return Side.RIGHT if side is Side.LEFT else Side.LEFT
 
 
 def _name_role(ways: Ways) -> Role:

@@ -7,9 +7,10 @@ other side, and nothing of the kind is done that no setting asks for.
 from collections.abc import Iterator
 from typing import Final
 
-from proto.reconciler import RecordState, Side
+from proto.reconciler import SIDES, RecordState, Side
 from proto.record import CONSENT_RANKS
 from proto.rules import ActionKind, Rule, Unsubscribes
+from services.reconciler.engine import model
 from tests.simulation.invariants import scope
 from tests.simulation.invariants.convergence import Pair
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
@@ -49,12 +50,12 @@ def has_said(entry: Entry, truth: Truth) -> bool:
 
 def check(pair: Pair, truth: Truth) -> Iterator[Wrong]:
     """Yield deletions and unsubscribes that were not told on the other side."""
-    for side in scope.SIDES:
-        source, target = pair.key(side), pair.key(scope.other(side))
+    for side in SIDES:
+        source, target = pair.key(side), pair.key(model.other(side))
         if source is None or target is None:
             continue
         states = truth.holder(source).now, truth.holder(target).now
-        if states[1].is_live and scope.allows(pair.owned, scope.other(side)):
+        if states[1].is_live and scope.allows(pair.owned, model.other(side)):
             if states[0].is_live:
                 yield from _unsubscribed(pair, source, target, truth=truth)
             else:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from proto.fields import Role
-from proto.reconciler import Direction, MappingView, RecordState, Side
+from proto.reconciler import SIDES, Direction, MappingView, RecordState, Side
+from services.reconciler.engine import model
 from tests.simulation.invariants import lengths, oscillation, recognition, scope
 from tests.simulation.invariants.aftermath import Aftermath, Held
 from tests.simulation.invariants.scope import Scope
@@ -18,7 +19,6 @@ from tests.simulation.vendors.book import Holder, address_key
 from tests.simulation.vendors.forms import NAMES
 from tests.simulation.vendors.ways import Markers
 
-SIDES: Final = (Side.LEFT, Side.RIGHT)
 UNSURE: Final = "outcome_unknown"
 SET_APART: Final = ("mass_change", "id_reused")
 """Reasons for which a whole link waits for a person."""
@@ -132,7 +132,7 @@ def _both_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
 
 def _one_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
     side = Side.LEFT if _live(pair.left, truth) is not None else Side.RIGHT
-    key, other = pair.key(side), pair.key(_other(side))
+    key, other = pair.key(side), pair.key(model.other(side))
     assert key is not None
     state, reason = pair.link.row.state, pair.link.row.reason
     if other is not None:
@@ -197,7 +197,7 @@ def _name_difference(pair: Pair, view: MappingView, truth: Truth) -> str:
     for side, names in ((Side.LEFT, view.left), (Side.RIGHT, view.right)):
         key = pair.key(side)
         assert key is not None
-        other = pair.key(_other(side))
+        other = pair.key(model.other(side))
         assert other is not None
         theirs = truth.ways(other[0]).forms
         texts = [truth.says(key, name) for name in names]
@@ -306,7 +306,7 @@ def _states(pair: Pair, truth: Truth) -> dict[Side, State]:
 
 def _is_taken(pair: Pair, side: Side, truth: Truth) -> bool:
     """Say whether a side's address belongs to somebody else on the other side."""
-    key, other = pair.key(side), pair.key(_other(side))
+    key, other = pair.key(side), pair.key(model.other(side))
     assert key is not None
     assert other is not None
     book = truth.book(other[0])
@@ -322,7 +322,7 @@ def _has_rival(pair: Pair, key: Key, side: Side, truth: Truth) -> bool:
         email
         and (place, holder.record_id) != key
         and _email((place, holder.record_id), truth) == email
-        for place in (pair.owned.place(side), pair.owned.place(_other(side)))
+        for place in (pair.owned.place(side), pair.owned.place(model.other(side)))
         for holder in _known_live(place, truth)
     )
 
@@ -368,7 +368,3 @@ def _live(key: Key | None, truth: Truth) -> Holder | None:
         return None
     holder = truth.holder(key)
     return holder if holder.now.is_live else None
-
-
-def _other(side: Side) -> Side:
-    return Side.RIGHT if side is Side.LEFT else Side.LEFT

@@ -4,14 +4,12 @@ The judge's own reading of behaviours 7, 8 and 10; it shares nothing with the en
 """
 
 import enum
-from typing import Final
 
-from proto.reconciler import Direction, Side
+from proto.reconciler import SIDES, Direction, Side
 from proto.rules import Condition, Leaving, Operator, Rule
+from services.reconciler.engine import model
 from tests.simulation.invariants.truth import Owned, Truth
 from tests.simulation.ledger import Key, State
-
-SIDES: Final = (Side.LEFT, Side.RIGHT)
 
 
 class Scope(enum.Enum):
@@ -29,7 +27,7 @@ def of_record(owned: Owned, side: Side, state: State) -> Scope:
     if not is_included(owned, side, state):
         return Scope.OUT_OF_CONTAINER
     rules = rules_of(owned, side)
-    if not rules or not allows(owned, other(side)):
+    if not rules or not allows(owned, model.other(side)):
         return Scope.FULL
     found = Scope.OUT_OF_RULES
     for rule in rules:
@@ -50,7 +48,7 @@ def of_pair(owned: Owned, states: dict[Side, State]) -> Scope:
     if not has_rules or settings.leaving is Leaving.KEEP_UPDATING:
         return Scope.FULL
     for side in SIDES:
-        if not allows(owned, other(side)):
+        if not allows(owned, model.other(side)):
             continue
         rules = rules_of(owned, side)
         if not rules or any(matches(rule, states[side]) for rule in rules):
@@ -84,11 +82,6 @@ def matches(rule: Rule, state: State) -> bool:
 def state_of(truth: Truth, key: Key) -> State:
     """Return a record as it is."""
     return truth.holder(key).now
-
-
-def other(side: Side) -> Side:
-    """Return the opposite side."""
-    return Side.RIGHT if side is Side.LEFT else Side.LEFT
 
 
 def _holds(condition: Condition, state: State) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 
 from proto.fields import Role
 from proto.ids import AppId, ConnectionId, LinkId, RecordId
-from proto.reconciler import MappingView, Settings, Side
+from proto.reconciler import SIDES, MappingView, Settings, Side
 from tests.simulation import taint
 from tests.simulation.features import PRESENT, Features
 from tests.simulation.ledger import Act, Entry, Key, Ledger, Place, State, Who
@@ -156,7 +156,7 @@ class Truth:
     def ends_at(self, place: Place) -> Iterator[tuple[Owned, Side]]:
         """Yield the connections that an account is an end of."""
         for owned in self.owned:
-            for side in (Side.LEFT, Side.RIGHT):
+            for side in SIDES:
                 if owned.place(side) == place:
                     yield owned, side
 
@@ -216,7 +216,7 @@ class Truth:
         if found is None:
             return None
         owned, row = found
-        for side in (Side.LEFT, Side.RIGHT):
+        for side in SIDES:
             record_id = row.record_id(side)
             if owned.place(side) != entry.place and record_id is not None:
                 return owned.place(side), record_id

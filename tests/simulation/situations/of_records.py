@@ -5,6 +5,7 @@ from typing import Final
 
 from proto.reconciler import Direction, Side
 from proto.record import Consent
+from services.reconciler.engine import model
 from tests.simulation.invariants import scope
 from tests.simulation.invariants.truth import Owned
 from tests.simulation.ledger import Act, Entry, Key, Place, State, Who
@@ -121,7 +122,7 @@ class _Reader:
         yield "A11", is_linked and entry.key in self._last
         address = _address(self, entry.after, entry.place)
         for owned, side in self._truth.ends_at(entry.place):
-            there = self._entered.get((address, owned.place(scope.other(side))))
+            there = self._entered.get((address, owned.place(model.other(side))))
             is_soon = there is not None and entry.at - there <= SOON_S
             yield "A01", bool(address) and is_soon
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from proto.connector import WriteKind
 from proto.ids import AppId
-from proto.reconciler import Side
+from proto.reconciler import SIDES, Side
 from tests.simulation.crashes import Crashes
 from tests.simulation.errands import Errands
 from tests.simulation.invariants import aftermath
@@ -107,7 +107,7 @@ class Story:
                 closed_at=row["closed_at"].timestamp() - skew_s,
             )
             self._of_intent[row["intent_id"]] = window
-            for side in (Side.LEFT, Side.RIGHT):
+            for side in SIDES:
                 key = self.key(link, side)
                 if key is not None:
                     self._windows.setdefault(key, []).append(window)
