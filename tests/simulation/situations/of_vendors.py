@@ -1,6 +1,9 @@
 """What vendors are like, as far as that showed, and what happened to calls."""
 
+from proto.reconciler import SIDES
+from tests.simulation.ledger import Place
 from tests.simulation.situations.story import Found, Story
+from tests.simulation.vendors.api import Refused
 from tests.simulation.vendors.ways import Paging
 
 UNSURE = ("late write", "lost write", "cut write", "fails_after write")
@@ -36,26 +39,15 @@ def of(story: Story) -> Found:
             yield "B22", known.stale > 0
             place = line.vendor.books[account].place
             for refused in known.refused:
-                yield (
-                    "C42b",
-                    _is_of_another(story, place, refused.marker, refused.existing_id),
-                )
+                yield "C42b", _is_of_another(story, place, refused)
 
 
-def _is_of_another(story: Story, place: object, marker: str, record_id: str) -> bool:
+def _is_of_another(story: Story, place: Place, refused: Refused) -> bool:
     """Say whether a record that a create met belongs to another link."""
-    found = story.truth.row_of(marker)
-    for row in story.links:
-        owned = story.owned_by(row)
-        if (
-            owned is None
-            or found is None
-            or row.connection_id != found[1].connection_id
-        ):
-            continue
-        is_there = (owned.left, row.left_id) == (place, record_id) or (
-            (owned.right, row.right_id) == (place, record_id)
-        )
-        if is_there and row.mark != marker:
-            return True
-    return False
+    found = story.truth.row_of(refused.marker)
+    return found is not None and any(
+        story.key(row, side) == (place, refused.existing_id)
+        for row in story.links
+        if row.connection_id == found[1].connection_id and row.mark != refused.marker
+        for side in SIDES
+    )

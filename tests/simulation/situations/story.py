@@ -10,7 +10,7 @@ from proto.reconciler import SIDES, Side
 from tests.simulation.crashes import Crashes
 from tests.simulation.errands import Errands
 from tests.simulation.invariants import aftermath
-from tests.simulation.invariants.truth import LinkRow, Owned, Truth
+from tests.simulation.invariants.truth import LinkRow, Truth
 from tests.simulation.ledger import Entry, Key, Ledger, Who
 from tests.simulation.scenario import Scenario
 from tests.simulation.vendors.api import Vendor
@@ -70,10 +70,6 @@ class Story:
         if record_id is None or owned is None:
             return None
         return owned.place(side), record_id
-
-    def owned_by(self, row: LinkRow) -> Owned | None:
-        """Return the connection of a link."""
-        return self._owned.get(row.connection_id)
 
     def open_writes(self, key: Key, at: float) -> Iterator[Window]:
         """Yield the writes that were open for a record or its partner at a time."""
