@@ -4,10 +4,10 @@ An app that knows none of an account's records any more may as well be broken: w
 one that it still shows, nobody counts as deleted, and nobody waits for that in vain.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from proto.ids import AccountId, RecordId
+from proto.ids import AccountId, LinkId
 from tests.simulation.ledger import Place
 from tests.simulation.vendors.book import Book
 
@@ -24,21 +24,20 @@ def empty_accounts(rows: Rows, books: Mapping[Place, Book]) -> set[AccountId]:
     }
 
 
-def is_open(rows: Rows, link: Any, *, empty: set[AccountId]) -> bool:
-    """Say whether a link waits for something that can still be found out."""
-    ends = {
+def open_links(rows: Rows, *, empty: set[AccountId]) -> Iterator[LinkId]:
+    """Yield the links that wait for something that can still be found out."""
+    accounts = {
         row["connection_id"]: (row["left_account"], row["right_account"])
         for row in rows("reconciler.connections")
     }
-    left, right = ends[link["connection_id"]]
-    records: list[tuple[AccountId, RecordId]] = [
-        (account_id, link[name])
-        for account_id, name in ((left, "left_record_id"), (right, "right_record_id"))
-        if link[name] is not None
-    ]
     missing = {
         (row["account_id"], row["record_id"])
         for row in rows("reconciler.observations")
         if row["missing_since"] is not None and row["account_id"] in empty
     }
-    return missing.isdisjoint(records)
+    for row in rows("reconciler.links"):
+        if row["state"] == "pending":
+            ids = row["left_record_id"], row["right_record_id"]
+            records = zip(accounts[row["connection_id"]], ids, strict=True)
+            if missing.isdisjoint(records):
+                yield row["link_id"]

@@ -229,11 +229,7 @@ class Play:
             for row in rows(table)
             if not states or row["state"] in states
         ]
-        found += [
-            f"link {row['link_id']}"
-            for row in rows("reconciler.links")
-            if row["state"] == "pending" and limbo.is_open(rows, row, empty=empty)
-        ]
+        found += [f"link {each}" for each in limbo.open_links(rows, empty=empty)]
         return [*found, *self._unread(), *self._unsure(empty)]
 
     def _unread(self) -> Iterator[str]:
