@@ -18,10 +18,8 @@ from services.connector.poller import Poller
 from services.connector.transport import Transport
 from services.connector.turns import Leases
 from services.connector.writer import RECOVER_MAX, Writer
-from services.reconciler import batches
-from services.reconciler.engine import newcomers
-from services.reconciler.sweeping import Sweeper
 from tests.simulation.mutants.mutant import Change, Mutant, always, always_later
+from tests.simulation.mutants.reconciler import MARKS_UNREAD, NO_SWEEP, NOBODY_WAITS
 
 _LATER: Final = datetime.timedelta(days=365)
 
@@ -128,9 +126,6 @@ def _at_once(_there: Any) -> Any:
     return lambda _self, _lane, *, now_s: 0.0
 
 
-NO_SWEEP: Final = Change(Sweeper, "compare", always_later(False))
-"""What was missed would be found by the next full comparison."""
-
 MUTANTS: Final = (
     Mutant(
         name="no_pre_write_comparison",
@@ -179,8 +174,8 @@ MUTANTS: Final = (
         removes="A create without an answer is not looked for by our mark.",
         changes=(
             Change(Lookups, "find_marked", always_later({})),
-            Change(batches, "markers_of", always(set())),
-            Change(newcomers, "may_be_ours", always(False)),
+            MARKS_UNREAD,
+            NOBODY_WAITS,
         ),
         hidden_by="the mark in what a poll shows, and the wait for the answer",
     ),

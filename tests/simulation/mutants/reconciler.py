@@ -73,6 +73,12 @@ def _never_overtaken(there: Any) -> Any:
     return done
 
 
+MARKS_UNREAD: Final = Change(batches, "markers_of", always(set()))
+NOBODY_WAITS: Final = Change(newcomers, "may_be_ours", always(False))
+"""Who is new is matched at once, whatever creates are open."""
+NO_SWEEP: Final = Change(Sweeper, "compare", always_later(False))
+"""What was missed is not found by the next full comparison."""
+
 MUTANTS: Final = (
     Mutant(
         name="no_settling",
@@ -90,17 +96,14 @@ MUTANTS: Final = (
         name="mark_ignored",
         hazards=(12,),
         removes="A record that we made is matched by its address, not by our mark.",
-        changes=(
-            Change(batches, "markers_of", always(set())),
-            Change(newcomers, "may_be_ours", always(False)),
-        ),
+        changes=(MARKS_UNREAD, NOBODY_WAITS),
         hidden_by="the wait of whoever is new while a create is open",
     ),
     Mutant(
         name="newcomers_do_not_wait",
         hazards=(12,),
         removes="Somebody new is matched although a create without answer is open.",
-        changes=(Change(newcomers, "may_be_ours", always(False)),),
+        changes=(NOBODY_WAITS,),
     ),
     Mutant(
         name="parked_forgotten",
@@ -149,7 +152,7 @@ MUTANTS: Final = (
         name="no_sweep",
         hazards=(20, 28),
         removes="Both sides are never compared in full.",
-        changes=(Change(Sweeper, "compare", always_later(False)),),
+        changes=(NO_SWEEP,),
         needs=("sweeps",),
     ),
     Mutant(
