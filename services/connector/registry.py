@@ -22,19 +22,7 @@ log = structlog.get_logger()
 
 APPS: Final = Path(__file__).parent / "apps"
 _PACKAGE: Final = "services.connector.apps"
-_OPERATIONS: Final = (
-    "meaning_of",
-    "verify",
-    "describe_fields",
-    "list_containers",
-    "scan",
-    "changes",
-    "get",
-    "find_by_email",
-    "find_by_markers",
-    "create",
-    "update",
-)
+_OPERATIONS: Final = tuple(name for name in vars(App) if not name.startswith("_"))
 _UNLOADABLE: Final = (
     ImportError,
     SyntaxError,
