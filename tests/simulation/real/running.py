@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import multiprocessing
-import queue
 import shutil
 import tempfile
 import traceback
@@ -17,6 +15,7 @@ from deploy.local import databases, nats, postgres
 from tests import servers
 from tests.simulation import running, scenario
 from tests.simulation.playing import Play, Restless
+from tests.simulation.real import sharing
 from tests.simulation.real.aside import Aside
 from tests.simulation.real.loop import PatientLoop
 from tests.simulation.real.parts import RealParts
@@ -25,9 +24,6 @@ from tests.simulation.world import SERVICES
 
 SEED_S_MAX: Final = 120.0
 """On the wall; a seed takes about ten seconds."""
-
-Work = Callable[[Iterator[int], Callable[[Played], None]], None]
-"""Plays each seed and tells what came of it."""
 
 
 class Stage:
@@ -147,70 +143,7 @@ def many(
 ) -> Iterator[Played]:
     """Play many seeds on so many processes; results come as they are ready."""
     work = functools.partial(_work, wanted=wanted)
-    yield from shared(work, seeds, workers=workers)
-
-
-def shared(work: Work, seeds: Iterable[int], *, workers: int) -> Iterator[Played]:
-    """Share seeds among processes of our own; none outlives who wants the results.
-
-    Raises:
-        RuntimeError: One of them died.
-    """
-    jobs: Any = multiprocessing.Queue()
-    results: Any = multiprocessing.Queue()
-    leaving = multiprocessing.Event()
-    wanted_seeds = list(seeds)
-    for seed in wanted_seeds:
-        jobs.put(seed)
-    processes = [
-        multiprocessing.Process(target=_serve, args=(work, jobs, results, leaving))
-        for _ in range(workers)
-    ]
-    for _ in processes:
-        jobs.put(None)
-    for process in processes:
-        process.start()
-    try:
-        for _ in wanted_seeds:
-            yield _next(results, processes)
-    finally:
-        # They end by themselves: whoever killed them would have their servers stay.
-        leaving.set()
-        _await_all(processes, results)
-        jobs.cancel_join_thread()
-
-
-def _next(results: Any, processes: list[Any]) -> Played:
-    while True:
-        try:
-            found: Played = results.get(timeout=1.0)
-        except queue.Empty:
-            codes = [process.exitcode for process in processes]
-            if any(codes) or None not in codes:
-                raise RuntimeError(
-                    f"a process died that was to play seeds; they ended with {codes}"
-                ) from None
-        else:
-            return found
-
-
-def _await_all(processes: list[Any], results: Any) -> None:
-    """Wait for processes, and take what they say: one that is not heard never ends."""
-    while any(process.is_alive() for process in processes):
-        with contextlib.suppress(queue.Empty):
-            results.get(timeout=0.1)
-    for process in processes:
-        process.join()
-
-
-def _serve(work: Work, jobs: Any, results: Any, leaving: Any) -> None:
-    """Do a process's share of the work."""
-    work(_taken(jobs, leaving), results.put)
-
-
-def _taken(jobs: Any, leaving: Any) -> Iterator[int]:
-    while not leaving.is_set() and (seed := jobs.get()) is not None:
-        yield seed
+    yield from sharing.shared(work, seeds, workers=workers)
 
 
 def _work(
