@@ -18,6 +18,7 @@ from proto.base import Message
 from services.chassis import streams
 from services.chassis.errors import BusUnavailable
 from services.chassis.outbox import Envelope
+from tests.fakes.chance import Fickle
 from tests.fakes.loop import Life
 
 LATENCY_S: Final = (0.0005, 0.005)
@@ -60,7 +61,7 @@ class Connection(Protocol):
         """Be connected again."""
 
 
-class MemoryBroker:
+class MemoryBroker(Fickle):
     """The one broker of a simulation."""
 
     def __init__(self, source: random.Random, *, note: Note | None = None) -> None:
@@ -97,10 +98,6 @@ class MemoryBroker:
         for each in self._connections:
             each.life.start(each.reconnect(self.source.uniform(*RECONNECTS_IN_S)))
 
-    def draws(self, share: float) -> bool:
-        """Tell whether something that happens so often happens now."""
-        return share > 0.0 and self.source.random() < share
-
     async def pass_time(self) -> None:
         """Let a message travel."""
         await asyncio.sleep(self.source.uniform(*LATENCY_S))
@@ -119,12 +116,12 @@ class MemoryBroker:
         if envelope.stream not in self._streams:
             raise BusUnavailable("NoStreamResponseError")
         base = ".".join(envelope.subject.split(".")[:4])
-        if self.draws(self.faults.loses):
+        if self.happens(self.faults.loses):
             self.note("bus", "lost", envelope.message_id)
             self.counts["lost"] += 1
             return
         copies = 1
-        if self.draws(self.faults.repeats):
+        if self.happens(self.faults.repeats):
             copies += self.source.randint(1, COPIES_MAX)
             self.counts["repeated"] += 1
         for consumer in self._streams[envelope.stream].values():
@@ -163,12 +160,12 @@ class MemoryBroker:
 
     def ack_wait_s(self) -> float:
         """Return how long a message may be in somebody's hands."""
-        if self.draws(self.faults.hurries):
+        if self.happens(self.faults.hurries):
             return self.source.uniform(*HURRY_S)
         return streams.ACK_WAIT_S
 
     def _delay_s(self) -> float:
-        if self.draws(self.faults.delays):
+        if self.happens(self.faults.delays):
             self.counts["late"] += 1
             return self.source.uniform(0.0, self.faults.delay_s_max)
         return self.source.uniform(*LATENCY_S)

@@ -77,8 +77,8 @@ class MemoryBus:
             await asyncio.sleep(PUBLISH_TIMEOUT_S)
             raise BusUnavailable("TimeoutError")
         broker = self._broker
-        is_refused = broker.draws(broker.faults.refuses)
-        if not is_refused or broker.draws(0.5):
+        is_refused = broker.happens(broker.faults.refuses)
+        if not is_refused or broker.happens(0.5):
             try:
                 broker.store(envelope)
             except BusUnavailable:
@@ -125,7 +125,7 @@ class MemoryBus:
         self.life.pass_by("bus receipt")
         broker = self._broker
         member = broker.member(subjects.receipt_subject(sender))
-        is_lost = not broker.is_up or broker.draws(broker.faults.loses_receipts)
+        is_lost = not broker.is_up or broker.happens(broker.faults.loses_receipts)
         if member is None or is_lost:
             broker.counts["receipt lost"] += 1
             return
@@ -174,9 +174,9 @@ class MemoryBus:
                 break
             await asyncio.sleep(NOBODY_THERE_S)
         reply: asyncio.Future[bytes] = _loop().create_future()
-        if not broker.draws(broker.faults.loses_commands):
+        if not broker.happens(broker.faults.loses_commands):
             member.deliver(Asked(data, reply=reply))
-        elif broker.draws(0.5):
+        elif broker.happens(0.5):
             member.deliver(Asked(data, reply=None))
         return await reply
 

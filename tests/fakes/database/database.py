@@ -20,6 +20,7 @@ from services.chassis.database import (
 )
 from services.chassis.errors import DatabaseUnavailable
 from services.chassis.queries import Query
+from tests.fakes.chance import Fickle
 from tests.fakes.database import catalogue, schema
 from tests.fakes.database.faults import NO_FAULTS, DatabaseFaults
 from tests.fakes.database.locks import Patience
@@ -36,7 +37,7 @@ Witness = Callable[[str, Sequence[tuple[str, Key, Row | None]]], None]
 """Told the service of each commit with the rows that it wrote."""
 
 
-class MemoryDatabase:
+class MemoryDatabase(Fickle):
     """The tables of every service."""
 
     def __init__(
@@ -180,9 +181,9 @@ class MemoryUser(Database):
 
     async def begin(self) -> Session:
         """Open a transaction, waiting for a connection that is free."""
-        database = self._database
+        database, faults = self._database, self._database.faults
         self._tell("open")
-        if self._is_dead or database.is_away or self._happens(database.faults.refusals):
+        if self._is_dead or database.is_away or database.happens(faults.refusals):
             await asyncio.sleep(0)
             raise DatabaseUnavailable("ConnectionRefusedError")
         if len(self._open) >= self._connections_max:
@@ -198,18 +199,18 @@ class MemoryUser(Database):
         """Commit; what goes wrong leaves it open whether that was done."""
         database, faults = self._database, self._database.faults
         await self._let_others_run(session, "commit")
-        if self._happens(faults.lost_commits):
+        if database.happens(faults.lost_commits):
             database.counts["lost commit"] += 1
             raise DatabaseUnavailable("ConnectionDoesNotExistError")
         if session.has_written and database.witness is not None:
             database.witness(self.service, session.written())
         session.commit()
         self._tell("committed")
-        if self._is_dead or self._happens(faults.unknown_commits):
+        if self._is_dead or database.happens(faults.unknown_commits):
             database.counts["unknown commit"] += 1
             await asyncio.sleep(0)
             raise DatabaseUnavailable("ConnectionDoesNotExistError")
-        if self._happens(faults.yields):
+        if database.happens(faults.yields):
             await asyncio.sleep(0)
 
     def end(self, session: Session) -> None:
@@ -244,16 +245,13 @@ class MemoryUser(Database):
             await asyncio.sleep(source.uniform(0.0, faults.delay_s_max))
         elif chance < faults.delays + faults.yields or self._is_dead:
             await _step_back()
-        if faults.failures and self._happens(faults.failures):
+        if self._database.happens(faults.failures):
             session.rollback()
         now = asyncio.get_running_loop().time()
         session.check_sound()
         if session.is_over or now - session.used_at > IDLE_S_MAX:
             raise DatabaseUnavailable("ConnectionDoesNotExistError")
         session.used_at = now
-
-    def _happens(self, chance: float) -> bool:
-        return chance > 0 and self._database.source.random() < chance
 
     def _tell(self, what: str) -> None:
         if self._database.watch is not None:

@@ -15,6 +15,7 @@ from services.chassis.errors import BusUnavailable
 from services.chassis.inbox import Delivery
 from services.chassis.outbox import Envelope, Receipt
 from tests.fakes.broker import BusFaults
+from tests.fakes.chance import Fickle
 from tests.fakes.loop import Life
 from tests.simulation.real import loop
 from tests.simulation.real.aside import Aside
@@ -26,7 +27,7 @@ REPEATS_MAX: Final = 4
 R = TypeVar("R", bound=Reply)
 
 
-class RealBroker:
+class RealBroker(Fickle):
     """The NATS server, and what befalls those who use it."""
 
     def __init__(
@@ -51,10 +52,6 @@ class RealBroker:
             self._aside.call(self._server.delete_store())
         self._aside.call(self._server.start())
         self.is_up = True
-
-    def happens(self, chance: float) -> bool:
-        """Draw whether something goes wrong."""
-        return chance > 0 and self.source.random() < chance
 
 
 class RealBus:

@@ -13,6 +13,7 @@ import asyncpg
 from services.chassis.database import Database, Row, Transaction
 from services.chassis.errors import DatabaseUnavailable
 from services.chassis.queries import Query
+from tests.fakes.chance import Fickle
 from tests.fakes.database.faults import NO_FAULTS, DatabaseFaults
 from tests.servers import Database as Place
 from tests.simulation.real import loop
@@ -24,7 +25,7 @@ DEADLOCK_MS: Final = 50
 """How soon Postgres looks for one; each is counted, and none is excused."""
 
 
-class RealDatabase:
+class RealDatabase(Fickle):
     """The tables of every service, and what befalls those who use them."""
 
     def __init__(self, place: Place, aside: Aside, source: random.Random) -> None:
@@ -90,10 +91,6 @@ class RealDatabase:
         """Let nothing of it be connected any more."""
         self._aside.call(self._reader.close())
         self._aside.call(self._admin.close())
-
-    def happens(self, chance: float) -> bool:
-        """Draw whether something goes wrong."""
-        return chance > 0 and self.source.random() < chance
 
     def _run(self, statement: str, *values: object) -> None:
         self._aside.call(self._admin.execute(statement, *values))
