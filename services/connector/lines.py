@@ -66,7 +66,7 @@ class Line:
             raise CallFailed(
                 Meaning.RATE_LIMITED, "no turn in time", retry_after_s=delay_s
             )
-        return max(0.0, delay_s)
+        return delay_s
 
 
 class Lines:

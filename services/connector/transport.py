@@ -263,9 +263,12 @@ class Transport:
         """Make a call once, when its turn has come."""
         url = exchange.url_of(call, base_url=account.base_url)
         line = self._lines.of(account.ref)
-        async with line.places, contextlib.AsyncExitStack() as places:
+        async with line.places, contextlib.AsyncExitStack() as until_answered:
             token = await self._take_turn(
-                account, lane=lane, version_min=version_min, places=places
+                account,
+                lane=lane,
+                version_min=version_min,
+                until_answered=until_answered,
             )
             headers = {
                 "User-Agent": _USER_AGENT,
@@ -286,14 +289,14 @@ class Transport:
         *,
         lane: Lane,
         version_min: int,
-        places: contextlib.AsyncExitStack,
+        until_answered: contextlib.AsyncExitStack,
     ) -> Token:
         """Wait for a call's turn; return the token to make it with.
 
-        The turn is taken last of all, and a place of the process, which is left in
-        ``places``, right before it. A call that then still waited would be late, and
-        meet the ones after it at the app (I10); one that waited for its turn in a
-        place would keep other accounts waiting (hazard 107).
+        The turn is taken last of all, and right before it a place of the process,
+        which ``until_answered`` then holds. A call that still waited after its turn
+        would be late, and meet the ones after it at the app (I10); one that waited
+        for its turn in a place would keep other accounts waiting (hazard 107).
         """
         line = self._lines.of(account.ref)
         give_up_s = self._clock.monotonic() + GATE_S_MAX
@@ -302,14 +305,14 @@ class Transport:
                 token = await self._credentials.get(
                     account.ref, version_min=version_min, accepted_at=line.accepted_at
                 )
-                self._check_place(account, token)
+                self._check_address(account, token)
                 async with contextlib.AsyncExitStack() as place:
                     await place.enter_async_context(self._places)
                     delay_s = line.take_turn(
                         lane, clock=self._clock, give_up_s=give_up_s
                     )
                     if not delay_s:
-                        places.push_async_exit(place.pop_all())
+                        until_answered.push_async_exit(place.pop_all())
                         return token
                 await self._clock.sleep(delay_s)
 
@@ -374,7 +377,7 @@ class Transport:
             return (failed.retry_after_s or 0.0) <= PAUSE_S_MAX
         return answer.status in _BROKEN_STATUSES
 
-    def _check_place(self, account: OpenAccount, token: Token) -> None:
+    def _check_address(self, account: OpenAccount, token: Token) -> None:
         """Refuse to take one address' credentials to another."""
         base_url = (token.base_url or account.manifest.base_url).rstrip("/")
         if base_url != account.base_url:
