@@ -131,6 +131,24 @@ def test_i3b_an_older_value_that_comes_back():
     assert history.broken() == {"I3b"}
 
 
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_i3b_an_old_value_that_was_entered_again_counts_once_it_was_shown(is_shown):
+    """It was written late, the one after it came next, and so it had to (seed 2064)."""
+    history = History()
+    person, left, right = history.pair()
+    first, second = (history.value(Role.JOB_TITLE, person) for _ in range(2))
+    appeared = history.truth.calls(history.owned.left).appeared[left]
+    for job in (first, second, first):
+        history.wait(1.0)
+        history.edit(LEFT, left, job=job)
+        if is_shown or len(appeared) < 2:
+            appeared.append(history.time)
+    history.wait(1.0)
+    history.write(RIGHT, right, job=first)
+    history.write(RIGHT, right, job=second)
+    assert history.broken() == ({"I3b"} if is_shown else set())
+
+
 def test_i3b_an_old_value_that_a_user_entered_again_is_no_older_one():
     history = History()
     person, left, right = history.pair()

@@ -70,7 +70,7 @@ def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
             stood = earlier.was(name), earlier.after.fields[name]
             was, now = (
                 {
-                    role: _entered_at(serial, each.at, entered)
+                    role: _entered_at(serial, each.at, entered, truth=truth)
                     for role, serial in _come_anew(each, name, to, truth).items()
                 }
                 for each, to in zip((earlier, entry), stood, strict=True)
@@ -153,15 +153,26 @@ def _come_anew(entry: Entry, name: str, to: object, truth: Truth) -> dict[Role, 
     return {role: serial for role, serial in newest.items() if serial not in stood}
 
 
-def _entered_at(serial: int, until: float, entered: list[Entry]) -> float:
-    """Return when somebody entered a value last, on either side."""
+def _entered_at(
+    serial: int, until: float, entered: list[Entry], *, truth: Truth
+) -> float:
+    """Return when somebody entered a value last, on either side, and it was shown.
+
+    What was entered again where no answer has shown it is nothing to go by yet.
+    """
     return max(
         (
             each.at
             for each in entered
-            if each.at <= until
+            if each.at <= _shown_at(each.key, until, truth=truth)
             for name in each.changed
             if serial in serials(each.after.fields[name])
         ),
         default=0.0,
     )
+
+
+def _shown_at(key: Key, until: float, *, truth: Truth) -> float:
+    """Return when a record was last in an answer; none at all tells nothing."""
+    times = truth.calls(key[0]).appeared[key[1]]
+    return max((each for each in times if each <= until), default=until)
