@@ -41,6 +41,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
     new: tuple[Seen, ...] = ()
     """Records that one of them may have made."""
+    is_cut: bool = False
+    """There are more than these, so that nobody among them is no evidence."""
     gone: tuple[Seen, ...] = ()
     """Records that they made, as was told before, and that somebody has deleted."""
     scans: LastScans = LastScans()
@@ -76,7 +78,8 @@ async def load(
         work.transaction, tenant_id=message.tenant_id, account_id=message.account_id
     )
     return Shown(
-        new=tuple(new),
+        new=new.seen,
+        is_cut=new.is_cut,
         gone=await _find_gone(work, message, answers=untold),
         scans=scans,
         unsure=unsure,
@@ -220,7 +223,7 @@ def told(
     is_read = intent.look_count > 0 if is_looked_for else False
     read_through = shown.scans.read_through
     is_scanned = read_through is not None and read_through >= settled_at
-    if not likely and (is_read or is_scanned):
+    if not (likely or shown.is_cut) and (is_read or is_scanned):
         if answer.result.record is not None:
             return answer
         return answer.understood(outcome=WriteOutcome.MISSING)

@@ -487,7 +487,8 @@ WHERE stored.read_at < seen.read_at
 ORDER BY stored.record_id;
 
 -- name: find_newcomers
--- Records of an account that live and were not known to before then, newest first.
+-- Records of an account that live and were not known to before then, oldest first: who
+-- comes after a create in thousands hides what it made no more.
 SELECT record_id, record, digest, read_at, live_since
 FROM reconciler.observations
 WHERE tenant_id = $tenant_id
@@ -495,7 +496,7 @@ WHERE tenant_id = $tenant_id
     AND is_live
     AND missing_since IS NULL
     AND live_since >= $since
-ORDER BY live_since DESC, record_id
+ORDER BY live_since, record_id
 LIMIT $limit;
 
 -- name: note_ours

@@ -17,9 +17,17 @@ from services.reconciler.engine.model import Intent, Seen
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 NEWCOMERS_MAX = 1_000
-"""New records among which one is looked for."""
+"""New records among which one is looked for, the first of them."""
 LOST_MAX = 200
 """Creates without an answer with which a new record is compared."""
+
+
+class Newcomers(msgspec.Struct, frozen=True, kw_only=True):
+    """Records that an account did not show before some time."""
+
+    seen: tuple[Seen, ...] = ()
+    is_cut: bool = False
+    """There may be more, all of them later."""
 
 
 class LastScans(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,17 +88,18 @@ async def find_newcomers(
     tenant_id: TenantId,
     account_id: AccountId,
     since: datetime.datetime,
-) -> list[Seen]:
+    limit: int = NEWCOMERS_MAX,
+) -> Newcomers:
     """Return live records of an account that were not known to live before then."""
     rows = await transaction.fetch(
         Q["find_newcomers"](
             tenant_id=tenant_id,
             account_id=account_id,
             since=since,
-            limit=NEWCOMERS_MAX,
+            limit=limit,
         )
     )
-    return [
+    found = tuple(
         Seen(
             record=codec.decode(row["record"], Record),
             read_at=row["read_at"],
@@ -98,7 +107,8 @@ async def find_newcomers(
             live_since=row["live_since"],
         )
         for row in rows
-    ]
+    )
+    return Newcomers(seen=found, is_cut=len(found) == limit)
 
 
 async def note_ours(

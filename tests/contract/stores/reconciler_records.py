@@ -287,6 +287,7 @@ class RecordsPlayer(ChassisPlayer):
             tenant_id=TENANT,
             account_id=self.account(),
             since=self.time(),
+            limit=2,
         )
 
     @act()

@@ -372,8 +372,7 @@ async def find_newcomers(
         and row["live_since"] is not None
         and row["live_since"] >= since
     ]
-    new.sort(key=lambda row: row["record_id"])
-    new.sort(key=lambda row: row["live_since"], reverse=True)
+    new.sort(key=lambda row: (row["live_since"], row["record_id"]))
     return [NEWCOMER(row) for row in new[:limit]]
 
 

@@ -150,6 +150,22 @@ def test_where_nothing_can_be_looked_for_a_full_scan_tells_it():
     assert told(asked, read_through=LATER) == (WriteOutcome.MISSING, "")
 
 
+def test_nobody_is_missing_among_more_than_were_looked_at():
+    """In a first sync of thousands, what a lost create made was made again (I4)."""
+    cut = Shown(is_cut=True, scans=LastScans(read_through=LATER))
+    theirs = new("r9", "a@b.org", "Bo")
+    for asked, free, outcome in (
+        (answer(WriteOutcome.MISSING, looks=1), [], WriteOutcome.UNKNOWN),
+        (answer(WriteOutcome.UNKNOWN), [], WriteOutcome.UNKNOWN),
+        (found_by_address(looks=1), [theirs], WriteOutcome.UNKNOWN),
+        (answer(WriteOutcome.MISSING), [new("r1", "a@b.org")], WriteOutcome.EXISTS),
+    ):
+        found = recognising.told(
+            asked, free=free, shown=cut, settled_at=LATER, config=CONFIG
+        )
+        assert found.result.outcome is outcome
+
+
 def test_where_marks_are_kept_the_look_itself_tells():
     capabilities = msgspec.structs.replace(CONFIG.right.capabilities, keeps_marks=True)
     right = msgspec.structs.replace(values.side("right"), capabilities=capabilities)
