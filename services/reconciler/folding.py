@@ -166,7 +166,7 @@ async def _load_rivals(
 ) -> dict[Key, Link]:
     """Return the links that the records in question are on already."""
     ids = {r.record.record_id for r in message.results if r.record is not None}
-    ids |= {seen.record.record_id for seen in (*shown.new, *shown.gone)}
+    ids |= {seen.record.record_id for seen in shown.new} | shown.parked.keys()
     if not ids:
         return {}
     found = await links.load_of_records(

@@ -6,7 +6,7 @@ none only once the account was read again, in full where nothing can be looked f
 """
 
 import datetime
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -19,7 +19,7 @@ from proto.connector import (
     WriteKind,
     WriteOutcome,
 )
-from proto.ids import IntentId, ScanId
+from proto.ids import IntentId, RecordId, ScanId
 from proto.record import Presence, Record
 from services.chassis.store import Work
 from services.reconciler import following
@@ -43,8 +43,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """Records that one of them may have made."""
     is_cut: bool = False
     """There are more than these, so that nobody among them is no evidence."""
-    gone: tuple[Seen, ...] = ()
-    """Records that they made, as was told before, and that somebody has deleted."""
+    parked: Mapping[RecordId, Seen] = {}
+    """Records that they made, as was told before, whatever has become of them."""
     scans: LastScans = LastScans()
     unsure: frozenset[IntentId] = frozenset()
     """Creates that met a record which another create may have made."""
@@ -77,31 +77,42 @@ async def load(
     scans = await arrivals.find_last_scans(
         work.transaction, tenant_id=message.tenant_id, account_id=message.account_id
     )
+    known = await _find_known(work, message, answers=untold)
+    alive = {
+        record_id: seen
+        for record_id, seen in known.items()
+        if model.is_live(seen) and not seen.is_missing
+    }
+    parked = {answer.link.parked_id for answer in untold}
     return Shown(
-        new=new.seen,
+        new=tuple(
+            ({seen.record.record_id: seen for seen in new.seen} | alive).values()
+        ),
         is_cut=new.is_cut,
-        gone=await _find_gone(work, message, answers=untold),
+        parked={
+            record_id: seen for record_id, seen in known.items() if record_id in parked
+        },
         scans=scans,
         unsure=unsure,
     )
 
 
-async def _find_gone(
+async def _find_known(
     work: Work, message: ContactsWritten, *, answers: Sequence[Answer]
-) -> tuple[Seen, ...]:
+) -> dict[RecordId, Seen]:
+    """Return the records that the creates are known to have made, or to have met."""
     places = [
-        (message.account_id, answer.link.parked_id)
+        (message.account_id, record_id)
         for answer in answers
-        if answer.link.parked_id is not None
+        for record_id in (answer.link.parked_id, answer.link.met_id)
+        if record_id is not None
     ]
     if not places:
-        return ()
+        return {}
     known = await observations.load(
         work.transaction, places, tenant_id=message.tenant_id
     )
-    return tuple(
-        seen for seen in known.values() if seen.record.presence is Presence.DELETED
-    )
+    return {record_id: seen for (_, record_id), seen in known.items()}
 
 
 async def _find_unsure(
@@ -212,10 +223,9 @@ def told(
     intent = answer.intent.intent
     if not is_untold(answer, config=config):
         return answer
-    for seen in (*free, *shown.gone):
-        if seen.record.record_id == answer.link.parked_id:
-            # It read as it was made when it was seen first, and may be gone since.
-            return answer.understood(outcome=WriteOutcome.EXISTS, record=seen.record)
+    by_itself = _told_by_parked(answer, free=free, parked=shown.parked)
+    if by_itself is not None:
+        return by_itself
     likely = _likely(answer, free=free, config=config)
     if len(likely) == 1:
         return answer.understood(outcome=WriteOutcome.EXISTS, record=likely[0])
@@ -228,6 +238,30 @@ def told(
             return answer
         return answer.understood(outcome=WriteOutcome.MISSING)
     return answer.understood(outcome=WriteOutcome.UNKNOWN, record=None)
+
+
+def _told_by_parked(
+    answer: Answer, *, free: Sequence[Seen], parked: Mapping[RecordId, Seen]
+) -> Answer | None:
+    """Return what the record tells that read as it was made when it was seen first.
+
+    It may be gone since. Missed once, or made one with another by its app, it tells
+    nothing yet: to make it anew might bring back whom somebody did not want (I5).
+    """
+    record_id = answer.link.parked_id
+    if record_id is None:
+        return None
+    for seen in free:
+        if seen.record.record_id == record_id:
+            return answer.understood(outcome=WriteOutcome.EXISTS, record=seen.record)
+    known = parked.get(record_id)
+    if known is None:
+        return None
+    if known.record.presence is Presence.DELETED:
+        return answer.understood(outcome=WriteOutcome.EXISTS, record=known.record)
+    if known.is_missing or not model.is_live(known):
+        return answer.understood(outcome=WriteOutcome.UNKNOWN, record=None)
+    return None
 
 
 def _likely(

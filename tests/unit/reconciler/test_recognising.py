@@ -266,7 +266,7 @@ def test_what_was_made_and_deleted_before_anybody_looked_is_not_made_again():
         msgspec.structs.replace(asked, link=link),
         free=[],
         shown=Shown(
-            gone=(msgspec.structs.replace(seen, record=record),),
+            parked={RecordId("r1"): msgspec.structs.replace(seen, record=record)},
             scans=LastScans(read_through=LATER),
         ),
         settled_at=LATER,
@@ -276,6 +276,34 @@ def test_what_was_made_and_deleted_before_anybody_looked_is_not_made_again():
         link, asked.intent.intent, result=found.result, config=CONFIG, now=LATER
     )
     assert (folded.link.right_id, folded.link.state) == ("r1", RecordState.DELETED)
+
+
+def test_what_was_made_and_is_missed_once_or_merged_is_waited_for():
+    """It counted as nobody, and the create was sent again (I5)."""
+    seen = new("r1", "a@b.org")
+    merged = Record(
+        record_id=RecordId("r1"),
+        presence=Presence.MERGED,
+        merged_into=RecordId("r2"),
+    )
+    for known in (
+        msgspec.structs.replace(seen, is_missing=True),
+        msgspec.structs.replace(seen, record=merged),
+    ):
+        for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
+            asked = answer(outcome, looks=1)
+            link = msgspec.structs.replace(asked.link, parked_id=RecordId("r1"))
+            found = recognising.told(
+                msgspec.structs.replace(asked, link=link),
+                free=[new("r2", "a@b.org")],
+                shown=Shown(
+                    parked={RecordId("r1"): known},
+                    scans=LastScans(read_through=LATER),
+                ),
+                settled_at=LATER,
+                config=CONFIG,
+            )
+            assert found.result.outcome is WriteOutcome.UNKNOWN
 
 
 def test_who_had_the_address_when_seen_last_is_who_a_create_would_have_met():
