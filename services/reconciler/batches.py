@@ -1,7 +1,7 @@
 """What is known of a batch of dirty records, and what is decided about it. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,9 @@ from services.reconciler.store.links import NamedLink
 from services.reconciler.store.queue import Dirty
 
 Key = tuple[Side, RecordId]
+MERGES_MAX: Final = 5
+"""Merges in a row that a link follows at once; of so many heirs it is loaded whose
+they are."""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

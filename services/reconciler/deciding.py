@@ -77,7 +77,7 @@ class _Deciding:
         for link in self._batch.links:
             # Of the others it is not loaded who has what their records were made.
             if not shown.isdisjoint(batches.keys_of_link(link)):
-                self._follow_merge(link)
+                self._follow_merge(link.link_id)
         for side in SIDES:
             self._bind_marked(side)
         if self._batch.lost:
@@ -92,36 +92,52 @@ class _Deciding:
             self._plan(self._links[link_id], new_intent)
         return self._found
 
-    def _follow_merge(self, link: Link) -> None:
+    def _follow_merge(self, link_id: LinkId) -> None:
         """Let a link follow a record into the one that its app made of it (hazard 9).
 
-        Unless that one is somebody else's already, or was made for somebody whose link
-        is still to hear of it: then the link comes to rest. A link without another side
-        bonds nobody yet: whom the heir belongs to is found out for the heir alone,
-        unless what a create has made waits for the link.
+        And on into what was made of that, unless one of them is somebody else's
+        already, or was made for somebody whose link is still to hear of it: then the
+        link comes to rest. A link without another side bonds nobody yet: whom the heir
+        belongs to is found out for the heir alone, unless what a create has made waits
+        for the link.
         """
         for side in SIDES:
-            seen = self._seen(side, link.record_id(side))
-            if seen is None or link.intent_id is not None:
-                continue
-            heir = seen.record.merged_into
-            if seen.record.presence is not Presence.MERGED or heir is None:
+            link = self._links.get(link_id)
+            if link is None or link.intent_id is not None:
+                # It may have given way to another link that follows the same merges.
+                return
+            heirs = self._heirs_of(side, link.record_id(side))
+            if not heirs:
                 continue
             is_bond = link.is_two_sided or link.is_manual
             is_made = link.parked_id is not None and model.is_live(
-                self._seen(side, heir)
+                self._seen(side, heirs[-1])
             )
             if not is_bond and not is_made:
                 self._drop(link)
                 return
-            if self._is_made_for_another((side, heir)):
-                continue
-            rival = self._link_of((side, heir))
-            if rival is not None:
-                if match.is_bound(rival) or rival.is_two_sided:
-                    continue
-                self._drop(rival)
-            self._replace(match.rebind(link, side, record_id=heir))
+            for heir in heirs:
+                if self._is_made_for_another((side, heir)):
+                    break
+                rival = self._link_of((side, heir))
+                if rival is not None:
+                    if match.is_bound(rival) or rival.is_two_sided:
+                        break
+                    self._drop(rival)
+                link = match.rebind(link, side, record_id=heir)
+                self._replace(link)
+
+    def _heirs_of(self, side: Side, record_id: RecordId | None) -> list[RecordId]:
+        """Return what an app has made of a record, and of that again, each once."""
+        chain = [record_id]
+        while (seen := self._seen(side, chain[-1])) is not None:
+            heir = seen.record.merged_into
+            is_merged = seen.record.presence is Presence.MERGED
+            is_far = len(chain) > batches.MERGES_MAX
+            if not is_merged or heir is None or heir in chain or is_far:
+                break
+            chain.append(heir)
+        return [heir for heir in chain[1:] if heir is not None]
 
     def _is_made_for_another(self, key: Key) -> bool:
         """Say whether the create of a link that has nobody on a side made a record."""

@@ -45,12 +45,10 @@ async def load(
     parked = batches.parked_of(found)
     seen = await _observed(source, connection, keys=keys | parked)
     # Few records carry a marker or were merged, so that this mostly asks nothing.
-    heirs = batches.heirs_of(seen)
+    heirs = await _load_heirs(source, connection, seen=seen)
     if sharers or heirs or parked:
         more = await _links_on(source, connection, keys=sharers | heirs | parked)
         found += _new_among(more, found)
-    if heirs:
-        seen |= await _observed(source, connection, keys=heirs - seen.keys())
     # An heir can be what a create has made as well as a record that nobody has yet.
     unsure = [(key, seen[key]) for key in sorted(alone | heirs) if key in seen]
     marked = batches.markers_of(each for _, each in unsure)
@@ -77,6 +75,22 @@ async def load(
         open_since=open_since,
         lost=tuple(lost),
     )
+
+
+async def _load_heirs(
+    source: Source, connection: StoredConnection, *, seen: dict[Key, Seen]
+) -> set[Key]:
+    """Return whom apps have made of the records, after adding what is known of them.
+
+    Who was made of a merged record may have been merged since.
+    """
+    for _ in range(batches.MERGES_MAX):
+        unseen = batches.heirs_of(seen) - seen.keys()
+        found = await _observed(source, connection, keys=unseen) if unseen else {}
+        if not found:
+            break
+        seen |= found
+    return batches.heirs_of(seen)
 
 
 async def _load_lost(

@@ -177,6 +177,54 @@ def test_what_was_made_for_somebody_is_not_taken_over_by_a_merge(is_marked):
         assert found.dropped == []
 
 
+def test_a_link_follows_merges_to_the_last_and_takes_the_place_of_those_between():
+    """r1 into r2 into r3, all in one batch: nothing of it was ever decided."""
+    bond = Link(
+        link_id=LinkId("link_1"),
+        left_id=RecordId("l1"),
+        right_id=RecordId("r1"),
+        version=1,
+    )
+    between, last = (
+        Link(link_id=LinkId(f"link_{n}"), right_id=RecordId(f"r{n}"), version=1)
+        for n in (2, 3)
+    )
+    seen = [
+        (L, values.seen("l1", "a@b.org")),
+        (R, merged("r1", into="r2")),
+        (R, merged("r2", into="r3")),
+        (R, values.seen("r3", "a@b.org")),
+    ]
+    dirty = [(R, "r1"), (R, "r2"), (R, "r3")]
+    for links in itertools.permutations((bond, between, last)):
+        found = decide(*dirty, seen=seen, links=links)
+        assert set(found.dropped) == {"link_2", "link_3"}
+        (named,) = found.links
+        assert (named.link.left_id, named.link.right_id) == ("l1", "r3")
+    round_about = [*seen[:2], (R, merged("r2", into="r1"))]
+    found = decide(*dirty[:2], seen=round_about, links=[bond, between])
+    assert [named.link.right_id for named in found.links] == ["r2"]
+
+
+def test_a_link_both_of_whose_records_were_merged_follows_both():
+    """The second merge put the record of the first back."""
+    bond = Link(
+        link_id=LinkId("link_1"),
+        left_id=RecordId("l1"),
+        right_id=RecordId("r1"),
+        version=1,
+    )
+    seen = [
+        (L, merged("l1", into="l2")),
+        (L, values.seen("l2", "a@b.org")),
+        (R, merged("r1", into="r2")),
+        (R, values.seen("r2", "a@b.org")),
+    ]
+    found = decide((L, "l1"), (R, "r1"), seen=seen, links=[bond])
+    (named,) = found.links
+    assert (named.link.left_id, named.link.right_id) == ("l2", "r2")
+
+
 def test_only_links_of_dirty_records_follow_merges():
     """Whether the others' heirs are on links is not known (seed 198).
 
