@@ -120,16 +120,16 @@ async def _put_in_order(
     }
     if not based_on and known.keys() >= set(made):
         return
-    followed = await observations.find_followed(
+    stored = await observations.lock(
         work.transaction,
         # All that are stored after this are locked now, in one order.
-        {record_id: based_on.get(record_id, "") for record_id in {*known, *made}},
+        {*known, *made},
         tenant_id=message.tenant_id,
         account_id=message.account_id,
     )
-    for record_id, read_at in followed.items():
-        seen = known.get(record_id)
-        if seen is not None and seen.read_at <= read_at:
+    for record_id in based_on.keys() & known.keys() & stored.keys():
+        seen, (digest, read_at) = known[record_id], stored[record_id]
+        if digest == based_on[record_id] and seen.read_at <= read_at:
             known[record_id] = msgspec.structs.replace(seen, read_at=read_at + _JUST)
 
 

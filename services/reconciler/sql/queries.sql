@@ -508,20 +508,19 @@ WHERE tenant_id = $tenant_id
     AND record_id = ANY ($record_ids::text[])
     AND NOT is_ours;
 
--- name: find_followed
--- When records were read whose stored state is the one that a write was based on.
-SELECT found.record_id, found.read_at
-FROM unnest($record_ids::text[], $digests::text[]) AS wanted (record_id, digest)
+-- name: lock_observations
+-- What is stored of records of one account, kept from changing until the commit.
+SELECT found.record_id, found.digest, found.read_at
+FROM unnest($record_ids::text[]) AS wanted (record_id)
 CROSS JOIN LATERAL (
-    SELECT observations.record_id, observations.read_at, observations.digest
+    SELECT observations.record_id, observations.digest, observations.read_at
     FROM reconciler.observations
     WHERE observations.account_id = $account_id
         AND observations.record_id = wanted.record_id
         AND observations.tenant_id = $tenant_id
     LIMIT 1
     FOR UPDATE
-) AS found
-WHERE found.digest = wanted.digest;
+) AS found;
 
 -- name: note_missing
 -- Note that the app did not know these ids when it was asked; returns since when. They

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,14 @@ ASK_AFTER_MAX: Final = datetime.timedelta(hours=6)
 
 Place = tuple[AccountId, RecordId]
 """A record, wherever it is."""
+
+
+class Stored(NamedTuple):
+    """Which state of a record is stored."""
+
+    digest: str
+    """Empty once it was forgotten, to have the next state count as a change."""
+    read_at: datetime.datetime
 
 
 class ScanState(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,38 +100,22 @@ def is_tight(record: Record) -> bool:
     return consent.tightest(record.consent) is not Consent.UNKNOWN
 
 
-async def find_followed(
-    transaction: Transaction,
-    based_on: dict[RecordId, str],
-    *,
-    tenant_id: TenantId,
-    account_id: AccountId,
-) -> dict[RecordId, datetime.datetime]:
-    """Return when records were read whose stored state a write was based on."""
-    rows = await transaction.fetch(
-        Q["find_followed"](
-            tenant_id=tenant_id,
-            account_id=account_id,
-            record_ids=sorted(based_on),
-            digests=[based_on[record_id] for record_id in sorted(based_on)],
-        )
-    )
-    return {row["record_id"]: row["read_at"] for row in rows}
-
-
 async def lock(
     transaction: Transaction,
     record_ids: Iterable[RecordId],
     *,
     tenant_id: TenantId,
     account_id: AccountId,
-) -> None:
+) -> dict[RecordId, Stored]:
     """Lock what is stored of records of one account, in the order of their ids."""
-    # What it finds of them is nobody's concern: no state has an empty digest.
-    unknown = dict.fromkeys(record_ids, "")
-    await find_followed(
-        transaction, unknown, tenant_id=tenant_id, account_id=account_id
+    rows = await transaction.fetch(
+        Q["lock_observations"](
+            tenant_id=tenant_id,
+            account_id=account_id,
+            record_ids=sorted(set(record_ids)),
+        )
     )
+    return {row["record_id"]: Stored(row["digest"], row["read_at"]) for row in rows}
 
 
 async def note_missing(

@@ -120,12 +120,12 @@ class CarePlayer(RecordsPlayer):
         ]
 
     @act(weight=3, is_narrow=True)
-    async def find_followed(self, work: Work) -> object:
-        based_on = {
-            record_id: self.one(["same", "other"]) for record_id in self.some(RECORDS)
-        }
-        return await observations.find_followed(
-            work.transaction, based_on, tenant_id=TENANT, account_id=self.account()
+    async def lock_observations(self, work: Work) -> object:
+        return await observations.lock(
+            work.transaction,
+            self.some(RECORDS),
+            tenant_id=TENANT,
+            account_id=self.account(),
         )
 
     # Comparisons in full.

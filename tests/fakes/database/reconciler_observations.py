@@ -13,7 +13,7 @@ OBSERVED = only(
 )
 NEWCOMER = only("record_id", "record", "digest", "read_at", "live_since")
 ID = only("record_id")
-FOLLOWED = only("record_id", "read_at")
+STORED = only("record_id", "digest", "read_at")
 COUNTED = only("parts_seen", "part_count", "asked_at", "first_read_at")
 
 
@@ -376,18 +376,12 @@ async def find_newcomers(
     return [NEWCOMER(row) for row in new[:limit]]
 
 
-async def find_followed(
-    session: Session,
-    *,
-    tenant_id: str,
-    account_id: str,
-    record_ids: list[str],
-    digests: list[str],
+async def lock_observations(
+    session: Session, *, tenant_id: str, account_id: str, record_ids: list[str]
 ) -> list[Row]:
-    wanted = dict(zip(record_ids, digests, strict=True))
     keys = [(account_id, record_id, tenant_id) for record_id in record_ids]
     held = await session.lock("observations", session.get_all("observations", keys))
-    return [FOLLOWED(r) for r in held if r["digest"] == wanted[r["record_id"]]]
+    return [STORED(row) for row in held]
 
 
 async def find_sharers(

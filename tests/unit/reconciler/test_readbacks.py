@@ -70,3 +70,57 @@ def test_what_we_made_is_noted_before_anything_is_marked():
         return known[place].is_ours
 
     assert loop.run(scene(), start=NOW + datetime.timedelta(days=1))
+
+
+def test_what_was_read_before_a_forgotten_digest_replaces_nothing():
+    """Only what a write was based on is followed, whatever the clocks say.
+
+    A change of an account's fields empties the digests of its records, to have the next
+    state of each count as news: every older one then passed for what was based on it.
+    """
+
+    async def scene() -> str | None:
+        database = MemoryDatabase(random.Random(1))
+        clock = MovableClock()
+        bench = planning.Bench(database.as_service("reconciler"), clock=clock)
+        connection_id = await bench.prepare()
+        early = clock.now()
+        clock.move(60.0)
+        await bench.take(
+            ContactsObserved(
+                tenant_id=TENANT,
+                account_id=RIGHT,
+                records=(Record(record_id=SOURCE, version="new"),),
+                read_at=clock.now(),
+            )
+        )
+        shown = ContactWritten(
+            intent_id=IntentId("int_1"),
+            kind=WriteKind.UPDATE,
+            outcome=Outcome.STALE,
+            record=Record(record_id=SOURCE, version="old"),
+            read_at=early,
+        )
+        async with bench.store.transaction() as work:
+            stored = await connections.load(
+                work.transaction, tenant_id=TENANT, connection_id=connection_id
+            )
+            await connections.forget_digests(
+                work.transaction, tenant_id=TENANT, account_id=RIGHT
+            )
+            await readbacks.keep(
+                work,
+                ContactsWritten(
+                    tenant_id=TENANT,
+                    account_id=RIGHT,
+                    connection_id=connection_id,
+                    results=(shown,),
+                ),
+                connection=stored,
+                made={MADE},
+            )
+            place = (RIGHT, SOURCE)
+            known = await observations.load(work.transaction, [place], tenant_id=TENANT)
+        return known[place].record.version
+
+    assert loop.run(scene(), start=NOW + datetime.timedelta(days=1)) == "new"
