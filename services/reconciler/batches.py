@@ -32,6 +32,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Since when the account of a side has had a create that is not answered."""
     lost: tuple[Intent, ...] = ()
     """Creates without an answer that may have made some of the records."""
+    began_at: Instant | None = None
+    """When their connection began to sync."""
 
 
 class Planned(NamedTuple):

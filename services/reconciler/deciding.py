@@ -208,6 +208,7 @@ class _Deciding:
             lost=self._batch.lost,
             links=self._links,
             config=self._config,
+            began_at=self._batch.began_at,
             reads_like=reads_like,
         )
 

@@ -220,6 +220,7 @@ def decide(
             free=[n for n in shown.new if (side, n.record.record_id) not in taken],
             shown=shown,
             settled_at=recognising.settled_at(asked, config=config, own=own),
+            began_at=connection.sync_started_at,
             config=config,
         )
         answer = recognising.put_off(answer, unsure=shown.unsure)

@@ -74,6 +74,7 @@ async def load(
         seen=seen,
         open_since=open_since,
         lost=tuple(lost),
+        began_at=connection.sync_started_at,
     )
 
 

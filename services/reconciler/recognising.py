@@ -70,7 +70,9 @@ async def load(
         tenant_id=message.tenant_id,
         account_id=message.account_id,
         since=min(
-            newcomers.since(each.intent.intent, began_at=connection.sync_started_at)
+            newcomers.since(
+                each.intent.intent.decided_at, began_at=connection.sync_started_at
+            )
             for each in untold
         ),
     )
@@ -212,6 +214,7 @@ def told(
     free: Sequence[Seen],
     shown: Shown,
     settled_at: Instant,
+    began_at: Instant | None,
     config: model.Config,
 ) -> Answer:
     """Return an answer with what the records say that are nobody's. Pure.
@@ -219,6 +222,7 @@ def told(
     Args:
         free: Those of the new records that are on no link.
         settled_at: When whatever the create has made was to be seen.
+        began_at: When the connection began to sync.
     """
     intent = answer.intent.intent
     if not is_untold(answer, config=config):
@@ -226,7 +230,7 @@ def told(
     by_itself = _told_by_parked(answer, free=free, parked=shown.parked)
     if by_itself is not None:
         return by_itself
-    likely = _likely(answer, free=free, config=config)
+    likely = _likely(answer, free=free, began_at=began_at, config=config)
     if len(likely) == 1:
         return answer.understood(outcome=WriteOutcome.EXISTS, record=likely[0])
     is_looked_for = answer.result.outcome is not WriteOutcome.UNKNOWN
@@ -265,7 +269,11 @@ def _told_by_parked(
 
 
 def _likely(
-    answer: Answer, *, free: Sequence[Seen], config: model.Config
+    answer: Answer,
+    *,
+    free: Sequence[Seen],
+    began_at: Instant | None,
+    config: model.Config,
 ) -> list[Record]:
     """Return the records that a create may have made, or would have met.
 
@@ -274,10 +282,11 @@ def _likely(
     """
     link, intent = answer.link, answer.intent.intent
     end = config.side(intent.side)
+    open_since = newcomers.since(intent.decided_at, began_at=began_at)
     new = [
         seen.record
         for seen in free
-        if newcomers.may_be_ours(seen, end, open_since=newcomers.since(intent))
+        if newcomers.may_be_ours(seen, end, open_since=open_since)
     ]
     made = [
         record

@@ -27,15 +27,15 @@ class ReadsLike(Protocol):
         """Say whether it is."""
 
 
-def since(intent: Intent, *, began_at: Instant | None = None) -> Instant:
+def since(decided_at: Instant, *, began_at: Instant | None) -> Instant:
     """Return from when on a record may be what a create has made.
 
     Args:
         began_at: When its connection began to sync. What was read before then was made
             by nothing that was decided since.
     """
-    earliest = intent.decided_at - SKEW
-    if began_at is None or intent.decided_at < began_at:
+    earliest = decided_at - SKEW
+    if began_at is None or decided_at < began_at:
         return earliest
     return max(earliest, began_at)
 
@@ -59,11 +59,15 @@ def makers_of(
     lost: Iterable[Intent],
     links: Mapping[LinkId, Link],
     config: Config,
+    began_at: Instant | None,
     reads_like: ReadsLike,
 ) -> list[Link]:
     """Return the links whose lost creates a record reads like, where no marks tell.
 
     None if it is known already whose it is.
+
+    Args:
+        began_at: When their connection began to sync.
     """
     end, record = config.side(side), seen.record
     if end.capabilities.keeps_marks:
@@ -75,9 +79,10 @@ def makers_of(
             continue
         if link.parked_id == record.record_id:
             return []
+        open_since = since(intent.decided_at, began_at=began_at)
         if (
             intent.side is side
-            and may_be_ours(seen, end, open_since=since(intent))
+            and may_be_ours(seen, end, open_since=open_since)
             and reads_like(link, intent, record=record, config=config)
         ):
             makers.append(link)

@@ -1317,23 +1317,15 @@ SET
     reason = EXCLUDED.reason;
 
 -- name: find_open_creates
--- Since when a record may have been made by a create whose outcome nobody knows yet, of
--- any connection, but for some; those from before $after are waited for no longer. The
--- clock of who reads may be behind by $skew. What was read before a connection began to
--- sync was made by none of the creates that it has decided on since.
-SELECT wanted.account_id, found.open_since
+-- When the first of the creates was decided on whose outcome nobody knows yet, of each
+-- connection, but for some, and when that began to sync; those from before $after are
+-- waited for no longer.
+SELECT wanted.account_id, found.decided_at, found.began_at
 FROM unnest($account_ids::text[]) AS wanted (account_id)
 CROSS JOIN LATERAL (
     SELECT
-        min(
-            CASE
-                WHEN intents.decided_at >= connections.sync_started_at
-                THEN greatest(
-                    intents.decided_at - $skew::interval, connections.sync_started_at
-                )
-                ELSE intents.decided_at - $skew::interval
-            END
-        ) AS open_since
+        min(intents.decided_at) AS decided_at,
+        connections.sync_started_at AS began_at
     FROM reconciler.intents
     JOIN reconciler.connections
         ON connections.connection_id = intents.connection_id
@@ -1346,8 +1338,8 @@ CROSS JOIN LATERAL (
         AND greatest(intents.decided_at, connections.sync_started_at)
             > $after::timestamptz
         AND connections.deleted_at IS NULL
-) AS found
-WHERE found.open_since IS NOT NULL;
+    GROUP BY connections.connection_id, connections.sync_started_at
+) AS found;
 
 -- name: load_lost_creates
 -- Creates of a connection whose answer is lost, oldest first.

@@ -57,10 +57,14 @@ async def find_open_creates(
             account_ids=sorted(account_ids),
             after=after,
             but=sorted(but),
-            skew=newcomers.SKEW,
         )
     )
-    return {row["account_id"]: row["open_since"] for row in rows}
+    found: dict[AccountId, datetime.datetime] = {}
+    for row in rows:
+        since = newcomers.since(row["decided_at"], began_at=row["began_at"])
+        account_id = row["account_id"]
+        found[account_id] = min(since, found.get(account_id, since))
+    return found
 
 
 async def load_lost_creates(

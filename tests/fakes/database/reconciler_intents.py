@@ -150,29 +150,21 @@ async def find_open_creates(
     account_ids: list[str],
     after: datetime.datetime,
     but: list[str],
-    skew: datetime.timedelta,
 ) -> list[Row]:
-    found: list[Row] = []
+    found: dict[tuple[str, str], Row] = {}
     for account_id in account_ids:
-        since = [
-            _may_have_made_since(session, row, skew=skew)
-            for row in session.find("intents", "creates", account_id, tenant_id)
-            if row["intent_id"] not in but and _is_waited_for(session, row, after=after)
-        ]
-        if since:
-            found.append({"account_id": account_id, "open_since": min(since)})
-    return found
-
-
-def _may_have_made_since(
-    session: Session, row: Row, *, skew: datetime.timedelta
-) -> datetime.datetime:
-    decided_at: datetime.datetime = row["decided_at"]
-    connection = session.get("connections", row["connection_id"], row["tenant_id"])
-    began_at = connection["sync_started_at"] if connection is not None else None
-    if began_at is None or decided_at < began_at:
-        return decided_at - skew
-    return max(decided_at - skew, began_at)
+        for row in session.find("intents", "creates", account_id, tenant_id):
+            owner = _waiting_for(session, row, after=after)
+            if owner is None or row["intent_id"] in but:
+                continue
+            place = (account_id, owner["connection_id"])
+            first = found.get(place, row)["decided_at"]
+            found[place] = {
+                "account_id": account_id,
+                "decided_at": min(row["decided_at"], first),
+                "began_at": owner["sync_started_at"],
+            }
+    return list(found.values())
 
 
 async def load_lost_creates(
@@ -193,13 +185,14 @@ async def load_lost_creates(
     return [{"body": row["body"]} for row in lost[:limit]]
 
 
-def _is_waited_for(session: Session, row: Row, *, after: datetime.datetime) -> bool:
+def _waiting_for(session: Session, row: Row, *, after: datetime.datetime) -> Row | None:
+    """Return the connection of a create, if that is still waited for."""
     owner = session.get("connections", row["connection_id"], row["tenant_id"])
     if owner is None or not is_kept(owner):
-        return False
+        return None
     started = owner["sync_started_at"]
     begun: datetime.datetime = max(row["decided_at"], started or row["decided_at"])
-    return begun > after
+    return owner if begun > after else None
 
 
 async def add_losses(

@@ -66,6 +66,7 @@ def told(
         free=free,
         shown=Shown(scans=LastScans(read_through=read_through)),
         settled_at=LATER,
+        began_at=None,
         config=CONFIG,
     ).result
     return found.outcome, found.record.record_id if found.record else ""
@@ -87,7 +88,12 @@ def test_an_address_that_was_edited_meanwhile_makes_it_nobody_else():
         asked.link,
         asked.intent.intent,
         result=recognising.told(
-            asked, free=[edited], shown=Shown(), settled_at=LATER, config=CONFIG
+            asked,
+            free=[edited],
+            shown=Shown(),
+            settled_at=LATER,
+            began_at=None,
+            config=CONFIG,
         ).result,
         config=CONFIG,
         now=LATER,
@@ -115,6 +121,7 @@ def test_other_edits_hide_it_no_more_than_half_and_never_the_name():
             free=[msgspec.structs.replace(seen, record=record)],
             shown=Shown(),
             settled_at=LATER,
+            began_at=None,
             config=config,
         )
         assert found.result.outcome is outcome
@@ -135,6 +142,26 @@ def test_what_was_there_before_the_create_is_not_its_work():
     asked = answer(WriteOutcome.MISSING, looks=1)
     known = new("r1", "x@b.org", after_s=-60)
     assert told(asked, known) == (WriteOutcome.MISSING, "")
+
+
+def test_what_was_there_before_a_sync_began_is_no_work_of_its_creates():
+    """However near in time: clocks that differ are no reason to take it for one."""
+    asked = answer(WriteOutcome.MISSING, looks=1)
+    known = new("r1", "x@b.org", after_s=-10)
+    for began_at, outcome in (
+        (None, WriteOutcome.EXISTS),
+        (values.NOW, WriteOutcome.MISSING),
+        (LATER, WriteOutcome.EXISTS),
+    ):
+        found = recognising.told(
+            asked,
+            free=[known],
+            shown=Shown(),
+            settled_at=LATER,
+            began_at=began_at,
+            config=CONFIG,
+        )
+        assert found.result.outcome is outcome
 
 
 def test_nobody_is_believed_to_be_missing_before_a_further_read():
@@ -161,7 +188,7 @@ def test_nobody_is_missing_among_more_than_were_looked_at():
         (answer(WriteOutcome.MISSING), [new("r1", "a@b.org")], WriteOutcome.EXISTS),
     ):
         found = recognising.told(
-            asked, free=free, shown=cut, settled_at=LATER, config=CONFIG
+            asked, free=free, shown=cut, settled_at=LATER, began_at=None, config=CONFIG
         )
         assert found.result.outcome is outcome
 
@@ -270,6 +297,7 @@ def test_what_was_made_and_deleted_before_anybody_looked_is_not_made_again():
             scans=LastScans(read_through=LATER),
         ),
         settled_at=LATER,
+        began_at=None,
         config=CONFIG,
     )
     folded = fold.fold(
@@ -301,6 +329,7 @@ def test_what_was_made_and_is_missed_once_or_merged_is_waited_for():
                     scans=LastScans(read_through=LATER),
                 ),
                 settled_at=LATER,
+                began_at=None,
                 config=CONFIG,
             )
             assert found.result.outcome is WriteOutcome.UNKNOWN
