@@ -125,11 +125,14 @@ async def _find_unsure(
     answers: Sequence[Answer],
     own: Config,
 ) -> frozenset[IntentId]:
+    config = connection.config
     met = {
-        answer.result.intent_id: (message.account_id, answer.result.record.record_id)
+        answer.result.intent_id: (
+            (message.account_id, answer.result.record.record_id),
+            config.side(answer.intent.intent.side),
+        )
         for answer in answers
-        if answer.result.record is not None
-        and has_met_another(answer, config=connection.config)
+        if answer.result.record is not None and has_met_another(answer, config=config)
     }
     if not met:
         return frozenset()
@@ -144,16 +147,13 @@ async def _find_unsure(
     if open_since is None:
         return frozenset()
     known = await observations.load(
-        work.transaction, met.values(), tenant_id=message.tenant_id
-    )
-    end = next(
-        end
-        for end in (connection.config.left, connection.config.right)
-        if end.account_id == message.account_id
+        work.transaction,
+        [place for place, _ in met.values()],
+        tenant_id=message.tenant_id,
     )
     return frozenset(
         intent_id
-        for intent_id, place in met.items()
+        for intent_id, (place, end) in met.items()
         if place not in known
         or newcomers.may_be_ours(known[place], end, open_since=open_since)
     )
@@ -234,9 +234,8 @@ def told(
     if len(likely) == 1:
         return answer.understood(outcome=WriteOutcome.EXISTS, record=likely[0])
     is_looked_for = answer.result.outcome is not WriteOutcome.UNKNOWN
-    is_read = intent.look_count > 0 if is_looked_for else False
-    read_through = shown.scans.read_through
-    is_scanned = read_through is not None and read_through >= settled_at
+    is_read = is_looked_for and intent.look_count > 0
+    is_scanned = shown.scans.tell_of(settled_at)
     if not (likely or shown.is_cut) and (is_read or is_scanned):
         if answer.result.record is not None:
             return answer
@@ -350,11 +349,9 @@ async def read_on(
 
 
 def _is_to_scan(scans: LastScans, *, settled_at: Instant, now: Instant) -> bool:
-    if settled_at > now:
+    if settled_at > now or scans.tell_of(settled_at):
         return False
-    needed_after = settled_at
-    if scans.read_through is None or scans.read_through < settled_at:
-        needed_after = max(settled_at, now - SCAN_AGAIN_AFTER)
+    needed_after = max(settled_at, now - SCAN_AGAIN_AFTER)
     return scans.asked_at is None or scans.asked_at < needed_after
 
 

@@ -37,6 +37,10 @@ class LastScans(msgspec.Struct, frozen=True, kw_only=True):
     """When the newest complete one had not begun yet."""
     asked_at: datetime.datetime | None = None
 
+    def tell_of(self, at: datetime.datetime) -> bool:
+        """Say whether a complete one shows everything that was there at some time."""
+        return self.read_through is not None and self.read_through >= at
+
 
 async def find_open_creates(
     source: Database | Transaction,
