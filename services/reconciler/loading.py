@@ -63,10 +63,15 @@ async def load(
     open_since = {}
     if alone or heirs:
         open_since = await _open_since(source, connection, after=creates_after)
-    lost = await _load_lost(source, connection, seen=unsure, open_since=open_since)
-    if lost:
-        makers = {intent.link_id for intent in lost}
-        makers -= {link.link_id for link in found}
+    lost = await _load_lost(
+        source,
+        connection,
+        seen=unsure,
+        open_since=open_since,
+        after=creates_after,
+    )
+    makers = {intent.link_id for intent in lost} - {link.link_id for link in found}
+    if makers:
         found += await links.load(source, connection, link_ids=makers)
     return Batch(
         dirty=tuple(dirty),
@@ -100,6 +105,7 @@ async def _load_lost(
     *,
     seen: Iterable[tuple[Key, Seen]],
     open_since: Mapping[Side, Instant],
+    after: Instant,
 ) -> list[Intent]:
     """Return creates without an answer where no mark tells what they have made."""
     ends = [
@@ -116,6 +122,7 @@ async def _load_lost(
         {end.account_id for end in ends},
         tenant_id=connection.tenant_id,
         connection_id=connection.connection_id,
+        after=after,
     )
 
 

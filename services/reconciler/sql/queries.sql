@@ -1342,15 +1342,22 @@ CROSS JOIN LATERAL (
 ) AS found;
 
 -- name: load_lost_creates
--- Creates of a connection whose answer is lost, oldest first.
-SELECT body
+-- Creates of a connection whose answer is lost, oldest first; those from before $after
+-- are waited for no longer.
+SELECT intents.body
 FROM reconciler.intents
-WHERE connection_id = $connection_id
-    AND tenant_id = $tenant_id
-    AND account_id = ANY ($account_ids::text[])
-    AND kind = 'create'
-    AND state = 'unknown'
-ORDER BY decided_at, intent_id
+JOIN reconciler.connections
+    ON connections.connection_id = intents.connection_id
+    AND connections.tenant_id = intents.tenant_id
+WHERE intents.connection_id = $connection_id
+    AND intents.tenant_id = $tenant_id
+    AND intents.account_id = ANY ($account_ids::text[])
+    AND intents.kind = 'create'
+    AND intents.state = 'unknown'
+    AND greatest(intents.decided_at, connections.sync_started_at)
+        > $after::timestamptz
+    AND connections.deleted_at IS NULL
+ORDER BY intents.decided_at, intents.intent_id
 LIMIT $limit;
 
 -- name: add_losses

@@ -77,6 +77,7 @@ async def load_lost_creates(
     *,
     tenant_id: TenantId,
     connection_id: ConnectionId,
+    after: datetime.datetime,
 ) -> list[Intent]:
     """Return creates of a connection whose answer is lost, in some accounts."""
     rows = await source.fetch(
@@ -84,6 +85,7 @@ async def load_lost_creates(
             tenant_id=tenant_id,
             connection_id=connection_id,
             account_ids=sorted(account_ids),
+            after=after,
             limit=LOST_MAX,
         )
     )

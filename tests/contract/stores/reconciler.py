@@ -420,6 +420,7 @@ class ReconcilerPlayer(CarePlayer):
             ENDS,
             tenant_id=connection.tenant_id,
             connection_id=connection.connection_id,
+            after=self.time(),
         )
 
     @act(is_narrow=True)

@@ -173,13 +173,16 @@ async def load_lost_creates(
     tenant_id: str,
     connection_id: str,
     account_ids: list[str],
+    after: datetime.datetime,
     limit: int,
 ) -> list[Row]:
     lost = [
         row
         for account_id in account_ids
         for row in session.find("intents", "creates", account_id, tenant_id)
-        if row["connection_id"] == connection_id and row["state"] == "unknown"
+        if row["connection_id"] == connection_id
+        and row["state"] == "unknown"
+        and _waiting_for(session, row, after=after) is not None
     ]
     lost.sort(key=lambda row: (row["decided_at"], row["intent_id"]))
     return [{"body": row["body"]} for row in lost[:limit]]

@@ -11,13 +11,15 @@ from proto.reconciler import Side
 from proto.record import Presence, Record
 from services.reconciler import loading
 from services.reconciler.batches import Batch
-from services.reconciler.engine.model import Link
-from services.reconciler.store import connections, links
+from services.reconciler.engine.model import Intent, Link
+from services.reconciler.store import arrivals, connections, intents, links
+from services.reconciler.store.intents import Told
 from services.reconciler.store.links import NamedLink
 from tests.bench import planning
 from tests.fakes import loop
 from tests.fakes.clock import MovableClock
 from tests.fakes.database.database import MemoryDatabase
+from tests.unit.reconciler import values
 from tests.unit.reconciler.values import NOW
 
 LEFT, TENANT = planning.LEFT, planning.TENANT
@@ -75,3 +77,39 @@ def test_whom_a_chain_of_merges_leads_to_is_loaded_with_the_first():
     assert batch is not None
     assert (Side.LEFT, RecordId("l3")) in batch.seen
     assert {link.link_id for link in batch.links} == {"link_1", "link_3"}
+
+
+def test_creates_that_are_waited_for_no_longer_hide_none_of_the_later():
+    """Only so many are loaded, oldest first: held ones might have been all of them."""
+
+    async def scene() -> list[Intent]:
+        database = MemoryDatabase(random.Random(1))
+        clock = MovableClock()
+        bench = planning.Bench(database.as_service("reconciler"), clock=clock)
+        connection_id = await bench.prepare()
+        async with bench.store.transaction() as work:
+            stored = await connections.load(
+                work.transaction, tenant_id=TENANT, connection_id=connection_id
+            )
+            assert stored is not None
+            for number in (1, 2):
+                told = Told(
+                    intent=values.intent(number),
+                    state="unknown",
+                    sent_at=None,
+                    look_at=None,
+                    outcome="unknown",
+                    reason="",
+                )
+                now = clock.now() + datetime.timedelta(hours=number)
+                await intents.save(work.transaction, stored, told=[told], now=now)
+            return await arrivals.load_lost_creates(
+                work.transaction,
+                stored.account_ids,
+                tenant_id=TENANT,
+                connection_id=connection_id,
+                after=clock.now() + datetime.timedelta(hours=1),
+            )
+
+    found = loop.run(scene(), start=NOW + datetime.timedelta(days=1))
+    assert [intent.intent_id for intent in found] == ["int_2"]
