@@ -102,6 +102,7 @@ async def note_scan(
         await _mark(work, each, tenant_id=tenant_id)
     noted = await sweeps.note_scan(
         work.transaction,
+        [each.connection_id for each in waiting],
         tenant_id=tenant_id,
         account_id=account_id,
         scan_id=scan_id,

@@ -76,6 +76,7 @@ async def store(work):
     )
     await sweeps.note_scan(
         transaction,
+        [CONNECTION],
         tenant_id=TENANT,
         account_id=ENDS[0],
         scan_id=left,

@@ -193,11 +193,11 @@ SELECT
     connection_id, left_account, right_account,
     left_scanned OR (
         left_account = $account_id
-        AND coalesce(left_scan = $scan_id OR scan_asked_at <= $begun_at, false)
+        AND (left_scan = $scan_id OR scan_asked_at <= $begun_at) IS TRUE
     ) AS left_scanned,
     right_scanned OR (
         right_account = $account_id
-        AND coalesce(right_scan = $scan_id OR scan_asked_at <= $begun_at, false)
+        AND (right_scan = $scan_id OR scan_asked_at <= $begun_at) IS TRUE
     ) AS right_scanned
 FROM reconciler.connections
 WHERE tenant_id = $tenant_id
@@ -222,11 +222,11 @@ UPDATE reconciler.connections
 SET
     left_scanned = left_scanned OR (
         left_account = $account_id
-        AND (left_scan = $scan_id OR scan_asked_at <= $begun_at)
+        AND (left_scan = $scan_id OR scan_asked_at <= $begun_at) IS TRUE
     ),
     right_scanned = right_scanned OR (
         right_account = $account_id
-        AND (right_scan = $scan_id OR scan_asked_at <= $begun_at)
+        AND (right_scan = $scan_id OR scan_asked_at <= $begun_at) IS TRUE
     )
 FROM waiting
 WHERE tenant_id = $tenant_id
@@ -1207,7 +1207,8 @@ WHERE tenant_id = $tenant_id
     AND connection_id = $connection_id;
 
 -- name: find_swept
--- Whom note_swept would return for this scan, as far as can be told beforehand.
+-- The comparisons that a complete scan serves: whoever asked for it, or had asked before
+-- it began, for the account is only scanned for who asked last.
 SELECT
     connection_id, left_account, right_account,
     left_sweep IS NULL OR (
@@ -1223,20 +1224,29 @@ WHERE tenant_id = $tenant_id
     AND (
         (
             left_account = $account_id
-            AND (left_sweep = $scan_id OR sweep_asked_at <= $begun_at)
             AND left_sweep IS NOT NULL
+            AND (left_sweep = $scan_id OR sweep_asked_at <= $begun_at) IS TRUE
         )
         OR (
             right_account = $account_id
-            AND (right_sweep = $scan_id OR sweep_asked_at <= $begun_at)
             AND right_sweep IS NOT NULL
+            AND (right_sweep = $scan_id OR sweep_asked_at <= $begun_at) IS TRUE
         )
     )
     AND deleted_at IS NULL;
 
 -- name: note_swept
--- A scan of an account is complete: it serves every comparison that asked for it, or
--- that had asked before it began, for the account is only scanned for who asked last.
+-- A scan of an account is complete: tell those of these comparisons that still wait.
+WITH waiting AS (
+    SELECT connection_id AS waiting_id
+    FROM reconciler.connections
+    WHERE tenant_id = $tenant_id
+        AND connection_id = ANY ($connection_ids::text[])
+        AND (left_sweep IS NOT NULL OR right_sweep IS NOT NULL)
+        AND deleted_at IS NULL
+    ORDER BY connection_id
+    FOR NO KEY UPDATE
+)
 UPDATE reconciler.connections
 SET
     left_sweep = CASE
@@ -1251,20 +1261,9 @@ SET
         THEN NULL
         ELSE right_sweep
     END
+FROM waiting
 WHERE tenant_id = $tenant_id
-    AND (
-        (
-            left_account = $account_id
-            AND (left_sweep = $scan_id OR sweep_asked_at <= $begun_at)
-            AND left_sweep IS NOT NULL
-        )
-        OR (
-            right_account = $account_id
-            AND (right_sweep = $scan_id OR sweep_asked_at <= $begun_at)
-            AND right_sweep IS NOT NULL
-        )
-    )
-    AND deleted_at IS NULL
+    AND connection_id = waiting_id
 RETURNING
     connection_id, left_account, right_account,
     left_sweep IS NULL AS left_scanned, right_sweep IS NULL AS right_scanned;

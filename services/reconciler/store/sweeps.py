@@ -1,9 +1,10 @@
 """Queries about scans that are waited for, by comparisons above all."""
 
 import datetime
+from collections.abc import Iterable
 from pathlib import Path
 
-from proto.ids import AccountId, ScanId, TenantId
+from proto.ids import AccountId, ConnectionId, ScanId, TenantId
 from services.chassis import queries
 from services.chassis.database import Transaction
 from services.reconciler.store import connections
@@ -62,16 +63,18 @@ async def find_waiting(
 
 async def note_scan(
     transaction: Transaction,
+    connection_ids: Iterable[ConnectionId],
     *,
     tenant_id: TenantId,
     account_id: AccountId,
     scan_id: ScanId,
     begun_at: datetime.datetime,
 ) -> list[Scanned]:
-    """Tell comparisons that a scan is complete; returns those that it served."""
+    """Tell comparisons that a scan is complete; returns those that still waited."""
     rows = await transaction.fetch(
         Q["note_swept"](
             tenant_id=tenant_id,
+            connection_ids=sorted(connection_ids),
             account_id=account_id,
             scan_id=scan_id,
             begun_at=begun_at,

@@ -155,11 +155,11 @@ class CarePlayer(RecordsPlayer):
             "scan_id": self.one(SCANS),
             "begun_at": self.time(),
         }
-        scanned = [
-            *await sweeps.find_waiting(work.transaction, **at),
-            *await sweeps.note_scan(work.transaction, **at),
-        ]
-        return sorted(plain(scanned), key=repr)
+        found = await sweeps.find_waiting(work.transaction, **at)
+        here = [each for tenant_id, each in CONNECTIONS if tenant_id == at["tenant_id"]]
+        ids = [each.connection_id for each in found] if found else self.some(here)
+        noted = await sweeps.note_scan(work.transaction, ids, **at)
+        return sorted(plain([*found, *noted]), key=repr)
 
     # Restored databases.
 

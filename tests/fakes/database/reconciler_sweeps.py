@@ -96,15 +96,20 @@ async def note_swept(
     account_id: str,
     scan_id: str,
     begun_at: datetime.datetime,
+    connection_ids: list[str],
 ) -> list[Row]:
     scan = _Scan(tenant_id, account_id, scan_id, begun_at)
     noted = await session.update(
         "connections",
-        session.scan("connections"),
+        session.get_all("connections", [(each, tenant_id) for each in connection_ids]),
         scan.left_of,
-        where=scan.serves,
+        where=lambda row: is_kept(row) and _is_waiting(row),
     )
     return [_swept(row) for row in noted]
+
+
+def _is_waiting(row: Row) -> bool:
+    return row["left_sweep"] is not None or row["right_sweep"] is not None
 
 
 class _Scan(NamedTuple):
