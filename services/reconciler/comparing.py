@@ -13,13 +13,14 @@ import structlog
 from prometheus_client import Counter
 
 from proto.connector import FollowAccount
-from proto.ids import AccountId, ConnectionId, LinkId, ScanId, TenantId
+from proto.ids import ConnectionId, LinkId, ScanId, TenantId
 from proto.reconciler import Side
 from services.chassis.store import Work
 from services.reconciler import following
 from services.reconciler.errors import Overtaken
 from services.reconciler.store import asking, observations, queue, sweeps
-from services.reconciler.store.connections import Scanned, StoredConnection
+from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.sweeps import CompleteScan, Scanned
 
 log = structlog.get_logger()
 
@@ -74,39 +75,21 @@ async def begin(work: Work, *, before: datetime.datetime) -> StoredConnection | 
     return connection
 
 
-async def note_scan(
-    work: Work,
-    scan_id: ScanId,
-    *,
-    tenant_id: TenantId,
-    account_id: AccountId,
-    begun_at: datetime.datetime,
-) -> set[ConnectionId]:
+async def note_scan(work: Work, scan: CompleteScan) -> set[ConnectionId]:
     """Have all links of a connection looked at once both its accounts are scanned.
 
     A scan serves every comparison that was asked for before it began: an account that
     is asked for another scan gives up the one before.
     """
-    waiting = await sweeps.find_waiting(
-        work.transaction,
-        tenant_id=tenant_id,
-        account_id=account_id,
-        scan_id=scan_id,
-        begun_at=begun_at,
-    )
+    waiting = await sweeps.find_waiting(work.transaction, scan)
     if not waiting:
         return set()
     # Marked before it is locked, as whoever plans it does: else both might wait.
     likely = _ready(waiting)
     for each in likely.values():
-        await _mark(work, each, tenant_id=tenant_id)
+        await _mark(work, each, tenant_id=scan.tenant_id)
     noted = await sweeps.note_scan(
-        work.transaction,
-        [each.connection_id for each in waiting],
-        tenant_id=tenant_id,
-        account_id=account_id,
-        scan_id=scan_id,
-        begun_at=begun_at,
+        work.transaction, scan, connection_ids=[each.connection_id for each in waiting]
     )
     ready = _ready(noted)
     for connection_id in ready:

@@ -28,8 +28,9 @@ from services.reconciler.store import (
     queue,
     sweeps,
 )
-from services.reconciler.store.connections import Scanned, StoredAccount
+from services.reconciler.store.connections import StoredAccount
 from services.reconciler.store.observations import ScanState
+from services.reconciler.store.sweeps import CompleteScan, Scanned
 
 log = structlog.get_logger()
 
@@ -258,33 +259,18 @@ async def _complete(
     unseen = await _read_unseen(
         work, state, tenant_id=tenant_id, account_id=account_id, scan_id=scan_id
     )
-    # Contacts are marked before connections are locked, as whoever plans does it.
-    likely = _ready(
-        await sweeps.find_scanned(
-            work.transaction,
-            tenant_id=tenant_id,
-            account_id=account_id,
-            scan_id=scan_id,
-            begun_at=state.begun_at,
-        )
-    )
-    await _mark_all(work, likely.values(), tenant_id=tenant_id)
-    compared = await comparing.note_scan(
-        work,
-        scan_id,
-        tenant_id=tenant_id,
-        account_id=account_id,
-        begun_at=state.begun_at,
-    )
-    await _guard_absent(work, unseen, tenant_id=tenant_id, account_id=account_id)
-    waiting = await connections.note_scanned(
-        work.transaction,
+    scan = CompleteScan(
         tenant_id=tenant_id,
         account_id=account_id,
         scan_id=scan_id,
         begun_at=state.begun_at,
     )
-    ready = _ready(waiting)
+    # Contacts are marked before connections are locked, as whoever plans does it.
+    likely = _ready(await sweeps.find_scanned(work.transaction, scan))
+    await _mark_all(work, likely.values(), tenant_id=tenant_id)
+    compared = await comparing.note_scan(work, scan)
+    await _guard_absent(work, unseen, tenant_id=tenant_id, account_id=account_id)
+    ready = _ready(await sweeps.note_scanned(work.transaction, scan))
     if not ready.keys() <= likely.keys():
         raise Overtaken("a scan of the other side")
     await _begin_syncing(work, ready, tenant_id=tenant_id)

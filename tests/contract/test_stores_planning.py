@@ -22,6 +22,7 @@ from services.reconciler.store import (
     sweeps,
 )
 from services.reconciler.store.links import NamedLink
+from services.reconciler.store.sweeps import CompleteScan
 from tests.contract.stores import pair
 from tests.contract.stores.program import START
 from tests.contract.stores.reconciler_words import (
@@ -74,14 +75,8 @@ async def store(work):
     await sweeps.wait_for(
         transaction, made, left_scan=left, right_scan=right, asked_at=START
     )
-    await sweeps.note_scan(
-        transaction,
-        [CONNECTION],
-        tenant_id=TENANT,
-        account_id=ENDS[0],
-        scan_id=left,
-        begun_at=START,
-    )
+    scan = scan_of(Side.LEFT, left)
+    await sweeps.note_scan(transaction, scan, connection_ids=[CONNECTION])
     seen = Seen(record=Record(record_id=RECORDS[0]), read_at=START, digest="one")
     await observations.save(
         transaction, [seen], tenant_id=TENANT, account_id=ENDS[0], scan_id=None
@@ -107,15 +102,19 @@ def clear(claimed, planned):
     return lambda work: queue.clear(work.transaction, claimed, planned=planned)
 
 
-def scanned(side, scan_id, *, begun_at=START):
-    """Return the act of telling comparisons that a scan of a side is complete."""
-    return lambda work: comparing.note_scan(
-        work,
-        scan_id,
+def scan_of(side, scan_id, *, begun_at=START):
+    return CompleteScan(
         tenant_id=TENANT,
         account_id=ENDS[0] if side is Side.LEFT else ENDS[1],
+        scan_id=scan_id,
         begun_at=begun_at,
     )
+
+
+def scanned(side, scan_id, *, begun_at=START):
+    """Return the act of telling comparisons that a scan of a side is complete."""
+    scan = scan_of(side, scan_id, begun_at=begun_at)
+    return lambda work: comparing.note_scan(work, scan)
 
 
 def trip(work):

@@ -76,16 +76,6 @@ class StoredAccount(msgspec.Struct, frozen=True, kw_only=True):
     is_lost: bool
 
 
-class Scanned(msgspec.Struct, frozen=True, kw_only=True):
-    """How a complete scan leaves a connection that was waiting for it."""
-
-    connection_id: ConnectionId
-    left_account: AccountId
-    right_account: AccountId
-    left_scanned: bool
-    right_scanned: bool
-
-
 class Tally(msgspec.Struct, kw_only=True):
     """What a batch of outcomes adds to a connection's counters."""
 
@@ -330,26 +320,6 @@ async def await_scans(
             now=now,
         )
     )
-
-
-async def note_scanned(
-    transaction: Transaction,
-    *,
-    tenant_id: TenantId,
-    account_id: AccountId,
-    scan_id: ScanId,
-    begun_at: datetime.datetime,
-) -> list[Scanned]:
-    """Tell connections that a scan is complete; returns those still scanning."""
-    rows = await transaction.fetch(
-        Q["note_scanned"](
-            tenant_id=tenant_id,
-            account_id=account_id,
-            scan_id=scan_id,
-            begun_at=begun_at,
-        )
-    )
-    return [Scanned(**dict(row)) for row in rows]
 
 
 async def begin_syncing(

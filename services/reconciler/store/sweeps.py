@@ -1,16 +1,38 @@
-"""Queries about scans that are waited for, by comparisons above all."""
+"""Queries about scans that are waited for, to begin syncing or to compare."""
 
 import datetime
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from proto.ids import AccountId, ConnectionId, ScanId, TenantId
 from services.chassis import queries
-from services.chassis.database import Transaction
+from services.chassis.database import Row, Transaction
 from services.reconciler.store import connections
-from services.reconciler.store.connections import Scanned, StoredConnection
+from services.reconciler.store.connections import StoredConnection
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
+
+
+class CompleteScan(msgspec.Struct, frozen=True, kw_only=True):
+    """A scan of an account every part of which is in."""
+
+    tenant_id: TenantId
+    account_id: AccountId
+    scan_id: ScanId
+    begun_at: datetime.datetime
+
+
+class Scanned(msgspec.Struct, frozen=True, kw_only=True):
+    """How a complete scan leaves a connection that was waiting for it."""
+
+    connection_id: ConnectionId
+    left_account: AccountId
+    right_account: AccountId
+    left_scanned: bool
+    right_scanned: bool
 
 
 async def claim(
@@ -41,63 +63,35 @@ async def wait_for(
     )
 
 
-async def find_waiting(
-    transaction: Transaction,
-    *,
-    tenant_id: TenantId,
-    account_id: AccountId,
-    scan_id: ScanId,
-    begun_at: datetime.datetime,
-) -> list[Scanned]:
+async def find_waiting(transaction: Transaction, scan: CompleteScan) -> list[Scanned]:
     """Return the comparisons that a scan serves, as if they were told already."""
-    rows = await transaction.fetch(
-        Q["find_swept"](
-            tenant_id=tenant_id,
-            account_id=account_id,
-            scan_id=scan_id,
-            begun_at=begun_at,
-        )
-    )
-    return [Scanned(**dict(row)) for row in rows]
+    return _scanned(await transaction.fetch(Q["find_swept"](**_named(scan))))
 
 
 async def note_scan(
     transaction: Transaction,
-    connection_ids: Iterable[ConnectionId],
+    scan: CompleteScan,
     *,
-    tenant_id: TenantId,
-    account_id: AccountId,
-    scan_id: ScanId,
-    begun_at: datetime.datetime,
+    connection_ids: Iterable[ConnectionId],
 ) -> list[Scanned]:
     """Tell comparisons that a scan is complete; returns those that still waited."""
-    rows = await transaction.fetch(
-        Q["note_swept"](
-            tenant_id=tenant_id,
-            connection_ids=sorted(connection_ids),
-            account_id=account_id,
-            scan_id=scan_id,
-            begun_at=begun_at,
-        )
-    )
-    return [Scanned(**dict(row)) for row in rows]
+    query = Q["note_swept"](**_named(scan), connection_ids=sorted(connection_ids))
+    return _scanned(await transaction.fetch(query))
 
 
-async def find_scanned(
-    transaction: Transaction,
-    *,
-    tenant_id: TenantId,
-    account_id: AccountId,
-    scan_id: ScanId,
-    begun_at: datetime.datetime,
-) -> list[Scanned]:
+async def find_scanned(transaction: Transaction, scan: CompleteScan) -> list[Scanned]:
     """Return whom a complete scan concerns, as far as can be told without a lock."""
-    rows = await transaction.fetch(
-        Q["find_scanned"](
-            tenant_id=tenant_id,
-            account_id=account_id,
-            scan_id=scan_id,
-            begun_at=begun_at,
-        )
-    )
+    return _scanned(await transaction.fetch(Q["find_scanned"](**_named(scan))))
+
+
+async def note_scanned(transaction: Transaction, scan: CompleteScan) -> list[Scanned]:
+    """Tell connections that a scan is complete; returns those still scanning."""
+    return _scanned(await transaction.fetch(Q["note_scanned"](**_named(scan))))
+
+
+def _named(scan: CompleteScan) -> dict[str, Any]:
+    return msgspec.structs.asdict(scan)
+
+
+def _scanned(rows: Iterable[Row]) -> list[Scanned]:
     return [Scanned(**dict(row)) for row in rows]

@@ -20,6 +20,7 @@ from services.reconciler.store import (
 from services.reconciler.store.connections import Tally
 from services.reconciler.store.intents import Told
 from services.reconciler.store.links import NamedLink
+from services.reconciler.store.sweeps import CompleteScan
 from tests.contract.stores.program import act, plain
 from tests.contract.stores.reconciler_care import CarePlayer
 from tests.contract.stores.reconciler_words import (
@@ -193,14 +194,14 @@ class ReconcilerPlayer(CarePlayer):
 
     @act(weight=3)
     async def note_scanned(self, work: Work) -> object:
-        scan = {
-            "tenant_id": TENANT,
-            "account_id": self.one(ACCOUNTS),
-            "scan_id": self.one(SCANS),
-            "begun_at": self.time(),
-        }
-        found = await sweeps.find_scanned(work.transaction, **scan)
-        scanned = await connections.note_scanned(work.transaction, **scan)
+        scan = CompleteScan(
+            tenant_id=TENANT,
+            account_id=self.one(ACCOUNTS),
+            scan_id=self.one(SCANS),
+            begun_at=self.time(),
+        )
+        found = await sweeps.find_scanned(work.transaction, scan)
+        scanned = await sweeps.note_scanned(work.transaction, scan)
         return [sorted(plain(each), key=repr) for each in (found, scanned)]
 
     @act(weight=3, is_narrow=True)

@@ -15,6 +15,7 @@ from services.reconciler.store import (
     sweeps,
 )
 from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.sweeps import CompleteScan
 from tests.contract.stores.program import act, plain
 from tests.contract.stores.reconciler_records import RecordsPlayer
 from tests.contract.stores.reconciler_words import (
@@ -149,16 +150,16 @@ class CarePlayer(RecordsPlayer):
 
     @act(weight=3, group="sweeps")
     async def note_swept(self, work: Work) -> object:
-        at = {
-            "tenant_id": self.tenant(),
-            "account_id": self.account(),
-            "scan_id": self.one(SCANS),
-            "begun_at": self.time(),
-        }
-        found = await sweeps.find_waiting(work.transaction, **at)
-        here = [each for tenant_id, each in CONNECTIONS if tenant_id == at["tenant_id"]]
+        scan = CompleteScan(
+            tenant_id=self.tenant(),
+            account_id=self.account(),
+            scan_id=self.one(SCANS),
+            begun_at=self.time(),
+        )
+        found = await sweeps.find_waiting(work.transaction, scan)
+        here = [each for tenant_id, each in CONNECTIONS if tenant_id == scan.tenant_id]
         ids = [each.connection_id for each in found] if found else self.some(here)
-        noted = await sweeps.note_scan(work.transaction, ids, **at)
+        noted = await sweeps.note_scan(work.transaction, scan, connection_ids=ids)
         return sorted(plain([*found, *noted]), key=repr)
 
     # Restored databases.
