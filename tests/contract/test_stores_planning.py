@@ -41,6 +41,7 @@ from tests.servers import postgres_server, servers_directory
 __all__ = ["postgres_server", "servers_directory"]
 
 CONNECTION = ConnectionId("conn_1")
+OTHER = ConnectionId("conn_2")
 AT = {"tenant_id": TENANT, "connection_id": CONNECTION}
 LATER = START + datetime.timedelta(hours=1)
 
@@ -426,3 +427,90 @@ async def test_a_merge_is_planned_with_whom_its_survivor_was_made_for(both):
     )
     assert [each.record_id for each in batch.dirty] == [RECORDS[0]]
     assert {link.link_id for link in batch.links} == set(LINKS[:2])
+
+
+async def test_rows_are_locked_in_the_order_of_their_ids(both):
+    """Wherever they are stored: two statements might wait for each other else."""
+    ann, bob = both
+    await ann.does(store_backwards)
+    await ann.commits()
+    claimed = await ann.does(claim)
+    planned = await ann.does(load(claimed))
+    await ann.commits()
+    assert len(planned) == 2
+    for act, lock in (
+        (forget_digests, lock_observation),
+        (look_at_all, lock_intent),
+        (clear(claimed, planned), mark),
+        (lambda w: claims.forget_epochs(w.transaction), lock_connection),
+    ):
+        await ann.does(lock(0))
+        await bob.waits(act)
+        await ann.does(lock(1))
+        await ann.commits()
+        await bob.goes_on()
+        await bob.rolls_back()
+
+
+async def store_backwards(work):
+    """Have two of everything, the first of them stored last."""
+    transaction = work.transaction
+    other = {**AT, "connection_id": OTHER}
+    sides = (side_of(ENDS[0]), side_of(ENDS[1]))
+    settings = settings_of("other", *ENDS)
+    await connections.add(
+        transaction, **other, settings=settings, sides=sides, now=START
+    )
+    made = await connections.load(transaction, **other)
+    left, right = SCANS[:2]
+    await connections.await_scans(
+        transaction, made, left_scan=left, right_scan=right, now=START
+    )
+    known = await connections.load(transaction, **AT)
+    for number in (1, 0):
+        seen = Seen(
+            record=Record(record_id=RECORDS[number]), read_at=LATER, digest="two"
+        )
+        await observations.save(
+            transaction, [seen], tenant_id=TENANT, account_id=ENDS[0], scan_id=None
+        )
+        intent = intent_of(INTENTS[number], LINKS[number], side=Side.LEFT, now=START)
+        await intents.add(
+            transaction, known, intents=[intent], now=START, look_at=LATER
+        )
+        await mark(number)(work)
+
+
+def forget_digests(work):
+    return connections.forget_digests(
+        work.transaction, tenant_id=TENANT, account_id=ENDS[0]
+    )
+
+
+async def look_at_all(work):
+    known = await connections.load(work.transaction, **AT)
+    await intents.look_at_all(work.transaction, known, now=LATER)
+
+
+def lock_observation(number):
+    return lambda work: observations.lock(
+        work.transaction, [RECORDS[number]], tenant_id=TENANT, account_id=ENDS[0]
+    )
+
+
+def lock_intent(number):
+    return lambda work: intents.lock_open(
+        work.transaction, **AT, intent_ids={INTENTS[number]}
+    )
+
+
+def mark(number):
+    return lambda work: queue.mark_records(
+        work.transaction, [(Side.LEFT, RECORDS[number])], **AT
+    )
+
+
+def lock_connection(number):
+    return lambda work: connections.lock(
+        work.transaction, tenant_id=TENANT, connection_id=(CONNECTION, OTHER)[number]
+    )

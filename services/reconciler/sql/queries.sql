@@ -36,10 +36,20 @@ WHERE tenant_id = $tenant_id
 
 -- name: forget_digests
 -- Makes the next observation of every record of an account count as a change.
+WITH known AS (
+    SELECT record_id AS known_id
+    FROM reconciler.observations
+    WHERE tenant_id = $tenant_id
+        AND account_id = $account_id
+    ORDER BY record_id
+    FOR NO KEY UPDATE
+)
 UPDATE reconciler.observations
 SET digest = ''
+FROM known
 WHERE tenant_id = $tenant_id
-    AND account_id = $account_id;
+    AND account_id = $account_id
+    AND record_id = known_id;
 
 -- name: retire_accounts
 -- Note accounts that no connection is left for.
@@ -332,18 +342,37 @@ FOR UPDATE SKIP LOCKED;
 
 -- name: forget_epochs
 -- Have every running connection scanned anew before it plans again.
+WITH running AS (
+    SELECT connection_id AS running_id, tenant_id AS owner_id
+    FROM reconciler.connections
+    WHERE state IN ('scanning', 'syncing', 'live')
+        AND deleted_at IS NULL
+    ORDER BY connection_id, tenant_id
+    FOR NO KEY UPDATE
+)
 UPDATE reconciler.connections
 SET epoch = ''
-WHERE state IN ('scanning', 'syncing', 'live')
-    AND deleted_at IS NULL;
+FROM running
+WHERE connection_id = running_id
+    AND tenant_id = owner_id;
 
 -- name: look_at_all
 -- Have every open write of a connection looked up.
+WITH sent AS (
+    SELECT intent_id AS sent_id
+    FROM reconciler.intents
+    WHERE tenant_id = $tenant_id
+        AND connection_id = $connection_id
+        AND state IN ('open', 'unknown')
+    ORDER BY intent_id
+    FOR NO KEY UPDATE
+)
 UPDATE reconciler.intents
 SET look_at = $now
+FROM sent
 WHERE tenant_id = $tenant_id
     AND connection_id = $connection_id
-    AND state IN ('open', 'unknown');
+    AND intent_id = sent_id;
 
 -- name: keep_lease
 -- Counts what was planned; one row only while the claim still holds.
@@ -875,8 +904,12 @@ LIMIT $limit;
 DELETE FROM reconciler.dirty
 WHERE ctid = ANY (ARRAY(
     SELECT found.place
-    FROM unnest($sides::text[], $record_ids::text[], $marks::bigint[])
-        AS planned (side, record_id, mark)
+    FROM (
+        SELECT side, record_id, mark
+        FROM unnest($sides::text[], $record_ids::text[], $marks::bigint[])
+            AS given (side, record_id, mark)
+        ORDER BY side, record_id
+    ) AS planned
     CROSS JOIN LATERAL (
         SELECT dirty.ctid AS place
         FROM reconciler.dirty
@@ -886,6 +919,7 @@ WHERE ctid = ANY (ARRAY(
             AND dirty.tenant_id = $tenant_id
             AND dirty.mark = planned.mark
         LIMIT 1
+        FOR UPDATE
     ) AS found
 ));
 
@@ -1075,6 +1109,7 @@ WHERE ctid = ANY (ARRAY(
             AND links.tenant_id = $tenant_id
             AND links.intent_id IS NULL
         LIMIT 1
+        FOR UPDATE
     ) AS found
 ))
 RETURNING link_id;

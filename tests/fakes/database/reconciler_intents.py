@@ -72,10 +72,11 @@ async def lock_open_intents(
 async def look_at_all(
     session: Session, *, tenant_id: str, connection_id: str, now: datetime.datetime
 ) -> int:
+    sent = session.find("intents", "open", connection_id, tenant_id)
     return len(
         await session.update(
             "intents",
-            session.find("intents", "open", connection_id, tenant_id),
+            sorted(sent, key=lambda row: row["intent_id"]),
             lambda _: {"look_at": now},
             where=_is_open,
         )

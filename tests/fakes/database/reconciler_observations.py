@@ -19,7 +19,8 @@ COUNTED = only("parts_seen", "part_count", "asked_at", "first_read_at")
 
 async def forget_digests(session: Session, *, tenant_id: str, account_id: str) -> int:
     seen = session.find("observations", "account", account_id, tenant_id)
-    return len(await session.update("observations", seen, lambda _: {"digest": ""}))
+    known = sorted(seen, key=lambda row: row["record_id"])
+    return len(await session.update("observations", known, lambda _: {"digest": ""}))
 
 
 async def save_observations(

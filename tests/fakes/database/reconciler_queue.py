@@ -148,7 +148,7 @@ async def clear_dirty(
 ) -> int:
     given = zip(sides, record_ids, marks, strict=True)
     planned = []
-    for side, record_id, mark in given:
+    for side, record_id, mark in sorted(given):
         row = session.get("dirty", connection_id, side, record_id, tenant_id)
         if row is not None and row["mark"] == mark:
             planned.append(row)

@@ -168,7 +168,10 @@ async def lock_unverified(session: Session, *, connection_id: str) -> list[Row]:
 
 
 async def forget_epochs(session: Session) -> int:
-    running = session.scan("connections", _is_started)
+    running = sorted(
+        session.scan("connections", _is_started),
+        key=lambda row: (row["connection_id"], row["tenant_id"]),
+    )
     return len(
         await session.update(
             "connections", running, lambda _: {"epoch": ""}, where=_is_started
