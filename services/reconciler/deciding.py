@@ -116,16 +116,21 @@ class _Deciding:
             if not is_bond and not is_made:
                 self._drop(link)
                 return
-            for heir in heirs:
-                if self._is_made_for_another((side, heir)):
-                    break
-                rival = self._link_of((side, heir))
-                if rival is not None:
-                    if match.is_bound(rival) or rival.is_two_sided:
-                        break
-                    self._drop(rival)
-                link = match.rebind(link, side, record_id=heir)
-                self._replace(link)
+            self._bind_to_heirs(link, side, heirs=heirs)
+
+    def _bind_to_heirs(
+        self, link: Link, side: Side, *, heirs: Iterable[RecordId]
+    ) -> None:
+        for heir in heirs:
+            if self._is_made_for_another((side, heir)):
+                return
+            rival = self._link_of((side, heir))
+            if rival is not None:
+                if match.is_bound(rival) or rival.is_two_sided:
+                    return
+                self._drop(rival)
+            link = match.rebind(link, side, record_id=heir)
+            self._replace(link)
 
     def _heirs_of(self, side: Side, record_id: RecordId | None) -> list[RecordId]:
         """Return what an app has made of a record, and of that again, each once."""
