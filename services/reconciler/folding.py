@@ -5,7 +5,7 @@ observation like any other.
 """
 
 import datetime
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -214,16 +214,12 @@ def decide(
     bound: set[Key] = set()
     for asked in answers:
         intent, side = asked.intent.intent, asked.intent.intent.side
-        taken = bound | _taken_from(asked.link, side, rivals=rivals, new=shown.new)
-        answer = recognising.told(
-            asked,
-            free=[n for n in shown.new if (side, n.record.record_id) not in taken],
-            shown=shown,
-            settled_at=recognising.settled_at(asked, config=config, own=own),
-            began_at=connection.sync_started_at,
-            config=config,
-        )
-        answer = recognising.put_off(answer, unsure=shown.unsure)
+        answer = recognising.put_off(asked, unsure=shown.unsure)
+        if recognising.is_untold(asked, config=config):
+            taken = bound | _taken_from(asked.link, side, rivals=rivals, new=shown.new)
+            answer = _recognised(
+                asked, taken=taken, shown=shown, connection=connection, own=own
+            )
         key = _key_of(answer)
         rival = _rival_of(answer, key, rivals=rivals)
         is_taken = intent.kind is WriteKind.CREATE and (
@@ -256,6 +252,26 @@ def decide(
         if match.lets_go(answer.link, link):
             outcome.freed.update(batches.keys_of_link(link))
     return outcome
+
+
+def _recognised(
+    answer: Answer,
+    *,
+    taken: Collection[Key],
+    shown: Shown,
+    connection: StoredConnection,
+    own: Config,
+) -> Answer:
+    """Return what became of a create that a look could not tell of."""
+    config, side = connection.config, answer.intent.intent.side
+    return recognising.told(
+        answer,
+        free=[n for n in shown.new if (side, n.record.record_id) not in taken],
+        shown=shown,
+        settled_at=recognising.settled_at(answer, config=config, own=own),
+        began_at=connection.sync_started_at,
+        config=config,
+    )
 
 
 def _key_of(answer: Answer) -> Key | None:

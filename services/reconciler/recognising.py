@@ -217,16 +217,13 @@ def told(
     began_at: Instant | None,
     config: model.Config,
 ) -> Answer:
-    """Return an answer with what the records say that are nobody's. Pure.
+    """Return an untold answer with what the records say that are nobody's. Pure.
 
     Args:
         free: Those of the new records that are on no link.
         settled_at: When whatever the create has made was to be seen.
         began_at: When the connection began to sync.
     """
-    intent = answer.intent.intent
-    if not is_untold(answer, config=config):
-        return answer
     by_itself = _told_by_parked(answer, free=free, parked=shown.parked)
     if by_itself is not None:
         return by_itself
@@ -234,7 +231,7 @@ def told(
     if len(likely) == 1:
         return answer.understood(outcome=WriteOutcome.EXISTS, record=likely[0])
     is_looked_for = answer.result.outcome is not WriteOutcome.UNKNOWN
-    is_read = is_looked_for and intent.look_count > 0
+    is_read = is_looked_for and answer.intent.intent.look_count > 0
     is_scanned = shown.scans.tell_of(settled_at)
     if not (likely or shown.is_cut) and (is_read or is_scanned):
         if answer.result.record is not None:

@@ -14,7 +14,7 @@ from proto.reconciler import RecordState, Side
 from proto.record import Presence, Record
 from services.reconciler import recognising
 from services.reconciler.engine import fold
-from services.reconciler.engine.model import Intent, Link, Seen
+from services.reconciler.engine.model import Config, Folded, Intent, Link, Seen
 from services.reconciler.readbacks import Answer
 from services.reconciler.recognising import Shown
 from services.reconciler.store.arrivals import LastScans
@@ -22,6 +22,7 @@ from services.reconciler.store.intents import OpenIntent
 from tests.unit.reconciler import values
 
 CONFIG = values.connection().config
+NOTHING = Shown()
 LATER = values.NOW + datetime.timedelta(minutes=1)
 MEANT: Fields = {
     FieldId("email"): "a@b.org",
@@ -58,18 +59,53 @@ def new(record_id: str, email: str, given: str = "Ann", *, after_s: float = 5) -
     return msgspec.structs.replace(seen, live_since=since)
 
 
-def told(
-    asked: Answer, *free: Seen, read_through: datetime.datetime | None = None
-) -> tuple[WriteOutcome, str]:
-    found = recognising.told(
+def recognised(
+    asked: Answer,
+    *free: Seen,
+    shown: Shown = NOTHING,
+    began_at: datetime.datetime | None = None,
+    config: Config = CONFIG,
+) -> Answer:
+    """Return an answer as it is understood, which tells by itself or does not."""
+    if not recognising.is_untold(asked, config=config):
+        return asked
+    return recognising.told(
         asked,
         free=free,
-        shown=Shown(scans=LastScans(read_through=read_through)),
+        shown=shown,
         settled_at=LATER,
-        began_at=None,
-        config=CONFIG,
+        began_at=began_at,
+        config=config,
+    )
+
+
+def told(
+    asked: Answer,
+    *free: Seen,
+    shown: Shown = NOTHING,
+    began_at: datetime.datetime | None = None,
+    config: Config = CONFIG,
+) -> tuple[WriteOutcome, str]:
+    found = recognised(
+        asked, *free, shown=shown, began_at=began_at, config=config
     ).result
     return found.outcome, found.record.record_id if found.record else ""
+
+
+def folded(answer: Answer) -> Folded:
+    return fold.fold(
+        answer.link,
+        answer.intent.intent,
+        result=answer.result,
+        config=CONFIG,
+        now=LATER,
+    )
+
+
+def linked(asked: Answer, **changes: object) -> Answer:
+    """Return an answer about a link of which something more is known."""
+    link = msgspec.structs.replace(asked.link, **changes)
+    return msgspec.structs.replace(asked, link=link)
 
 
 def test_a_new_record_that_reads_as_meant_is_what_was_made():
@@ -84,21 +120,8 @@ def test_an_address_that_was_edited_meanwhile_makes_it_nobody_else():
     asked = answer(WriteOutcome.MISSING, looks=1)
     edited = new("r1", "new@b.org")
     assert told(asked, edited) == (WriteOutcome.EXISTS, "r1")
-    folded = fold.fold(
-        asked.link,
-        asked.intent.intent,
-        result=recognising.told(
-            asked,
-            free=[edited],
-            shown=Shown(),
-            settled_at=LATER,
-            began_at=None,
-            config=CONFIG,
-        ).result,
-        config=CONFIG,
-        now=LATER,
-    )
-    assert (folded.link.right_id, folded.is_written) == ("r1", True)
+    after = folded(recognised(asked, edited))
+    assert (after.link.right_id, after.is_written) == ("r1", True)
 
 
 def test_other_edits_hide_it_no_more_than_half_and_never_the_name():
@@ -116,15 +139,8 @@ def test_other_edits_hide_it_no_more_than_half_and_never_the_name():
         record = msgspec.structs.replace(
             seen.record, fields={**seen.record.fields, FieldId("job"): title}
         )
-        found = recognising.told(
-            asked,
-            free=[msgspec.structs.replace(seen, record=record)],
-            shown=Shown(),
-            settled_at=LATER,
-            began_at=None,
-            config=config,
-        )
-        assert found.result.outcome is outcome
+        changed = msgspec.structs.replace(seen, record=record)
+        assert told(asked, changed, config=config)[0] is outcome
 
 
 def test_a_name_is_needed_where_the_address_tells_nothing():
@@ -153,15 +169,7 @@ def test_what_was_there_before_a_sync_began_is_no_work_of_its_creates():
         (values.NOW, WriteOutcome.MISSING),
         (LATER, WriteOutcome.EXISTS),
     ):
-        found = recognising.told(
-            asked,
-            free=[known],
-            shown=Shown(),
-            settled_at=LATER,
-            began_at=began_at,
-            config=CONFIG,
-        )
-        assert found.result.outcome is outcome
+        assert told(asked, known, began_at=began_at)[0] is outcome
 
 
 def test_nobody_is_believed_to_be_missing_before_a_further_read():
@@ -173,8 +181,12 @@ def test_where_nothing_can_be_looked_for_a_full_scan_tells_it():
     asked = answer(WriteOutcome.UNKNOWN, looks=9)
     assert told(asked) == (WriteOutcome.UNKNOWN, "")
     early = LATER - datetime.timedelta(seconds=1)
-    assert told(asked, read_through=early) == (WriteOutcome.UNKNOWN, "")
-    assert told(asked, read_through=LATER) == (WriteOutcome.MISSING, "")
+    for read_through, outcome in (
+        (early, WriteOutcome.UNKNOWN),
+        (LATER, WriteOutcome.MISSING),
+    ):
+        shown = Shown(scans=LastScans(read_through=read_through))
+        assert told(asked, shown=shown) == (outcome, "")
 
 
 def test_nobody_is_missing_among_more_than_were_looked_at():
@@ -187,10 +199,7 @@ def test_nobody_is_missing_among_more_than_were_looked_at():
         (found_by_address(looks=1), [theirs], WriteOutcome.UNKNOWN),
         (answer(WriteOutcome.MISSING), [new("r1", "a@b.org")], WriteOutcome.EXISTS),
     ):
-        found = recognising.told(
-            asked, free=free, shown=cut, settled_at=LATER, began_at=None, config=CONFIG
-        )
-        assert found.result.outcome is outcome
+        assert told(asked, *free, shown=cut)[0] is outcome
 
 
 def test_where_marks_are_kept_the_look_itself_tells():
@@ -267,43 +276,23 @@ def test_what_was_told_when_it_was_seen_first_stays_so_whatever_it_reads():
     """Its user has changed address and name since: both are edits (seed 447)."""
     edited = new("r1", "new@b.org", "Bo")
     for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
-        asked = answer(outcome)
-        link = msgspec.structs.replace(asked.link, parked_id=RecordId("r1"))
-        asked = msgspec.structs.replace(asked, link=link)
+        asked = linked(answer(outcome), parked_id=RecordId("r1"))
         assert told(asked, new("r2", "a@b.org"), edited) == (WriteOutcome.EXISTS, "r1")
-    folded = fold.fold(
-        link,
-        asked.intent.intent,
-        result=asked.understood(
-            outcome=WriteOutcome.EXISTS, record=edited.record
-        ).result,
-        config=CONFIG,
-        now=LATER,
-    )
-    assert (folded.link.right_id, folded.is_written) == ("r1", True)
+    after = folded(recognised(asked, edited))
+    assert (after.link.right_id, after.is_written) == ("r1", True)
 
 
 def test_what_was_made_and_deleted_before_anybody_looked_is_not_made_again():
     """Somebody did not want it: to make it anew would bring it back (hazard 35)."""
-    asked = answer(WriteOutcome.MISSING, looks=1)
-    link = msgspec.structs.replace(asked.link, parked_id=RecordId("r1"))
+    asked = linked(answer(WriteOutcome.MISSING, looks=1), parked_id=RecordId("r1"))
     seen = new("r1", "a@b.org")
     record = Record(record_id=RecordId("r1"), presence=Presence.DELETED)
-    found = recognising.told(
-        msgspec.structs.replace(asked, link=link),
-        free=[],
-        shown=Shown(
-            parked={RecordId("r1"): msgspec.structs.replace(seen, record=record)},
-            scans=LastScans(read_through=LATER),
-        ),
-        settled_at=LATER,
-        began_at=None,
-        config=CONFIG,
+    shown = Shown(
+        parked={RecordId("r1"): msgspec.structs.replace(seen, record=record)},
+        scans=LastScans(read_through=LATER),
     )
-    folded = fold.fold(
-        link, asked.intent.intent, result=found.result, config=CONFIG, now=LATER
-    )
-    assert (folded.link.right_id, folded.link.state) == ("r1", RecordState.DELETED)
+    after = folded(recognised(asked, shown=shown))
+    assert (after.link.right_id, after.link.state) == ("r1", RecordState.DELETED)
 
 
 def test_what_was_made_and_is_missed_once_or_merged_is_waited_for():
@@ -318,21 +307,13 @@ def test_what_was_made_and_is_missed_once_or_merged_is_waited_for():
         msgspec.structs.replace(seen, is_missing=True),
         msgspec.structs.replace(seen, record=merged),
     ):
+        shown = Shown(
+            parked={RecordId("r1"): known}, scans=LastScans(read_through=LATER)
+        )
         for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
-            asked = answer(outcome, looks=1)
-            link = msgspec.structs.replace(asked.link, parked_id=RecordId("r1"))
-            found = recognising.told(
-                msgspec.structs.replace(asked, link=link),
-                free=[new("r2", "a@b.org")],
-                shown=Shown(
-                    parked={RecordId("r1"): known},
-                    scans=LastScans(read_through=LATER),
-                ),
-                settled_at=LATER,
-                began_at=None,
-                config=CONFIG,
-            )
-            assert found.result.outcome is WriteOutcome.UNKNOWN
+            asked = linked(answer(outcome, looks=1), parked_id=RecordId("r1"))
+            found = told(asked, new("r2", "a@b.org"), shown=shown)
+            assert found == (WriteOutcome.UNKNOWN, "")
 
 
 def test_who_had_the_address_when_seen_last_is_who_a_create_would_have_met():
@@ -342,22 +323,12 @@ def test_who_had_the_address_when_seen_last_is_who_a_create_would_have_met():
     """
     edited, stranger = new("r1", "new@b.org", "Bo"), new("r2", "c@d.org", "Bo")
     for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
-        asked = answer(outcome, looks=1)
-        link = msgspec.structs.replace(asked.link, met_id=RecordId("r1"))
-        asked = msgspec.structs.replace(asked, link=link)
+        asked = linked(answer(outcome, looks=1), met_id=RecordId("r1"))
         assert told(asked, stranger, edited) == (WriteOutcome.EXISTS, "r1")
         has_it = new("r3", "a@b.org", "Bo")
         assert told(asked, has_it, edited) == (WriteOutcome.EXISTS, "r3")
         of_before = new("r1", "new@b.org", "Bo", after_s=-60)
         assert told(asked, of_before)[1] == ""
-    folded = fold.fold(
-        link,
-        asked.intent.intent,
-        result=asked.understood(
-            outcome=WriteOutcome.EXISTS, record=edited.record
-        ).result,
-        config=CONFIG,
-        now=LATER,
-    )
-    assert (folded.link.right_id, folded.is_written) == ("r1", False)
-    assert (folded.link.left, folded.link.right) == (None, None)
+    after = folded(recognised(asked, stranger, edited))
+    assert (after.link.right_id, after.is_written) == ("r1", False)
+    assert (after.link.left, after.link.right) == (None, None)
