@@ -34,9 +34,7 @@ COMPARED: Final = Counter(
 
 async def begin(work: Work, *, before: datetime.datetime) -> StoredConnection | None:
     """Have both accounts of one live connection scanned; None if none is due."""
-    connection = await sweeps.claim(
-        work.transaction, now=work.clock.now(), before=before
-    )
+    connection = await sweeps.lock_due(work.transaction, before=before)
     if connection is None:
         return None
     now = await asking.for_scans(

@@ -286,13 +286,19 @@ async def test_a_live_connection_is_compared_by_one_replica(both):
     )
     await ann.commits()
 
-    def begin(work):
-        return sweeps.claim(work.transaction, now=LATER, before=START)
+    def due(work):
+        return sweeps.lock_due(work.transaction, before=START)
 
-    assert (await ann.does(begin)).connection_id == CONNECTION
-    assert await bob.does(begin) is None
+    left, right = SCANS[:2]
+    assert (await ann.does(due)).connection_id == CONNECTION
+    await ann.does(
+        lambda w: sweeps.wait_for(
+            w.transaction, known, left_scan=left, right_scan=right, asked_at=LATER
+        )
+    )
+    assert await bob.does(due) is None
     await ann.commits()
-    assert await bob.does(begin) is None
+    assert await bob.does(due) is None
 
 
 async def test_a_comparison_is_served_by_a_scan_that_another_asked_for_later(both):
@@ -309,7 +315,6 @@ async def test_a_comparison_is_served_by_a_scan_that_another_asked_for_later(bot
         )
     )
     left, right, others = SCANS[:3]
-    await ann.does(lambda w: sweeps.claim(w.transaction, now=LATER, before=START))
     await ann.does(
         lambda w: sweeps.wait_for(
             w.transaction, known, left_scan=left, right_scan=right, asked_at=LATER

@@ -1207,29 +1207,21 @@ ORDER BY 1, 2, 3, 4
 ON CONFLICT (connection_id, side, record_id, tenant_id) DO UPDATE
 SET mark = EXCLUDED.mark;
 
--- name: claim_sweep
--- A live connection whose last full comparison was begun before then.
-UPDATE reconciler.connections
-SET
-    sweep_asked_at = $now,
-    left_sweep = NULL,
-    right_sweep = NULL
-WHERE (tenant_id, connection_id) = (
-    SELECT tenant_id, connection_id
-    FROM reconciler.connections
-    WHERE state = 'live'
-        AND deleted_at IS NULL
-        AND coalesce(sweep_asked_at, scan_asked_at) <= $before
-    ORDER BY coalesce(sweep_asked_at, scan_asked_at)
-    LIMIT 1
-    FOR UPDATE SKIP LOCKED
-)
-RETURNING
+-- name: lock_unswept
+-- The live connection whose last full comparison was begun longest ago, before then.
+SELECT
     tenant_id, connection_id, settings, renewed, left_side, right_side, state,
     attention, attention_side, guard_left_at, guard_right_at, approved_until, version,
     created_at, started_at, left_scanned, right_scanned, sync_started_at,
     lease_version, planned, done, failed, created_left, created_right,
-    updated_left, updated_right;
+    updated_left, updated_right
+FROM reconciler.connections
+WHERE state = 'live'
+    AND deleted_at IS NULL
+    AND coalesce(sweep_asked_at, scan_asked_at) <= $before
+ORDER BY coalesce(sweep_asked_at, scan_asked_at)
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
 
 -- name: await_sweep
 -- Note the scans that a full comparison waits for, and when they were asked for.

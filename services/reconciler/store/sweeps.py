@@ -35,11 +35,11 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
     right_scanned: bool
 
 
-async def claim(
-    transaction: Transaction, *, now: datetime.datetime, before: datetime.datetime
+async def lock_due(
+    transaction: Transaction, *, before: datetime.datetime
 ) -> StoredConnection | None:
-    """Take the live connection that was compared longest ago, if that is long ago."""
-    row = await transaction.fetch_row(Q["claim_sweep"](now=now, before=before))
+    """Lock the live connection that was compared longest ago, if that is long ago."""
+    row = await transaction.fetch_row(Q["lock_unswept"](before=before))
     return None if row is None else connections.connection_of(row)
 
 

@@ -132,10 +132,8 @@ class CarePlayer(RecordsPlayer):
     # Comparisons in full.
 
     @act(weight=3, is_narrow=True, group="sweeps")
-    async def claim_sweep(self, work: Work) -> object:
-        found = await sweeps.claim(
-            work.transaction, now=self.clock.now(), before=self.time()
-        )
+    async def lock_unswept(self, work: Work) -> object:
+        found = await sweeps.lock_due(work.transaction, before=self.time())
         return self.note(found)
 
     @act(weight=3, is_narrow=True, group="sweeps")

@@ -13,9 +13,7 @@ from tests.fakes.database.sessions import Session
 from tests.fakes.database.tables import Row
 
 
-async def claim_sweep(
-    session: Session, *, now: datetime.datetime, before: datetime.datetime
-) -> list[Row]:
+async def lock_unswept(session: Session, *, before: datetime.datetime) -> list[Row]:
     def begun_at(row: Row) -> datetime.datetime | None:
         return row["sweep_asked_at"] or row["scan_asked_at"]
 
@@ -29,12 +27,7 @@ async def claim_sweep(
     ]
     due.sort(key=begun_at)
     held = await session.lock("connections", due, skips=True, limit=1)
-    claimed = await session.update(
-        "connections",
-        held,
-        lambda _: {"sweep_asked_at": now, "left_sweep": None, "right_sweep": None},
-    )
-    return [CONNECTION(row) for row in claimed]
+    return [CONNECTION(row) for row in held]
 
 
 async def await_sweep(
