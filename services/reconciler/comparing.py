@@ -12,13 +12,12 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from proto.connector import FollowAccount
-from proto.ids import ConnectionId, LinkId, ScanId, TenantId
+from proto.ids import ConnectionId, LinkId, TenantId
 from proto.reconciler import Side
 from services.chassis.store import Work
 from services.reconciler import following
 from services.reconciler.errors import Overtaken
-from services.reconciler.store import asking, observations, queue, sweeps
+from services.reconciler.store import queue, sweeps
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.sweeps import CompleteScan, Scanned
 
@@ -37,38 +36,15 @@ async def begin(work: Work, *, before: datetime.datetime) -> StoredConnection | 
     connection = await sweeps.lock_due(work.transaction, before=before)
     if connection is None:
         return None
-    now = await asking.for_scans(
-        work.transaction,
-        connection.account_ids,
-        tenant_id=connection.tenant_id,
-        now=work.clock.now(),
-    )
-    scans = {
-        account_id: work.identifiers.new(ScanId)
-        for account_id in connection.account_ids
-    }
-    await observations.add_scans(
-        work.transaction, scans, tenant_id=connection.tenant_id, now=now
+    asked = await following.ask_for_scans(
+        work, following.apps_of(connection), tenant_id=connection.tenant_id
     )
     await sweeps.wait_for(
         work.transaction,
         connection,
-        left_scan=scans[connection.left.account_id],
-        right_scan=scans[connection.right.account_id],
-        asked_at=now,
-    )
-    await work.send(
-        *(
-            FollowAccount(
-                tenant_id=connection.tenant_id,
-                account_id=account_id,
-                app=app,
-                is_wanted=True,
-                scan_id=scans[account_id],
-                asked_at=now,
-            )
-            for account_id, app in following.apps_of(connection).items()
-        )
+        left_scan=asked.scans[connection.left.account_id],
+        right_scan=asked.scans[connection.right.account_id],
+        asked_at=asked.at,
     )
     return connection
 

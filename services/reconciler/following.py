@@ -1,6 +1,7 @@
 """Says which accounts are to be read, and takes word of accounts lost and found."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import structlog
 
@@ -8,7 +9,7 @@ from proto.auth import AccountConnected, AccountLost
 from proto.base import Instant
 from proto.connector import FollowAccount, ReadNow
 from proto.errors import ErrorCode
-from proto.ids import AccountId, AppId, ScanId
+from proto.ids import AccountId, AppId, ScanId, TenantId
 from proto.reconciler import ConnectionChanged, ConnectionState, Side
 from services.chassis.store import Work
 from services.reconciler.store import asking, connections, observations
@@ -21,6 +22,14 @@ RUNNING = (
     ConnectionState.SYNCING,
     ConnectionState.LIVE,
 )
+
+
+class Asked(NamedTuple):
+    """Scans that accounts were asked for."""
+
+    scans: dict[AccountId, ScanId]
+    at: Instant
+    """By which time they were asked."""
 
 
 async def scan(work: Work, connection: StoredConnection) -> ConnectionState:
@@ -37,40 +46,43 @@ async def scan(work: Work, connection: StoredConnection) -> ConnectionState:
     if lost:
         await need_attention(work, connection, lost=lost)
         return ConnectionState.NEEDS_ATTENTION
-    now = await asking.for_scans(
-        work.transaction,
-        connection.account_ids,
-        tenant_id=connection.tenant_id,
-        now=work.clock.now(),
-    )
-    scan_ids = {
-        account_id: work.identifiers.new(ScanId)
-        for account_id in connection.account_ids
-    }
-    await observations.add_scans(
-        work.transaction, scan_ids, tenant_id=connection.tenant_id, now=now
+    asked = await ask_for_scans(
+        work, apps_of(connection), tenant_id=connection.tenant_id
     )
     await connections.await_scans(
         work.transaction,
         connection,
-        left_scan=scan_ids[connection.left.account_id],
-        right_scan=scan_ids[connection.right.account_id],
-        now=now,
+        left_scan=asked.scans[connection.left.account_id],
+        right_scan=asked.scans[connection.right.account_id],
+        now=asked.at,
     )
-    jobs = [
-        FollowAccount(
-            tenant_id=connection.tenant_id,
-            account_id=account_id,
-            app=app,
-            is_wanted=True,
-            scan_id=scan_ids[account_id],
-            asked_at=now,
-        )
-        for account_id, app in apps_of(connection).items()
-    ]
-    changed = changed_to(connection, ConnectionState.SCANNING, at=now)
-    await work.send(*jobs, changed)
+    await work.send(changed_to(connection, ConnectionState.SCANNING, at=asked.at))
     return ConnectionState.SCANNING
+
+
+async def ask_for_scans(
+    work: Work, apps: Mapping[AccountId, AppId], *, tenant_id: TenantId
+) -> Asked:
+    """Have accounts read completely."""
+    at = await asking.for_scans(
+        work.transaction, apps, tenant_id=tenant_id, now=work.clock.now()
+    )
+    scans = {account_id: work.identifiers.new(ScanId) for account_id in apps}
+    await observations.add_scans(work.transaction, scans, tenant_id=tenant_id, now=at)
+    await work.send(
+        *(
+            FollowAccount(
+                tenant_id=tenant_id,
+                account_id=account_id,
+                app=app,
+                is_wanted=True,
+                scan_id=scans[account_id],
+                asked_at=at,
+            )
+            for account_id, app in apps.items()
+        )
+    )
+    return Asked(scans, at)
 
 
 async def need_attention(

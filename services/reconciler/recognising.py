@@ -14,12 +14,11 @@ import msgspec
 from proto.base import Instant
 from proto.connector import (
     ContactsWritten,
-    FollowAccount,
     ReadNow,
     WriteKind,
     WriteOutcome,
 )
-from proto.ids import IntentId, RecordId, ScanId
+from proto.ids import IntentId, RecordId
 from proto.record import Presence, Record
 from services.chassis.store import Work
 from services.reconciler import following
@@ -27,7 +26,7 @@ from services.reconciler.config import Config
 from services.reconciler.engine import evidence, model, newcomers
 from services.reconciler.engine.model import Seen
 from services.reconciler.readbacks import Answer
-from services.reconciler.store import arrivals, asking, observations
+from services.reconciler.store import arrivals, observations
 from services.reconciler.store.arrivals import LastScans
 from services.reconciler.store.connections import StoredConnection
 
@@ -342,7 +341,10 @@ async def read_on(
     ]
     now = work.clock.now()
     if unsought and _is_to_scan(scans, settled_at=max(unsought), now=now):
-        await _scan(work, message, connection=connection)
+        app = following.apps_of(connection)[message.account_id]
+        await following.ask_for_scans(
+            work, {message.account_id: app}, tenant_id=message.tenant_id
+        )
 
 
 def _is_to_scan(scans: LastScans, *, settled_at: Instant, now: Instant) -> bool:
@@ -350,28 +352,3 @@ def _is_to_scan(scans: LastScans, *, settled_at: Instant, now: Instant) -> bool:
         return False
     needed_after = max(settled_at, now - SCAN_AGAIN_AFTER)
     return scans.asked_at is None or scans.asked_at < needed_after
-
-
-async def _scan(
-    work: Work, message: ContactsWritten, *, connection: StoredConnection
-) -> None:
-    account_id, scan_id = message.account_id, work.identifiers.new(ScanId)
-    now = await asking.for_scans(
-        work.transaction,
-        (account_id,),
-        tenant_id=message.tenant_id,
-        now=work.clock.now(),
-    )
-    await observations.add_scans(
-        work.transaction, {account_id: scan_id}, tenant_id=message.tenant_id, now=now
-    )
-    await work.send(
-        FollowAccount(
-            tenant_id=message.tenant_id,
-            account_id=account_id,
-            app=following.apps_of(connection)[account_id],
-            is_wanted=True,
-            scan_id=scan_id,
-            asked_at=now,
-        )
-    )
