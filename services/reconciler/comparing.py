@@ -6,20 +6,18 @@ of it must be zero.
 """
 
 import datetime
-from collections.abc import Iterable
 from typing import Final
 
 import structlog
 from prometheus_client import Counter
 
-from proto.ids import ConnectionId, LinkId, TenantId
-from proto.reconciler import Side
+from proto.ids import ConnectionId, LinkId
 from services.chassis.store import Work
 from services.reconciler import following
 from services.reconciler.errors import Overtaken
 from services.reconciler.store import queue, sweeps
 from services.reconciler.store.connections import StoredConnection
-from services.reconciler.store.sweeps import CompleteScan, Scanned
+from services.reconciler.store.sweeps import CompleteScan
 
 log = structlog.get_logger()
 
@@ -59,38 +57,19 @@ async def note_scan(work: Work, scan: CompleteScan) -> set[ConnectionId]:
     if not waiting:
         return set()
     # Marked before it is locked, as whoever plans it does: else both might wait.
-    likely = _ready(waiting)
-    for each in likely.values():
-        await _mark(work, each, tenant_id=scan.tenant_id)
+    likely = [each for each in waiting if each.is_ready]
+    for each in likely:
+        await queue.mark_both(
+            work.transaction, each, tenant_id=scan.tenant_id, is_check=True
+        )
     noted = await sweeps.note_scan(
         work.transaction, scan, connection_ids=[each.connection_id for each in waiting]
     )
-    ready = _ready(noted)
-    for connection_id in ready:
-        if connection_id not in likely:
-            raise Overtaken("a scan of the other side")
-        COMPARED.inc()
-    return set(ready)
-
-
-def _ready(scanned: Iterable[Scanned]) -> dict[ConnectionId, Scanned]:
-    """Return those that both sides are scanned of."""
-    return {s.connection_id: s for s in scanned if s.left_scanned and s.right_scanned}
-
-
-async def _mark(work: Work, ready: Scanned, *, tenant_id: TenantId) -> None:
-    for side, account_id in (
-        (Side.LEFT, ready.left_account),
-        (Side.RIGHT, ready.right_account),
-    ):
-        await queue.mark_all(
-            work.transaction,
-            tenant_id=tenant_id,
-            connection_id=ready.connection_id,
-            side=side,
-            account_id=account_id,
-            is_check=True,
-        )
+    ready = {each.connection_id for each in noted if each.is_ready}
+    if not ready <= {each.connection_id for each in likely}:
+        raise Overtaken("a scan of the other side")
+    COMPARED.inc(len(ready))
+    return ready
 
 
 def report(

@@ -6,7 +6,7 @@ In a fixed number of queries, whatever the batch holds.
 from collections.abc import Iterable, Mapping
 
 from proto.base import Instant
-from proto.reconciler import SIDES, Side
+from proto.reconciler import Side
 from services.chassis.database import Database, Transaction
 from services.reconciler import batches
 from services.reconciler.batches import Batch, Key
@@ -137,8 +137,8 @@ async def _open_since(
     )
     return {
         side: since
-        for side in SIDES
-        if (since := found.get(connection.config.side(side).account_id)) is not None
+        for side, account_id in connection.ends
+        if (since := found.get(account_id)) is not None
     }
 
 
@@ -182,14 +182,10 @@ async def _find_sharers(
         tenant_id=connection.tenant_id,
         account_ids=connection.account_ids,
     )
-    ends = (
-        (Side.LEFT, connection.left.account_id),
-        (Side.RIGHT, connection.right.account_id),
-    )
     return {
         (side, record_id)
         for account_id, record_id in found
-        for side, end in ends
+        for side, end in connection.ends
         if end == account_id
     }
 

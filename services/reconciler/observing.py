@@ -13,7 +13,7 @@ import structlog
 from proto.base import BATCH_RECORDS_MAX, Instant
 from proto.connector import ContactsObserved
 from proto.ids import AccountId, ConnectionId, RecordId, ScanId, TenantId
-from proto.reconciler import ConnectionChanged, ConnectionState, Side
+from proto.reconciler import ConnectionChanged, ConnectionState
 from proto.record import Presence, Record
 from services.chassis.store import Work
 from services.reconciler import comparing, guarding, missing
@@ -30,7 +30,7 @@ from services.reconciler.store import (
 )
 from services.reconciler.store.connections import StoredAccount
 from services.reconciler.store.observations import ScanState
-from services.reconciler.store.sweeps import CompleteScan, Scanned
+from services.reconciler.store.sweeps import CompleteScan
 
 log = structlog.get_logger()
 
@@ -81,13 +81,13 @@ async def observe(work: Work, message: ContactsObserved) -> None:
             read_at=message.read_at,
         )
         if state is not None and state.is_complete:
-            marked |= await _complete(
-                work,
-                state,
+            complete = CompleteScan(
                 tenant_id=tenant_id,
                 account_id=account_id,
                 scan_id=scan.scan_id,
+                begun_at=state.begun_at,
             )
+            marked |= await _complete(work, complete, state=state)
     await claims.make_due(
         work.transaction,
         tenant_id=tenant_id,
@@ -239,110 +239,64 @@ def side_of(account: StoredAccount) -> SideConfig:
 
 
 async def _complete(
-    work: Work,
-    state: ScanState,
-    *,
-    tenant_id: TenantId,
-    account_id: AccountId,
-    scan_id: ScanId,
+    work: Work, scan: CompleteScan, *, state: ScanState
 ) -> set[ConnectionId]:
     """Have unseen records read, and let connections plan that know both sides now."""
-    now = work.clock.now()
-    await observations.complete_scan(
-        work.transaction,
-        tenant_id=tenant_id,
-        account_id=account_id,
-        scan_id=scan_id,
-        begun_at=state.begun_at,
-        now=now,
-    )
-    unseen = await _read_unseen(
-        work, state, tenant_id=tenant_id, account_id=account_id, scan_id=scan_id
-    )
-    scan = CompleteScan(
-        tenant_id=tenant_id,
-        account_id=account_id,
-        scan_id=scan_id,
-        begun_at=state.begun_at,
-    )
+    await sweeps.complete(work.transaction, scan, now=work.clock.now())
+    unseen = await _read_unseen(work, scan, first_read_at=state.first_read_at)
     # Contacts are marked before connections are locked, as whoever plans does it.
-    likely = _ready(await sweeps.find_scanned(work.transaction, scan))
-    await _mark_all(work, likely.values(), tenant_id=tenant_id)
+    # Both states the same record could be in are stored by now, so no create can be
+    # decided in ignorance of the other side.
+    likely = await sweeps.find_scanned(work.transaction, scan)
+    likely = [each for each in likely if each.is_ready]
+    for each in likely:
+        await queue.mark_both(work.transaction, each, tenant_id=scan.tenant_id)
     compared = await comparing.note_scan(work, scan)
-    await _guard_absent(work, unseen, tenant_id=tenant_id, account_id=account_id)
-    ready = _ready(await sweeps.note_scanned(work.transaction, scan))
-    if not ready.keys() <= likely.keys():
+    await _guard_absent(work, scan, unseen=unseen)
+    noted = await sweeps.note_scanned(work.transaction, scan)
+    ready = {each.connection_id for each in noted if each.is_ready}
+    if not ready <= {each.connection_id for each in likely}:
         raise Overtaken("a scan of the other side")
-    await _begin_syncing(work, ready, tenant_id=tenant_id)
+    await _begin_syncing(work, ready, tenant_id=scan.tenant_id)
     log.info(
         "scan_completed",
-        account_id=account_id,
-        scan_id=scan_id,
+        account_id=scan.account_id,
+        scan_id=scan.scan_id,
         part_count=state.part_count,
         count=unseen,
     )
-    return compared | ready.keys()
-
-
-def _ready(scanned: Iterable[Scanned]) -> dict[ConnectionId, Scanned]:
-    """Return those that both sides are scanned of."""
-    return {s.connection_id: s for s in scanned if s.left_scanned and s.right_scanned}
+    return compared | ready
 
 
 async def _read_unseen(
-    work: Work,
-    state: ScanState,
-    *,
-    tenant_id: TenantId,
-    account_id: AccountId,
-    scan_id: ScanId,
+    work: Work, scan: CompleteScan, *, first_read_at: Instant
 ) -> int:
     """Have the records read that a complete scan did not show; returns how many."""
     unseen = await observations.find_unseen(
         work.transaction,
-        tenant_id=tenant_id,
-        account_id=account_id,
-        scan_id=scan_id,
-        first_read_at=state.first_read_at,
+        tenant_id=scan.tenant_id,
+        account_id=scan.account_id,
+        scan_id=scan.scan_id,
+        first_read_at=first_read_at,
         limit=UNSEEN_MAX,
     )
-    await missing.ask(work, unseen, tenant_id=tenant_id, account_id=account_id)
+    await missing.ask(
+        work, unseen, tenant_id=scan.tenant_id, account_id=scan.account_id
+    )
     return len(unseen)
 
 
-async def _guard_absent(
-    work: Work, unseen: int, *, tenant_id: TenantId, account_id: AccountId
-) -> None:
+async def _guard_absent(work: Work, scan: CompleteScan, *, unseen: int) -> None:
     """Hold what would be undone if so many records were gone (hazard 71)."""
     if unseen <= guards.DESTRUCTIVE_MIN:
         return
     live = await observations.count_live(
-        work.transaction, tenant_id=tenant_id, account_id=account_id
+        work.transaction, tenant_id=scan.tenant_id, account_id=scan.account_id
     )
     if guards.misses_too_many(unseen=unseen, live=live):
         await guarding.trip_all(
-            work, tenant_id=tenant_id, account_id=account_id, count=unseen
+            work, tenant_id=scan.tenant_id, account_id=scan.account_id, count=unseen
         )
-
-
-async def _mark_all(
-    work: Work, ready: Iterable[Scanned], *, tenant_id: TenantId
-) -> None:
-    """Have everybody planned of connections that know both their sides."""
-    # Both states the same record could be in are stored by now, so no create can
-    # be decided in ignorance of the other side.
-    for each in sorted(ready, key=lambda each: each.connection_id):
-        for side, account_id in (
-            (Side.LEFT, each.left_account),
-            (Side.RIGHT, each.right_account),
-        ):
-            await queue.mark_all(
-                work.transaction,
-                tenant_id=tenant_id,
-                connection_id=each.connection_id,
-                side=side,
-                account_id=account_id,
-            )
 
 
 async def _begin_syncing(

@@ -60,7 +60,9 @@ async def preview(
     found = Preview()
     try:
         async with store.transaction() as work:
-            await _mark_all(work, connection)
+            await queue.mark_both(
+                work.transaction, connection, tenant_id=connection.tenant_id
+            )
             while True:
                 batch = await loading.load(
                     work.transaction,
@@ -82,17 +84,6 @@ async def preview(
                 await _save(work, connection, batch=batch, decisions=decisions)
     except _Over:
         return _finished(found)
-
-
-async def _mark_all(work: Work, connection: StoredConnection) -> None:
-    for side in SIDES:
-        await queue.mark_all(
-            work.transaction,
-            tenant_id=connection.tenant_id,
-            connection_id=connection.connection_id,
-            side=side,
-            account_id=connection.config.side(side).account_id,
-        )
 
 
 async def _save(

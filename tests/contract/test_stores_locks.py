@@ -36,8 +36,9 @@ from services.chassis.store import Q as CHASSIS
 from services.connector.accounts import AccountRef, Claim
 from services.connector.errors import Fenced
 from services.reconciler.engine.model import Seen
-from services.reconciler.store import observations, queue
+from services.reconciler.store import observations, queue, sweeps
 from services.reconciler.store.queue import Dirty, Side
+from services.reconciler.store.sweeps import CompleteScan
 from tests.contract.stores import pair
 from tests.contract.stores.program import START
 from tests.servers import postgres_server, servers_directory
@@ -473,14 +474,10 @@ def count_part(work):
 
 
 def complete(work):
-    return observations.complete_scan(
-        work.transaction,
-        tenant_id=TENANT,
-        account_id=ACCOUNT,
-        scan_id=SCAN,
-        begun_at=START,
-        now=LATER,
+    scan = CompleteScan(
+        tenant_id=TENANT, account_id=ACCOUNT, scan_id=SCAN, begun_at=START
     )
+    return sweeps.complete(work.transaction, scan, now=LATER)
 
 
 async def test_a_part_that_comes_again_while_its_scan_is_completed_stays(reconcilers):

@@ -18,6 +18,9 @@ from services.reconciler.engine.model import Config, SideConfig
 from services.reconciler.store import terms
 from services.reconciler.store.terms import Terms
 
+Ends = tuple[tuple[Side, AccountId], tuple[Side, AccountId]]
+"""The left side and the right, each with its account."""
+
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 
@@ -61,6 +64,14 @@ class StoredConnection(msgspec.Struct, frozen=True, kw_only=True):
         """Return the sides on which nothing is undone until a person approves."""
         tripped = {Side.LEFT: self.guard_left_at, Side.RIGHT: self.guard_right_at}
         return tuple(side for side, at in tripped.items() if at is not None)
+
+    @property
+    def ends(self) -> Ends:
+        """Return its sides with their accounts."""
+        return (
+            (Side.LEFT, self.left.account_id),
+            (Side.RIGHT, self.right.account_id),
+        )
 
     @property
     def account_ids(self) -> tuple[AccountId, ...]:

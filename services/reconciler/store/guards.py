@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from proto.ids import AccountId, ConnectionId, TenantId
-from proto.reconciler import SIDES, Side
+from proto.reconciler import Side
 from services.chassis import queries
 from services.chassis.database import Database, Transaction
 from services.reconciler.store.connections import StoredConnection
@@ -110,6 +110,6 @@ def of_account(
     return [
         (each.connection_id, side)
         for each in connections
-        for side in SIDES
-        if each.config.side(side).account_id == account_id
+        for side, end in each.ends
+        if end == account_id
     ]

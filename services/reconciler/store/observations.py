@@ -300,27 +300,6 @@ async def count_scan_part(
     return ScanState(**dict(row))
 
 
-async def complete_scan(
-    transaction: Transaction,
-    *,
-    tenant_id: TenantId,
-    account_id: AccountId,
-    scan_id: ScanId,
-    begun_at: datetime.datetime,
-    now: datetime.datetime,
-) -> None:
-    """Note that a scan is complete, and forget its parts and those of older ones."""
-    await transaction.execute(
-        Q["complete_scan"](
-            tenant_id=tenant_id,
-            account_id=account_id,
-            scan_id=scan_id,
-            begun_at=begun_at,
-            now=now,
-        )
-    )
-
-
 async def find_unseen(
     transaction: Transaction,
     *,

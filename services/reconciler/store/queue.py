@@ -6,6 +6,7 @@ being planned stays in the queue.
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -15,9 +16,21 @@ from proto.record import Record
 from services.chassis import queries
 from services.chassis.database import Database, Transaction
 from services.reconciler.store import observations
-from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.connections import Ends, StoredConnection
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
+
+
+class Between(Protocol):
+    """Whatever says which accounts a connection is between."""
+
+    @property
+    def connection_id(self) -> ConnectionId:
+        """Return which connection it is."""
+
+    @property
+    def ends(self) -> Ends:
+        """Return its sides with their accounts."""
 
 
 class Dirty(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +102,25 @@ async def mark_records(
             record_ids=[record_id for _, record_id in ordered],
         )
     )
+
+
+async def mark_both(
+    transaction: Transaction,
+    between: Between,
+    *,
+    tenant_id: TenantId,
+    is_check: bool = False,
+) -> None:
+    """Mark every record of either side of a connection."""
+    for side, account_id in between.ends:
+        await mark_all(
+            transaction,
+            tenant_id=tenant_id,
+            connection_id=between.connection_id,
+            side=side,
+            account_id=account_id,
+            is_check=is_check,
+        )
 
 
 async def mark_all(

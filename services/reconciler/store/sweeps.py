@@ -1,4 +1,4 @@
-"""Queries about scans that are waited for, to begin syncing or to compare."""
+"""Queries about scans that are waited for, to begin syncing or to compare in full."""
 
 import datetime
 from collections.abc import Iterable
@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from proto.ids import AccountId, ConnectionId, ScanId, TenantId
+from proto.reconciler import Side
 from services.chassis import queries
 from services.chassis.database import Row, Transaction
 from services.reconciler.store import connections
-from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.connections import Ends, StoredConnection
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
@@ -33,6 +34,23 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
     right_account: AccountId
     left_scanned: bool
     right_scanned: bool
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether both sides are scanned."""
+        return self.left_scanned and self.right_scanned
+
+    @property
+    def ends(self) -> Ends:
+        """Return its sides with their accounts."""
+        return ((Side.LEFT, self.left_account), (Side.RIGHT, self.right_account))
+
+
+async def complete(
+    transaction: Transaction, scan: CompleteScan, *, now: datetime.datetime
+) -> None:
+    """Note that a scan is complete, and forget its parts and those of older ones."""
+    await transaction.execute(Q["complete_scan"](**_named(scan), now=now))
 
 
 async def lock_due(
@@ -94,4 +112,6 @@ def _named(scan: CompleteScan) -> dict[str, Any]:
 
 
 def _scanned(rows: Iterable[Row]) -> list[Scanned]:
-    return [Scanned(**dict(row)) for row in rows]
+    """Return them in the order of their ids, in which their contacts are marked."""
+    found = [Scanned(**dict(row)) for row in rows]
+    return sorted(found, key=lambda each: each.connection_id)

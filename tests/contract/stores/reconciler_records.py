@@ -22,6 +22,7 @@ from services.reconciler.store import (
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.links import NamedLink
 from services.reconciler.store.queue import Dirty
+from services.reconciler.store.sweeps import CompleteScan
 from tests.contract.stores.chassis import ChassisPlayer
 from tests.contract.stores.program import act
 from tests.contract.stores.reconciler_words import (
@@ -265,19 +266,20 @@ class RecordsPlayer(ChassisPlayer):
 
     @act()
     async def complete_scan(self, work: Work) -> object:
-        at = {
-            "tenant_id": TENANT,
-            "account_id": self.account(),
-            "scan_id": self.one(SCANS),
-        }
-        await observations.complete_scan(
-            work.transaction,
-            **at,
+        scan = CompleteScan(
+            tenant_id=TENANT,
+            account_id=self.account(),
+            scan_id=self.one(SCANS),
             begun_at=self.scan.begun_at if self.scan else self.time(),
-            now=self.clock.now(),
         )
+        await sweeps.complete(work.transaction, scan, now=self.clock.now())
         return await observations.find_unseen(
-            work.transaction, **at, first_read_at=self.time(), limit=2
+            work.transaction,
+            tenant_id=TENANT,
+            account_id=scan.account_id,
+            scan_id=scan.scan_id,
+            first_read_at=self.time(),
+            limit=2,
         )
 
     @act(weight=3)
