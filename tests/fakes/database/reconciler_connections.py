@@ -1,7 +1,6 @@
 """The reconciler's queries on connections: their settings, states and claims."""
 
 import datetime
-from typing import NamedTuple
 
 from tests.fakes.database.sessions import Session
 from tests.fakes.database.tables import Row, only
@@ -223,61 +222,6 @@ async def await_scans(
 
     wanted = [session.get("connections", connection_id, tenant_id)]
     return len(await session.update("connections", wanted, change))
-
-
-async def find_scanned(
-    session: Session,
-    *,
-    tenant_id: str,
-    account_id: str,
-    scan_id: str,
-    begun_at: datetime.datetime,
-) -> list[Row]:
-    at = _Scan(tenant_id, account_id, scan_id, begun_at)
-    waiting = session.scan("connections", at.is_awaited)
-    return [SCANNED({**row, **at.served(row)}) for row in waiting]
-
-
-async def note_scanned(
-    session: Session,
-    *,
-    tenant_id: str,
-    account_id: str,
-    scan_id: str,
-    begun_at: datetime.datetime,
-) -> list[Row]:
-    at = _Scan(tenant_id, account_id, scan_id, begun_at)
-    noted = await session.update(
-        "connections", session.scan("connections"), at.served, where=at.is_awaited
-    )
-    return [SCANNED(row) for row in noted]
-
-
-class _Scan(NamedTuple):
-    """A complete scan, and whom it serves."""
-
-    tenant_id: str
-    account_id: str
-    scan_id: str
-    begun_at: datetime.datetime
-
-    def is_awaited(self, row: Row) -> bool:
-        is_ours = row["tenant_id"] == self.tenant_id and _uses(row, self.account_id)
-        return is_ours and row["state"] == "scanning" and is_kept(row)
-
-    def served(self, row: Row) -> Row:
-        return {
-            name: row[name] or self._serves(row, side)
-            for side in ("left", "right")
-            for name in [f"{side}_scanned"]
-        }
-
-    def _serves(self, row: Row, side: str) -> bool:
-        asked_at = row["scan_asked_at"]
-        return row[f"{side}_account"] == self.account_id and (
-            row[f"{side}_scan"] == self.scan_id
-            or (asked_at is not None and asked_at <= self.begun_at)
-        )
 
 
 async def begin_syncing(

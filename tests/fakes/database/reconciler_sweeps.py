@@ -1,4 +1,4 @@
-"""The reconciler's queries of full comparisons and of restored databases."""
+"""The reconciler's queries of scans, full comparisons and restored databases."""
 
 import datetime
 from typing import NamedTuple
@@ -11,6 +11,8 @@ from tests.fakes.database.reconciler_connections import (
 )
 from tests.fakes.database.sessions import Session
 from tests.fakes.database.tables import Row
+
+SIDES = ("left", "right")
 
 
 async def lock_unswept(session: Session, *, before: datetime.datetime) -> list[Row]:
@@ -65,6 +67,38 @@ async def last_asked(
     return [{"asked_at": max(asked, default=None)}]
 
 
+async def find_scanned(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    scan_id: str,
+    begun_at: datetime.datetime,
+) -> list[Row]:
+    scan = _Scan(tenant_id, account_id, scan_id, begun_at)
+    waiting = session.scan("connections", scan.is_awaited)
+    return [SCANNED({**row, **scan.told(row)}) for row in waiting]
+
+
+async def note_scanned(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    scan_id: str,
+    begun_at: datetime.datetime,
+) -> list[Row]:
+    scan = _Scan(tenant_id, account_id, scan_id, begun_at)
+    waiting = sorted(
+        session.scan("connections", scan.is_awaited),
+        key=lambda row: row["connection_id"],
+    )
+    noted = await session.update(
+        "connections", waiting, scan.told, where=scan.is_awaited
+    )
+    return [SCANNED(row) for row in noted]
+
+
 async def find_swept(
     session: Session,
     *,
@@ -74,12 +108,8 @@ async def find_swept(
     begun_at: datetime.datetime,
 ) -> list[Row]:
     scan = _Scan(tenant_id, account_id, scan_id, begun_at)
-    waiting = [
-        {**row, **scan.left_of(row)}
-        for row in session.scan("connections")
-        if scan.serves(row)
-    ]
-    return [_swept(row) for row in waiting]
+    waiting = session.scan("connections", scan.serves_sweep)
+    return [_swept({**row, **scan.swept(row)}) for row in waiting]
 
 
 async def note_swept(
@@ -95,7 +125,7 @@ async def note_swept(
     noted = await session.update(
         "connections",
         session.get_all("connections", [(each, tenant_id) for each in connection_ids]),
-        scan.left_of,
+        scan.swept,
         where=lambda row: is_kept(row) and _is_waiting(row),
     )
     return [_swept(row) for row in noted]
@@ -106,42 +136,52 @@ def _is_waiting(row: Row) -> bool:
 
 
 class _Scan(NamedTuple):
-    """A scan that is complete."""
+    """A scan that is complete, and whom it serves."""
 
     tenant_id: str
     account_id: str
     scan_id: str
     begun_at: datetime.datetime
 
-    def serves(self, row: Row) -> bool:
-        """Say whether a comparison waits for this scan, or for one before it."""
-        is_ours = row["tenant_id"] == self.tenant_id and is_kept(row)
-        return is_ours and any(self._serves(row, side) for side in ("left", "right"))
+    def is_awaited(self, row: Row) -> bool:
+        """Say whether a connection is to be told of it before it begins to sync."""
+        ends = (row["left_account"], row["right_account"])
+        is_scanning = row["state"] == "scanning" and self.account_id in ends
+        return is_scanning and row["tenant_id"] == self.tenant_id and is_kept(row)
 
-    def left_of(self, row: Row) -> Row:
-        """Return the scans that a comparison waits for after this one."""
+    def told(self, row: Row) -> Row:
+        """Return which sides of such a connection are scanned after this one."""
         return {
-            f"{side}_sweep": None if self._serves(row, side) else row[f"{side}_sweep"]
-            for side in ("left", "right")
+            name: row[name] or self._serves(row, side, "scan")
+            for side in SIDES
+            for name in [f"{side}_scanned"]
         }
 
-    def _serves(self, row: Row, side: str) -> bool:
-        waits_for, asked_at = row[f"{side}_sweep"], row["sweep_asked_at"]
-        return (
-            waits_for is not None
-            and row[f"{side}_account"] == self.account_id
-            and (
-                waits_for == self.scan_id
-                or (asked_at is not None and asked_at <= self.begun_at)
-            )
+    def serves_sweep(self, row: Row) -> bool:
+        """Say whether a comparison waits for this scan, or for one before it."""
+        is_ours = row["tenant_id"] == self.tenant_id and is_kept(row)
+        return is_ours and self.swept(row) != {
+            f"{side}_sweep": row[f"{side}_sweep"] for side in SIDES
+        }
+
+    def swept(self, row: Row) -> Row:
+        """Return the scans that a comparison waits for after this one."""
+        return {
+            name: None if self._serves(row, side, "sweep") else row[name]
+            for side in SIDES
+            for name in [f"{side}_sweep"]
+        }
+
+    def _serves(self, row: Row, side: str, what: str) -> bool:
+        asked_at = row[f"{what}_asked_at"]
+        return row[f"{side}_account"] == self.account_id and (
+            row[f"{side}_{what}"] == self.scan_id
+            or (asked_at is not None and asked_at <= self.begun_at)
         )
 
 
 def _swept(row: Row) -> Row:
-    scanned = {
-        "left_scanned": row["left_sweep"] is None,
-        "right_scanned": row["right_sweep"] is None,
-    }
+    scanned = {f"{side}_scanned": row[f"{side}_sweep"] is None for side in SIDES}
     return SCANNED({**row, **scanned})
 
 
