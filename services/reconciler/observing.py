@@ -36,7 +36,6 @@ log = structlog.get_logger()
 
 UNSEEN_MAX: Final = 20_000
 """Records read again after one scan; the rest has its turn after the next."""
-_NO_LAG: Final = observations.NO_LAG
 NUL: Final = "\x00"
 """The one character that Postgres cannot hold in a text."""
 
@@ -69,7 +68,7 @@ async def observe(work: Work, message: ContactsObserved) -> None:
         tenant_id=tenant_id,
         account=account,
         scan_id=scan.scan_id if scan else None,
-        lag=_NO_LAG if message.is_by_id else _lag_of(account),
+        lag=observations.NO_LAG if message.is_by_id else _lag_of(account),
     )
     marked = await mark(work, news, tenant_id=tenant_id)
     if scan is not None:
@@ -119,7 +118,7 @@ async def store(
     tenant_id: TenantId,
     account: StoredAccount,
     scan_id: ScanId | None = None,
-    lag: datetime.timedelta = _NO_LAG,
+    lag: datetime.timedelta = observations.NO_LAG,
 ) -> News:
     """Store what is news; returns what there is to be marked because of it.
 

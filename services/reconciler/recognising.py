@@ -26,9 +26,9 @@ from services.reconciler.config import Config
 from services.reconciler.engine import evidence, model, newcomers
 from services.reconciler.engine.model import Seen
 from services.reconciler.readbacks import Answer
-from services.reconciler.store import arrivals, observations
-from services.reconciler.store.arrivals import LastScans
+from services.reconciler.store import arrivals, observations, sweeps
 from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.sweeps import LastScans
 
 SCAN_AGAIN_AFTER: Final = datetime.timedelta(hours=1)
 """A scan that is not complete by then is asked for again."""
@@ -75,7 +75,7 @@ async def load(
             for each in untold
         ),
     )
-    scans = await arrivals.find_last_scans(
+    scans = await sweeps.find_last_scans(
         work.transaction, tenant_id=message.tenant_id, account_id=message.account_id
     )
     known = await _find_known(work, message, answers=untold)

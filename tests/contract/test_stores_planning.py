@@ -4,6 +4,7 @@ import datetime
 
 import pytest
 
+from proto.connector import ScanPart
 from proto.ids import ConnectionId
 from proto.reconciler import ConnectionState, RecordState, Side
 from proto.record import Presence, Record
@@ -351,6 +352,24 @@ async def test_each_scan_is_asked_for_later_than_the_last_by_any_clock(both):
     assert (
         await ann.does(lambda w: asking.for_scans(w.transaction, ENDS, **late)) == LATER
     )
+
+
+async def test_a_scan_is_asked_for_later_than_one_that_nobody_asked_for_began(both):
+    """By a clock ahead of ours: it would have passed for a later one, and served it."""
+    ann, bob = both
+    began = START + datetime.timedelta(seconds=30)
+    await bob.does(
+        lambda w: observations.count_scan_part(
+            w.transaction,
+            ScanPart(scan_id=SCANS[0], part=0),
+            tenant_id=TENANT,
+            account_id=ENDS[0],
+            read_at=began,
+        )
+    )
+    await bob.commits()
+    at = {"tenant_id": TENANT, "now": START}
+    assert await ann.does(lambda w: asking.for_scans(w.transaction, ENDS, **at)) > began
 
 
 def ask(now):

@@ -679,12 +679,6 @@ SELECT $tenant_id, $account_id, had.email, had.record_id
 FROM unnest($owners::text[], $emails::text[]) AS had (record_id, email)
 ON CONFLICT (account_id, email, record_id, tenant_id) DO NOTHING;
 
--- name: last_asked
--- When any of the given accounts was last asked for a scan.
-SELECT max(asked_at) AS asked_at
-FROM reconciler.scans
-WHERE tenant_id = $tenant_id AND account_id = ANY ($account_ids::text[]);
-
 -- name: add_scans
 -- Scans that are asked for, by our own clock: the connector's may differ.
 INSERT INTO reconciler.scans (tenant_id, account_id, scan_id, parts_seen, asked_at)
@@ -692,7 +686,8 @@ SELECT $tenant_id, asked.account_id, asked.scan_id, 0, $now::timestamptz
 FROM unnest($account_ids::text[], $scan_ids::text[]) AS asked (account_id, scan_id);
 
 -- name: find_last_scans
--- When the newest complete scan of an account began, and when the newest was asked for.
+-- When the newest complete scan of an account began, and the newest of all: when they
+-- were asked for, if anybody did.
 SELECT
     max(coalesce(asked_at, first_read_at))
         FILTER (WHERE completed_at IS NOT NULL) AS read_through,

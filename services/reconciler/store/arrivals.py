@@ -30,18 +30,6 @@ class Newcomers(msgspec.Struct, frozen=True, kw_only=True):
     """There may be more, all of them later."""
 
 
-class LastScans(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest scans of an account."""
-
-    read_through: datetime.datetime | None = None
-    """When the newest complete one had not begun yet."""
-    asked_at: datetime.datetime | None = None
-
-    def tell_of(self, at: datetime.datetime) -> bool:
-        """Say whether a complete one shows everything that was there at some time."""
-        return self.read_through is not None and self.read_through >= at
-
-
 async def find_open_creates(
     source: Database | Transaction,
     account_ids: Collection[AccountId],
@@ -134,13 +122,3 @@ async def note_ours(
             tenant_id=tenant_id, account_id=account_id, record_ids=sorted(record_ids)
         )
     )
-
-
-async def find_last_scans(
-    transaction: Transaction, *, tenant_id: TenantId, account_id: AccountId
-) -> LastScans:
-    """Return when an account was last scanned, and asked for a scan."""
-    row = await transaction.fetch_row(
-        Q["find_last_scans"](tenant_id=tenant_id, account_id=account_id)
-    )
-    return LastScans(**dict(row)) if row else LastScans()

@@ -6,14 +6,11 @@ that is behind asks for would never come: its connection would wait for ever.
 
 import datetime
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Final
 
 from proto.ids import AccountId, TenantId
-from services.chassis import queries
 from services.chassis.database import Transaction
-
-Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
+from services.reconciler.store import sweeps
 
 STEP: Final = datetime.timedelta(milliseconds=2)
 """How much later than the last scan the next is asked for at least."""
@@ -48,7 +45,14 @@ async def for_rest(
 async def _last(
     transaction: Transaction, account_ids: Iterable[AccountId], *, tenant_id: TenantId
 ) -> datetime.datetime | None:
-    row = await transaction.fetch_row(
-        Q["last_asked"](tenant_id=tenant_id, account_ids=sorted(account_ids))
-    )
-    return None if row is None else row["asked_at"]
+    asked = [
+        scans.asked_at
+        for account_id in sorted(account_ids)
+        for scans in [
+            await sweeps.find_last_scans(
+                transaction, tenant_id=tenant_id, account_id=account_id
+            )
+        ]
+        if scans.asked_at is not None
+    ]
+    return max(asked, default=None)

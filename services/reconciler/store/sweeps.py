@@ -1,4 +1,4 @@
-"""Queries about scans that are waited for, to begin syncing or to compare in full."""
+"""Queries about scans, and about who waits for them: to begin, or to compare."""
 
 import datetime
 from collections.abc import Iterable
@@ -46,11 +46,34 @@ class Scanned(msgspec.Struct, frozen=True, kw_only=True):
         return ((Side.LEFT, self.left_account), (Side.RIGHT, self.right_account))
 
 
+class LastScans(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest scans of an account."""
+
+    read_through: datetime.datetime | None = None
+    """When the newest complete one had not begun yet."""
+    asked_at: datetime.datetime | None = None
+    """When the newest was asked for, or had begun that nobody had asked for."""
+
+    def tell_of(self, at: datetime.datetime) -> bool:
+        """Say whether a complete one shows everything that was there at some time."""
+        return self.read_through is not None and self.read_through >= at
+
+
 async def complete(
     transaction: Transaction, scan: CompleteScan, *, now: datetime.datetime
 ) -> None:
     """Note that a scan is complete, and forget its parts and those of older ones."""
     await transaction.execute(Q["complete_scan"](**_named(scan), now=now))
+
+
+async def find_last_scans(
+    transaction: Transaction, *, tenant_id: TenantId, account_id: AccountId
+) -> LastScans:
+    """Return when an account was last scanned, and asked for a scan."""
+    row = await transaction.fetch_row(
+        Q["find_last_scans"](tenant_id=tenant_id, account_id=account_id)
+    )
+    return LastScans(**dict(row)) if row else LastScans()
 
 
 async def lock_due(

@@ -242,7 +242,7 @@ class RecordsPlayer(ChassisPlayer):
         )
 
     @act(is_narrow=True)
-    async def last_asked(self, work: Work) -> object:
+    async def ask_for_scans(self, work: Work) -> object:
         asked = self.some(ENDS)
         return await asking.for_scans(
             work.transaction, asked, tenant_id=TENANT, now=self.clock.now()
@@ -303,7 +303,7 @@ class RecordsPlayer(ChassisPlayer):
 
     @act()
     async def find_last_scans(self, work: Work) -> object:
-        return await arrivals.find_last_scans(
+        return await sweeps.find_last_scans(
             work.transaction, tenant_id=TENANT, account_id=self.account()
         )
 

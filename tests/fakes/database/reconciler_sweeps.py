@@ -54,19 +54,6 @@ async def await_sweep(
     )
 
 
-async def last_asked(
-    session: Session, *, tenant_id: str, account_ids: list[str]
-) -> list[Row]:
-    asked = [
-        row["asked_at"]
-        for row in session.scan("scans")
-        if row["tenant_id"] == tenant_id
-        and row["account_id"] in account_ids
-        and row["asked_at"] is not None
-    ]
-    return [{"asked_at": max(asked, default=None)}]
-
-
 async def find_scanned(
     session: Session,
     *,

@@ -17,8 +17,8 @@ from services.reconciler.engine import fold
 from services.reconciler.engine.model import Config, Folded, Intent, Link, Seen
 from services.reconciler.readbacks import Answer
 from services.reconciler.recognising import Shown
-from services.reconciler.store.arrivals import LastScans
 from services.reconciler.store.intents import OpenIntent
+from services.reconciler.store.sweeps import LastScans
 from tests.unit.reconciler import values
 
 CONFIG = values.connection().config
