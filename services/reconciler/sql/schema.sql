@@ -75,6 +75,10 @@ CREATE TABLE reconciler.observations (
     PRIMARY KEY (account_id, record_id, tenant_id)
 ) WITH (fillfactor = 85);
 
+CREATE INDEX observations_new
+ON reconciler.observations (account_id, live_since, tenant_id)
+WHERE is_live;
+
 CREATE INDEX observations_missing
 ON reconciler.observations (ask_again_at)
 WHERE ask_again_at IS NOT NULL;
