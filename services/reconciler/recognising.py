@@ -64,10 +64,14 @@ async def load(
     untold = [each for each in answers if is_untold(each, config=connection.config)]
     if not untold:
         return Shown(unsure=unsure)
+    sides = {each.intent.intent.side for each in untold}
     new = await arrivals.find_newcomers(
         work.transaction,
         tenant_id=message.tenant_id,
+        connection_id=connection.connection_id,
         account_id=message.account_id,
+        # Both sides may use one account, and who is taken on one is free on the other.
+        side=sides.pop() if len(sides) == 1 else None,
         since=min(
             newcomers.since(
                 each.intent.intent.decided_at, began_at=connection.sync_started_at

@@ -517,7 +517,8 @@ ORDER BY stored.record_id;
 
 -- name: find_newcomers
 -- Records of an account that live and were not known to before then, oldest first: who
--- comes after a create in thousands hides what it made no more.
+-- comes after a create in thousands hides what it made no more. Nor does who has another
+-- record's bond by now, on the side of a connection that is asked for.
 SELECT record_id, record, digest, read_at, live_since
 FROM reconciler.observations
 WHERE tenant_id = $tenant_id
@@ -525,6 +526,28 @@ WHERE tenant_id = $tenant_id
     AND is_live
     AND missing_since IS NULL
     AND live_since >= $since
+    AND CASE $side::text
+        WHEN 'left' THEN (
+            SELECT links.link_id
+            FROM reconciler.links
+            WHERE links.connection_id = $connection_id
+                AND links.left_record_id = observations.record_id
+                AND links.tenant_id = $tenant_id
+                AND links.right_record_id IS NOT NULL
+                AND links.state <> 'deleted'
+            LIMIT 1
+        )
+        WHEN 'right' THEN (
+            SELECT links.link_id
+            FROM reconciler.links
+            WHERE links.connection_id = $connection_id
+                AND links.right_record_id = observations.record_id
+                AND links.tenant_id = $tenant_id
+                AND links.left_record_id IS NOT NULL
+                AND links.state <> 'deleted'
+            LIMIT 1
+        )
+    END IS NULL
 ORDER BY live_since, record_id
 LIMIT $limit;
 

@@ -8,6 +8,7 @@ import msgspec
 
 from proto import codec
 from proto.ids import AccountId, ConnectionId, IntentId, RecordId, TenantId
+from proto.reconciler import Side
 from proto.record import Record
 from services.chassis import queries
 from services.chassis.database import Database, Transaction
@@ -84,15 +85,24 @@ async def find_newcomers(
     transaction: Transaction,
     *,
     tenant_id: TenantId,
+    connection_id: ConnectionId,
     account_id: AccountId,
+    side: Side | None,
     since: datetime.datetime,
     limit: int = NEWCOMERS_MAX,
 ) -> Newcomers:
-    """Return live records of an account that were not known to live before then."""
+    """Return live records of an account that were not known to live before then.
+
+    Args:
+        side: Records that have a counterpart on this side of the connection are left
+            out.
+    """
     rows = await transaction.fetch(
         Q["find_newcomers"](
             tenant_id=tenant_id,
+            connection_id=connection_id,
             account_id=account_id,
+            side=side.value if side else None,
             since=since,
             limit=limit,
         )

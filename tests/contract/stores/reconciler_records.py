@@ -287,7 +287,9 @@ class RecordsPlayer(ChassisPlayer):
         return await arrivals.find_newcomers(
             work.transaction,
             tenant_id=TENANT,
+            connection_id=CONNECTIONS[0][1],
             account_id=self.account(),
+            side=self.one([*SIDES, None]),
             since=self.time(),
             limit=2,
         )

@@ -361,10 +361,22 @@ async def find_newcomers(
     session: Session,
     *,
     tenant_id: str,
+    connection_id: str,
     account_id: str,
+    side: str | None,
     since: datetime.datetime,
     limit: int,
 ) -> list[Row]:
+    def is_taken(row: Row) -> bool:
+        place = (connection_id, row["record_id"], tenant_id)
+        found = session.find("links", f"links_{side}", *place) if side else []
+        return any(
+            link["left_record_id"] is not None
+            and link["right_record_id"] is not None
+            and link["state"] != "deleted"
+            for link in found
+        )
+
     new = [
         row
         for row in session.find("observations", "account", account_id, tenant_id)
@@ -372,6 +384,7 @@ async def find_newcomers(
         and row["missing_since"] is None
         and row["live_since"] is not None
         and row["live_since"] >= since
+        and not is_taken(row)
     ]
     new.sort(key=lambda row: (row["live_since"], row["record_id"]))
     return [NEWCOMER(row) for row in new[:limit]]
