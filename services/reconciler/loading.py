@@ -3,7 +3,7 @@
 In a fixed number of queries, whatever the batch holds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from proto.base import Instant
 from proto.reconciler import Side
@@ -60,9 +60,7 @@ async def load(
         seen |= await _observed(source, connection, keys=missed)
     # Last: whatever a create had made by the time of the other reads, it is open here
     # or its answer has changed a link since, which is found when this is saved.
-    open_since = {}
-    if alone or heirs:
-        open_since = await _open_since(source, connection, after=creates_after)
+    open_since = await _open_since(source, connection, seen=unsure, after=creates_after)
     lost = await _load_lost(
         source,
         connection,
@@ -127,8 +125,15 @@ async def _load_lost(
 
 
 async def _open_since(
-    source: Source, connection: StoredConnection, *, after: Instant
+    source: Source,
+    connection: StoredConnection,
+    *,
+    seen: Collection[tuple[Key, Seen]],
+    after: Instant,
 ) -> dict[Side, Instant]:
+    """Return since when creates may have made records, if any may be theirs."""
+    if not seen:
+        return {}
     found = await arrivals.find_open_creates(
         source,
         connection.account_ids,
