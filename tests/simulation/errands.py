@@ -32,6 +32,10 @@ from tests.simulation.vendors.oauth import REDIRECT_URI
 WRONG: Final = "another"
 """An account at each vendor that nobody ever means to connect."""
 AWAY_S: Final = (1.0, 240.0)
+OFF_S: Final = (1.0, 150.0)
+"""How long a mapping is off that somebody switches off for a while."""
+MEANWHILE: Final = ("edit", "edit_both", "clear", "clear")
+"""What people do at their vendors just before settings change."""
 BROWSER: Final = "another cookie"
 
 
@@ -66,17 +70,20 @@ class Errands:
         customers: Asking,
         vendors: Mapping[AppId, Vendor],
         *,
+        act: Callable[[str, ConnectionPlan], object],
         source: random.Random,
     ) -> None:
         self._customers = customers
         self._vendors = vendors
+        self._act = act
+        """Has people at the vendors of a connection do something."""
         self.counts: Counter[str] = Counter()
         """How often each was done to its end."""
         self._source = source
         self._all: tuple[Callable[[Made], Awaitable[None]], ...] = (
             self._change_winner,
             self._switch_mapping,
-            self._switch_mapping,
+            self._suspend_mapping,
             self._take_permission_back,
             self._authorise_wrongly,
             self._approve,
@@ -113,6 +120,12 @@ class Errands:
         else:
             off.append(mapping_id)
         await self._change(made, connection, mappings_off=tuple(off))
+
+    async def _suspend_mapping(self, made: Made) -> None:
+        """Have a mapping off for a while, in which people go on."""
+        await self._switch_mapping(made)
+        await asyncio.sleep(self._source.uniform(*OFF_S))
+        await self._switch_mapping(made)
 
     async def _take_permission_back(self, made: Made) -> None:
         """Take back at the vendor what was allowed, and allow it again later."""
@@ -198,6 +211,8 @@ class Errands:
 
     async def _change(self, made: Made, connection: Connection, **changes: Any) -> None:
         settings = msgspec.structs.replace(connection.settings, **changes)
+        for _ in range(self._source.randrange(4)):
+            self._act(self._source.choice(MEANWHILE), made.plan)
         await self._customers.ask(
             ChangeConnection(
                 tenant_id=made.tenant_id,

@@ -85,6 +85,18 @@ class History:
         settings = msgspec.structs.replace(version.settings, **options)
         self.owned.versions[:] = [msgspec.structs.replace(version, settings=settings)]
 
+    def suspend(self, role: Role) -> None:
+        """Switch the mapping of a role off."""
+        now = self.owned.now
+        left = tuple(v for v in now.mappings if v.mapping_id != role.value)
+        version = msgspec.structs.replace(now, at=self.time, mappings=left)
+        self.owned.versions.append(version)
+
+    def resume(self) -> None:
+        """Switch on again what was on at first."""
+        version = msgspec.structs.replace(self.owned.versions[0], at=self.time)
+        self.owned.versions.append(version)
+
     def person(self, tenant: str = TENANT) -> int:
         """Return somebody new."""
         return self.people.new(tenant)

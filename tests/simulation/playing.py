@@ -86,7 +86,10 @@ class Play:
             self.world, self.vendors, source=scenario.source("customers")
         )
         self.errands = Errands(
-            self.customers, self.vendors, source=scenario.source("errands")
+            self.customers,
+            self.vendors,
+            act=self.users.do,
+            source=scenario.source("errands"),
         )
         self._last_act_at = 0.0
         self.peace_at: float | None = None
@@ -206,6 +209,8 @@ class Play:
         assert self.peace_at is not None
         until = self.peace_at + REST_S_MAX
         await asyncio.sleep(2 * self.pace.poll_interval_s)
+        for judge in self.judges:
+            judge.look_before_rest()
         while unrest := self.unrest():
             writes = len(self.ledger.ours())
             is_hopeless = (
@@ -214,6 +219,8 @@ class Play:
             if is_hopeless or self.world.loop.time() > until:
                 raise Restless(unrest, writes)
             await self.customers.heal()
+            for judge in self.judges:
+                judge.look_before_rest()
             await asyncio.sleep(LOOK_S)
         self.rest_at = self.world.loop.time()
         self.world.note("rest")

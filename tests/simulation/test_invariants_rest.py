@@ -1,6 +1,8 @@
 """Each invariant of the end sees a history that breaks it."""
 
 import datetime
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -42,7 +44,13 @@ def job(history: History, person: int) -> str:
     return history.value(Role.JOB_TITLE, person)
 
 
-def intent(history: History, *, state: str = "done", **changes: Any) -> Planned:
+def intent(
+    history: History,
+    *,
+    state: str = "done",
+    change: Mapping[str, Any] = MappingProxyType({}),
+    **changes: Any,
+) -> Planned:
     """Return an intent about the right record of the first link."""
     values = {FieldId(name): value for name, value in changes.items()}
     return Planned(
@@ -60,7 +68,10 @@ def intent(history: History, *, state: str = "done", **changes: Any) -> Planned:
             mapping_ids=(),
             changes=tuple(
                 FieldChange(
-                    field_id=name, mapping_id="m", after=value, cause=Cause.CHANGED
+                    field_id=name,
+                    mapping_id="m",
+                    after=value,
+                    **({"cause": Cause.CHANGED} | dict(change)),
                 )
                 for name, value in values.items()
             ),
@@ -385,6 +396,47 @@ def test_i3_a_value_cleared_while_the_same_one_was_on_its_way(
     history.wait(200.0)
     history.write(RIGHT, right, job=value)
     assert (lost(history, intents=(planned,)) == []) == is_fine
+
+
+@pytest.mark.parametrize("suspended", [Role.JOB_TITLE, Role.NAME_GIVEN, None])
+def test_i3_a_cleared_value_comes_back_with_its_mapping_alone(suspended):
+    """A mapping that comes back begins with a first match (hazard 76), no other."""
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(value := job(history, person)))
+    history.write(RIGHT, right, job=value)
+    history.wait(5_000.0)
+    if suspended is not None:
+        history.suspend(suspended)
+    history.edit(RIGHT, right, job=None)
+    history.wait(5.0)
+    if suspended is not None:
+        history.resume()
+    history.write(RIGHT, right, job=value)
+    [name] = history.fields(RIGHT, job=None)
+    change = {"cause": Cause.FIRST_MATCH}
+    planned = intent(history, change=change, **{name: value})
+    is_back = suspended is Role.JOB_TITLE
+    assert (lost(history, intents=(planned,)) == []) == is_back
+
+
+@pytest.mark.parametrize("is_off", [True, False])
+def test_i3_a_value_emptied_for_what_was_cleared_while_its_mapping_was_off(is_off):
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(value := job(history, person)))
+    history.write(RIGHT, right, job=value)
+    history.suspend(Role.JOB_TITLE if is_off else Role.NAME_GIVEN)
+    history.wait(5.0)
+    history.edit(LEFT, left, job=None)
+    history.wait(5.0)
+    history.resume()
+    history.write(RIGHT, right, job=None)
+    [name] = history.fields(RIGHT, job=None)
+    planned = intent(history, change={"before": value}, **{name: None})
+    assert [each.invariant for each in lost(history, intents=(planned,))] == (
+        ["I3"] if is_off else []
+    )
 
 
 @pytest.mark.parametrize("is_rewritten", [True, False])

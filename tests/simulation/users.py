@@ -118,7 +118,10 @@ class Users:
         """Do one thing, drawn from the mood; returns which."""
         weights = self._scenario.mood.weights
         [name] = self._source.choices(list(weights), list(weights.values()))
-        plan = self._source.choice(self._scenario.connections)
+        return self.do(name, self._source.choice(self._scenario.connections))
+
+    def do(self, name: str, plan: ConnectionPlan) -> str:
+        """Do one thing at the two ends of a connection; returns what came of it."""
         try:
             self._acts[name](plan)
         except EmailTaken:

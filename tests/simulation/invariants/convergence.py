@@ -226,7 +226,11 @@ def _is_only_read(pair: Pair, view: MappingView, truth: Truth) -> bool:
     fields = truth.holder(source).now.fields
     if not any(fields.get(name) for name in source_names):
         ends_named = ((source, source_names), (target, names))
-        return len(pair.owned.versions) > 1 or not _was_cleared(*ends_named, truth)
+        sides = (Side.LEFT, view.left), (Side.RIGHT, view.right)
+        is_renewed = any(
+            pair.owned.renewals(side, name) for side, names in sides for name in names
+        )
+        return is_renewed or not _was_cleared(*ends_named, truth)
     return any(
         entry.who is Who.USER and set(names) & set(entry.changed)
         for entry in truth.ledger.of(target)

@@ -11,6 +11,7 @@ from tests.simulation.invariants import (
     calls,
     convergence,
     losses,
+    marks,
     rest,
     safety,
 )
@@ -72,6 +73,11 @@ class Judge:
     def look_before_errand(self) -> None:
         """See what everything is set to; a write decided by it may come later."""
         self.truth.look()
+        self.add(marks.check(self._rows))
+
+    def look_before_rest(self) -> None:
+        """Check what must be so while comparisons go on that would mend it."""
+        self.add(marks.check(self._rows))
 
     def look_at_rest(self, play: Played) -> None:
         """Check what must be so once everything is at rest."""

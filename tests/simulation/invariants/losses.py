@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from proto.fields import Role, Value
 from proto.reconciler import Side
 from services.reconciler.engine.model import Cause
-from tests.simulation.invariants.aftermath import Aftermath
-from tests.simulation.invariants.truth import Truth, Wrong, same, serials, tell
+from tests.simulation.invariants.aftermath import Aftermath, Planned
+from tests.simulation.invariants.truth import Owned, Truth, Wrong, same, serials, tell
 from tests.simulation.ledger import Act, Entry, Key, Who
 from tests.simulation.vendors.forms import NAMES, Forms
 from tests.simulation.vendors.ways import Ways
@@ -40,16 +40,51 @@ def _emptied(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
 
     Names are left out: a full name may leave one of its parts empty elsewhere.
     """
-    owned = {each.connection_id: each for each in truth.owned}
+    by_id = {each.connection_id: each for each in truth.owned}
     for planned in after.intents:
-        intent = planned.intent
-        place = owned[planned.connection_id].place(Side(intent.side))
+        intent, owned = planned.intent, by_id[planned.connection_id]
+        place = owned.place(Side(intent.side))
         for change in intent.changes:
             is_emptied = change.before and not change.after
             role = truth.ways(place).role_of(change.field_id)
-            if change.cause is Cause.FIRST_MATCH and is_emptied and role not in NAMES:
-                where = f"{place.app}/{intent.record_id} {change.field_id}"
-                yield Wrong("I3", f"{where} {change.before!r} was emptied when linked")
+            if not is_emptied or role in NAMES:
+                continue
+            what = f"{place.app}/{intent.record_id} {change.field_id} {change.before!r}"
+            if change.cause is Cause.FIRST_MATCH:
+                yield Wrong("I3", f"{what} was emptied when linked")
+            elif change.cause is Cause.CHANGED and _was_cleared_while_off(
+                planned, role, owned=owned, truth=truth
+            ):
+                yield Wrong("I3", f"{what} was emptied for what came while it was off")
+
+
+def _was_cleared_while_off(
+    planned: Planned, role: Role, *, owned: Owned, truth: Truth
+) -> bool:
+    """Say whether a value was cleared on the other side while its mapping was off.
+
+    Such a mapping begins anew, and nothing empty clears then (hazard 76).
+    """
+    intent = planned.intent
+    source = Side.RIGHT if Side(intent.side) is Side.LEFT else Side.LEFT
+    record_id = next(
+        (r.record_id(source) for r in truth.links() if r.link_id == intent.link_id),
+        None,
+    )
+    if record_id is None:
+        return False
+    key = (owned.place(source), record_id)
+    cleared = [
+        (name, entry.at)
+        for entry in truth.ledger.of(key)
+        for name in _names_of(role, truth.ways(key[0])) & set(entry.changed)
+        if entry.who is not Who.TANDEM
+        and not entry.after.fields[name]
+        and abs(planned.decided_at - entry.at) < YOUNG_S
+    ]
+    return bool(cleared) and all(
+        owned.is_off(source, name, at=at) for name, at in cleared
+    )
 
 
 def _of_record(key: Key, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
@@ -140,7 +175,7 @@ def _is_accounted_for(
         return True
     if _was_under_way(write, edit, name, after=after, truth=truth):
         return True
-    if _is_first_match(write, name, after) and _is_young(edit, truth):
+    if _is_first_match(write, name, after) and _is_young(edit, name, truth):
         truth.excuse(CLEARED)
         return True
     return False
@@ -157,8 +192,11 @@ def _is_first_match(write: Entry, name: str, after: Aftermath) -> bool:
     )
 
 
-def _is_young(edit: Entry, truth: Truth) -> bool:
-    """Say whether the two could be new to each other: an empty value then gives way."""
+def _is_young(edit: Entry, name: str, truth: Truth) -> bool:
+    """Say whether the two could be new to each other: an empty value then gives way.
+
+    So they are in a field whose mapping has come since, or not long before.
+    """
     entries = [
         entry
         for key in (edit.key, *truth.partners(edit.key))
@@ -168,7 +206,11 @@ def _is_young(edit: Entry, truth: Truth) -> bool:
         entry.act in (Act.CREATE, Act.RESTORE, Act.MERGE)
         and entry.at > edit.at - YOUNG_S
         for entry in entries
-    ) or any(len(owned.versions) > 1 for owned, _ in truth.ends_at(edit.place))
+    ) or any(
+        at > edit.at - YOUNG_S
+        for owned, side in truth.ends_at(edit.place)
+        for at in owned.renewals(side, name)
+    )
 
 
 def _is_one_way(edit: Entry, name: str, truth: Truth) -> bool:

@@ -1,5 +1,6 @@
 """What really happened, put so that invariants can be checked against it."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Final, NamedTuple
@@ -86,11 +87,35 @@ class Owned(msgspec.Struct, kw_only=True):
             if version.at <= at and not (later and later[0].at < at - IN_FLIGHT_S):
                 yield version
 
+    def renewals(self, side: Side, name: str) -> list[float]:
+        """Return when mappings of a field came that there were not just before.
+
+        With each the two records begin as if they had never been in step (hazard 76).
+        """
+        return [
+            version.at
+            for before, version in itertools.pairwise(self.versions)
+            if not _covering(version, side, name) <= _covering(before, side, name)
+        ]
+
+    def is_off(self, side: Side, name: str, *, at: float) -> bool:
+        """Say whether no mapping had a field at a time."""
+        since = [version for version in self.versions if version.at <= at]
+        return bool(since) and not _covering(since[-1], side, name)
+
     def container(self, side: Side) -> str | None:
         """Return the list that is connected, where it is not the whole account."""
         settings = self.now.settings
         end = settings.left if side is Side.LEFT else settings.right
         return end.container_id
+
+
+def _covering(version: Version, side: Side, name: str) -> set[tuple[object, ...]]:
+    return {
+        (view.mapping_id, view.left, view.right)
+        for view in version.mappings
+        if name in (view.left if side is Side.LEFT else view.right)
+    }
 
 
 class Wrong(NamedTuple):

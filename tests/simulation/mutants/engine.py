@@ -21,6 +21,7 @@ from services.reconciler.engine import (
     merge,
     model,
     plan,
+    renewal,
 )
 from services.reconciler.engine.config import Config, SideConfig
 from services.reconciler.engine.lenses import Atom
@@ -227,6 +228,12 @@ MUTANTS: Final = (
         hazards=(67, 76),
         removes="A change of settings has every value compared as if never seen.",
         changes=(Change(plan, "_plan_both", _as_first_match),),
+    ),
+    Mutant(
+        name="renewals_forgotten",
+        hazards=(76,),
+        removes="A mapping that comes back goes on from what was so before it went.",
+        changes=(Change(renewal, "apply", lambda _: lambda link, _config: link),),
     ),
     Mutant(
         name="empty_wins",
