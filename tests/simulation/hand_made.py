@@ -67,6 +67,7 @@ class History:
             owned=lambda: [self.owned],
             links=lambda: self.links,
             answered=lambda: self.answered,
+            now=lambda: self.time,
         )
         self.wrongs: list[Wrong] = []
         self.ledger.watchers.append(self._watch)

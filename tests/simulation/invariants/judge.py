@@ -64,6 +64,7 @@ class Judge:
             owned=register.read,
             links=lambda: aftermath.links_of(self._rows),
             answered=Answers(self._rows).read,
+            now=self._now,
             features=PRESENT,
         )
         play.ledger.watchers.append(self._watch)

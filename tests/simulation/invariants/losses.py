@@ -20,7 +20,8 @@ CLEARED = "I3 cleared before a first match"
 SEEN_S = 120.0
 """What a record was so shortly before may be all that we had seen of it."""
 YOUNG_S = 900.0
-"""For so long after a record came, what is in it may be taken for its first state."""
+"""For so long after a record came back, what is in it may be taken for its first state;
+and after the mapping of a field came."""
 
 
 def check(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
@@ -161,12 +162,14 @@ def _is_accounted_for(
         truth.excuse(RACE)
         return True
     role = truth.ways(edit.place).role_of(name)
+    causes = _overwritten_by(edit, name, role, after)
+    if _is_put_back(write, edit, name, truth=truth) and Cause.RULE not in causes:
+        return False
     if any(
         name in loss.fields and _holds(edit, loss.fields[name], name, role)
         for loss in after.losses
     ):
         return True
-    causes = _overwritten_by(edit, name, role, after)
     if (causes and _is_one_way(edit, name, truth)) or Cause.RULE in causes:
         return True
     if value is not None:
@@ -179,6 +182,20 @@ def _is_accounted_for(
         truth.excuse(CLEARED)
         return True
     return False
+
+
+def _is_put_back(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
+    """Say whether a write undid an edit that nobody else's had met.
+
+    Who alone edits is right, whichever side wins conflicts (behaviour 33).
+    """
+    role = truth.ways(edit.place).role_of(name)
+    return (
+        role not in NAMES
+        and edit.after.fields[name] is not None
+        and not _is_newer(write, edit, name, truth=truth)
+        and not _is_young(edit, name, truth)
+    )
 
 
 def _is_first_match(write: Entry, name: str, after: Aftermath) -> bool:
@@ -202,14 +219,18 @@ def _is_young(edit: Entry, name: str, truth: Truth) -> bool:
         for key in (edit.key, *truth.partners(edit.key))
         for entry in truth.ledger.of(key)
     ]
-    return any(
-        entry.act in (Act.CREATE, Act.RESTORE, Act.MERGE)
-        and entry.at > edit.at - YOUNG_S
-        for entry in entries
-    ) or any(
-        at > edit.at - YOUNG_S
-        for owned, side in truth.ends_at(edit.place)
-        for at in owned.renewals(side, name)
+    is_fresh = any(at > edit.at - SEEN_S for at in truth.bound_at(edit.key))
+    return (
+        is_fresh
+        or any(
+            entry.act in (Act.RESTORE, Act.MERGE) and entry.at > edit.at - YOUNG_S
+            for entry in entries
+        )
+        or any(
+            at > edit.at - YOUNG_S
+            for owned, side in truth.ends_at(edit.place)
+            for at in owned.renewals(side, name)
+        )
     )
 
 

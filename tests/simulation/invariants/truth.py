@@ -140,6 +140,7 @@ class Truth:
         owned: Callable[[], Sequence[Owned]],
         links: Callable[[], Iterable[LinkRow]],
         answered: Callable[[], Set[Key]] = frozenset,
+        now: Callable[[], float] = lambda: 0.0,
         features: Features = PRESENT,
     ) -> None:
         self.people = people
@@ -148,10 +149,12 @@ class Truth:
         self._owned = owned
         self.links = links
         self._answered = answered
+        self._now = now
         self.features = features
         self.exempt: dict[str, int] = {}
         """What would be wrong but for an exemption that the invariant names."""
-        self._bonds: dict[Key, dict[Key, None]] = {}
+        self._bonds: dict[Key, dict[Key, float]] = {}
+        """Records that were bound to each other, and when that was first seen."""
 
     @property
     def owned(self) -> Sequence[Owned]:
@@ -193,8 +196,8 @@ class Truth:
                 continue
             left_place, right_place = places[row.connection_id]
             left, right = (left_place, row.left_id), (right_place, row.right_id)
-            self._bonds.setdefault(left, {})[right] = None
-            self._bonds.setdefault(right, {})[left] = None
+            self._bonds.setdefault(left, {}).setdefault(right, self._now())
+            self._bonds.setdefault(right, {}).setdefault(left, self._now())
         self._answered()
 
     def is_answered(self, key: Key) -> bool:
@@ -204,6 +207,10 @@ class Truth:
     def partners(self, key: Key) -> list[Key]:
         """Return every record that this one was ever bound to."""
         return list(self._bonds.get(key, ()))
+
+    def bound_at(self, key: Key) -> list[float]:
+        """Return when a record was first seen bound to each of its partners."""
+        return list(self._bonds.get(key, {}).values())
 
     def is_back_alone(self, key: Key, partner: Key, *, at: float = math.inf) -> bool:
         """Say whether a user restored a record whose counterpart had got another.
