@@ -268,7 +268,7 @@ def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
     """
     role, value = truth.ways(edit.place).role_of(name), write.after.fields[name]
     return not same(role, value, edit.was(name)) or any(
-        _brings(entry, value, role=role, ways=truth.ways(key[0]))
+        _brings(entry, write, name, role=role, truth=truth)
         for key in truth.partners(edit.key)
         for entry in truth.ledger.of(key)
         if entry.who is not Who.TANDEM and edit.at - SEEN_S < entry.at <= write.at
@@ -297,13 +297,23 @@ def _was_under_way(
     )
 
 
-def _brings(entry: Entry, value: Value, *, role: Role, ways: Ways) -> bool:
-    """Say whether an entry is why a record has a value, wherever its words stand."""
-    names = _names_of(role, ways) & set(entry.changed)
+def _brings(entry: Entry, write: Entry, name: str, *, role: Role, truth: Truth) -> bool:
+    """Say whether an entry is why we wrote a value, wherever its words stand.
+
+    The app that we wrote it to may have made something else of it (hazard 55).
+    """
+    value = write.after.fields[name]
+    names = _names_of(role, truth.ways(entry.place)) & set(entry.changed)
     if role in NAMES:
         held = {n for name in names for n in serials(entry.after.fields[name])}
         return bool(serials(value)) and serials(value) <= held
-    return any(same(role, entry.after.fields[name], value) for name in names)
+    brought = [entry.after.fields[each] for each in names]
+    texts = [each if isinstance(each, str) else None for each in brought]
+    forms = _forms(write, truth)
+    return any(
+        same(role, each, value) or same(role, forms.of(role, each), value)
+        for each in texts
+    )
 
 
 def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
