@@ -398,6 +398,33 @@ def test_i3_a_value_cleared_while_the_same_one_was_on_its_way(
     assert (lost(history, intents=(planned,)) == []) == is_fine
 
 
+@pytest.mark.parametrize(
+    ("waited_s", "is_entered_again", "is_fine"),
+    [(5_000.0, False, False), (5_000.0, True, True), (5.0, False, True)],
+)
+def test_i3_an_edit_that_met_no_other_and_was_undone(
+    waited_s, is_entered_again, is_fine
+):
+    """Who alone edits is right, although the other side wins conflicts.
+
+    Where the two have just been linked, nobody is alone.
+    """
+    history = History(left={"forms": Forms(shortens_to=16)})
+    person, left, right = history.pair(job=(old := job(history, 1) + " and more"))
+    old_here = history.books[LEFT].holders[left].now.fields["job_title"]
+    history.wait(waited_s)
+    history.edit(LEFT, left, job=(mine := job(history, person)))
+    if is_entered_again:
+        history.wait(5.0)
+        history.edit(RIGHT, right, job=None)
+        history.edit(RIGHT, right, job=old)
+    history.wait(5.0)
+    history.write(LEFT, left, job=old)
+    assert history.books[LEFT].holders[left].now.fields["job_title"] == old_here
+    history.lose(LEFT, job=mine)
+    assert (lost(history) == []) == is_fine
+
+
 @pytest.mark.parametrize("suspended", [Role.JOB_TITLE, Role.NAME_GIVEN, None])
 def test_i3_a_cleared_value_comes_back_with_its_mapping_alone(suspended):
     """A mapping that comes back begins with a first match (hazard 76), no other."""

@@ -163,7 +163,8 @@ def _is_accounted_for(
         return True
     role = truth.ways(edit.place).role_of(name)
     causes = _overwritten_by(edit, name, role, after)
-    if _is_put_back(write, edit, name, truth=truth) and Cause.RULE not in causes:
+    is_undone = _is_put_back(write, edit, name, after=after, truth=truth)
+    if is_undone and Cause.RULE not in causes:
         return False
     if any(
         name in loss.fields and _holds(edit, loss.fields[name], name, role)
@@ -184,10 +185,13 @@ def _is_accounted_for(
     return False
 
 
-def _is_put_back(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
+def _is_put_back(
+    write: Entry, edit: Entry, name: str, *, after: Aftermath, truth: Truth
+) -> bool:
     """Say whether a write undid an edit that nobody else's had met.
 
-    Who alone edits is right, whichever side wins conflicts (behaviour 33).
+    Who alone edits is right, whichever side wins conflicts (behaviour 33). What was
+    given up has yet to be carried, and meets it, even where it took effect unheard of.
     """
     role = truth.ways(edit.place).role_of(name)
     return (
@@ -195,6 +199,7 @@ def _is_put_back(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
         and edit.after.fields[name] is not None
         and not _is_newer(write, edit, name, truth=truth)
         and not _is_young(edit, name, truth)
+        and not any(_given_up(write, name, after=after, truth=truth))
     )
 
 
@@ -283,18 +288,28 @@ def _was_under_way(
     As that was never done, the clearing met the edit of the other side that was still
     to be carried: an empty value gives way in a conflict (behaviour 33).
     """
-    ends = {(owned.connection_id, side) for owned, side in truth.ends_at(edit.place)}
     return any(
-        planned.state == "dead"
-        and (planned.connection_id, planned.intent.side) in ends
-        and planned.intent.record_id == edit.record_id
-        and planned.decided_at <= edit.at <= (planned.closed_at or 0.0)
-        and any(
-            change.field_id == name and change.after == write.cause.asked.get(name)
-            for change in planned.intent.changes
-        )
-        for planned in after.intents
+        planned.decided_at <= edit.at <= (planned.closed_at or 0.0)
+        for planned in _given_up(write, name, after=after, truth=truth)
     )
+
+
+def _given_up(
+    write: Entry, name: str, *, after: Aftermath, truth: Truth
+) -> Iterator[Planned]:
+    """Yield intents that were to write the same value, and are dead."""
+    ends = {(owned.connection_id, side) for owned, side in truth.ends_at(write.place)}
+    for planned in after.intents:
+        if (
+            planned.state == "dead"
+            and (planned.connection_id, planned.intent.side) in ends
+            and planned.intent.record_id == write.record_id
+            and any(
+                change.field_id == name and change.after == write.cause.asked.get(name)
+                for change in planned.intent.changes
+            )
+        ):
+            yield planned
 
 
 def _brings(entry: Entry, write: Entry, name: str, *, role: Role, truth: Truth) -> bool:
