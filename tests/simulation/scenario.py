@@ -27,6 +27,8 @@ DISTRUST: Final = 0.08
 """How often somebody does not want what Tandem makes."""
 BOTH_LATER: Final = 0.06
 """How often all vendors rewrite values some time after they were written."""
+SLOW_DATABASE: Final = 0.4
+"""The share of bad databases that are so slow that transactions run into each other."""
 TENANTS: Final = ("tnt_one", "tnt_two")
 
 
@@ -395,7 +397,10 @@ def _database_faults(source: random.Random) -> DatabaseFaults:
     def some(most: float) -> float:
         return source.choice((0.0, source.uniform(0.0, most)))
 
+    is_slow = source.random() < SLOW_DATABASE
     return DatabaseFaults(
+        delays=0.3 if is_slow else DatabaseFaults.delays,
+        delay_s_max=2.0 if is_slow else DatabaseFaults.delay_s_max,
         refusals=some(0.02),
         failures=some(0.01),
         unknown_commits=some(0.01),
