@@ -4,15 +4,29 @@ Users and Tandem do here what a test says, so that each invariant can be shown a
 history that breaks it, and one that almost does.
 """
 
+import datetime
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
 
+from proto.connector import WriteKind
 from proto.fields import FieldKind, Role, Value
-from proto.ids import AccountId, AppId, ConnectionId, IntentId, LinkId, RecordId
+from proto.ids import (
+    AccountId,
+    AppId,
+    ConnectionId,
+    FieldId,
+    IntentId,
+    LinkId,
+    RecordId,
+)
 from proto.reconciler import SIDES, Direction, End, MappingView, Settings, Side
+from services.reconciler.engine import model
+from services.reconciler.engine.model import FieldChange, Intent
 from tests.simulation.invariants import safety
-from tests.simulation.invariants.aftermath import Aftermath, Held, Loss
+from tests.simulation.invariants.aftermath import Aftermath, Held, Loss, Planned
 from tests.simulation.invariants.truth import LinkRow, Owned, Truth, Version, Wrong
 from tests.simulation.ledger import Cause, Entry, Key, Ledger, Place, Who
 from tests.simulation.people import People
@@ -28,6 +42,8 @@ LEFT_ACCOUNT: Final = AccountId("acct_1")
 RIGHT_ACCOUNT: Final = AccountId("acct_2")
 TENANT: Final = "tnt_one"
 OTHER_TENANT: Final = "tnt_two"
+AT_ONCE: Final = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+NO_CHANGE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class History:
@@ -236,3 +252,45 @@ class History:
         self.people.note(entry, self.truth.ways(place))
         self.truth.look()
         self.wrongs += safety.check(entry, self.truth)
+
+
+def job(history: History, person: int) -> str:
+    return history.value(Role.JOB_TITLE, person)
+
+
+def intent(
+    history: History,
+    *,
+    state: str = "done",
+    change: Mapping[str, Any] = NO_CHANGE,
+    **changes: Any,
+) -> Planned:
+    """Return an intent about the right record of the first link."""
+    values = {FieldId(name): value for name, value in changes.items()}
+    return Planned(
+        connection_id=CONNECTION,
+        intent=Intent(
+            intent_id=IntentId("int_1"),
+            link_id=LinkId("link_1"),
+            side=Side.RIGHT,
+            kind=WriteKind.UPDATE,
+            record_id=history.links[0].right_id,
+            fields=values,
+            source_id=history.links[0].left_id,
+            source={},
+            source_read_at=AT_ONCE,
+            mapping_ids=(),
+            changes=tuple(
+                FieldChange(
+                    field_id=name,
+                    mapping_id="m",
+                    after=value,
+                    **({"cause": model.Cause.CHANGED} | dict(change)),
+                )
+                for name, value in values.items()
+            ),
+            decided_at=AT_ONCE,
+        ),
+        state=state,
+        decided_at=history.time,
+    )

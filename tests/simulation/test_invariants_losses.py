@@ -1,0 +1,291 @@
+"""I3 sees histories in which an edit is lost, or is not."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from proto.fields import Role
+from proto.reconciler import Side
+from services.reconciler.engine.model import Cause
+from tests.simulation.hand_made import History, intent, job
+from tests.simulation.invariants import losses
+from tests.simulation.invariants.truth import Wrong
+from tests.simulation.ledger import Cause as Why
+from tests.simulation.ledger import Who
+from tests.simulation.vendors.forms import Forms
+
+LEFT, RIGHT = Side.LEFT, Side.RIGHT
+
+
+def lost(history: History, **more: Any) -> list[Wrong]:
+    """Return what I3 says of a history."""
+    return list(losses.check(history.after(**more), history.truth))
+
+
+def conflict(history: History, *, read_s_ago: float = 0.1) -> tuple[str, str]:
+    """Have both sides edited, and the right edit overwritten by the left one."""
+    person, left, right = history.pair()
+    mine, theirs = job(history, person), job(history, person)
+    history.wait(5.0)
+    history.edit(LEFT, left, job=mine)
+    history.edit(RIGHT, right, job=theirs)
+    history.wait(1.0)
+    history.write(RIGHT, right, job=mine, read_s_ago=read_s_ago)
+    return mine, theirs
+
+
+def test_i3_an_edit_that_gave_way_without_a_word():
+    history = History()
+    conflict(history)
+    assert len(lost(history)) == 1
+
+
+def test_i3_an_edit_that_gave_way_and_is_kept():
+    history = History()
+    mine, theirs = conflict(history)
+    history.lose(RIGHT, job=mine)
+    assert len(lost(history)) == 1
+    history.lose(RIGHT, job=theirs)
+    assert lost(history) == []
+
+
+def test_i3_an_edit_between_our_read_and_our_write_is_counted():
+    history = History()
+    conflict(history, read_s_ago=3.0)
+    assert lost(history) == []
+    assert history.truth.exempt == {losses.RACE: 1}
+
+
+def test_i3_an_edit_that_went_across_and_was_overwritten_there():
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(first := job(history, person)))
+    history.write(RIGHT, right, job=first)
+    history.wait(300.0)
+    history.edit(RIGHT, right, job=(second := job(history, person)))
+    history.write(LEFT, left, job=second)
+    assert lost(history) == []
+
+
+def test_i3_a_long_value_that_came_back_cut():
+    history = History(right={"forms": Forms(shortens_to=12)})
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(long := job(history, person) + " and more"))
+    history.write(RIGHT, right, job=long)
+    cut = history.books[RIGHT].holders[right].now.fields["JOB_TITLE"]
+    history.wait(5.0)
+    history.write(LEFT, left, job=cut)
+    assert len(lost(history)) == 1
+
+
+def test_i3_a_value_that_was_rewritten_went_across_cut_and_was_overwritten_there():
+    """Cut as it was entered, other letters of it are left (hazard 55).
+
+    The vendor tidied the spaces up by itself, some time after the edit, and only then
+    it went across.
+    """
+    tidies = Forms(trims=True, after_s=5.0)
+    history = History(left={"forms": tidies}, right={"forms": Forms(shortens_to=14)})
+    person, left, right = history.pair()
+    entered, new = job(history, person), job(history, person)
+    entered = f"  {entered}  and  more"
+    history.edit(LEFT, left, job=entered)
+    history.wait(10.0)
+    history.write(RIGHT, right, job=tidies.of(Role.JOB_TITLE, entered))
+    history.wait(300.0)
+    history.edit(RIGHT, right, job=new)
+    cut = history.books[RIGHT].holders[right].now.fields["JOB_TITLE"]
+    history.write(LEFT, left, job=cut)
+    assert lost(history) == []
+
+
+@pytest.mark.parametrize("entered_again", ["before", "after", "never"])
+def test_i3_a_cleared_value_that_came_back(entered_again):
+    """What was entered after our write is no reason for it."""
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(value := job(history, person)))
+    history.write(RIGHT, right, job=value)
+    history.wait(5_000.0)
+    history.edit(RIGHT, right, job=None)
+    for moment in ("before", "after"):
+        if entered_again == moment:
+            history.edit(LEFT, left, job=None)
+            history.edit(LEFT, left, job=value)
+        history.wait(5.0)
+        if moment == "before":
+            history.write(RIGHT, right, job=value)
+            history.wait(5.0)
+    assert (lost(history) == []) == (entered_again == "before")
+
+
+@pytest.mark.parametrize(
+    ("state", "closed_after_s", "is_fine"),
+    [("dead", 20.0, True), ("dead", 5.0, False), ("done", 20.0, False)],
+)
+def test_i3_a_value_cleared_while_the_same_one_was_on_its_way(
+    state, closed_after_s, is_fine
+):
+    """What we had not heard of for minutes gave way to it (behaviour 33, seed 5216)."""
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(value := job(history, person)))
+    history.wait(5_000.0)
+    history.edit(RIGHT, right, job=value)
+    planned = intent(history, state=state, JOB_TITLE=value)
+    closed_at = history.time + closed_after_s
+    planned = msgspec.structs.replace(planned, closed_at=closed_at)
+    history.wait(10.0)
+    history.edit(RIGHT, right, job=None)
+    history.wait(200.0)
+    history.write(RIGHT, right, job=value)
+    assert (lost(history, intents=(planned,)) == []) == is_fine
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "is_entered_again", "is_fine"),
+    [(5_000.0, False, False), (5_000.0, True, True), (5.0, False, True)],
+)
+def test_i3_an_edit_that_met_no_other_and_was_undone(
+    waited_s, is_entered_again, is_fine
+):
+    """Who alone edits is right, although the other side wins conflicts.
+
+    Where the two have just been linked, nobody is alone.
+    """
+    history = History(left={"forms": Forms(shortens_to=16)})
+    person, left, right = history.pair(job=(old := job(history, 1) + " and more"))
+    old_here = history.books[LEFT].holders[left].now.fields["job_title"]
+    history.wait(waited_s)
+    history.edit(LEFT, left, job=(mine := job(history, person)))
+    if is_entered_again:
+        history.wait(5.0)
+        history.edit(RIGHT, right, job=None)
+        history.edit(RIGHT, right, job=old)
+    history.wait(5.0)
+    history.write(LEFT, left, job=old)
+    assert history.books[LEFT].holders[left].now.fields["job_title"] == old_here
+    history.lose(LEFT, job=mine)
+    assert (lost(history) == []) == is_fine
+
+
+@pytest.mark.parametrize("suspended", [Role.JOB_TITLE, Role.NAME_GIVEN, None])
+def test_i3_a_cleared_value_comes_back_with_its_mapping_alone(suspended):
+    """A mapping that comes back begins with a first match (hazard 76), no other."""
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(value := job(history, person)))
+    history.write(RIGHT, right, job=value)
+    history.wait(5_000.0)
+    if suspended is not None:
+        history.suspend(suspended)
+    history.edit(RIGHT, right, job=None)
+    history.wait(5.0)
+    if suspended is not None:
+        history.resume()
+    history.write(RIGHT, right, job=value)
+    [name] = history.fields(RIGHT, job=None)
+    change = {"cause": Cause.FIRST_MATCH}
+    planned = intent(history, change=change, **{name: value})
+    is_back = suspended is Role.JOB_TITLE
+    assert (lost(history, intents=(planned,)) == []) == is_back
+
+
+@pytest.mark.parametrize("is_off", [True, False])
+def test_i3_a_value_emptied_for_what_was_cleared_while_its_mapping_was_off(is_off):
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, job=(value := job(history, person)))
+    history.write(RIGHT, right, job=value)
+    history.suspend(Role.JOB_TITLE if is_off else Role.NAME_GIVEN)
+    history.wait(5.0)
+    history.edit(LEFT, left, job=None)
+    history.wait(5.0)
+    history.resume()
+    history.write(RIGHT, right, job=None)
+    [name] = history.fields(RIGHT, job=None)
+    planned = intent(history, change={"before": value}, **{name: None})
+    assert [each.invariant for each in lost(history, intents=(planned,))] == (
+        ["I3"] if is_off else []
+    )
+
+
+@pytest.mark.parametrize("is_rewritten", [True, False])
+def test_i3_a_cleared_value_that_the_vendor_on_the_other_side_rewrote(is_rewritten):
+    """Both changed, and an empty value gives way (behaviour 33): so it came back."""
+    history = History(right={"roles": (Role.EMAIL, Role.NAME_FULL, Role.JOB_TITLE)})
+    person = history.person()
+    value, family = (
+        history.value(role, person) for role in (Role.NAME_GIVEN, Role.NAME_FAMILY)
+    )
+    left = history.enter(LEFT, person, given=value, family=family)
+    right = history.make(RIGHT, FULL=f"{value} {family}")
+    history.link(left, right)
+    history.wait(5_000.0)
+    history.edit(LEFT, left, given=None)
+    if is_rewritten:
+        fields = history.fields(RIGHT, FULL=f"{value.upper()} {family}")
+        history.books[RIGHT].edit(right, fields, cause=Why(who=Who.VENDOR))
+    history.wait(5.0)
+    history.write(LEFT, left, given=value)
+    assert (lost(history) == []) == is_rewritten
+
+
+def test_i3_a_part_of_a_name_is_kept_with_a_part_that_came_across_since():
+    history = History(right={"roles": (Role.EMAIL, Role.NAME_FULL, Role.JOB_TITLE)})
+    person = history.person()
+    given, mine = (history.value(Role.NAME_GIVEN, person) for _ in range(2))
+    families = [history.value(Role.NAME_FAMILY, person) for _ in range(3)]
+    left = history.enter(LEFT, person, given=given, family=families[0])
+    right = history.make(RIGHT, FULL=f"{given} {families[0]}")
+    history.link(left, right)
+    history.edit(RIGHT, right, FULL=f"{given} {families[1]}")
+    history.edit(LEFT, left, given=mine)
+    history.wait(1.0)
+    history.write(RIGHT, right, FULL=f"{mine} {families[1]}")
+    history.edit(LEFT, left, family=families[2])
+    history.wait(1.0)
+    history.write(RIGHT, right, FULL=f"{mine} {families[2]}")
+    assert len(lost(history)) == 1
+    history.lose(RIGHT, FULL=f"{mine} {families[1]}")
+    assert lost(history) == []
+
+
+def test_i3_a_name_whose_other_part_was_edited_is_kept():
+    history = History()
+    person, left, right = history.pair()
+    history.edit(LEFT, left, given=history.value(Role.NAME_GIVEN, person))
+    family = history.value(Role.NAME_FAMILY, person)
+    history.write(LEFT, left, family=family)
+    history.write(RIGHT, right, family=family)
+    assert lost(history) == []
+
+
+def test_i3_a_field_mapped_by_hand_came_across_and_was_overwritten_there():
+    history = History()
+    person, left, right = history.pair()
+    mine, theirs = (history.value(Role.UNKNOWN, person) for _ in range(2))
+    history.edit(RIGHT, right, REF=mine)
+    history.write(LEFT, left, ref=mine)
+    history.edit(LEFT, left, ref=theirs)
+    history.wait(30.0)
+    history.write(RIGHT, right, REF=theirs)
+    assert lost(history) == []
+
+
+@pytest.mark.parametrize(("cause", "count"), [(Cause.RULE, 0), (Cause.CHANGED, 1)])
+def test_i3_what_a_rule_was_told_to_overwrite_is_in_history(cause, count):
+    """Setting a field is an order (behaviour 9); what was there can be put back."""
+    history = History()
+    person, _, right = history.pair()
+    mine = history.value(Role.UNKNOWN, person)
+    history.edit(RIGHT, right, REF=mine)
+    history.wait(30.0)
+    history.write(RIGHT, right, REF="set by a rule")
+    planned = intent(history, REF="set by a rule")
+    [change] = planned.intent.changes
+    change = msgspec.structs.replace(change, before=mine, cause=cause)
+    told = msgspec.structs.replace(planned.intent, changes=(change,))
+    planned = msgspec.structs.replace(planned, intent=told)
+    assert len(lost(history, intents=(planned,))) == count
