@@ -40,16 +40,17 @@ def is_as_meant(
     record: Record,
     config: Config,
 ) -> bool:
-    """Say whether everything of a write reads as it was meant to, or cut short."""
+    """Say whether everything of a write reads as meant, or as an app may make it."""
     same = _read_as_meant(link, intent, record=record, config=config)
-    same |= cut_short(intent, record=record, config=config).keys()
+    same |= rewritten(intent, record=record, config=config).keys()
     return _is_besides(intent, record) and same == intent.fields.keys()
 
 
-def cut_short(intent: Intent, *, record: Record, config: Config) -> Fields:
+def rewritten(intent: Intent, *, record: Record, config: Config) -> Fields:
     """Return what an app shows of texts that it keeps the beginning of (hazard 55).
 
-    What was there before is no sign of that, however the new text begins.
+    Or all of it, in other spaces or capitals (hazard 53), and both at once. What was
+    there before is no sign of that, however the new text begins.
     """
     by_id = config.side(intent.side).by_id
     found: Fields = {}
@@ -59,8 +60,8 @@ def cut_short(intent: Intent, *, record: Record, config: Config) -> Fields:
             continue
         form, was = canon.of(field.kind, shown), intent.seen.get(field_id)
         whole = canon.of(field.kind, meant)
-        is_short = form != whole and whole.startswith(form)
-        if is_short and form and form != canon.of(field.kind, was):
+        is_other = form not in ("", whole, canon.of(field.kind, was))
+        if is_other and _plain(whole).startswith(_plain(form)):
             found[field_id] = shown
     return found
 
@@ -158,9 +159,13 @@ def _read_as_meant(
 
 def _may_become(meant: str, form: str) -> bool:
     """Say whether an app may show a text so that was written: recased or cut."""
-    plain, shown = (canon.name(each).casefold() for each in (meant, form))
+    plain, shown = _plain(meant), _plain(form)
     is_cut = len(shown) >= _CUT_MIN and plain.startswith(shown)
     return plain == shown or is_cut
+
+
+def _plain(form: str) -> str:
+    return canon.name(form).casefold()
 
 
 def _is_besides(intent: Intent, record: Record) -> bool:

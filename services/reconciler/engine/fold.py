@@ -131,17 +131,17 @@ def _confirmed_late(
 ) -> Folded:
     """Take what was meant as what is there: a later read may show edits already.
 
-    But for what shows the beginning of a value only: the app keeps no more of it, and
-    as an edit that would cut the whole value on the other side (hazard 55).
+    But for what shows a value in other spaces, or its beginning only: the app made that
+    of it, and as an edit it would cut the value on the other side (hazard 55).
     """
-    cut = evidence.cut_short(intent, record=record, config=config)
-    if cut:
-        short = msgspec.structs.replace(
-            intent, fields={i: intent.fields[i] for i in cut}
+    own = evidence.rewritten(intent, record=record, config=config)
+    if own:
+        meant = msgspec.structs.replace(
+            intent, fields={i: intent.fields[i] for i in own}
         )
-        fresh = learn.learned_from(short, record, config=config)
+        fresh = learn.learned_from(meant, record, config=config)
         link = msgspec.structs.replace(link, learned=learn.remember(link, fresh))
-    told = {**intent.fields, **cut}
+    told = {**intent.fields, **own}
     if intent.kind is WriteKind.CREATE:
         told = {**dict.fromkeys(record.fields), **told}
     return _in_step(
