@@ -191,7 +191,8 @@ def _is_put_back(
     """Say whether a write undid an edit that nobody else's had met.
 
     Who alone edits is right, whichever side wins conflicts (behaviour 33). What was
-    given up has yet to be carried, and meets it, even where it took effect unheard of.
+    given up has yet to be carried, and meets it, even where it took effect unheard of;
+    what took effect so on the other side is taken for somebody's there.
     """
     role = truth.ways(edit.place).role_of(name)
     return (
@@ -199,7 +200,11 @@ def _is_put_back(
         and edit.after.fields[name] is not None
         and not _is_newer(write, edit, name, truth=truth)
         and not _is_young(edit, name, truth)
-        and not any(_given_up(write, name, after=after, truth=truth))
+        and not any(
+            _given_up(key, role, value, after=after, truth=truth)
+            for key in (write.key, *truth.partners(write.key))
+            for value in (write.cause.asked.get(name), write.after.fields[name])
+        )
     )
 
 
@@ -288,28 +293,33 @@ def _was_under_way(
     As that was never done, the clearing met the edit of the other side that was still
     to be carried: an empty value gives way in a conflict (behaviour 33).
     """
+    role = truth.ways(write.place).role_of(name)
     return any(
         planned.decided_at <= edit.at <= (planned.closed_at or 0.0)
-        for planned in _given_up(write, name, after=after, truth=truth)
+        for planned in _given_up(
+            write.key, role, write.cause.asked.get(name), after=after, truth=truth
+        )
     )
 
 
 def _given_up(
-    write: Entry, name: str, *, after: Aftermath, truth: Truth
-) -> Iterator[Planned]:
-    """Yield intents that were to write the same value, and are dead."""
-    ends = {(owned.connection_id, side) for owned, side in truth.ends_at(write.place)}
-    for planned in after.intents:
-        if (
-            planned.state == "dead"
-            and (planned.connection_id, planned.intent.side) in ends
-            and planned.intent.record_id == write.record_id
-            and any(
-                change.field_id == name and change.after == write.cause.asked.get(name)
-                for change in planned.intent.changes
-            )
-        ):
-            yield planned
+    key: Key, role: Role, value: Value, *, after: Aftermath, truth: Truth
+) -> list[Planned]:
+    """Return intents that were to write a value to a record, and are dead."""
+    place, record_id = key
+    ends = {(owned.connection_id, side) for owned, side in truth.ends_at(place)}
+    return [
+        planned
+        for planned in after.intents
+        if planned.state == "dead"
+        and (planned.connection_id, planned.intent.side) in ends
+        and planned.intent.record_id == record_id
+        and any(
+            truth.ways(place).role_of(change.field_id) is role
+            and same(role, change.after, value)
+            for change in planned.intent.changes
+        )
+    ]
 
 
 def _brings(entry: Entry, write: Entry, name: str, *, role: Role, truth: Truth) -> bool:
