@@ -17,7 +17,7 @@ from services.chassis.clock import Clock
 from services.connector import checking, lookups, remainder
 from services.connector.accounts import OpenWrite
 from services.connector.answers import Answers, Outcome, PutOff, Unclear
-from services.connector.checking import Checked, Checks
+from services.connector.checking import Borrow, Checked, Checks
 from services.connector.errors import CallFailed, Meaning
 from services.connector.lookups import Fresh, Lookups
 from services.connector.pacing import Lane
@@ -67,6 +67,7 @@ class Carrier:
         opened: OpenAccount,
         *,
         is_ours: Callable[[], bool],
+        borrow: Borrow,
         clock: Clock,
         lane: Lane = Lane.WRITE,
     ) -> None:
@@ -91,7 +92,7 @@ class Carrier:
         self._groups = asyncio.Semaphore(max(1, held // self._group))
         self._places = asyncio.Semaphore(at_once)
         self._lookups = Lookups(transport, clock, lane=lane)
-        self._checks = Checks(transport, opened, clock=clock, lane=lane)
+        self._checks = Checks(transport, opened, borrow=borrow, clock=clock, lane=lane)
         self._answers = Answers(clock)
         self._checked: Checked = {}
         self._unclear: list[Unclear] = []

@@ -4,7 +4,8 @@ Conditions are checked mechanically, exactly as they came.
 """
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeAlias
 
 from proto.connector import ContactWritten, WriteOutcome
@@ -26,6 +27,8 @@ SOURCE_AGE_MAX: Final = CHECK_AGE_MAX / 2
 """A create whose source was seen longer ago has it read again first."""
 
 Answered: TypeAlias = list[Outcome | Unclear]
+Borrow: TypeAlias = Callable[[AccountRef], AbstractAsyncContextManager[bool]]
+"""Leases another account for a few calls; False where another replica has it."""
 Checked: TypeAlias = dict[IntentId, datetime.datetime]
 """Creates that may be sent, with the instant as of which that is known."""
 
@@ -38,11 +41,13 @@ class Checks:
         transport: Transport,
         opened: OpenAccount,
         *,
+        borrow: Borrow,
         clock: Clock,
         lane: Lane = Lane.WRITE,
     ) -> None:
         self._transport = transport
         self._opened = opened
+        self._borrow = borrow
         self._clock = clock
         self._capabilities = opened.manifest.capabilities
         self._lookups = Lookups(transport, clock, lane=lane)
@@ -136,7 +141,11 @@ class Checks:
                 by_account.setdefault(ref, []).append(item)
         answers: Answered = []
         for ref, items in by_account.items():
-            found = await self._read_sources(ref, items)
+            async with self._borrow(ref) as is_ours:
+                if not is_ours:
+                    answers += [_busy(item) for item in items]
+                    continue
+                found = await self._read_sources(ref, items)
             is_served = any(isinstance(one, Fresh) for one in found.values())
             for item in items:
                 fresh = found[_source_id(item)]
@@ -232,6 +241,11 @@ def _is_same(item: OpenWrite, fresh: Fresh) -> bool:
         (source.version != "" and record.version == source.version)
         or not lookups.has_moved(source.fields, record.fields)
     )
+
+
+def _busy(item: OpenWrite) -> PutOff:
+    """Let a create wait until no other replica calls its source's account."""
+    return PutOff(item.intent_id, ErrorCode.RATE_LIMITED, is_of_account=False)
 
 
 def _source_changed(item: OpenWrite, fresh: Fresh) -> ContactWritten:

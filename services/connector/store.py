@@ -172,6 +172,22 @@ class ConnectorWork(JournalWork):
         )
         return [_claim(row) for row in rows]
 
+    async def claim_one(
+        self, ref: AccountRef, *, owner: str, until: datetime.datetime
+    ) -> Claim | None:
+        """Lease an account whether or not it is due; None if another replica has it."""
+        row = await self.transaction.fetch_row(
+            Q["claim_one"](
+                tenant_id=ref.tenant_id,
+                account_id=ref.account_id,
+                app=ref.app,
+                owner=owner,
+                until=until,
+                now=self.clock.now(),
+            )
+        )
+        return None if row is None else _claim(row)
+
     async def renew(
         self, claims: Sequence[Claim], *, owner: str, until: datetime.datetime
     ) -> set[tuple[str, str]]:

@@ -6,9 +6,10 @@ higher version, which fences off whatever its last holder still wants to store.
 """
 
 import asyncio
+import contextlib
 import datetime
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -94,12 +95,34 @@ class Leases:
                 limit=limit,
             )
         for claim in claims:
-            self._hold(claim, until_s=started_s + self._lease_s)
-            if claim.calls_day is not None:
-                self._transport.budget_of(claim.ref).set_stored(
-                    day=claim.calls_day, count=claim.calls_today
-                )
+            self._take(claim, until_s=started_s + self._lease_s)
         return claims
+
+    @contextlib.asynccontextmanager
+    async def borrowed(self, ref: AccountRef) -> AsyncIterator[bool]:
+        """Lease an account for a few calls besides its turns.
+
+        False where another replica has it, which knows nothing of calls made here.
+        """
+        claim = await self._borrow(ref)
+        if claim is None:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            await self.release(claim)
+
+    async def _borrow(self, ref: AccountRef) -> Claim | None:
+        async with self._changing:
+            started_s = self._clock.monotonic()
+            async with self._store.transaction() as work:
+                claim = await work.claim_one(
+                    ref, owner=self._owner, until=self._until()
+                )
+            if claim is not None:
+                self._take(claim, until_s=started_s + self._lease_s)
+            return claim
 
     def is_ours(self, claim: Claim) -> bool:
         """Tell whether a claim still holds, as far as can be told from here."""
@@ -165,6 +188,12 @@ class Leases:
             async with self._store.transaction() as work:
                 await work.add_calls(calls)
             self._transport.note_saved(calls)
+
+    def _take(self, claim: Claim, *, until_s: float) -> None:
+        self._hold(claim, until_s=until_s)
+        if claim.calls_day is not None:
+            budget = self._transport.budget_of(claim.ref)
+            budget.set_stored(day=claim.calls_day, count=claim.calls_today)
 
     def _hold(self, claim: Claim, *, until_s: float) -> None:
         held = self._held.get(claim.ref)

@@ -190,6 +190,7 @@ class Writer:
             self._transport,
             opened,
             is_ours=lambda: self._leases.is_ours(claim),
+            borrow=self._leases.borrowed,
             clock=self._clock,
             lane=Lane.CONSENT if is_urgent else Lane.WRITE,
         )

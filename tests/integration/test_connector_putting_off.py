@@ -271,6 +271,26 @@ async def test_a_source_that_cannot_be_read_holds_up_its_own_creates_only(world)
     assert found == {"int_9": WriteOutcome.WRITTEN, "int_2": WriteOutcome.WRITTEN}
 
 
+async def test_a_create_waits_while_another_replica_calls_its_sources_account(world):
+    """Two replicas that know nothing of each other's calls call too often (I10)."""
+    world.vendor.add(3)
+    replica, other = world.replica(), world.replica()
+    source = source_of(world, 3, name="P3", seconds_ago=60)
+    await world.ask_to_write(
+        replica,
+        create(world, 9, source=source),
+        update(world, 1, seen="P1", name="Ada"),
+    )
+    async with other.leases.borrowed(SOURCE) as is_lent:
+        assert is_lent
+        await replica.write()
+    assert [each.intent_id for each in await world.take_results()] == ["int_1"]
+    assert not [path for path in world.vendor.made("GET") if path.endswith("r00003")]
+    world.clock.move(writer.PUT_OFF_S)
+    await replica.write()
+    assert [each.intent_id for each in await world.take_results()] == ["int_9"]
+
+
 async def test_what_waits_behind_much_that_is_put_off_has_its_turn_too(
     world, monkeypatch
 ):

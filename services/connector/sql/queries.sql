@@ -229,6 +229,28 @@ RETURNING
     accounts.tenant_id, accounts.account_id, accounts.app, accounts.lease_version,
     accounts.calls_day, accounts.calls_today;
 
+-- name: claim_one
+-- A certain account, due or not, now leased to us if nobody else has it; unknown
+-- accounts get a row for it. Leases behave as for reading.
+INSERT INTO connector.accounts (
+    tenant_id, account_id, app, due_at, lease_version, lease_owner, lease_until
+)
+VALUES ($tenant_id, $account_id, $app, $now, 1, $owner, $until)
+ON CONFLICT (tenant_id, account_id) DO UPDATE
+SET
+    lease_version = accounts.lease_version + CASE
+        WHEN accounts.lease_owner = $owner AND accounts.lease_until > $now THEN 0
+        ELSE 1
+    END,
+    lease_owner = EXCLUDED.lease_owner,
+    lease_until = EXCLUDED.lease_until
+WHERE accounts.lease_until IS NULL
+    OR accounts.lease_until <= $now
+    OR accounts.lease_owner = $owner
+RETURNING
+    accounts.tenant_id, accounts.account_id, accounts.app, accounts.lease_version,
+    accounts.calls_day, accounts.calls_today;
+
 -- name: renew_leases
 -- The accounts that are still ours stay so; returns those.
 UPDATE connector.accounts

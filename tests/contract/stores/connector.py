@@ -167,6 +167,16 @@ class ConnectorPlayer(ChassisPlayer):
         self.claims += tuple(sorted(claims, key=lambda claim: claim.ref))
         return sorted(plain(claims), key=repr)
 
+    @act(weight=3, is_narrow=True)
+    async def borrow(self, work: ConnectorWork) -> object:
+        claim = await work.claim_one(
+            self.one(REFS),
+            owner=OWNERS[self.number],
+            until=self.clock.now() + datetime.timedelta(seconds=20),
+        )
+        self.claims += () if claim is None else (claim,)
+        return plain(claim)
+
     @act()
     async def renew(self, work: ConnectorWork) -> object:
         held = {claim.ref: claim for claim in (self.claim(), self.claim())}

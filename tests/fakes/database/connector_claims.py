@@ -72,6 +72,34 @@ async def claim_writing(
     return await _lease(session, held, owner=owner, until=until, now=now)
 
 
+async def claim_one(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    app: str,
+    owner: str,
+    until: datetime.datetime,
+    now: datetime.datetime,
+) -> list[Row]:
+    def lease(there: Row, _new: Row) -> Row | None:
+        if not _is_claimable(there, owner=owner, now=now):
+            return None
+        return _leased(there, owner=owner, until=until, now=now)
+
+    account = {
+        "tenant_id": tenant_id,
+        "account_id": account_id,
+        "app": app,
+        "due_at": now,
+        "lease_version": 1,
+        "lease_owner": owner,
+        "lease_until": until,
+    }
+    held = await session.insert("accounts", [account], otherwise=lease)
+    return [CLAIM(row) for row in held]
+
+
 def _has_urgent(session: Session, account: Row) -> bool:
     key = (account["account_id"], account["tenant_id"])
     return any(row["is_urgent"] for row in session.find("writes", "open", *key))
@@ -91,15 +119,21 @@ async def _lease(
     now: datetime.datetime,
 ) -> list[Row]:
     def lease(row: Row) -> Row:
-        had = row["lease_until"]
-        goes_on = row["lease_owner"] == owner and had is not None and had > now
-        return {
-            "lease_version": row["lease_version"] + (0 if goes_on else 1),
-            "lease_owner": owner,
-            "lease_until": until,
-        }
+        return _leased(row, owner=owner, until=until, now=now)
 
     return [CLAIM(row) for row in await session.update("accounts", held, lease)]
+
+
+def _leased(
+    row: Row, *, owner: str, until: datetime.datetime, now: datetime.datetime
+) -> Row:
+    had = row["lease_until"]
+    goes_on = row["lease_owner"] == owner and had is not None and had > now
+    return {
+        "lease_version": row["lease_version"] + (0 if goes_on else 1),
+        "lease_owner": owner,
+        "lease_until": until,
+    }
 
 
 async def renew_leases(

@@ -35,8 +35,9 @@ class FakeLeases:
 class CountingWork:
     """A transaction that counts calls, and takes a moment to commit."""
 
-    def __init__(self, due: Claim) -> None:
+    def __init__(self, due: Claim, *, is_free: bool = True) -> None:
         self.due = due
+        self.is_free = is_free
         self.counted = 0
 
     @contextlib.asynccontextmanager
@@ -46,6 +47,9 @@ class CountingWork:
 
     async def claim(self, **_how: object) -> list[Claim]:
         return [self.due]
+
+    async def claim_one(self, _ref: AccountRef, **_how: object) -> Claim | None:
+        return self.due if self.is_free else None
 
     async def add_calls(self, calls: list[int]) -> None:
         self.counted += sum(calls)
@@ -100,6 +104,27 @@ def test_a_call_is_counted_once_when_a_lease_is_renewed_and_given_back_at_once()
         return work.counted + transport.unsaved
 
     assert loop.run(count(), start=START) == 4
+
+
+@pytest.mark.parametrize("is_free", [True, False])
+def test_an_account_is_borrowed_for_a_few_calls_and_given_back(is_free):
+    """Calls besides its turns are counted with them, or not made (I10)."""
+
+    async def borrow() -> list[bool]:
+        ref = AccountRef(TenantId("tnt_1"), AccountId("acct_1"), AppId("app"))
+        claim = Claim(ref, 1, None, 0)
+        leases = Leases(
+            CountingWork(claim, is_free=is_free),
+            CountingTransport(),
+            owner="one",
+            lease_s=30.0,
+            clock=VirtualClock(loop.running()),
+        )
+        async with leases.borrowed(ref) as is_ours:
+            said = [is_ours, leases.is_ours(claim)]
+        return [*said, leases.is_ours(claim)]
+
+    assert loop.run(borrow(), start=START) == [is_free, is_free, False]
 
 
 @pytest.mark.parametrize("steps", range(8))
