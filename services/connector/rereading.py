@@ -12,7 +12,6 @@ from typing import Final
 import structlog
 
 from proto.base import Message
-from proto.ids import RecordId
 from proto.record import Presence
 from services.chassis.clock import Clock
 from services.chassis.store import Store
@@ -30,6 +29,9 @@ AGAIN_AFTER: Final = datetime.timedelta(minutes=5)
 """When a record is tried again that could not be read."""
 UNWELL_FOR: Final = datetime.timedelta(minutes=5)
 """When an app is asked again that did not show any record known to be there."""
+GIVE_UP_AFTER: Final = datetime.timedelta(hours=1)
+"""Nobody is asked for any more when none of the controls is shown, and none was named
+for so long: they are gone as well, and whoever asks again names others."""
 CONTROLS_MAX: Final = 10
 CONTROL_AGE_MAX: Final = datetime.timedelta(seconds=60)
 """How long what the controls said holds for records that are read after them."""
@@ -40,15 +42,24 @@ class _Health:
 
     def __init__(self) -> None:
         self.is_well = True
+        self.is_outdated = False
+        """The controls were named too long ago to go by."""
         self._until: datetime.datetime | None = None
 
     def is_known(self, now: datetime.datetime) -> bool:
         """Tell whether the controls need not be read again yet."""
         return self._until is not None and now < self._until
 
-    def note(self, controls: Sequence[Fresh], *, asked_at: datetime.datetime) -> None:
+    def note(
+        self,
+        controls: Sequence[Fresh],
+        *,
+        named_at: datetime.datetime,
+        asked_at: datetime.datetime,
+    ) -> None:
         """Take over what the controls showed that could be read."""
         self.is_well = any(_is(one, Presence.LIVE) for one in controls)
+        self.is_outdated = asked_at - named_at >= GIVE_UP_AFTER
         self._until = asked_at + CONTROL_AGE_MAX
 
 
@@ -85,7 +96,7 @@ class Rereader:
                 reads = await work.wanted_reads(claim.ref, before=now, limit=limit)
                 if not reads:
                     return count
-                controls: list[RecordId] = []
+                controls: list[WantedRead] = []
                 if not health.is_known(now):
                     controls = await work.controls(claim.ref, limit=CONTROLS_MAX)
             read_count = await self._read_batch(
@@ -103,16 +114,17 @@ class Rereader:
         reads: Sequence[WantedRead],
         *,
         opened: OpenAccount,
-        controls: Sequence[RecordId],
+        controls: Sequence[WantedRead],
         health: _Health,
     ) -> int:
         asked_at = self._clock.now()
         found = await self._lookups.read(
-            opened, [*controls, *(read.record_id for read in reads)]
+            opened, [each.record_id for each in (*controls, *reads)]
         )
-        beside = [one for each in controls if isinstance(one := found[each], Fresh)]
+        shown = (found[each.record_id] for each in controls)
+        beside = [one for one in shown if isinstance(one, Fresh)]
         if controls:
-            health.note(beside, asked_at=asked_at)
+            health.note(beside, named_at=controls[0].asked_at, asked_at=asked_at)
         told = [one for one in beside if _is(one, Presence.LIVE)]
         done, left, missed = list[WantedRead](), list[WantedRead](), list[WantedRead]()
         of_account: CallFailed | None = None
@@ -129,9 +141,10 @@ class Rereader:
                 done.append(read)
                 told.append(one)
         now = self._clock.now()
+        given_up = missed if health.is_outdated else []
         async with self._store.transaction() as work:
             await work.hold(claim)
-            await work.forget_wanted_reads(claim.ref, done)
+            await work.forget_wanted_reads(claim.ref, [*done, *given_up])
             await work.put_back_reads(claim.ref, left, until=now + AGAIN_AFTER)
             await work.put_back_reads(claim.ref, missed, until=now + UNWELL_FOR)
             # Here, because a turn with nothing to read does not come this way again.
@@ -141,6 +154,8 @@ class Rereader:
             log.warning("records_not_read", count=len(left))
         if missed:
             log.warning("app_not_well", count=len(missed))
+        if given_up:
+            log.warning("records_given_up", count=len(given_up))
         if of_account is not None:
             raise of_account
         return len(done)

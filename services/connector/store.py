@@ -92,10 +92,11 @@ class ConnectorWork(JournalWork):
         rows = await self.transaction.fetch(query)
         return [WantedRead(row["record_id"], row["asked_at"]) for row in rows]
 
-    async def controls(self, ref: AccountRef, *, limit: int) -> list[RecordId]:
-        """Return records that are to be read beside those that were asked for."""
+    async def controls(self, ref: AccountRef, *, limit: int) -> list[WantedRead]:
+        """Return records to be read beside those that were asked for, newest first."""
         query = Q["controls"](**fencing.key(ref), limit=limit)
-        return [row["record_id"] for row in await self.transaction.fetch(query)]
+        rows = await self.transaction.fetch(query)
+        return [WantedRead(row["record_id"], row["asked_at"]) for row in rows]
 
     async def forget_controls(
         self, ref: AccountRef, *, before: datetime.datetime

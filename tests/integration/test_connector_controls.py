@@ -113,6 +113,22 @@ async def test_what_was_not_told_is_read_again_later_with_its_controls(world):
     assert await waiting(world) == {}
 
 
+async def test_nobody_is_asked_for_without_end_when_the_controls_are_gone_too(world):
+    """They were named when they were there; whoever asks again names others."""
+    world.vendor.contacts.pop("r00002")
+    replica = await ask(world, "gone", controls=ids(2))
+    for is_over in (False, True):
+        await replica.read()
+        await told(world)
+        assert await waiting(world) == (
+            {} if is_over else {"gone": False, "r00002": True}
+        )
+        world.clock.move(rereading.GIVE_UP_AFTER.total_seconds())
+    replica = await ask(world, "gone", controls=ids(3))
+    await replica.read()
+    assert await told(world) == {"gone": Presence.MISSING, "r00003": Presence.LIVE}
+
+
 async def test_an_explicit_tombstone_needs_no_control(world):
     world.vendor.contacts.pop("r00002")
     world.vendor.put("r00001", is_deleted=True)

@@ -58,7 +58,7 @@ LIMIT $limit::bigint;
 
 -- name: controls
 -- A few records that were said to be there, those said so last first.
-SELECT record_id
+SELECT record_id, asked_at
 FROM connector.wanted_reads
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id

@@ -129,7 +129,7 @@ class ConnectorPlayer(ChassisPlayer):
 
     @act(is_narrow=True)
     async def controls(self, work: ConnectorWork) -> object:
-        return await work.controls(self.one(REFS), limit=2)
+        return plain(await work.controls(self.one(REFS), limit=2))
 
     @act()
     async def forget_controls(self, work: ConnectorWork) -> None:

@@ -5,6 +5,7 @@ import datetime
 from tests.fakes.database.sessions import Change, Session
 from tests.fakes.database.tables import Row, only
 
+WANTED = only("record_id", "asked_at")
 ACCOUNT = only(
     "tenant_id",
     "account_id",
@@ -128,10 +129,7 @@ async def wanted_reads(
         if not row["is_control"] and row["asked_at"] <= before
     ]
     wanted.sort(key=lambda row: (row["asked_at"], row["record_id"]))
-    return [
-        {"record_id": row["record_id"], "asked_at": row["asked_at"]}
-        for row in wanted[:limit]
-    ]
+    return [WANTED(row) for row in wanted[:limit]]
 
 
 async def controls(
@@ -144,7 +142,7 @@ async def controls(
     ]
     found.sort(key=lambda row: row["record_id"])
     found.sort(key=lambda row: row["asked_at"], reverse=True)
-    return [{"record_id": row["record_id"]} for row in found[:limit]]
+    return [WANTED(row) for row in found[:limit]]
 
 
 async def forget_controls(
