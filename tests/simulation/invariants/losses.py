@@ -4,6 +4,7 @@ The last edit of each field is on its record in the end, or went across and was
 overwritten there by somebody who could see it, or is in the record of what gave way.
 """
 
+import math
 from collections.abc import Iterator
 
 from proto.fields import Role, Value
@@ -13,7 +14,7 @@ from tests.simulation.invariants.aftermath import Aftermath, Planned
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, same, serials, tell
 from tests.simulation.ledger import Act, Entry, Key, Who
 from tests.simulation.vendors.forms import NAMES, Forms
-from tests.simulation.vendors.ways import Ways
+from tests.simulation.vendors.ways import LAG_S_MAX, Ways
 
 RACE = "I3 edit between read and write"
 CLEARED = "I3 cleared before a first match"
@@ -22,6 +23,10 @@ SEEN_S = 120.0
 YOUNG_S = 900.0
 """For so long after a record came back, what is in it may be taken for its first state;
 and after the mapping of a field came."""
+
+
+STORED_S = 10.0
+"""How long what we were shown may take to be stored, by a slow database too."""
 
 
 def check(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
@@ -64,7 +69,8 @@ def _was_cleared_while_off(
 ) -> bool:
     """Say whether a value was cleared on the other side while its mapping was off.
 
-    Such a mapping begins anew, and nothing empty clears then (hazard 76).
+    Such a mapping begins anew, and nothing empty clears then (hazard 76). What we were
+    shown only once it was on again is an edit like any other.
     """
     intent = planned.intent
     source = Side.RIGHT if Side(intent.side) is Side.LEFT else Side.LEFT
@@ -84,8 +90,17 @@ def _was_cleared_while_off(
         and abs(planned.decided_at - entry.at) < YOUNG_S
     ]
     return bool(cleared) and all(
-        owned.is_off(source, name, at=at) for name, at in cleared
+        owned.is_off(source, name, at=at)
+        and owned.is_off(source, name, at=_known_at(key, at, truth=truth))
+        for name, at in cleared
     )
+
+
+def _known_at(key: Key, at: float, *, truth: Truth) -> float:
+    """Return by when we knew for sure what was done to a record at a time."""
+    appeared = truth.calls(key[0]).appeared[key[1]]
+    fresh = (each for each in appeared if each >= at + LAG_S_MAX)
+    return min(fresh, default=math.inf) + STORED_S
 
 
 def _of_record(key: Key, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
