@@ -213,6 +213,7 @@ def _is_put_back(
     return (
         role not in NAMES
         and edit.after.fields[name] is not None
+        and _was_ours(edit, name, truth)
         and not _is_newer(write, edit, name, truth=truth)
         and not _is_young(edit, name, truth)
         and not any(
@@ -221,6 +222,24 @@ def _is_put_back(
             for value in (write.cause.asked.get(name), write.after.fields[name])
         )
     )
+
+
+def _was_ours(edit: Entry, name: str, truth: Truth) -> bool:
+    """Say whether we had written what was edited: to either side, so that both had it.
+
+    What users entered on both sides may never have been seen before the edit.
+    """
+    role = truth.ways(edit.place).role_of(name)
+    for key in (edit.key, *truth.partners(edit.key)):
+        names = _names_of(role, truth.ways(key[0]))
+        changes = [
+            entry
+            for entry in truth.ledger.of(key)
+            if entry.at < edit.at and names & set(entry.changed)
+        ]
+        if changes and changes[-1].who is Who.TANDEM:
+            return True
+    return False
 
 
 def _is_first_match(write: Entry, name: str, after: Aftermath) -> bool:
