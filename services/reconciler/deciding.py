@@ -353,7 +353,7 @@ class _Deciding:
             new_intent(),
         )
         decided = plan.plan(
-            case._replace(link=self._due(case.link)),
+            msgspec.structs.replace(case, link=self._due(case.link)),
             is_forced=link.reason == Reason.MASS_CHANGE,
         )
         self._found.planned.append(Planned(case, decided))

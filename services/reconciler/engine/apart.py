@@ -43,7 +43,8 @@ def after(
         yield from known
     is_name = pair.mapping.lens is Lens.NAME
     if is_name and needed:
-        sides = sides._replace(
+        sides = msgspec.structs.replace(
+            sides,
             left={**sides.left, **needed.get(LEFT, {})},
             right={**sides.right, **needed.get(RIGHT, {})},
         )
@@ -73,7 +74,7 @@ def remaining(
 
 def missed(pair: Pair, sides: Sides, *, known: Iterable[Apart]) -> Merged:
     """Return what would go where at a first match, without what is apart on purpose."""
-    met = merge.merge(pair, sides._replace(old_left={}, old_right={}))
+    met = merge.merge(pair, sides.as_if_just_met())
     fresh = set(_differences(pair, sides, written=merge.NOTHING)) - set(known)
     if pair.mapping.lens is Lens.NAME:
         # Words cannot be told from parts one by one, so that they go together.
@@ -116,7 +117,7 @@ def _differences(pair: Pair, sides: Sides, *, written: Merged) -> Iterator[Apart
         yield from _words_apart(pair, sides, written=written)
         return
     done = written.to_left.keys() | written.to_right.keys()
-    said = merge.differences(pair, sides._replace(old_left={}, old_right={}))
+    said = merge.differences(pair, sides.as_if_just_met())
     for side, atoms in said.items():
         for key, atom in atoms.items():
             if key not in done:

@@ -1,7 +1,5 @@
 """A link to be decided about, with everything that is known of it."""
 
-from typing import NamedTuple
-
 import msgspec
 
 from proto.base import Instant
@@ -13,7 +11,7 @@ from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import Config, Link, Seen
 
 
-class Case(NamedTuple):
+class Case(msgspec.Struct, frozen=True):
     """What one decision is made from."""
 
     link: Link
@@ -58,4 +56,5 @@ class Case(NamedTuple):
 
     def changed(self, **changes: object) -> "Case":
         """Return the same case with its link changed."""
-        return Case(msgspec.structs.replace(self.link, **changes), *self[1:])
+        link = msgspec.structs.replace(self.link, **changes)
+        return msgspec.structs.replace(self, link=link)

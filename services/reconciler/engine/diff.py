@@ -1,7 +1,9 @@
 """What is known of a link's two sides, and what changed since the shadow."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from proto.fields import Fields
 from proto.ids import FieldId
@@ -23,7 +25,7 @@ _UNTOLD: Final = object()
 """Differs from any value: a field that the shadow does not have."""
 
 
-class Sides(NamedTuple):
+class Sides(msgspec.Struct, frozen=True):
     """Shadows and present values of both sides; absent fields are as last known."""
 
     old_left: Fields
@@ -39,6 +41,10 @@ class Sides(NamedTuple):
     def now(self, side: Side) -> Fields:
         """Return the present values of a side."""
         return self.left if side is LEFT else self.right
+
+    def as_if_just_met(self) -> "Sides":
+        """Return the present values without any shadow."""
+        return msgspec.structs.replace(self, old_left={}, old_right={})
 
 
 def sides_of(link: Link, left: Fields, *, right: Fields) -> Sides:

@@ -1,7 +1,7 @@
 """What is to be done for one link: the only place where a write is decided."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -263,7 +263,7 @@ def _acting(case: Case, side: Side) -> Acting:
     )
 
 
-class _Chosen(NamedTuple):
+class _Chosen(msgspec.Struct, frozen=True):
     """What can be written now, to one side."""
 
     intent: Intent
@@ -310,7 +310,7 @@ def _without_oscillating(case: Case, weighed: Weighed) -> Weighed:
                 holds.append(Hold(mapping_id=mapping_id, reason=Reason.OSCILLATES))
             else:
                 wants[side].append(want)
-    return weighed._replace(wants=wants, holds=tuple(holds))
+    return msgspec.structs.replace(weighed, wants=wants, holds=tuple(holds))
 
 
 def _hindrance(

@@ -6,7 +6,7 @@ people do to the record in between is theirs.
 """
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -23,7 +23,7 @@ DELETION: Final = "deletion"
 """The key of the act by which the counterpart of a deleted contact is tagged."""
 
 
-class Acting(NamedTuple):
+class Acting(msgspec.Struct, frozen=True):
     """What acts come to on one side of a link."""
 
     memberships: Memberships

@@ -1,7 +1,7 @@
 """All mappings of a link at once: what is in step, what to write, what is held."""
 
 from collections.abc import Container
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -24,7 +24,7 @@ class Want(msgspec.Struct, frozen=True):
     fields: Fields
 
 
-class Weighed(NamedTuple):
+class Weighed(msgspec.Struct, frozen=True):
     """All mappings of a link after the merge."""
 
     wants: dict[Side, list[Want]]

@@ -88,7 +88,7 @@ def _made_anew(there: Any) -> Any:
             left_id=None if is_left else case.link.left_id,
             right_id=case.link.right_id if is_left else None,
         )
-        case = case._replace(**{side.value: None})
+        case = msgspec.structs.replace(case, **{side.value: None})
         return creation.plan(case, source=model.other(side))
 
     return plan_gone
@@ -177,7 +177,7 @@ def _as_deleted(there: Any) -> Any:
         seen = case.known(side)
         record = msgspec.structs.replace(seen.record, presence=Presence.DELETED)
         seen = msgspec.structs.replace(seen, record=record)
-        return there(case._replace(**{side.value: seen}), side)
+        return there(msgspec.structs.replace(case, **{side.value: seen}), side)
 
     return plan_gone
 
