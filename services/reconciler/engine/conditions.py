@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from proto.fields import Address, Field, FieldKind, Item, Value
+from proto.fields import Field, FieldKind, Item, Value
 from proto.record import Presence, Record
 from proto.rules import Condition, Operator, Rule
 from services.reconciler.engine import canon
@@ -73,7 +73,11 @@ def holds(condition: Condition, subject: Subject) -> bool:
     field = subject.side.by_id.get(condition.field_id)
     if field is None or condition.field_id not in record.fields:
         return False
-    return _holds_of_field(condition, field, value=record.fields[condition.field_id])
+    texts = _texts(record.fields[condition.field_id])
+    asks = _OF_TEXTS.get(condition.operator)
+    if asks is not None:
+        return asks(texts, condition.value)
+    return _compares(condition, field, texts=texts)
 
 
 def _holds_of_record(condition: Condition, subject: Subject) -> bool:
@@ -96,14 +100,6 @@ def _holds_of_record(condition: Condition, subject: Subject) -> bool:
     return False
 
 
-def _holds_of_field(condition: Condition, field: Field, *, value: Value) -> bool:
-    texts = [text for text in _texts(value) if text]
-    asks = _OF_TEXTS.get(condition.operator)
-    if asks is not None:
-        return asks(texts, condition.value)
-    return _compares(condition, field, texts=texts)
-
-
 def _is_empty(texts: list[str], _wanted: str) -> bool:
     return not texts
 
@@ -114,12 +110,18 @@ def _is_not_empty(texts: list[str], _wanted: str) -> bool:
 
 def _contains(texts: list[str], wanted: str) -> bool:
     part = _part(wanted)
-    return any(part in _part(text) for text in texts)
+    for text in texts:  # noqa: SIM110
+        if part in _part(text):
+            return True
+    return False
 
 
 def _starts_with(texts: list[str], wanted: str) -> bool:
     part = _part(wanted)
-    return any(_part(text).startswith(part) for text in texts)
+    for text in texts:  # noqa: SIM110
+        if _part(text).startswith(part):
+            return True
+    return False
 
 
 _OF_TEXTS: Final = {
@@ -177,18 +179,20 @@ def _part(text: str) -> str:
 
 
 def _texts(value: Value) -> list[str]:
+    """Return the texts that a value has, without empty ones."""
+    if isinstance(value, str):
+        text = value.strip()
+        return [text] if text else []
     if value is None:
         return []
     if isinstance(value, bool):
         return ["true" if value else "false"]
-    if isinstance(value, str):
-        return [value.strip()]
-    return [_text_of(item) for item in value]
+    return [text for item in value if (text := _text_of(item))]
 
 
 def _text_of(item: Item) -> str:
-    if isinstance(item.value, Address):
-        part = item.value
-        parts = (part.street, part.city, part.region, part.postal_code, part.country)
-        return ", ".join(each for each in parts if each.strip())
-    return item.value.strip()
+    if isinstance(item.value, str):
+        return item.value.strip()
+    part = item.value
+    parts = (part.street, part.city, part.region, part.postal_code, part.country)
+    return ", ".join(each for each in parts if each.strip())

@@ -13,6 +13,8 @@ UNSUBSCRIBE = "unsubscribe"
 
 def of_acting(acting: Acting, *, before: Fields) -> list[FieldChange]:
     """Return the changes that rules bring about, by the act that each is due to."""
+    if not acting.needs_write:
+        return []
     changed = acting.memberships
     keys = {act.action.value: act.key for act in acting.acts if _is_membership(act)}
     found = [

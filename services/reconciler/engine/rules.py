@@ -5,7 +5,7 @@ once, and taken back when the rule no longer matches, if the rule says so. Whate
 people do to the record in between is theirs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -97,27 +97,38 @@ def act_on(
     config: Config,
 ) -> Acting:
     """Find out what rules want done or taken back on a side, given the other side."""
-    due = {act.key: act for act in _wanted(side, source, config=config)}
+    wanted_now = _wanted(side, source, config=config)
     on_side = [act for act in done if act.side is side]
-    if not due and not on_side:
+    if not wanted_now and not on_side:
         return _NOTHING
+    due = {act.key: act for act in wanted_now}
     kept: dict[str, Act] = {}
-    change = _Change(target, config.side(side))
+    over: list[Act] = []
     for act in on_side:
         wanted = due.get(act.key)
         if wanted is not None and wanted.action == act.action:
             kept[act.key] = _undone_as(act, wanted)
         elif act.undoes:
-            change.undo(act)
-    for key, act in due.items():
-        if key not in kept:
-            kept[key] = change.do(act)
+            over.append(act)
+    begun = [act for key, act in due.items() if key not in kept]
+    if not over and not begun:
+        return Acting(_NO_CHANGE, {}, {}, _in_order(kept))
+    change = _Change(target, config.side(side))
+    for act in over:
+        change.undo(act)
+    for act in begun:
+        kept[act.key] = change.do(act)
     return Acting(
         memberships=change.memberships(),
         fields=change.fields,
         causes=change.causes,
-        acts=tuple(kept[key] for key in sorted(kept)),
+        acts=_in_order(kept),
     )
+
+
+def _in_order(acts: Mapping[str, Act]) -> tuple[Act, ...]:
+    """Return acts by their keys, so that equal ones are remembered alike."""
+    return tuple([acts[key] for key in sorted(acts)])
 
 
 def _undone_as(act: Act, wanted: Act) -> Act:
@@ -142,13 +153,16 @@ def _wanted(side: Side, source: Record, *, config: Config) -> list[Act]:
     """Return what is to be so on a side because of the other side's record."""
     if not config.allows(side):
         return []
-    subject = Subject(source, config.side(model.other(side)), has_counterpart=True)
-    found = [
-        act
-        for rule, acts in config.acts[side]
-        if conditions.fulfils(rule, subject)
-        for act in acts
-    ]
+    found: list[Act] = []
+    rules = config.acts[side]
+    if rules:
+        subject = Subject(source, config.side(model.other(side)), has_counterpart=True)
+        found = [
+            act
+            for rule, acts in rules
+            if conditions.fulfils(rule, subject)
+            for act in acts
+        ]
     if source.presence is _DELETED and tags_deletions_on(side, config):
         tag = Action(kind=ActionKind.ADD_TAG, value=config.deletion_tag)
         found.append(Act(key=DELETION, side=side, action=tag, undoes=True))
