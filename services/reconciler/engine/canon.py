@@ -8,7 +8,7 @@ import datetime
 import functools
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import idna
@@ -210,9 +210,16 @@ def address_parts(value: Address) -> tuple[str, ...]:
 
 def item(kind: FieldKind, value: Item) -> str:
     """Return the key by which an item is told from the others of its field."""
-    if isinstance(value.value, Address):
-        return address(value.value)
-    return _OF_TEXT.get(kind, text)(value.value)
+    return keys(kind, (value,))[0]
+
+
+def keys(kind: FieldKind, values: Iterable[Item]) -> list[str]:
+    """Return the keys of several items of one field."""
+    of_text = _OF_TEXT.get(kind, text)
+    return [
+        of_text(each.value) if isinstance(each.value, str) else address(each.value)
+        for each in values
+    ]
 
 
 def of(kind: FieldKind, value: Value) -> str:
@@ -223,7 +230,13 @@ def of(kind: FieldKind, value: Value) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "\x1e".join([f"{each.label}\x1f{item(kind, each)}" for each in value])
+    shown: list[str] = []
+    of_text = _OF_TEXT.get(kind, text)
+    for each in value:
+        own = each.value
+        key = of_text(own) if isinstance(own, str) else address(own)
+        shown.append(f"{each.label}\x1f{key}")
+    return "\x1e".join(shown)
 
 
 def emails_of(record: Record, side: SideConfig) -> tuple[str, ...]:
@@ -244,7 +257,7 @@ def raw_emails_of(record: Record, side: SideConfig) -> tuple[str, ...]:
         if isinstance(value, str):
             found.append(value)
         elif isinstance(value, tuple):
-            found.extend(i.value for i in value if isinstance(i.value, str))
+            found += [i.value for i in value if isinstance(i.value, str)]
     return tuple(found)
 
 

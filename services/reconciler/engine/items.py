@@ -39,6 +39,7 @@ class Change(msgspec.Struct, frozen=True):
 
 Changes = dict[str, Change]
 _REMOVED: Final = Change(None)
+_NOTHING_LEARNED: Final[Mapping[str, str]] = {}
 
 _ADDRESS_PARTS: Final = ("street", "city", "region", "postal_code", "country")
 """In the order of ``canon.address_parts``."""
@@ -48,12 +49,7 @@ def read(end: PairEnd, values: Fields, *, known: Known) -> dict[str, Item]:
     """Return the items of a mapping's side by key, the first of each key only."""
     found: dict[str, Item] = {}
     for field in end.fields:
-        for key, item in (
-            _keyed(end, field, values=values, known=known)
-            if known or end.label
-            # The same, at half the cost.
-            else [(canon.item(end.kind, item), item) for item in _items(field, values)]
-        ):
+        for key, item in _keyed(end, field, values=values, known=known):
             if key and key not in found:
                 found[key] = item
     return found
@@ -90,25 +86,19 @@ def _keyed(
     end: PairEnd, field: Field, *, values: Fields, known: Known
 ) -> list[tuple[str, Item]]:
     """Return a field's items with their keys; others' items have an empty one."""
-    learned = known.get(field.field_id) if field.kind is end.kind else None
-    found: list[tuple[str, Item]] = []
-    for item in _items(field, values):
-        key = ""
-        if not end.label or item.label == end.label:
-            key = canon.item(end.kind, item)
-            if learned:
-                key = learned.get(key, key)
-        found.append((key, item))
-    return found
-
-
-def _items(field: Field, values: Fields) -> tuple[Item, ...]:
-    value = values.get(field.field_id)
-    if isinstance(value, tuple):
-        return value
-    if isinstance(value, str):
-        return (Item(value=value, label=SLOTS.get(field.role, "")),)
-    return ()
+    held = values.get(field.field_id)
+    if isinstance(held, str):
+        held = (Item(value=held, label=SLOTS.get(field.role, "")),)
+    if not isinstance(held, tuple):
+        return []
+    keys = canon.keys(end.kind, held)
+    if known and field.kind is end.kind:
+        learned = known.get(field.field_id, _NOTHING_LEARNED)
+        keys = [learned.get(key, key) for key in keys]
+    if end.label:
+        labelled = zip(keys, held, strict=True)
+        keys = [key if item.label == end.label else "" for key, item in labelled]
+    return list(zip(keys, held, strict=True))
 
 
 def _replaced(
