@@ -117,7 +117,7 @@ class SideConfig(
         return self.container_id is None or self.container_id in record.containers
 
 
-class PairEnd(msgspec.Struct, frozen=True, kw_only=True):
+class PairEnd(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One side of a mapping with the fields as the app describes them."""
 
     side: Side
@@ -134,18 +134,23 @@ class PairEnd(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, str] = {}
     """The option of this side by what it means."""
 
-    @property
+    @functools.cached_property
+    def id_set(self) -> frozenset[FieldId]:
+        """Return its fields, to be compared with those that a record tells."""
+        return frozenset(self.ids)
+
+    @functools.cached_property
     def is_many(self) -> bool:
         """Say whether it holds several values, in one field or in several."""
         return self.fields[0].is_multiple or len(self.fields) > 1
 
-    @property
+    @functools.cached_property
     def is_limited(self) -> bool:
         """Say whether it may have no room for one more value."""
         return any(field.count_max for field in self.fields)
 
 
-class Pair(msgspec.Struct, frozen=True, kw_only=True):
+class Pair(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A mapping resolved against both accounts."""
 
     mapping: Mapping
@@ -156,16 +161,25 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple["Pair", ...] = ()
     """Mappings that share fields; they are merged one by one and written together."""
 
-    @property
+    @functools.cached_property
     def is_two_way(self) -> bool:
         """Say whether edits of either side go to the other."""
         if self.parts:
             return all(part.is_two_way for part in self.parts)
         return self.left.is_written and self.right.is_written
 
+    @functools.cached_property
+    def is_limited(self) -> bool:
+        """Say whether a side may have no room for one more value."""
+        return self.left.is_limited or self.right.is_limited
+
     def end(self, side: Side) -> PairEnd:
         """Return one side."""
         return self.left if side is LEFT else self.right
+
+    def ends(self, side: Side) -> tuple[PairEnd, PairEnd]:
+        """Return one side and the opposite one."""
+        return (self.left, self.right) if side is LEFT else (self.right, self.left)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):

@@ -102,13 +102,17 @@ def touched(config: Config, sides: Sides) -> list[Pair]:
 def is_first_match(pair: Pair, sides: Sides) -> bool:
     """Say whether a mapping has never been in step on this link."""
     return not (
-        _holds(pair.left, sides.old_left) and _holds(pair.right, sides.old_right)
+        sides.old_left.keys() >= pair.left.id_set
+        and sides.old_right.keys() >= pair.right.id_set
     )
 
 
 def is_known(pair: Pair, sides: Sides) -> bool:
     """Say whether both sides have told all fields of a mapping."""
-    return _holds(pair.left, sides.left) and _holds(pair.right, sides.right)
+    return (
+        sides.left.keys() >= pair.left.id_set
+        and sides.right.keys() >= pair.right.id_set
+    )
 
 
 def is_raw_equal(end: PairEnd, old: Fields, *, now: Fields) -> bool:
@@ -116,12 +120,5 @@ def is_raw_equal(end: PairEnd, old: Fields, *, now: Fields) -> bool:
     for field_id in end.ids:  # noqa: SIM110
         # A generator here would cost more than the comparison.
         if old[field_id] != now[field_id]:
-            return False
-    return True
-
-
-def _holds(end: PairEnd, values: Fields) -> bool:
-    for field_id in end.ids:  # noqa: SIM110
-        if field_id not in values:
             return False
     return True

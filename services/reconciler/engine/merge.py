@@ -46,22 +46,22 @@ def merge(pair: Pair, sides: Sides) -> Merged:
     from_left = _edits(pair, LEFT, sides=sides, is_first=is_first)
     from_right = _edits(pair, RIGHT, sides=sides, is_first=is_first)
     lost: list[Side] = []
-    if (
-        pair.mapping.lens is _NAME
-        and from_left
-        and from_right
-        and fullnames.is_same(pair, left=sides.left, right=sides.right)
-    ):
-        # The same words can be split otherwise, which is no conflict.
-        return Merged({}, {}, (), is_first)
-    if pair.mapping.lens is _ITEMS:
-        _put_in_place(from_left, from_right, lost=lost, losing=RIGHT)
-        _put_in_place(from_right, from_left, lost=lost, losing=LEFT)
+    lens = pair.mapping.lens
+    if from_left and from_right:
+        if lens is _NAME and fullnames.is_same(
+            pair, left=sides.left, right=sides.right
+        ):
+            # The same words can be split otherwise, which is no conflict.
+            return Merged({}, {}, (), is_first)
+        if lens is _ITEMS:
+            _put_in_place(from_left, from_right, lost=lost, losing=RIGHT)
+            _put_in_place(from_right, from_left, lost=lost, losing=LEFT)
+    if lens is _ITEMS and pair.is_limited:
         _add_waiting(from_left, LEFT, pair=pair, sides=sides)
         _add_waiting(from_right, RIGHT, pair=pair, sides=sides)
     for key in [key for key in from_left if key in from_right]:
         ours, theirs = from_left[key], from_right[key]
-        if _agree(ours, theirs, lens=pair.mapping.lens):
+        if _agree(ours, theirs, lens=lens):
             del from_left[key], from_right[key]
         elif _wins(ours, theirs, pair=pair) is LEFT:
             from_left[key] = msgspec.structs.replace(
@@ -189,15 +189,15 @@ def _residue_of_parts(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -
 
 
 def _edits(pair: Pair, side: Side, *, sides: Sides, is_first: bool) -> Atoms:
-    opposite = model.other(side)
-    end = pair.end(side)
-    if not is_first and diff.is_raw_equal(end, sides.old(side), now=sides.now(side)):
+    old, now = sides.old(side), sides.now(side)
+    if not is_first and diff.is_raw_equal(pair.end(side), old, now=now):
         return {}
+    opposite = model.other(side)
     return lenses.changes(
         pair,
         side,
-        old=None if is_first else sides.old(side),
-        new=sides.now(side),
+        old=None if is_first else old,
+        new=now,
         other_old=sides.now(opposite) if is_first else sides.old(opposite),
         forms=sides.forms,
     )

@@ -11,7 +11,6 @@ import msgspec
 
 from proto.fields import Fields
 from proto.reconciler import LEFT, RIGHT, Side
-from services.reconciler.engine import model
 from services.reconciler.engine.config import Lens, Pair, PairEnd
 from services.reconciler.engine.items import Known
 from services.reconciler.engine.lenses import (
@@ -83,11 +82,12 @@ def changes(
     Without a shadow everything that the side holds is an edit, as far as the other
     side does not say the same.
     """
+    end, opposite = pair.ends(side)
     ends = Ends(
         pair=pair,
         forms=forms,
-        end=pair.end(side),
-        opposite=pair.end(model.other(side)),
+        end=end,
+        opposite=opposite,
         old=_NOTHING_HELD if old is None else old,
         new=new,
         other_old=other_old,
@@ -106,11 +106,12 @@ def waiting(
     forms: Mapping[Side, Known] = NO_FORMS,
 ) -> Atoms:
     """Return a side's old items that the other side never got: it was full."""
+    end, opposite = pair.ends(side)
     ends = Ends(
         pair=pair,
         forms=forms,
-        end=pair.end(side),
-        opposite=pair.end(model.other(side)),
+        end=end,
+        opposite=opposite,
         old=old,
         new=new,
         other_old=other_old,
@@ -184,11 +185,12 @@ def _target(
     source: Fields,
     forms: Mapping[Side, Known],
 ) -> Target:
+    end, opposite = pair.ends(side)
     return Target(
         pair=pair,
         known=forms[side],
-        end=pair.end(side),
-        opposite=pair.end(model.other(side)),
+        end=end,
+        opposite=opposite,
         atoms=atoms,
         onto=onto,
         source=source,
@@ -200,11 +202,12 @@ def _parts_of(target: Target, result: Fields) -> Iterator[Target]:
     side = target.end.side
     for number, own in parts.split(target.atoms).items():
         pair = target.pair.parts[number]
+        end, opposite = pair.ends(side)
         yield msgspec.structs.replace(
             target,
             pair=pair,
-            end=_as_in(target.end, pair.end(side)),
-            opposite=pair.end(model.other(side)),
+            end=_as_in(target.end, end),
+            opposite=opposite,
             atoms=own,
             onto=result,
         )
