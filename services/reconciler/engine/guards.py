@@ -7,7 +7,7 @@ from typing import Final
 
 from proto.base import Instant
 from proto.connector import WriteKind
-from proto.fields import Address, Field, FieldKind, Fields, Item, Value
+from proto.fields import Field, FieldKind, Fields, Item, Value
 from proto.ids import FieldId
 from proto.reconciler import Side
 from services.reconciler.engine import canon
@@ -38,6 +38,10 @@ def reason_against(field: Field, value: Value) -> Reason | None:
     """Say why a field cannot take a value, or None if it can."""
     if value is None:
         return None
+    if isinstance(value, str):
+        if field.is_multiple or field.kind is _BOOLEAN:
+            return Reason.BAD_VALUE
+        return _against_text(field, value)
     if isinstance(value, tuple):
         if not field.is_multiple:
             return Reason.BAD_VALUE
@@ -46,15 +50,13 @@ def reason_against(field: Field, value: Value) -> Reason | None:
             if reason is not None:
                 return reason
         return None
-    if field.is_multiple or isinstance(value, bool) is not (field.kind is _BOOLEAN):
-        return Reason.BAD_VALUE
-    if isinstance(value, bool):
-        return None
-    return _against_text(field, value)
+    return Reason.BAD_VALUE if field.is_multiple or field.kind is not _BOOLEAN else None
 
 
 def clears_too_much(fields: Fields, seen: Fields) -> bool:
     """Say whether a write would empty more fields than one edit does."""
+    if len(fields) <= CLEARED_FIELDS_MAX:
+        return False
     return len(_cleared(fields, seen)) > CLEARED_FIELDS_MAX
 
 
@@ -84,7 +86,7 @@ def is_destructive(
 
 def _tags(acts: tuple[Act, ...]) -> bool:
     """Say whether the counterpart of a deleted contact was tagged."""
-    return any(act.key == DELETION for act in acts)
+    return DELETION in [act.key for act in acts]
 
 
 def oscillates(
@@ -110,8 +112,12 @@ def form_of(fields: Fields) -> str:
 
 def check_own(intent: Intent, pairs: Sequence[Pair]) -> None:
     """Assert that an intent does only what the mappings allow."""
-    ends = [pair.end(intent.side) for pair in pairs]
-    others = intent.fields.keys() - {i for e in ends if e.is_written for i in e.ids}
+    mapped: set[FieldId] = set()
+    for pair in pairs:
+        end = pair.end(intent.side)
+        if end.is_written:
+            mapped.update(end.ids)
+    others = intent.fields.keys() - mapped
     if others:
         # What a rule sets was checked when the rule was saved.
         others -= {each.field_id for each in intent.changes if each.cause is Cause.RULE}
@@ -120,10 +126,12 @@ def check_own(intent: Intent, pairs: Sequence[Pair]) -> None:
 
 
 def _against_item(field: Field, item: Item) -> Reason | None:
-    if isinstance(item.value, Address) is not (field.kind is _ADDRESS):
-        return Reason.BAD_VALUE
     if isinstance(item.value, str):
+        if field.kind is _ADDRESS:
+            return Reason.BAD_VALUE
         return _against_text(field, item.value)
+    if field.kind is not _ADDRESS:
+        return Reason.BAD_VALUE
     part = item.value
     for text in (part.street, part.city, part.region, part.postal_code, part.country):
         reason = _against_characters(text, field.length_max)

@@ -7,7 +7,7 @@ from proto.connector import WriteKind
 from proto.fields import Fields
 from proto.ids import FieldId
 from proto.reconciler import LEFT, RIGHT, Side
-from proto.record import Consent, Memberships
+from proto.record import Consent, Memberships, Record
 from proto.rules import Unsubscribes
 from services.reconciler.engine import canon, consent, guards, history, model
 from services.reconciler.engine.case import Case
@@ -21,6 +21,7 @@ from services.reconciler.engine.model import (
     Intent,
     Loss,
     Pair,
+    Shadow,
 )
 from services.reconciler.engine.rules import Acting
 from services.reconciler.engine.weigh import Want
@@ -40,28 +41,20 @@ def update(
     Args:
         acting: What rules want done there besides, in the same write.
     """
-    target, source = case.known(side), case.known(model.other(side))
+    opposite = model.other(side)
+    target, source = case.known(side), case.known(opposite)
     pairs = [want.pair for want in wants]
-    fields = {i: value for want in wants for i, value in want.fields.items()}
+    fields: Fields = {}
+    for want in wants:
+        fields |= want.fields
     seen_ids = _ids_of(pairs, side)
     if acting is not None:
         fields |= acting.fields
         seen_ids += acting.fields
-    seen = _known(case, side, field_ids=seen_ids)
-    changes = [
-        FieldChange(
-            field_id=field_id,
-            mapping_id=want.pair.mapping.mapping_id,
-            before=seen[field_id],
-            after=value,
-            cause=_cause_of(want.merged, side),
-        )
-        for want in wants
-        for field_id, value in want.fields.items()
-    ]
+    seen = _known(target.record, case.link.shadow(side), field_ids=seen_ids)
+    changes = _changes(wants, side, seen=seen)
     if acting is not None:
         changes += history.of_acting(acting, before=seen)
-    opposite = model.other(side)
     intent = Intent(
         intent_id=case.intent_id,
         link_id=case.link.link_id,
@@ -72,10 +65,14 @@ def update(
         seen=seen,
         seen_version=target.record.version,
         source_id=source.record.record_id,
-        source=_known(case, opposite, field_ids=_ids_of(pairs, opposite)),
+        source=_known(
+            source.record,
+            case.link.shadow(opposite),
+            field_ids=_ids_of(pairs, opposite),
+        ),
         source_version=source.record.version,
         source_read_at=source.read_at,
-        mapping_ids=tuple(pair.mapping.mapping_id for pair in pairs),
+        mapping_ids=tuple([pair.mapping.mapping_id for pair in pairs]),
         changes=tuple(changes),
         memberships=acting.memberships if acting else Memberships(),
         acts=acting.acts if acting else None,
@@ -125,15 +122,17 @@ def losses(intent: Intent, wants: Sequence[Want]) -> tuple[Loss, ...]:
     """
     shown = {intent.side: intent.seen, model.other(intent.side): intent.source}
     return tuple(
-        Loss(
-            intent_id=intent.intent_id,
-            mapping_id=want.pair.mapping.mapping_id,
-            side=side,
-            values={i: shown[side][i] for i in want.pair.end(side).ids},
-        )
-        for want in wants
-        for side in want.merged.lost
-        if want.pair.end(side).is_written
+        [
+            Loss(
+                intent_id=intent.intent_id,
+                mapping_id=want.pair.mapping.mapping_id,
+                side=side,
+                values={i: shown[side][i] for i in want.pair.end(side).ids},
+            )
+            for want in wants
+            for side in want.merged.lost
+            if want.pair.end(side).is_written
+        ]
     )
 
 
@@ -205,18 +204,40 @@ def _carried_along(
 
 def _ids_of(pairs: Sequence[Pair], side: Side) -> list[FieldId]:
     """Return a side's fields of some mappings."""
-    return [i for pair in pairs for i in pair.end(side).ids]
+    found: list[FieldId] = []
+    for pair in pairs:
+        found += pair.end(side).ids
+    return found
 
 
-def _known(case: Case, side: Side, *, field_ids: Sequence[FieldId]) -> Fields:
+def _known(
+    record: Record, shadow: Shadow | None, *, field_ids: Sequence[FieldId]
+) -> Fields:
     """Return what fields of a side hold, absent ones as they were last known."""
-    now, shadow = case.record(side).fields, case.link.shadow(side)
+    now = record.fields
     was = shadow.values if shadow is not None else {}
     return {i: now[i] if i in now else was.get(i) for i in field_ids}
 
 
 def _of_pairs(pairs: Sequence[Pair], side: Side, *, values: Fields) -> Fields:
     return {i: values[i] for i in _ids_of(pairs, side)}
+
+
+def _changes(wants: Sequence[Want], side: Side, *, seen: Fields) -> list[FieldChange]:
+    """Return what a write changes on a side, field by field, for history."""
+    found: list[FieldChange] = []
+    for want in wants:
+        mapping_id, cause = want.pair.mapping.mapping_id, _cause_of(want.merged, side)
+        for field_id, value in want.fields.items():
+            change = FieldChange(
+                field_id=field_id,
+                mapping_id=mapping_id,
+                before=seen[field_id],
+                after=value,
+                cause=cause,
+            )
+            found.append(change)
+    return found
 
 
 def _cause_of(merged: Merged, side: Side) -> Cause:
