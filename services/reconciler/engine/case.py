@@ -4,7 +4,7 @@ import msgspec
 
 from proto.base import Instant
 from proto.ids import IntentId
-from proto.reconciler import LEFT, RIGHT, Side
+from proto.reconciler import LEFT, Side
 from proto.record import Record
 from services.reconciler.engine import diff, model
 from services.reconciler.engine.diff import Sides
@@ -28,7 +28,7 @@ class Case(msgspec.Struct, frozen=True):
 
     def known(self, side: Side) -> Seen:
         """Return what was last seen on a side where there is a record."""
-        seen = self.seen(side)
+        seen = self.left if side is LEFT else self.right
         assert seen is not None
         return seen
 
@@ -37,6 +37,12 @@ class Case(msgspec.Struct, frozen=True):
         seen = self.left if side is LEFT else self.right
         assert seen is not None
         return seen.record
+
+    def records(self) -> tuple[Record, Record]:
+        """Return both records where there are two, the left one first."""
+        assert self.left is not None
+        assert self.right is not None
+        return self.left.record, self.right.record
 
     @property
     def order(self) -> tuple[Side, Side]:
@@ -48,11 +54,8 @@ class Case(msgspec.Struct, frozen=True):
 
     def sides(self) -> Sides:
         """Return shadows and present values of both sides."""
-        return diff.sides_of(
-            self.link,
-            self.record(LEFT).fields,
-            right=self.record(RIGHT).fields,
-        )
+        left, right = self.records()
+        return diff.sides_of(self.link, left.fields, right=right.fields)
 
     def changed(self, **changes: object) -> "Case":
         """Return the same case with its link changed."""

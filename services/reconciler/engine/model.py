@@ -217,10 +217,6 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Say whether there is a record on both sides."""
         return self.left_id is not None and self.right_id is not None
 
-    def born(self, side: Side) -> Instant | None:
-        """Return when the record of one side was made."""
-        return self.left_born if side is LEFT else self.right_born
-
 
 class Cause(enum.StrEnum):
     """Why a value was written."""

@@ -7,7 +7,7 @@ import msgspec
 
 from proto.base import Instant
 from proto.reconciler import LEFT, RIGHT, SIDES, RecordState, Side
-from proto.record import Presence
+from proto.record import Presence, Record
 from services.reconciler.engine import (
     canon,
     consent,
@@ -33,6 +33,7 @@ from services.reconciler.engine.model import (
     Refusal,
     Seen,
     Shadow,
+    SideConfig,
 )
 from services.reconciler.engine.rules import Acting
 from services.reconciler.engine.weigh import Want, Weighed
@@ -63,14 +64,14 @@ def plan(case: Case, *, is_forced: bool = False) -> Plan:
         and (link.retry_at is None or case.now < link.retry_at)
     ):
         return NOTHING
-    for side in SIDES:
-        seen = case.seen(side)
+    ends = ((LEFT, left, link.left_born), (RIGHT, right, link.right_born))
+    for side, seen, born in ends:
         if seen is None:
             continue
         if seen.is_missing:
             # Whether it is gone is being found out.
             return NOTHING
-        if _is_other_record(link.born(side), seen):
+        if _is_other_record(born, seen):
             return rest.plan(case, RecordState.HELD, reason=Reason.ID_REUSED)
         presence = seen.record.presence
         if presence in _GONE:
@@ -119,7 +120,7 @@ def _plan_gone(case: Case, side: Side) -> Plan:
     reason, partner = model.DELETED_ON[side], case.seen(target)
     if partner is None or partner.record.presence is not _LIVE:
         return rest.plan(case, RecordState.DELETED, reason=reason)
-    acting, refusals = _acting(case, target), list[Refusal]()
+    acting, refusals = _actings(case)[target], list[Refusal]()
     if acting.needs_write:
         intent = intents.update(case, side=target, acting=acting)
         return _tried(case, intent, refusals=refusals) or _failed(case, refusals)
@@ -129,10 +130,14 @@ def _plan_gone(case: Case, side: Side) -> Plan:
 
 
 def _plan_both(case: Case) -> Plan:
+    left, right = case.records()
     case, urgent, refusals = _carry_consent(_with_births(_as_met(case)))
     if urgent is not None:
         return urgent
-    has_email = {side: _has_email(case, side) for side in SIDES}
+    has_email = {
+        LEFT: _has_email(left, case.config.left),
+        RIGHT: _has_email(right, case.config.right),
+    }
     hindrance = _hindrance(case, has_email)
     if hindrance is not None:
         state, reason = hindrance
@@ -148,7 +153,7 @@ def _plan_both(case: Case) -> Plan:
     )
     weighed = _without_oscillating(case, weighed)
     refused = rest.refused_before(case.link)
-    actings = {side: _acting(case, side) for side in SIDES}
+    actings = _actings(case)
     for chosen in _writes(case, weighed, refused=refused, actings=actings):
         holds = (*weighed.holds, *(() if chosen.is_again else refused.values()))
         tried = _tried(case, chosen.intent, refusals=refusals, holds=holds)
@@ -168,8 +173,9 @@ def _plan_both(case: Case) -> Plan:
 def _with_births(case: Case) -> Case:
     """Remember when both records were made, where their apps tell."""
     link = case.link
-    left_born = link.left_born or case.record(LEFT).created_at
-    right_born = link.right_born or case.record(RIGHT).created_at
+    left, right = case.records()
+    left_born = link.left_born or left.created_at
+    right_born = link.right_born or right.created_at
     if left_born is link.left_born and right_born is link.right_born:
         return case
     return case.changed(left_born=left_born, right_born=right_born)
@@ -182,7 +188,7 @@ def _carry_consent(case: Case) -> tuple[Case, Plan | None, list[Refusal]]:
     may be all that it lacks.
     """
     refusals: list[Refusal] = []
-    left, right = case.record(LEFT), case.record(RIGHT)
+    left, right = case.records()
     if consent.is_silent(left, right, carried=case.link.carried):
         return case, None, refusals
     for side in case.order:
@@ -215,7 +221,7 @@ def _with_carried(case: Case, side: Side, *, carried: Carried | None) -> Case:
 
 def _leave(case: Case) -> Plan:
     """Take back what rules did, where they say so, and then write nothing more."""
-    actings = {side: _acting(case, side) for side in SIDES}
+    actings = _actings(case)
     refusals: list[Refusal] = []
     for side in case.order:
         if actings[side].needs_write:
@@ -253,14 +259,14 @@ def _failed(
     return rest.plan(case, RecordState.FAILED, reason=reason, holds=holds)
 
 
-def _acting(case: Case, side: Side) -> Acting:
-    return rules.act_on(
-        side,
-        target=case.record(side),
-        source=case.record(model.other(side)),
-        done=case.link.acts,
-        config=case.config,
-    )
+def _actings(case: Case) -> dict[Side, Acting]:
+    """Return what rules want done on each side."""
+    left, right = case.records()
+    done, config = case.link.acts, case.config
+    return {
+        LEFT: rules.act_on(LEFT, target=left, source=right, done=done, config=config),
+        RIGHT: rules.act_on(RIGHT, target=right, source=left, done=done, config=config),
+    }
 
 
 class _Chosen(msgspec.Struct, frozen=True):
@@ -317,7 +323,8 @@ def _hindrance(
     case: Case, has_email: Mapping[Side, bool | None]
 ) -> tuple[RecordState, Reason] | None:
     """Say why nothing may be written for a link, if so."""
-    config, left, right = case.config, case.record(LEFT), case.record(RIGHT)
+    config = case.config
+    left, right = case.records()
     if not (config.left.includes(left) and config.right.includes(right)):
         return RecordState.EXCLUDED, Reason.OUT_OF_CONTAINER
     if _is_out_of_rules(case):
@@ -331,15 +338,15 @@ def _is_out_of_rules(case: Case) -> bool:
     config = case.config
     if not config.has_rules or config.keeps_updating:
         return False
-    left, right = case.record(LEFT), case.record(RIGHT)
+    left, right = case.records()
     return not rules.is_link_in_scope(left, right, config=config)
 
 
-def _has_email(case: Case, side: Side) -> bool | None:
+def _has_email(record: Record, config: SideConfig) -> bool | None:
     """Say whether a record has an email; None if it does not tell."""
-    config, record = case.config.side(side), case.record(side)
-    if any(email.strip() for email in canon.raw_emails_of(record, config)):
-        return True
+    for email in canon.raw_emails_of(record, config):
+        if email.strip():
+            return True
     ids = config.email_ids
     is_told = bool(ids) and all(field_id in record.fields for field_id in ids)
     return False if is_told else None

@@ -61,15 +61,15 @@ def weigh(sides: Sides, config: Config, *, known: tuple[Apart, ...] = ()) -> Wei
             stays_apart[pair.mapping.mapping_id] = tuple(dict.fromkeys(found))
         if not needed:
             in_step.append(pair)
-    kept = [each for each in known if each.mapping_id not in stays_apart]
-    fresh = [each for found in stays_apart.values() for each in found]
-    return Weighed(
-        wants,
-        tuple(holds),
-        _brought_up_to_date(in_step, LEFT, sides=sides),
-        _brought_up_to_date(in_step, RIGHT, sides=sides),
-        tuple(kept + fresh),
-    )
+    left, right = sides.old_left, sides.old_right
+    if in_step:
+        left = _brought_up_to_date(in_step, LEFT, sides=sides)
+        right = _brought_up_to_date(in_step, RIGHT, sides=sides)
+    if known or stays_apart:
+        kept = [each for each in known if each.mapping_id not in stays_apart]
+        fresh = [each for found in stays_apart.values() for each in found]
+        known = (*kept, *fresh)
+    return Weighed(wants, tuple(holds), left, right, known)
 
 
 def missed(pair: Pair, sides: Sides, *, known: tuple[Apart, ...]) -> dict[Side, Fields]:
@@ -85,8 +85,6 @@ def missed(pair: Pair, sides: Sides, *, known: tuple[Apart, ...]) -> dict[Side, 
 
 def _brought_up_to_date(in_step: list[Pair], side: Side, *, sides: Sides) -> Fields:
     """Return a side's shadow with the present values of some mappings."""
-    if not in_step:
-        return sides.old(side)
     now = sides.now(side)
     news = {i: now[i] for pair in in_step for i in pair.end(side).ids}
     return {**sides.old(side), **news}
@@ -119,17 +117,15 @@ def _copied_once(pair: Pair, sides: Sides) -> tuple[Merged, dict[Side, Fields]] 
     left_id, right_id = pair.left.ids[0], pair.right.ids[0]
     if left_id not in sides.old_left or right_id not in sides.old_right:
         return None
-    is_left = sides.old_left[left_id] != sides.left[left_id]
-    if is_left is (sides.old_right[right_id] != sides.right[right_id]):
+    was_left, left = sides.old_left[left_id], sides.left[left_id]
+    was_right, right = sides.old_right[right_id], sides.right[right_id]
+    is_left = was_left != left
+    if is_left is (was_right != right):
         return None
     if is_left:
-        end, opposite = pair.left, pair.right
-        was, value = sides.old_left[left_id], sides.left[left_id]
-        held = sides.right[right_id]
+        end, was, value, opposite, held = pair.left, was_left, left, pair.right, right
     else:
-        end, opposite = pair.right, pair.left
-        was, value = sides.old_right[right_id], sides.right[right_id]
-        held = sides.left[left_id]
+        end, was, value, opposite, held = pair.right, was_right, right, pair.left, left
     kind, kind_there = end.fields[0].kind, opposite.fields[0].kind
     form, form_before = canon.of(kind, value), canon.of(kind, was)
     if form == form_before or not opposite.is_written:
@@ -138,8 +134,12 @@ def _copied_once(pair: Pair, sides: Sides) -> tuple[Merged, dict[Side, Fields]] 
         value = None
     atoms = {"": Atom(form, value, form_before)}
     merged = Merged({}, atoms, (), False) if is_left else Merged(atoms, {}, (), False)
-    form_there = form if kind_there is kind else canon.of(kind_there, value)
-    if canon.of(kind_there, held) == form_there:
+    if kind_there is not kind:
+        is_there = canon.of(kind_there, held) == canon.of(kind_there, value)
+    else:
+        # Where the other side has what was here before, it lacks what is here now.
+        is_there = held != was and canon.of(kind, held) == form
+    if is_there:
         return merged, {}
     return merged, {opposite.side: {opposite.ids[0]: value}}
 
