@@ -114,6 +114,24 @@ def test_a_look_that_finds_a_text_rewritten_does_not_rewrite_it_on_the_other_sid
     assert pair.left["job"] == long
 
 
+def test_a_look_that_finds_part_of_a_write_edited_since_knows_the_rest():
+    """What was cleared meanwhile came back, as nothing empty wins (seed 969)."""
+    pair = edited()
+    pair.edit(LEFT, company="Acme")
+    intent = pair.plan().intent
+    pair.answer(intent, WriteOutcome.UNKNOWN)
+    pair.apply(intent)
+    pair.edit(RIGHT, title="Boss")
+    pair.edit(LEFT, company=None)
+    folded = pair.answer(
+        intent, WriteOutcome.EXISTS, kind=LOOK, record=pair.records[RIGHT]
+    )
+    assert not folded.is_written
+    pair.settle()
+    assert pair.right["org"] is None
+    assert pair.left["job"] == pair.right["title"] == "Engineer", "in conflict"
+
+
 def test_a_look_that_finds_how_the_text_began_before_plans_again():
     """A text was made longer, and the write of it came to nothing."""
     pair = edited()

@@ -41,9 +41,16 @@ def is_as_meant(
     config: Config,
 ) -> bool:
     """Say whether everything of a write reads as meant, or as an app may make it."""
-    same = _read_as_meant(link, intent, record=record, config=config)
-    same |= rewritten(intent, record=record, config=config).keys()
+    same = as_meant(link, intent, record=record, config=config)
     return _is_besides(intent, record) and same == intent.fields.keys()
+
+
+def as_meant(
+    link: Link, intent: Intent, *, record: Record, config: Config
+) -> set[FieldId]:
+    """Return the fields of a write that read as meant, or as an app may make them."""
+    same = _read_as_meant(link, intent, record=record, config=config)
+    return same | rewritten(intent, record=record, config=config).keys()
 
 
 def rewritten(intent: Intent, *, record: Record, config: Config) -> Fields:

@@ -22,8 +22,8 @@ from services.reconciler.engine import (
     evidence,
     learn,
     model,
+    moves,
     patience,
-    pending,
     remember,
     setbacks,
 )
@@ -96,8 +96,9 @@ def _fold_look(
                     link, intent, record=record, config=config, now=now
                 )
             if intent.kind is WriteKind.UPDATE:
+                known = moves.in_part(link, intent, record=record, config=config)
                 return msgspec.structs.replace(
-                    _dead(link, intent, now=now),
+                    _dead(known, intent, now=now),
                     losses=evidence.put_back(intent, record=record, config=config),
                 )
         return _found(link, intent, record=record, is_taken=is_taken)
@@ -165,23 +166,9 @@ def _in_step(
 ) -> Folded:
     """Move both shadows of the intent's mappings, and nothing else."""
     side = intent.side
-    source = dict(_values(link, model.other(side)))
-    target = dict(_values(link, side))
-    for mapping_id in intent.mapping_ids:
-        pair = config.pair_by_id.get(mapping_id)
-        if pair is None:
-            continue
-        seen = {i: intent.seen.get(i) for i in pair.end(side).ids}
-        shown = {i: told.get(i, seen[i]) for i in seen}
-        target.update(
-            pending.kept_out(link, intent, pair=pair, shown=shown, config=config)
-        )
-        source.update(
-            (i, intent.source[i])
-            for i in pair.end(model.other(side)).ids
-            if i in intent.source
-        )
-    shadows = {side: Shadow(values=target), model.other(side): Shadow(values=source)}
+    shadows = moves.moved(
+        link, intent, pairs=moves.pairs_of(intent, config), told=told, config=config
+    )
     state = RecordState.HELD if link.held else RecordState.IN_SYNC
     link = msgspec.structs.replace(
         link,
@@ -216,9 +203,7 @@ def _apart_after(
         right=shadows[RIGHT].values,
         forms=diff.forms_of(link.learned),
     )
-    pairs = [config.pair_by_id.get(mapping_id) for mapping_id in intent.mapping_ids]
-    known = [pair for pair in pairs if pair is not None]
-    return apart.remaining(link.apart, sides, pairs=known)
+    return apart.remaining(link.apart, sides, pairs=moves.pairs_of(intent, config))
 
 
 def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Folded:
@@ -358,11 +343,6 @@ def _unknown(
         settled = datetime.timedelta(seconds=settle_s)
         look_at = max(now, result.sent_at or now) + settled
     return Folded(link=link, intent=intent, look_at=look_at)
-
-
-def _values(link: Link, side: Side) -> Fields:
-    shadow = link.shadow(side)
-    return shadow.values if shadow is not None else {}
 
 
 def _with_digests(link: Link, intent: Intent) -> Link:
