@@ -13,7 +13,7 @@ from services.reconciler.engine.model import Reason
 from tests.engine.examples import PLANNER_DEEP, tries
 from tests.engine.strategies import left_edits, lefts, right_edits, rights
 from tests.engine.test_machine import NORMALISE
-from tests.engine.world import CARDS, NEWSLETTER, Pair, config, items
+from tests.engine.world import CARDS, LOOK, NEWSLETTER, Pair, config, items
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 BOTH, TO_LEFT, TO_RIGHT = Direction.BOTH, Direction.TO_LEFT, Direction.TO_RIGHT
@@ -197,6 +197,25 @@ def test_what_an_app_cut_short_is_no_drift():
     pair.edit(LEFT, company="A very long name of a company")
     pair.settle()
     assert pair.right["org"] == "A very lon"
+    assert drift_of(pair) == ()
+
+
+def test_what_an_app_tidied_up_in_a_write_edited_since_is_no_drift():
+    """What it made of a text was known, and not that it had made it (seed 20247)."""
+    pair = linked()
+    pair.normalise[RIGHT] = lambda fields: {
+        **fields,
+        "org": fields["org"].upper() if fields["org"] else None,
+    }
+    pair.edit(LEFT, company="a company", job="Engineer")
+    intent = pair.plan().intent
+    pair.answer(intent, WriteOutcome.UNKNOWN)
+    pair.apply(intent)
+    pair.edit(RIGHT, title="Boss")
+    look = {"kind": LOOK, "record": pair.records[RIGHT]}
+    pair.answer(intent, WriteOutcome.EXISTS, **look)
+    pair.settle()
+    assert (pair.left["company"], pair.right["org"]) == ("a company", "A COMPANY")
     assert drift_of(pair) == ()
 
 

@@ -5,7 +5,6 @@ showed or was meant to show.
 """
 
 import datetime
-from collections.abc import Mapping
 
 import msgspec
 
@@ -14,11 +13,9 @@ from proto.connector import ContactWritten, WriteKind, WriteOutcome
 from proto.errors import ErrorCode
 from proto.fields import Fields
 from proto.ids import RecordId
-from proto.reconciler import LEFT, RIGHT, RecordState, Side
+from proto.reconciler import LEFT, RIGHT, RecordState
 from proto.record import Presence, Record
 from services.reconciler.engine import (
-    apart,
-    diff,
     evidence,
     learn,
     model,
@@ -27,9 +24,7 @@ from services.reconciler.engine import (
     remember,
     setbacks,
 )
-from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import (
-    Apart,
     Config,
     Folded,
     Hold,
@@ -136,12 +131,7 @@ def _confirmed_late(
     of it, and as an edit it would cut the value on the other side (hazard 55).
     """
     own = evidence.rewritten(intent, record=record, config=config)
-    if own:
-        meant = msgspec.structs.replace(
-            intent, fields={i: intent.fields[i] for i in own}
-        )
-        fresh = learn.learned_from(meant, record, config=config)
-        link = msgspec.structs.replace(link, learned=learn.remember(link, fresh))
+    link = moves.taught(link, intent, own=own, record=record, config=config)
     told = {**intent.fields, **own}
     if intent.kind is WriteKind.CREATE:
         told = {**dict.fromkeys(record.fields), **told}
@@ -166,9 +156,8 @@ def _in_step(
 ) -> Folded:
     """Move both shadows of the intent's mappings, and nothing else."""
     side = intent.side
-    shadows = moves.moved(
-        link, intent, pairs=moves.pairs_of(intent, config), told=told, config=config
-    )
+    pairs = moves.pairs_of(intent, config)
+    link = moves.moved(link, intent, pairs=pairs, told=told, config=config)
     state = RecordState.HELD if link.held else RecordState.IN_SYNC
     link = msgspec.structs.replace(
         link,
@@ -176,9 +165,6 @@ def _in_step(
         right_id=record_id if side is RIGHT else link.right_id,
         state=state,
         reason=link.held[0].reason if link.held else "",
-        left=shadows[LEFT],
-        right=shadows[RIGHT],
-        apart=_apart_after(link, intent, shadows=shadows, config=config),
         parked_id=None,
         met_id=None,
         refusals=tuple(each for each in link.refusals if each.side is not side),
@@ -190,20 +176,6 @@ def _in_step(
         retry_at=None,
     )
     return Folded(link=link, is_written=True)
-
-
-def _apart_after(
-    link: Link, intent: Intent, *, shadows: Mapping[Side, Shadow], config: Config
-) -> tuple[Apart, ...]:
-    """Return what a link is apart in once a write has been done."""
-    sides = Sides(
-        old_left={},
-        old_right={},
-        left=shadows[LEFT].values,
-        right=shadows[RIGHT].values,
-        forms=diff.forms_of(link.learned),
-    )
-    return apart.remaining(link.apart, sides, pairs=moves.pairs_of(intent, config))
 
 
 def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Folded:

@@ -1,13 +1,14 @@
 """Where an answer moves the shadows of a link, mapping by mapping."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
 from proto.fields import Fields
-from proto.reconciler import LEFT, RIGHT, Side
+from proto.reconciler import LEFT, Side
 from proto.record import Record
-from services.reconciler.engine import evidence, model, pending
+from services.reconciler.engine import apart, diff, evidence, learn, model, pending
+from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import Config, Intent, Link, Pair, Shadow
 
 
@@ -17,10 +18,23 @@ def pairs_of(intent: Intent, config: Config) -> list[Pair]:
     return [pair for pair in pairs if pair is not None]
 
 
+def taught(
+    link: Link, intent: Intent, *, own: Fields, record: Record, config: Config
+) -> Link:
+    """Remember what an app has made of texts of a write by itself."""
+    if not own:
+        return link
+    meant = {i: intent.fields[i] for i in own}
+    fresh = learn.learned_from(
+        msgspec.structs.replace(intent, fields=meant), record, config=config
+    )
+    return msgspec.structs.replace(link, learned=learn.remember(link, fresh))
+
+
 def moved(
-    link: Link, intent: Intent, *, pairs: Iterable[Pair], told: Fields, config: Config
-) -> dict[Side, Shadow]:
-    """Return both shadows as a write leaves them in some of its mappings."""
+    link: Link, intent: Intent, *, pairs: Sequence[Pair], told: Fields, config: Config
+) -> Link:
+    """Move both shadows to where a write leaves them in some of its mappings."""
     side = intent.side
     source = dict(_values(link, model.other(side)))
     target = dict(_values(link, side))
@@ -35,7 +49,15 @@ def moved(
             for i in pair.end(model.other(side)).ids
             if i in intent.source
         )
-    return {side: Shadow(values=target), model.other(side): Shadow(values=source)}
+    left, right = (target, source) if side is LEFT else (source, target)
+    forms = diff.forms_of(link.learned)
+    sides = Sides(old_left={}, old_right={}, left=left, right=right, forms=forms)
+    return msgspec.structs.replace(
+        link,
+        left=Shadow(values=left),
+        right=Shadow(values=right),
+        apart=apart.remaining(link.apart, sides, pairs=pairs),
+    )
 
 
 def in_part(link: Link, intent: Intent, *, record: Record, config: Config) -> Link:
@@ -45,7 +67,6 @@ def in_part(link: Link, intent: Intent, *, record: Record, config: Config) -> Li
     What is there as it was meant is no edit of that side, whoever entered it.
     """
     same = evidence.as_meant(link, intent, record=record, config=config)
-    own = evidence.rewritten(intent, record=record, config=config)
     pairs = [
         pair
         for pair in pairs_of(intent, config)
@@ -55,10 +76,12 @@ def in_part(link: Link, intent: Intent, *, record: Record, config: Config) -> Li
     ]
     if not pairs:
         return link
-    shadows = moved(
-        link, intent, pairs=pairs, told={**intent.fields, **own}, config=config
-    )
-    return msgspec.structs.replace(link, left=shadows[LEFT], right=shadows[RIGHT])
+    ids = {i for pair in pairs for i in pair.end(intent.side).ids}
+    found = evidence.rewritten(intent, record=record, config=config)
+    own = {i: value for i, value in found.items() if i in ids}
+    link = taught(link, intent, own=own, record=record, config=config)
+    told = {**intent.fields, **own}
+    return moved(link, intent, pairs=pairs, told=told, config=config)
 
 
 def _values(link: Link, side: Side) -> Fields:
