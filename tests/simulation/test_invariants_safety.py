@@ -362,6 +362,20 @@ def test_i6_a_tag_for_somebody_whom_nobody_deleted(is_deleted):
     assert history.broken() == (set() if is_deleted else {"I6"})
 
 
+@pytest.mark.parametrize(("restored_s_ago", "is_fine"), [(60.0, True), (900.0, False)])
+def test_i6_a_tag_for_somebody_restored_after_a_long_time(restored_s_ago, is_fine):
+    """What is decided just then may be carried out yet, however long it was gone."""
+    history = History(right={"can_tag": True})
+    history.choose(tags_deletions=True)
+    _, left, right = history.pair()
+    history.books[LEFT].delete(left)
+    history.wait(2_000.0)
+    history.books[LEFT].restore(left)
+    history.wait(restored_s_ago)
+    history.write(RIGHT, right, more={"tags": [TRASH]})
+    assert history.broken() == (set() if is_fine else {"I6"})
+
+
 @pytest.mark.parametrize(
     ("denied_s_ago", "appeared_s_ago", "is_fine"),
     [

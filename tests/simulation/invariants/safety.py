@@ -3,6 +3,7 @@
 Each checker looks at one entry of the ledger and yields what is wrong with it.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -222,10 +223,11 @@ def _is_trashed(entry: Entry) -> bool:
 
 def _was_gone(key: Key, at: float, *, truth: Truth) -> bool:
     """Say whether a record is gone, or was just now."""
+    history = truth.holder(key).history
+    ends = [since for since, _ in history[1:]]
     return any(
-        not state.is_live
-        for since, state in truth.holder(key).history
-        if since <= at and (state is truth.holder(key).at(at) or since > at - BELIEF_S)
+        not state.is_live and since <= at and until > at - BELIEF_S
+        for (since, state), until in zip(history, [*ends, math.inf], strict=True)
     )
 
 
