@@ -5,13 +5,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from proto.base import Instant
 from proto.ids import PREFIXES, LinkId, RecordId
 from proto.reconciler import SIDES, Side
 from services.reconciler import naming
 from services.reconciler.engine import match, plan
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import Intent, Link, Loss, Plan, Seen
+from services.reconciler.engine.newcomers import LostCreate
 from services.reconciler.store.links import NamedLink
 from services.reconciler.store.queue import Dirty
 
@@ -28,12 +28,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[Link, ...]
     """Those of the dirty records and of every record that shares an address."""
     seen: dict[Key, Seen]
-    open_since: dict[Side, Instant] = {}
-    """Since when the account of a side has had a create that is not answered."""
-    lost: tuple[Intent, ...] = ()
+    open_since: dict[Side, int] = {}
+    """The number of the first create of a side's account that is not answered."""
+    lost: tuple[LostCreate, ...] = ()
     """Creates without an answer that may have made some of the records."""
-    began_at: Instant | None = None
-    """When their connection began to sync."""
 
 
 class Planned(NamedTuple):

@@ -213,7 +213,6 @@ class _Deciding:
             lost=self._batch.lost,
             links=self._links,
             config=self._config,
-            began_at=self._batch.began_at,
             reads_like=reads_like,
         )
 

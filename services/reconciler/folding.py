@@ -269,7 +269,6 @@ def _recognised(
         free=[n for n in shown.new if (side, n.record.record_id) not in taken],
         shown=shown,
         settled_at=recognising.settled_at(answer, config=config, own=own),
-        began_at=connection.sync_started_at,
         config=config,
     )
 

@@ -11,7 +11,8 @@ from services.chassis.database import Database, Transaction
 from services.reconciler import batches
 from services.reconciler.batches import Batch, Key
 from services.reconciler.engine import newcomers
-from services.reconciler.engine.model import Intent, Link, Seen
+from services.reconciler.engine.model import Link, Seen
+from services.reconciler.engine.newcomers import LostCreate
 from services.reconciler.store import arrivals, links, observations, queue
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.observations import Place
@@ -68,7 +69,7 @@ async def load(
         open_since=open_since,
         after=creates_after,
     )
-    makers = {intent.link_id for intent in lost} - {link.link_id for link in found}
+    makers = {each.intent.link_id for each in lost} - {link.link_id for link in found}
     if makers:
         found += await links.load(source, connection, link_ids=makers)
     return Batch(
@@ -77,7 +78,6 @@ async def load(
         seen=seen,
         open_since=open_since,
         lost=tuple(lost),
-        began_at=connection.sync_started_at,
     )
 
 
@@ -102,9 +102,9 @@ async def _load_lost(
     connection: StoredConnection,
     *,
     seen: Iterable[tuple[Key, Seen]],
-    open_since: Mapping[Side, Instant],
+    open_since: Mapping[Side, int],
     after: Instant,
-) -> list[Intent]:
+) -> list[LostCreate]:
     """Return creates without an answer where no mark tells what they have made."""
     ends = [
         end
@@ -130,8 +130,8 @@ async def _open_since(
     *,
     seen: Collection[tuple[Key, Seen]],
     after: Instant,
-) -> dict[Side, Instant]:
-    """Return since when creates may have made records, if any may be theirs."""
+) -> dict[Side, int]:
+    """Return since which number creates are open, if any record may be theirs."""
     if not seen:
         return {}
     found = await arrivals.find_open_creates(

@@ -72,12 +72,7 @@ async def load(
         account_id=message.account_id,
         # Both sides may use one account, and who is taken on one is free on the other.
         side=sides.pop() if len(sides) == 1 else None,
-        since=min(
-            newcomers.since(
-                each.intent.intent.decided_at, began_at=connection.sync_started_at
-            )
-            for each in untold
-        ),
+        since=min(each.intent.number for each in untold),
     )
     scans = await sweeps.find_last_scans(
         work.transaction, tenant_id=message.tenant_id, account_id=message.account_id
@@ -217,7 +212,6 @@ def told(
     free: Sequence[Seen],
     shown: Shown,
     settled_at: Instant,
-    began_at: Instant | None,
     config: model.Config,
 ) -> Answer:
     """Return an untold answer with what the records say that are nobody's. Pure.
@@ -225,12 +219,11 @@ def told(
     Args:
         free: Those of the new records that are on no link.
         settled_at: When whatever the create has made was to be seen.
-        began_at: When the connection began to sync.
     """
     by_itself = _told_by_parked(answer, free=free, parked=shown.parked)
     if by_itself is not None:
         return by_itself
-    likely = _likely(answer, free=free, began_at=began_at, config=config)
+    likely = _likely(answer, free=free, config=config)
     if len(likely) == 1:
         return answer.understood(outcome=WriteOutcome.EXISTS, record=likely[0])
     is_looked_for = answer.result.outcome is not WriteOutcome.UNKNOWN
@@ -268,11 +261,7 @@ def _told_by_parked(
 
 
 def _likely(
-    answer: Answer,
-    *,
-    free: Sequence[Seen],
-    began_at: Instant | None,
-    config: model.Config,
+    answer: Answer, *, free: Sequence[Seen], config: model.Config
 ) -> list[Record]:
     """Return the records that a create may have made, or would have met.
 
@@ -281,11 +270,10 @@ def _likely(
     """
     link, intent = answer.link, answer.intent.intent
     end = config.side(intent.side)
-    open_since = newcomers.since(intent.decided_at, began_at=began_at)
     new = [
         seen.record
         for seen in free
-        if newcomers.may_be_ours(seen, end, open_since=open_since)
+        if newcomers.may_be_ours(seen, end, open_since=answer.intent.number)
     ]
     made = [
         record

@@ -12,7 +12,6 @@ from services.reconciler import comparing, guarding, loading, verifying
 from services.reconciler.engine.model import Link, Reason, Seen
 from services.reconciler.errors import Overtaken
 from services.reconciler.store import (
-    arrivals,
     asking,
     claims,
     connections,
@@ -538,58 +537,4 @@ def mark(number):
 def lock_connection(number):
     return lambda work: connections.lock(
         work.transaction, tenant_id=TENANT, connection_id=(CONNECTION, OTHER)[number]
-    )
-
-
-async def test_who_is_somebody_elses_leaves_room_among_newcomers(both):
-    """A first sync made a thousand others: what it had not made was never made (I1).
-
-    The list was full of them, and so told of nobody that they are not there.
-    """
-    ann, _ = both
-    await ann.does(link_newcomers)
-    for side, free in (
-        (Side.LEFT, RECORDS[1:]),
-        (Side.RIGHT, RECORDS[:3]),
-        (None, RECORDS),
-    ):
-        for limit in (3, 4, 5):
-            found = await ann.does(find_newcomers(side, limit))
-            assert [each.record.record_id for each in found.seen] == free[:limit]
-            assert found.is_cut == (limit <= len(free))
-
-
-async def link_newcomers(work):
-    """Have new records, of which one is on a link that is bound for good."""
-    transaction = work.transaction
-    seen = [
-        Seen(record=Record(record_id=each), read_at=LATER, digest="new")
-        for each in RECORDS
-    ]
-    await observations.save(
-        transaction, seen, tenant_id=TENANT, account_id=ENDS[0], scan_id=None
-    )
-    known = await connections.load(transaction, **AT)
-    made = [
-        Link(link_id=LINKS[0], left_id=RECORDS[0], right_id=RECORDS[3]),
-        Link(link_id=LINKS[1], left_id=RECORDS[1]),
-        Link(
-            link_id=LINKS[2],
-            left_id=RECORDS[2],
-            right_id=RECORDS[2],
-            state=RecordState.DELETED,
-        ),
-    ]
-    named = [NamedLink(link=link) for link in made]
-    assert await links.save(transaction, known, links=named, now=START)
-
-
-def find_newcomers(side, limit):
-    return lambda work: arrivals.find_newcomers(
-        work.transaction,
-        **AT,
-        account_id=ENDS[0],
-        side=side,
-        since=START,
-        limit=limit,
     )

@@ -134,8 +134,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``digest_of(record)``; equal digests mean that nothing needs a look."""
     is_missing: bool = False
     """The app did not know its id when last asked, which is no evidence yet."""
-    live_since: Instant | None = None
-    """When it was first seen, or seen alive again; None from before that was noted."""
+    live_number: int | None = None
+    """Drawn when it was first stored, or as alive again; None from before there was
+    one. Intents draw from the same numbers."""
     is_ours: bool = False
     """We made it, and it has no address to be known by."""
 

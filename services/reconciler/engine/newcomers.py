@@ -4,18 +4,22 @@ A poll can show our own new record before its create is answered, with an addres
 somebody has changed already. Until the answer tells whose it is, it is nobody's.
 """
 
-import datetime
 from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
-from proto.base import Instant
+import msgspec
+
 from proto.ids import LinkId
 from proto.reconciler import Side
 from proto.record import Record
 from services.reconciler.engine.model import Config, Intent, Link, Seen, SideConfig
 
-SKEW: Final = datetime.timedelta(seconds=30)
-"""How far the clocks of those who read and those who decide may differ."""
+
+class LostCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """A create whose answer is lost, and the number under which it was stored."""
+
+    intent: Intent
+    number: int
 
 
 class ReadsLike(Protocol):
@@ -27,62 +31,50 @@ class ReadsLike(Protocol):
         """Say whether it is."""
 
 
-def since(decided_at: Instant, *, began_at: Instant | None) -> Instant:
-    """Return from when on a record may be what a create has made.
+def may_be_ours(seen: Seen, end: SideConfig, *, open_since: int | None) -> bool:
+    """Say whether a create that is open since then may turn out to have made it.
+
+    A create is stored before it is tried, so it made nobody who was stored as alive
+    before: their numbers tell, for the clocks of those who read and of those who decide
+    differ. An app that keeps marks says of each record whether one of us made it.
 
     Args:
-        began_at: When its connection began to sync. What was read before then was made
-            by nothing that was decided since.
+        open_since: The number of the create, or of the first of several.
     """
-    earliest = decided_at - SKEW
-    if began_at is None or decided_at < began_at:
-        return earliest
-    return max(earliest, began_at)
-
-
-def may_be_ours(seen: Seen, end: SideConfig, *, open_since: Instant | None) -> bool:
-    """Say whether a create may turn out to have made it that may have since then.
-
-    An app that keeps marks says of each record whether one of us made it.
-    """
-    if open_since is None or seen.live_since is None:
+    if open_since is None or seen.live_number is None:
         return False
     if end.capabilities.keeps_marks and not seen.record.marker:
         return False
-    return seen.live_since >= open_since
+    return seen.live_number > open_since
 
 
 def makers_of(
     seen: Seen,
     side: Side,
     *,
-    lost: Iterable[Intent],
+    lost: Iterable[LostCreate],
     links: Mapping[LinkId, Link],
     config: Config,
-    began_at: Instant | None,
     reads_like: ReadsLike,
 ) -> list[Link]:
     """Return the links whose lost creates a record reads like, where no marks tell.
 
     None if it is known already whose it is.
-
-    Args:
-        began_at: When their connection began to sync.
     """
     end, record = config.side(side), seen.record
     if end.capabilities.keeps_marks:
         return []
     makers: list[Link] = []
-    for intent in lost:
+    for each in lost:
+        intent = each.intent
         link = links.get(intent.link_id)
         if link is None or link.intent_id != intent.intent_id:
             continue
         if link.parked_id == record.record_id:
             return []
-        open_since = since(intent.decided_at, began_at=began_at)
         if (
             intent.side is side
-            and may_be_ours(seen, end, open_since=open_since)
+            and may_be_ours(seen, end, open_since=each.number)
             and reads_like(link, intent, record=record, config=config)
         ):
             makers.append(link)

@@ -448,12 +448,12 @@ WHERE tenant_id = $tenant_id
 -- news at once, for what lags shows somebody who is gone, not the other way round.
 INSERT INTO reconciler.observations (
     tenant_id, account_id, record_id, record, digest, read_at, changed_at,
-    modified_at, is_live, is_tight, seen_scan, live_since
+    modified_at, is_live, is_tight, seen_scan
 )
 SELECT
     $tenant_id, $account_id, seen.record_id, seen.record, seen.digest,
     seen.read_at, seen.read_at, seen.modified_at, seen.is_live, seen.is_tight,
-    $scan_id, seen.read_at
+    $scan_id
 FROM unnest(
     $record_ids::text[], $records::bytea[], $digests::text[],
     $read_at::timestamptz[], $modified_at::timestamptz[], $is_live::boolean[],
@@ -476,9 +476,9 @@ SET
     missing_since = NULL,
     ask_again_at = NULL,
     seen_scan = coalesce(EXCLUDED.seen_scan, observations.seen_scan),
-    live_since = CASE
-        WHEN EXCLUDED.is_live AND NOT observations.is_live THEN EXCLUDED.read_at
-        ELSE observations.live_since
+    live_number = CASE
+        WHEN EXCLUDED.is_live AND NOT observations.is_live THEN EXCLUDED.live_number
+        ELSE observations.live_number
     END
 WHERE CASE
     WHEN EXCLUDED.modified_at <> observations.modified_at
@@ -516,16 +516,16 @@ WHERE stored.read_at < seen.read_at
 ORDER BY stored.record_id;
 
 -- name: find_newcomers
--- Records of an account that live and were not known to before then, oldest first: who
--- comes after a create in thousands hides what it made no more. Nor does who has another
--- record's bond by now, on the side of a connection that is asked for.
-SELECT record_id, record, digest, read_at, live_since
+-- Records of an account that live and were not known to before a create was stored,
+-- oldest first: who comes after it in thousands hides what it made no more. Nor does who
+-- has another record's bond by now, on the side of a connection that is asked for.
+SELECT record_id, record, digest, read_at, live_number
 FROM reconciler.observations
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id
     AND is_live
     AND missing_since IS NULL
-    AND live_since >= $since
+    AND live_number > $since::bigint
     AND CASE $side::text
         WHEN 'left' THEN (
             SELECT links.link_id
@@ -548,7 +548,7 @@ WHERE tenant_id = $tenant_id
             LIMIT 1
         )
     END IS NULL
-ORDER BY live_since, record_id
+ORDER BY live_number
 LIMIT $limit;
 
 -- name: note_ours
@@ -965,14 +965,14 @@ WHERE dirty.connection_id = $connection_id
 -- The newest state of records, by account and id.
 SELECT
     wanted.account_id, found.record_id, found.record, found.digest, found.read_at,
-    found.is_missing, found.live_since, found.is_ours
+    found.is_missing, found.live_number, found.is_ours
 FROM unnest($account_ids::text[], $record_ids::text[])
     AS wanted (account_id, record_id)
 CROSS JOIN LATERAL (
     SELECT
         observations.record_id, observations.record, observations.digest,
         observations.read_at, observations.missing_since IS NOT NULL AS is_missing,
-        observations.live_since, observations.is_ours
+        observations.live_number, observations.is_ours
     FROM reconciler.observations
     WHERE observations.tenant_id = $tenant_id
         AND observations.account_id = wanted.account_id
@@ -1315,12 +1315,12 @@ RETURNING
 
 -- name: lock_open_intents
 -- Those of the given intents that are still open.
-SELECT found.intent_id, found.link_id, found.body, found.sent_at
+SELECT found.intent_id, found.link_id, found.body, found.number, found.sent_at
 FROM unnest($intent_ids::text[]) AS wanted (intent_id)
 CROSS JOIN LATERAL (
     SELECT
-        intents.intent_id, intents.link_id, intents.body, intents.sent_at,
-        intents.state
+        intents.intent_id, intents.link_id, intents.body, intents.number,
+        intents.sent_at, intents.state
     FROM reconciler.intents
     WHERE intents.connection_id = $connection_id
         AND intents.intent_id = wanted.intent_id
@@ -1361,15 +1361,12 @@ SET
     reason = EXCLUDED.reason;
 
 -- name: find_open_creates
--- When the first of the creates was decided on whose outcome nobody knows yet, of each
--- connection, but for some, and when that began to sync; those from before $after are
--- waited for no longer.
-SELECT wanted.account_id, found.decided_at, found.began_at
+-- The number of the first of an account's creates whose outcome nobody knows yet, but
+-- for some; those from before $after are waited for no longer.
+SELECT wanted.account_id, found.number
 FROM unnest($account_ids::text[]) AS wanted (account_id)
 CROSS JOIN LATERAL (
-    SELECT
-        min(intents.decided_at) AS decided_at,
-        connections.sync_started_at AS began_at
+    SELECT min(intents.number) AS number
     FROM reconciler.intents
     JOIN reconciler.connections
         ON connections.connection_id = intents.connection_id
@@ -1382,13 +1379,13 @@ CROSS JOIN LATERAL (
         AND greatest(intents.decided_at, connections.sync_started_at)
             > $after::timestamptz
         AND connections.deleted_at IS NULL
-    GROUP BY connections.connection_id, connections.sync_started_at
-) AS found;
+) AS found
+WHERE found.number IS NOT NULL;
 
 -- name: load_lost_creates
 -- Creates of a connection whose answer is lost, oldest first; those from before $after
 -- are waited for no longer.
-SELECT intents.body
+SELECT intents.body, intents.number
 FROM reconciler.intents
 JOIN reconciler.connections
     ON connections.connection_id = intents.connection_id

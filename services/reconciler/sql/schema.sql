@@ -56,6 +56,10 @@ CREATE TABLE reconciler.connections (
 CREATE INDEX connections_left ON reconciler.connections (left_account, tenant_id);
 CREATE INDEX connections_right ON reconciler.connections (right_account, tenant_id);
 
+-- Numbers in the order in which rows come to be stored. What a later one of two rows
+-- stands for was not there yet when the earlier was stored, whatever the clocks say.
+CREATE SEQUENCE reconciler.numbers;
+
 CREATE TABLE reconciler.observations (
     tenant_id    text NOT NULL,
     account_id   text NOT NULL,
@@ -72,11 +76,12 @@ CREATE TABLE reconciler.observations (
     ask_again_at timestamptz,
     live_since   timestamptz,
     is_ours      boolean NOT NULL DEFAULT false,
+    live_number  bigint DEFAULT nextval('reconciler.numbers'),
     PRIMARY KEY (account_id, record_id, tenant_id)
 ) WITH (fillfactor = 85);
 
 CREATE INDEX observations_new
-ON reconciler.observations (account_id, live_since, tenant_id)
+ON reconciler.observations (account_id, live_number, tenant_id)
 WHERE is_live;
 
 CREATE INDEX observations_missing
@@ -175,6 +180,7 @@ CREATE TABLE reconciler.intents (
     closed_at      timestamptz,
     outcome        text NOT NULL DEFAULT '',
     reason         text NOT NULL DEFAULT '',
+    number         bigint NOT NULL DEFAULT nextval('reconciler.numbers'),
     PRIMARY KEY (connection_id, intent_id, tenant_id)
 );
 

@@ -12,8 +12,8 @@ from proto.reconciler import Side
 from proto.record import Record
 from services.chassis import queries
 from services.chassis.database import Database, Transaction
-from services.reconciler.engine import newcomers
 from services.reconciler.engine.model import Intent, Seen
+from services.reconciler.engine.newcomers import LostCreate
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
@@ -24,7 +24,7 @@ LOST_MAX = 200
 
 
 class Newcomers(msgspec.Struct, frozen=True, kw_only=True):
-    """Records that an account did not show before some time."""
+    """Records that were not stored before a create was."""
 
     seen: tuple[Seen, ...] = ()
     is_cut: bool = False
@@ -38,10 +38,11 @@ async def find_open_creates(
     tenant_id: TenantId,
     after: datetime.datetime,
     but: Collection[IntentId] = (),
-) -> dict[AccountId, datetime.datetime]:
-    """Return since when creates with an unknown outcome may have made records.
+) -> dict[AccountId, int]:
+    """Return the number of each account's first create with an unknown outcome.
 
     Args:
+        after: Creates from before then are waited for no longer.
         but: Creates that do not count.
     """
     rows = await source.fetch(
@@ -52,12 +53,7 @@ async def find_open_creates(
             but=sorted(but),
         )
     )
-    found: dict[AccountId, datetime.datetime] = {}
-    for row in rows:
-        since = newcomers.since(row["decided_at"], began_at=row["began_at"])
-        account_id = row["account_id"]
-        found[account_id] = min(since, found.get(account_id, since))
-    return found
+    return {row["account_id"]: row["number"] for row in rows}
 
 
 async def load_lost_creates(
@@ -67,7 +63,7 @@ async def load_lost_creates(
     tenant_id: TenantId,
     connection_id: ConnectionId,
     after: datetime.datetime,
-) -> list[Intent]:
+) -> list[LostCreate]:
     """Return creates of a connection whose answer is lost, in some accounts."""
     rows = await source.fetch(
         Q["load_lost_creates"](
@@ -78,7 +74,10 @@ async def load_lost_creates(
             limit=LOST_MAX,
         )
     )
-    return [codec.decode(row["body"], Intent) for row in rows]
+    return [
+        LostCreate(intent=codec.decode(row["body"], Intent), number=row["number"])
+        for row in rows
+    ]
 
 
 async def find_newcomers(
@@ -88,12 +87,13 @@ async def find_newcomers(
     connection_id: ConnectionId,
     account_id: AccountId,
     side: Side | None,
-    since: datetime.datetime,
+    since: int,
     limit: int = NEWCOMERS_MAX,
 ) -> Newcomers:
-    """Return live records of an account that were not known to live before then.
+    """Return live records of an account that were not known to live before a create.
 
     Args:
+        since: Its number.
         side: Records that have a counterpart on this side of the connection are left
             out.
     """
@@ -112,7 +112,7 @@ async def find_newcomers(
             record=codec.decode(row["record"], Record),
             read_at=row["read_at"],
             digest=row["digest"],
-            live_since=row["live_since"],
+            live_number=row["live_number"],
         )
         for row in rows
     )

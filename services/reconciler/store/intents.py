@@ -21,6 +21,8 @@ class OpenIntent(msgspec.Struct, frozen=True, kw_only=True):
     """An intent without a final answer, and when its write was sent if it was."""
 
     intent: Intent
+    number: int
+    """What was stored under an earlier one was there before it."""
     sent_at: datetime.datetime | None
 
 
@@ -92,7 +94,9 @@ async def lock_open(
     )
     return {
         row["intent_id"]: OpenIntent(
-            intent=codec.decode(row["body"], Intent), sent_at=row["sent_at"]
+            intent=codec.decode(row["body"], Intent),
+            number=row["number"],
+            sent_at=row["sent_at"],
         )
         for row in rows
     }

@@ -340,7 +340,7 @@ async def load(
             read_at=row["read_at"],
             digest=row["digest"],
             is_missing=row["is_missing"],
-            live_since=row["live_since"],
+            live_number=row["live_number"],
             is_ours=row["is_ours"],
         )
         for row in rows

@@ -290,7 +290,7 @@ class RecordsPlayer(ChassisPlayer):
             connection_id=CONNECTIONS[0][1],
             account_id=self.account(),
             side=self.one([*SIDES, None]),
-            since=self.time(),
+            since=self.source.randint(0, 20),
             limit=2,
         )
 

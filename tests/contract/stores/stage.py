@@ -118,7 +118,8 @@ class PostgresStage:
         names = ", ".join(f"{self.service}.{n}" for n in schema.SERVICES[self.service])
         await self._admin.execute(f"TRUNCATE {names}")
         if self.service == "reconciler":
-            await self._admin.execute("ALTER SEQUENCE reconciler.marks RESTART")
+            for name in ("marks", "numbers"):
+                await self._admin.execute(f"ALTER SEQUENCE reconciler.{name} RESTART")
 
 
 def _placed(row: Mapping[str, Any], identity: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Marks of records that wait to be planned, drawn one by one as in a sequence."""
+"""What is drawn from sequences, one by one: marks of what waits, and numbers."""
 
 from collections.abc import Iterable
 
@@ -20,6 +20,11 @@ async def mark(
         otherwise=lambda _there, new: {"mark": new["mark"], **check},
     )
     return [{"connection_id": row["connection_id"]} for row in stored]
+
+
+def draw_number(session: Session) -> int:
+    """Draw the number of a record that comes to live, or of an intent."""
+    return session.tables["intents"].next_value()
 
 
 def rows(session: Session, places: Iterable[Place]) -> Iterable[Row]:

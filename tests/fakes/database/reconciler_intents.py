@@ -2,11 +2,13 @@
 
 import datetime
 
+from tests.fakes.database import marking
 from tests.fakes.database.reconciler_connections import is_kept, is_running
 from tests.fakes.database.sessions import Session, keep
 from tests.fakes.database.tables import Row, only
 
-OPEN = only("intent_id", "link_id", "body", "sent_at")
+OPEN = only("intent_id", "link_id", "body", "number", "sent_at")
+LOST = only("body", "number")
 
 
 async def count_open_intents(
@@ -41,7 +43,7 @@ async def add_intents(
         is_destructive,
         strict=True,
     )
-    made = [
+    made = (
         {
             "tenant_id": tenant_id,
             "connection_id": connection_id,
@@ -55,9 +57,10 @@ async def add_intents(
             "is_destructive": undoes,
             "decided_at": now,
             "look_at": look_at,
+            "number": marking.draw_number(session),
         }
         for intent_id, link_id, account_id, side, kind, body, undoes in given
-    ]
+    )
     return len(await session.insert("intents", made))
 
 
@@ -103,7 +106,7 @@ async def save_intents(
 ) -> int:
     first = zip(intent_ids, link_ids, account_ids, sides, kinds, states, strict=True)
     second = zip(bodies, sent_at, look_at, outcomes, reasons, strict=True)
-    told = [
+    told = (
         {
             "tenant_id": tenant_id,
             "connection_id": connection_id,
@@ -120,6 +123,7 @@ async def save_intents(
             "closed_at": now if state in ("done", "dead") else None,
             "outcome": outcome,
             "reason": reason,
+            "number": marking.draw_number(session),
         }
         for (intent_id, link_id, account_id, side, kind, state), (
             body,
@@ -128,7 +132,7 @@ async def save_intents(
             outcome,
             reason,
         ) in zip(first, second, strict=True)
-    ]
+    )
     return len(await session.insert("intents", told, otherwise=_told))
 
 
@@ -152,20 +156,16 @@ async def find_open_creates(
     after: datetime.datetime,
     but: list[str],
 ) -> list[Row]:
-    found: dict[tuple[str, str], Row] = {}
+    found = []
     for account_id in account_ids:
-        for row in session.find("intents", "creates", account_id, tenant_id):
-            owner = _waiting_for(session, row, after=after)
-            if owner is None or row["intent_id"] in but:
-                continue
-            place = (account_id, owner["connection_id"])
-            first = found.get(place, row)["decided_at"]
-            found[place] = {
-                "account_id": account_id,
-                "decided_at": min(row["decided_at"], first),
-                "began_at": owner["sync_started_at"],
-            }
-    return list(found.values())
+        numbers = [
+            row["number"]
+            for row in session.find("intents", "creates", account_id, tenant_id)
+            if row["intent_id"] not in but and _is_waited_for(session, row, after=after)
+        ]
+        if numbers:
+            found.append({"account_id": account_id, "number": min(numbers)})
+    return found
 
 
 async def load_lost_creates(
@@ -183,20 +183,20 @@ async def load_lost_creates(
         for row in session.find("intents", "creates", account_id, tenant_id)
         if row["connection_id"] == connection_id
         and row["state"] == "unknown"
-        and _waiting_for(session, row, after=after) is not None
+        and _is_waited_for(session, row, after=after)
     ]
     lost.sort(key=lambda row: (row["decided_at"], row["intent_id"]))
-    return [{"body": row["body"]} for row in lost[:limit]]
+    return [LOST(row) for row in lost[:limit]]
 
 
-def _waiting_for(session: Session, row: Row, *, after: datetime.datetime) -> Row | None:
-    """Return the connection of a create, if that is still waited for."""
+def _is_waited_for(session: Session, row: Row, *, after: datetime.datetime) -> bool:
+    """Say whether a create's connection still waits for it."""
     owner = session.get("connections", row["connection_id"], row["tenant_id"])
     if owner is None or not is_kept(owner):
-        return None
+        return False
     started = owner["sync_started_at"]
     begun: datetime.datetime = max(row["decided_at"], started or row["decided_at"])
-    return owner if begun > after else None
+    return begun > after
 
 
 async def add_losses(

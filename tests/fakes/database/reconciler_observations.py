@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from functools import partial
 from itertools import islice
 
+from tests.fakes.database import marking
 from tests.fakes.database.sessions import Session, keep
 from tests.fakes.database.tables import Row, only
 
 OBSERVED = only(
-    "account_id", "record_id", "record", "digest", "read_at", "live_since", "is_ours"
+    "account_id", "record_id", "record", "digest", "read_at", "live_number", "is_ours"
 )
-NEWCOMER = only("record_id", "record", "digest", "read_at", "live_since")
+NEWCOMER = only("record_id", "record", "digest", "read_at", "live_number")
 ID = only("record_id")
 STORED = only("record_id", "digest", "read_at")
 COUNTED = only("parts_seen", "part_count", "asked_at", "first_read_at")
@@ -48,7 +49,7 @@ async def save_observations(
         is_tight,
         strict=True,
     )
-    seen = [
+    seen = (
         {
             "tenant_id": tenant_id,
             "account_id": account_id,
@@ -61,10 +62,10 @@ async def save_observations(
             "is_live": lives,
             "is_tight": tight,
             "seen_scan": scan_id,
-            "live_since": when,
+            "live_number": marking.draw_number(session),
         }
         for record_id, record, digest, when, modified, lives, tight in given
-    ]
+    )
     stored = await session.insert(
         "observations", seen, otherwise=partial(_newer, lag=lag)
     )
@@ -128,9 +129,9 @@ def _newer(there: Row, new: Row, *, lag: datetime.timedelta) -> Row | None:
         "seen_scan": there["seen_scan"]
         if new["seen_scan"] is None
         else new["seen_scan"],
-        "live_since": new["read_at"]
+        "live_number": new["live_number"]
         if new["is_live"] and not there["is_live"]
-        else there["live_since"],
+        else there["live_number"],
     }
 
 
@@ -364,7 +365,7 @@ async def find_newcomers(
     connection_id: str,
     account_id: str,
     side: str | None,
-    since: datetime.datetime,
+    since: int,
     limit: int,
 ) -> list[Row]:
     def is_taken(row: Row) -> bool:
@@ -382,11 +383,11 @@ async def find_newcomers(
         for row in session.find("observations", "account", account_id, tenant_id)
         if row["is_live"]
         and row["missing_since"] is None
-        and row["live_since"] is not None
-        and row["live_since"] >= since
+        and row["live_number"] is not None
+        and row["live_number"] > since
         and not is_taken(row)
     ]
-    new.sort(key=lambda row: (row["live_since"], row["record_id"]))
+    new.sort(key=lambda row: row["live_number"])
     return [NEWCOMER(row) for row in new[:limit]]
 
 

@@ -207,7 +207,7 @@ RECONCILER: Final = {
         columns=_columns(
             "tenant_id account_id record_id record digest read_at changed_at"
             " modified_at is_live is_tight seen_scan missing_since ask_again_at"
-            " live_since is_ours"
+            " live_since is_ours live_number"
         ),
         key=("account_id", "record_id", "tenant_id"),
         defaults={"is_tight": False, "is_ours": False},
@@ -269,6 +269,7 @@ RECONCILER: Final = {
         columns=_columns(
             "tenant_id connection_id intent_id link_id account_id side kind state"
             " body is_destructive decided_at sent_at look_at closed_at outcome reason"
+            " number"
         ),
         key=("connection_id", "intent_id", "tenant_id"),
         defaults={"is_destructive": False, "outcome": "", "reason": ""},

@@ -1,6 +1,5 @@
 """A batch of dirty records becomes links and intents, the same whatever its order."""
 
-import datetime
 import itertools
 
 import msgspec
@@ -14,7 +13,8 @@ from proto.record import Presence
 from services.reconciler import batches, deciding
 from services.reconciler.batches import Batch, Decisions
 from services.reconciler.engine import fold
-from services.reconciler.engine.model import Intent, Link, Reason, Seen, Shadow
+from services.reconciler.engine.model import Link, Reason, Seen, Shadow
+from services.reconciler.engine.newcomers import LostCreate
 from services.reconciler.store.queue import Dirty
 from tests.unit.reconciler import values
 
@@ -307,16 +307,15 @@ def test_a_record_that_is_left_out_frees_those_it_stood_beside_once():
     assert decide((L, "l1"), seen=seen, links=links).freed == set()
 
 
-def born(record_id: str, email: str | None, given: str = "Ann", *, after_s: float):
-    since = values.NOW + datetime.timedelta(seconds=after_s)
+def born(record_id: str, email: str | None, given: str = "Ann", *, number: int = 2):
     seen = values.seen(record_id, email, given)
-    return msgspec.structs.replace(seen, live_since=since)
+    return msgspec.structs.replace(seen, live_number=number)
 
 
 def test_somebody_new_waits_for_the_answer_to_a_create_in_their_account():
     """It may be what was made, whatever its address is by now (seed 125)."""
-    seen = [(R, born("r1", "new@b.org", after_s=5))]
-    found = decide((R, "r1"), seen=seen, open_since={R: values.NOW})
+    seen = [(R, born("r1", "new@b.org"))]
+    found = decide((R, "r1"), seen=seen, open_since={R: 1})
     (named,) = found.links
     assert (named.link.state, named.link.reason) == (
         RecordState.PENDING,
@@ -324,15 +323,15 @@ def test_somebody_new_waits_for_the_answer_to_a_create_in_their_account():
     )
     assert named.link.retry_at > values.NOW
     assert found.intents == []
-    for since in ({}, {L: values.NOW}):
+    for since in ({}, {L: 1}):
         again = decide((R, "r1"), seen=seen, links=[named.link], open_since=since)
         (intent,) = again.intents
         assert (intent.side, intent.link_id) == (L, named.link.link_id)
 
 
 def test_who_matches_somebody_new_waits_with_them():
-    seen = [(L, values.seen("l1", "a@b.org")), (R, born("r1", "a@b.org", after_s=5))]
-    found = decide((L, "l1"), seen=seen, open_since={R: values.NOW})
+    seen = [(L, values.seen("l1", "a@b.org")), (R, born("r1", "a@b.org"))]
+    found = decide((L, "l1"), seen=seen, open_since={R: 1})
     (named,) = found.links
     assert (named.link.left_id, named.link.reason) == ("l1", "awaits_create")
     links = [named.link]
@@ -342,8 +341,8 @@ def test_who_matches_somebody_new_waits_with_them():
 
 
 def test_who_was_known_before_a_create_is_not_what_it_made():
-    seen = [(R, born("r1", "a@b.org", after_s=-60))]
-    found = decide((R, "r1"), seen=seen, open_since={R: values.NOW})
+    seen = [(R, born("r1", "a@b.org", number=1))]
+    found = decide((R, "r1"), seen=seen, open_since={R: 1})
     assert [intent.side for intent in found.intents] == [L]
 
 
@@ -351,13 +350,11 @@ def test_where_marks_are_kept_only_the_marked_can_be_ours():
     capabilities = Capabilities(keeps_marks=True)
     right = msgspec.structs.replace(values.side("right"), capabilities=capabilities)
     config = values.connection(right=right).config
-    plain = born("r1", "a@b.org", after_s=5)
+    plain = born("r1", "a@b.org")
     record = msgspec.structs.replace(plain.record, marker="of another connection")
     marked = msgspec.structs.replace(plain, record=record)
     for seen, created in ((plain, [L]), (marked, [])):
-        found = decide(
-            (R, "r1"), seen=[(R, seen)], open_since={R: values.NOW}, config=config
-        )
+        found = decide((R, "r1"), seen=[(R, seen)], open_since={R: 1}, config=config)
         assert [intent.side for intent in found.intents] == created
 
 
@@ -438,7 +435,7 @@ def test_who_waits_for_one_that_was_missed_hears_that_it_is_gone():
     assert found.freed == {(L, RecordId("l1")), (R, RecordId("r1"))}
 
 
-def lost(number: int) -> tuple[Intent, Link]:
+def lost(number: int) -> tuple[LostCreate, Link]:
     """Return a create on the right without an answer, and its link."""
     intent = values.intent(number)
     link = Link(
@@ -447,49 +444,50 @@ def lost(number: int) -> tuple[Intent, Link]:
         intent_id=intent.intent_id,
         version=1,
     )
-    return intent, link
+    return LostCreate(intent=intent, number=1), link
 
 
 def test_what_a_lost_create_made_is_told_when_it_is_seen_first():
     """Before its user has changed all that it could be told by (seed 447)."""
-    intent, link = lost(7)
-    made = born("r1", "new@b.org", after_s=5)
+    create, link = lost(7)
+    made = born("r1", "new@b.org")
 
-    def parked(seen, *, intents=(intent,), links=(link,), config=None):
+    def parked(seen, *, creates=(create,), links=(link,), config=None):
         found = decide(
             (R, "r1"),
             seen=[(R, seen)],
             links=links,
-            open_since={R: values.NOW},
-            lost=intents,
+            open_since={R: 1},
+            lost=creates,
             config=config,
         )
         return {n.link.link_id: n.link.parked_id for n in found.links}
 
     assert parked(made)[link.link_id] == "r1"
     later, waiting = lost(8)
-    both = parked(made, intents=(intent, later), links=(link, waiting))
+    both = parked(made, creates=(create, later), links=(link, waiting))
     assert set(both.values()) == {None}
     known = msgspec.structs.replace(link, parked_id=RecordId("r1"))
-    taken = parked(made, intents=(intent, later), links=(known, waiting))
+    taken = parked(made, creates=(create, later), links=(known, waiting))
     assert waiting.link_id not in taken
-    assert link.link_id not in parked(born("r1", "new@b.org", after_s=-60))
-    other = born("r1", "new@b.org", "Bo", after_s=5)
+    assert link.link_id not in parked(born("r1", "new@b.org", number=1))
+    other = born("r1", "new@b.org", "Bo")
     assert link.link_id not in parked(other)
 
 
 def test_who_has_the_address_of_a_lost_create_alone_is_remembered_as_met():
     """It may be somebody else, but nobody else is to be made beside it (seed 454)."""
-    intent, link = lost(7)
-    fields = {FieldId("email"): "a@b.org", **intent.fields}
-    intent = msgspec.structs.replace(intent, fields=fields)
+    create, link = lost(7)
+    fields = {FieldId("email"): "a@b.org", **create.intent.fields}
+    intent = msgspec.structs.replace(create.intent, fields=fields)
+    create = msgspec.structs.replace(create, intent=intent)
     for email, met in (("a@b.org", "r1"), ("new@b.org", None)):
         found = decide(
             (R, "r1"),
-            seen=[(R, born("r1", email, "Bo", after_s=5))],
+            seen=[(R, born("r1", email, "Bo"))],
             links=[link],
-            open_since={R: values.NOW},
-            lost=[intent],
+            open_since={R: 1},
+            lost=[create],
         )
         after = {named.link.link_id: named.link for named in found.links}
         known = after.get(link.link_id, link)

@@ -36,7 +36,7 @@ def answer(
             record=record,
             read_at=values.NOW,
         ),
-        intent=OpenIntent(intent=values.intent(number), sent_at=None),
+        intent=OpenIntent(intent=values.intent(number), number=1, sent_at=None),
         link=Link(
             link_id=link_id,
             left_id=RecordId(f"s{number}"),

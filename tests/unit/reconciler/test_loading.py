@@ -11,7 +11,8 @@ from proto.reconciler import Side
 from proto.record import Presence, Record
 from services.reconciler import loading
 from services.reconciler.batches import Batch
-from services.reconciler.engine.model import Intent, Link
+from services.reconciler.engine.model import Link
+from services.reconciler.engine.newcomers import LostCreate
 from services.reconciler.store import arrivals, connections, intents, links
 from services.reconciler.store.intents import Told
 from services.reconciler.store.links import NamedLink
@@ -82,7 +83,7 @@ def test_whom_a_chain_of_merges_leads_to_is_loaded_with_the_first():
 def test_creates_that_are_waited_for_no_longer_hide_none_of_the_later():
     """Only so many are loaded, oldest first: held ones might have been all of them."""
 
-    async def scene() -> list[Intent]:
+    async def scene() -> list[LostCreate]:
         database = MemoryDatabase(random.Random(1))
         clock = MovableClock()
         bench = planning.Bench(database.as_service("reconciler"), clock=clock)
@@ -112,4 +113,4 @@ def test_creates_that_are_waited_for_no_longer_hide_none_of_the_later():
             )
 
     found = loop.run(scene(), start=NOW + datetime.timedelta(days=1))
-    assert [intent.intent_id for intent in found] == ["int_2"]
+    assert [each.intent.intent_id for each in found] == ["int_2"]

@@ -43,7 +43,7 @@ def answer(outcome: WriteOutcome, *, looks: int = 0, fields: Fields = MEANT) -> 
             outcome=outcome,
             read_at=LATER,
         ),
-        intent=OpenIntent(intent=made, sent_at=values.NOW),
+        intent=OpenIntent(intent=made, number=1, sent_at=values.NOW),
         link=Link(
             link_id=LinkId("link_1"),
             left_id=RecordId("s1"),
@@ -53,17 +53,15 @@ def answer(outcome: WriteOutcome, *, looks: int = 0, fields: Fields = MEANT) -> 
     )
 
 
-def new(record_id: str, email: str, given: str = "Ann", *, after_s: float = 5) -> Seen:
-    since = values.NOW + datetime.timedelta(seconds=after_s)
+def new(record_id: str, email: str, given: str = "Ann", *, number: int = 2) -> Seen:
     seen = values.seen(record_id, email, given)
-    return msgspec.structs.replace(seen, live_since=since)
+    return msgspec.structs.replace(seen, live_number=number)
 
 
 def recognised(
     asked: Answer,
     *free: Seen,
     shown: Shown = NOTHING,
-    began_at: datetime.datetime | None = None,
     config: Config = CONFIG,
 ) -> Answer:
     """Return an answer as it is understood, which tells by itself or does not."""
@@ -74,7 +72,6 @@ def recognised(
         free=free,
         shown=shown,
         settled_at=LATER,
-        began_at=began_at,
         config=config,
     )
 
@@ -83,12 +80,9 @@ def told(
     asked: Answer,
     *free: Seen,
     shown: Shown = NOTHING,
-    began_at: datetime.datetime | None = None,
     config: Config = CONFIG,
 ) -> tuple[WriteOutcome, str]:
-    found = recognised(
-        asked, *free, shown=shown, began_at=began_at, config=config
-    ).result
+    found = recognised(asked, *free, shown=shown, config=config).result
     return found.outcome, found.record.record_id if found.record else ""
 
 
@@ -156,20 +150,8 @@ def test_several_that_read_as_meant_leave_it_open():
 
 def test_what_was_there_before_the_create_is_not_its_work():
     asked = answer(WriteOutcome.MISSING, looks=1)
-    known = new("r1", "x@b.org", after_s=-60)
+    known = new("r1", "x@b.org", number=1)
     assert told(asked, known) == (WriteOutcome.MISSING, "")
-
-
-def test_what_was_there_before_a_sync_began_is_no_work_of_its_creates():
-    """However near in time: clocks that differ are no reason to take it for one."""
-    asked = answer(WriteOutcome.MISSING, looks=1)
-    known = new("r1", "x@b.org", after_s=-10)
-    for began_at, outcome in (
-        (None, WriteOutcome.EXISTS),
-        (values.NOW, WriteOutcome.MISSING),
-        (LATER, WriteOutcome.EXISTS),
-    ):
-        assert told(asked, known, began_at=began_at)[0] is outcome
 
 
 def test_nobody_is_believed_to_be_missing_before_a_further_read():
@@ -214,7 +196,8 @@ def test_where_marks_are_kept_the_look_itself_tells():
 def test_an_update_is_not_looked_for_among_strangers():
     intent: Intent = values.intent(1, side=Side.RIGHT, kind=WriteKind.UPDATE)
     asked = msgspec.structs.replace(
-        answer(WriteOutcome.MISSING), intent=OpenIntent(intent=intent, sent_at=None)
+        answer(WriteOutcome.MISSING),
+        intent=OpenIntent(intent=intent, number=1, sent_at=None),
     )
     assert told(asked, new("r1", "a@b.org")) == (WriteOutcome.MISSING, "")
 
@@ -327,7 +310,7 @@ def test_who_had_the_address_when_seen_last_is_who_a_create_would_have_met():
         assert told(asked, stranger, edited) == (WriteOutcome.EXISTS, "r1")
         has_it = new("r3", "a@b.org", "Bo")
         assert told(asked, has_it, edited) == (WriteOutcome.EXISTS, "r3")
-        of_before = new("r1", "new@b.org", "Bo", after_s=-60)
+        of_before = new("r1", "new@b.org", "Bo", number=1)
         assert told(asked, of_before)[1] == ""
     after = folded(recognised(asked, stranger, edited))
     assert (after.link.right_id, after.is_written) == ("r1", False)
