@@ -7,6 +7,7 @@ import msgspec
 
 from proto.ids import PREFIXES, LinkId, RecordId
 from proto.reconciler import SIDES, Side
+from proto.record import Presence
 from services.reconciler import naming
 from services.reconciler.engine import match, plan
 from services.reconciler.engine.case import Case
@@ -131,6 +132,22 @@ def heirs_of(seen: Mapping[Key, Seen]) -> set[Key]:
         for (side, _), each in seen.items()
         if each.record.merged_into is not None
     }
+
+
+def merges_of(
+    end: tuple[Side, RecordId | None], seen: Mapping[Key, Seen]
+) -> list[RecordId]:
+    """Return what an app has made of a record, and of that again, each once."""
+    side, record_id = end
+    chain = [] if record_id is None else [record_id]
+    while chain and (known := seen.get((side, chain[-1]))) is not None:
+        heir = known.record.merged_into
+        is_merged = known.record.presence is Presence.MERGED
+        is_far = len(chain) > MERGES_MAX
+        if not is_merged or heir is None or heir in chain or is_far:
+            break
+        chain.append(heir)
+    return chain[1:]
 
 
 def parked_of(links: Iterable[Link]) -> set[Key]:

@@ -11,7 +11,6 @@ import msgspec
 from proto.base import Instant
 from proto.ids import IntentId, LinkId, RecordId
 from proto.reconciler import SIDES, RecordState, Side
-from proto.record import Presence
 from services.reconciler import batches
 from services.reconciler.batches import Batch, Decisions, Key, Planned
 from services.reconciler.engine import (
@@ -97,16 +96,16 @@ class _Deciding:
 
         And on into what was made of that, unless one of them is somebody else's
         already, or was made for somebody whose link is still to hear of it: then the
-        link comes to rest. A link without another side bonds nobody yet: whom the heir
-        belongs to is found out for the heir alone, unless what a create has made waits
-        for the link.
+        link comes to rest. Whom an open create may have made is waited for (hazard 12).
+        A link without another side bonds nobody yet: whom the heir belongs to is found
+        out for the heir alone, unless what a create has made waits for the link.
         """
         for side in SIDES:
             link = self._links.get(link_id)
             if link is None or link.intent_id is not None:
                 # It may have given way to another link that follows the same merges.
                 return
-            heirs = self._heirs_of(side, link.record_id(side))
+            heirs = batches.merges_of((side, link.record_id(side)), self._batch.seen)
             if not heirs:
                 continue
             is_bond = link.is_two_sided or link.is_manual
@@ -122,27 +121,20 @@ class _Deciding:
         self, link: Link, side: Side, *, heirs: Iterable[RecordId]
     ) -> None:
         for heir in heirs:
-            if self._is_made_for_another((side, heir)):
-                return
             rival = self._link_of((side, heir))
+            is_taken = rival is not None and (
+                match.is_bound(rival) or rival.is_two_sided
+            )
+            if is_taken or self._is_made_for_another((side, heir)):
+                link = match.await_create(link, is_waiting=False)
+                break
+            if self._may_be_made((side, heir)):
+                link = match.await_create(link, is_waiting=True)
+                break
             if rival is not None:
-                if match.is_bound(rival) or rival.is_two_sided:
-                    return
                 self._drop(rival)
             link = match.rebind(link, side, record_id=heir)
-            self._replace(link)
-
-    def _heirs_of(self, side: Side, record_id: RecordId | None) -> list[RecordId]:
-        """Return what an app has made of a record, and of that again, each once."""
-        chain = [record_id]
-        while (seen := self._seen(side, chain[-1])) is not None:
-            heir = seen.record.merged_into
-            is_merged = seen.record.presence is Presence.MERGED
-            is_far = len(chain) > batches.MERGES_MAX
-            if not is_merged or heir is None or heir in chain or is_far:
-                break
-            chain.append(heir)
-        return [heir for heir in chain[1:] if heir is not None]
+        self._replace(link)
 
     def _is_made_for_another(self, key: Key) -> bool:
         """Say whether the create of a link that has nobody on a side made a record."""
@@ -154,6 +146,13 @@ class _Deciding:
             and (link.link_id == marked or link.parked_id == record_id)
             for link in self._links.values()
         )
+
+    def _may_be_made(self, key: Key) -> bool:
+        """Say whether an open create may have made an heir, which may be unseen yet."""
+        seen = self._batch.seen.get(key)
+        if seen is None:
+            return key[0] in self._batch.open_since
+        return self._is_unsure(key, seen)
 
     def _bind_marked(self, side: Side) -> None:
         """Give a record with our marker to the link whose create made it (hazard 12).

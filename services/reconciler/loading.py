@@ -3,7 +3,7 @@
 In a fixed number of queries, whatever the batch holds.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from proto.base import Instant
 from proto.reconciler import Side
@@ -61,7 +61,8 @@ async def load(
         seen |= await _observed(source, connection, keys=missed)
     # Last: whatever a create had made by the time of the other reads, it is open here
     # or its answer has changed a link since, which is found when this is saved.
-    open_since = await _open_since(source, connection, seen=unsure, after=creates_after)
+    whom = heirs.union(key for key, _ in unsure)
+    open_since = await _open_since(source, connection, whom=whom, after=creates_after)
     lost = await _load_lost(
         source,
         connection,
@@ -125,14 +126,10 @@ async def _load_lost(
 
 
 async def _open_since(
-    source: Source,
-    connection: StoredConnection,
-    *,
-    seen: Collection[tuple[Key, Seen]],
-    after: Instant,
+    source: Source, connection: StoredConnection, *, whom: set[Key], after: Instant
 ) -> dict[Side, int]:
-    """Return since which number creates are open, if any record may be theirs."""
-    if not seen:
+    """Return since which number creates are open that may have made any of them."""
+    if not whom:
         return {}
     found = await arrivals.find_open_creates(
         source,

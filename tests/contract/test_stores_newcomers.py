@@ -150,6 +150,34 @@ async def test_who_lives_again_since_a_create_may_be_its_work(both):
     assert await ann.does(find_unsure) == [RECORDS[0]]
 
 
+async def test_open_creates_are_asked_for_where_an_heir_is_not_seen_yet(both):
+    """One of them may have made it, though nothing that is known may be its work."""
+    ann, _ = both
+    merged = Record(
+        record_id=RECORDS[0], presence=Presence.MERGED, merged_into=RECORDS[1]
+    )
+    await ann.does(show(merged, read_at=EARLIER))
+    await ann.does(bind)
+    await ann.does(create(now=START))
+    assert Side.LEFT in (await ann.does(load_merged)).open_since
+
+
+async def bind(work):
+    """Have the first record linked."""
+    known = await connections.load(work.transaction, **AT)
+    bond = Link(link_id=LINKS[2], left_id=RECORDS[0], right_id=RECORDS[2])
+    named = [NamedLink(link=bond)]
+    assert await links.save(work.transaction, known, links=named, now=START)
+
+
+async def load_merged(work):
+    """Return what is loaded where the first record is to be planned."""
+    transaction = work.transaction
+    known = await connections.load(transaction, **AT)
+    await queue.mark_records(transaction, [(Side.LEFT, RECORDS[0])], **AT)
+    return await loading.load(transaction, known, limit=9, creates_after=EARLIER)
+
+
 async def test_who_is_somebody_elses_leaves_room_among_newcomers(both):
     """A first sync made a thousand others: what it had not made was never made (I1).
 

@@ -221,6 +221,15 @@ def rebind(link: Link, side: Side, *, record_id: RecordId) -> Link:
     )
 
 
+def await_create(link: Link, *, is_waiting: bool) -> Link:
+    """Return a link of a merged record that waits to know whose its heir is, or not."""
+    if is_waiting:
+        return msgspec.structs.replace(link, reason=Reason.AWAITS_CREATE.value)
+    if link.reason != Reason.AWAITS_CREATE:
+        return link
+    return msgspec.structs.replace(link, reason=Reason.MERGED_AWAY.value)
+
+
 def _sharing(
     candidate: Candidate, by_address: Mapping[str, Sequence[Candidate]]
 ) -> tuple[Candidate, ...]:

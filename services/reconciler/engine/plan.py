@@ -116,7 +116,9 @@ def _plan_gone(case: Case, side: Side) -> Plan:
     """Leave a contact alone that one app no longer has; tag it if that is wanted."""
     seen, target = case.known(side), model.other(side)
     if seen.record.presence is Presence.MERGED:
-        return rest.plan(case, RecordState.MERGED, reason=Reason.MERGED_AWAY)
+        is_waiting = case.link.reason == Reason.AWAITS_CREATE
+        reason = Reason.AWAITS_CREATE if is_waiting else Reason.MERGED_AWAY
+        return rest.plan(case, RecordState.MERGED, reason=reason)
     reason, partner = model.DELETED_ON[side], case.seen(target)
     if partner is None or partner.record.presence is not _LIVE:
         return rest.plan(case, RecordState.DELETED, reason=reason)

@@ -1,54 +1,20 @@
 """A batch of dirty records becomes links and intents, the same whatever its order."""
 
-import itertools
-
 import msgspec
 import pytest
 
 from proto.connector import Capabilities, ContactWritten, WriteKind, WriteOutcome
 from proto.errors import ErrorCode
-from proto.ids import FieldId, IntentId, LinkId, RecordId
-from proto.reconciler import RecordState, Side
+from proto.ids import FieldId, LinkId, RecordId
+from proto.reconciler import RecordState
 from proto.record import Presence
-from services.reconciler import batches, deciding
-from services.reconciler.batches import Batch, Decisions
+from services.reconciler import batches
+from services.reconciler.batches import Decisions
 from services.reconciler.engine import fold
-from services.reconciler.engine.model import Link, Reason, Seen, Shadow
+from services.reconciler.engine.model import Link, Reason, Shadow
 from services.reconciler.engine.newcomers import LostCreate
-from services.reconciler.store.queue import Dirty
 from tests.unit.reconciler import values
-
-L, R = Side.LEFT, Side.RIGHT
-
-
-def decide(
-    *dirty,
-    seen,
-    links=(),
-    open_since=None,
-    lost=(),
-    config=None,
-    is_check=False,
-) -> Decisions:
-    numbers = itertools.count(1)
-    return deciding.decide(
-        Batch(
-            dirty=tuple(
-                Dirty(
-                    side=side, record_id=RecordId(record_id), mark=1, is_check=is_check
-                )
-                for side, record_id in dirty
-            ),
-            links=tuple(links),
-            seen={(side, RecordId(s.record.record_id)): s for side, s in seen},
-            open_since=open_since or {},
-            lost=tuple(lost),
-        ),
-        config=config or values.connection().config,
-        now=values.NOW,
-        new_link=lambda: LinkId(f"link_{next(numbers)}"),
-        new_intent=lambda: IntentId(f"int_{next(numbers)}"),
-    )
+from tests.unit.reconciler.batch import L, R, born, decide
 
 
 def test_two_records_with_one_email_become_one_link_whichever_is_dirty():
@@ -88,167 +54,6 @@ def test_rivals_that_are_not_dirty_are_marked_once_only():
         version=1,
     )
     assert decide((L, "l1"), seen=seen, links=[known]).marked == set()
-
-
-def merged(record_id: str, *, into: str) -> Seen:
-    """Return a record that its app has made one with another."""
-    seen = values.seen(record_id, "a@b.org")
-    record = msgspec.structs.replace(
-        seen.record, presence=Presence.MERGED, merged_into=RecordId(into)
-    )
-    return msgspec.structs.replace(seen, record=record)
-
-
-def test_a_one_sided_link_does_not_wait_for_a_merged_record_that_is_not_there():
-    """It was deleted before anybody saw it: the link stayed pending for ever."""
-    alone = Link(link_id=LinkId("link_old"), left_id=RecordId("l1"), version=1)
-    seen = [(L, merged("l1", into="l2"))]
-    found = decide((L, "l1"), seen=seen, links=[alone])
-    assert found.dropped == ["link_old"]
-    assert not found.links
-
-
-def test_a_link_follows_a_merge_whether_or_not_the_other_record_was_seen():
-    seen = [(L, merged("l1", into="l2")), (R, values.seen("r1", "a@b.org"))]
-    bond = Link(
-        link_id=LinkId("link_1"),
-        left_id=RecordId("l1"),
-        right_id=RecordId("r1"),
-        version=1,
-    )
-    for more in ((), ((L, values.seen("l2", "a@b.org")),)):
-        found = decide((L, "l1"), seen=[*seen, *more], links=[bond])
-        assert not found.dropped
-        assert [named.link.left_id for named in found.links] == ["l2"]
-
-
-def test_whom_a_merge_leaves_is_matched_by_itself():
-    """Its one-sided link once went to the heir unmatched (seed 47).
-
-    On the side of a one-way connection that is only read, it was held for an address
-    that it had.
-    """
-    alone = Link(link_id=LinkId("link_old"), left_id=RecordId("l1"), version=1)
-    heirs = Link(
-        link_id=LinkId("link_heir"),
-        left_id=RecordId("l2"),
-        state=RecordState.EXCLUDED,
-        reason="one_way",
-        version=1,
-    )
-    seen = [(L, merged("l1", into="l2")), (L, values.seen("l2", "a@b.org"))]
-    found = decide((L, "l1"), seen=seen, links=[alone, heirs])
-    assert (found.dropped, found.links) == (["link_old"], [])
-
-
-@pytest.mark.parametrize("is_marked", [True, False])
-def test_what_was_made_for_somebody_is_not_taken_over_by_a_merge(is_marked):
-    """A user merged somebody into a record of ours before its create was answered.
-
-    The link of the other one followed, so that the answer was of no use, and neither
-    was any later one: the app took each new create for the same record, which was
-    another's (seed 482).
-    """
-    bond = Link(
-        link_id=LinkId("link_9"),
-        left_id=RecordId("l1"),
-        right_id=RecordId("r1"),
-        version=1,
-    )
-    waiting = Link(
-        link_id=LinkId("link_7"),
-        right_id=RecordId("r2"),
-        intent_id=IntentId("int_7"),
-        parked_id=None if is_marked else RecordId("l2"),
-        version=1,
-    )
-    heir = values.seen("l2", "c@b.org")
-    record = msgspec.structs.replace(heir.record, marker="7" if is_marked else "")
-    seen = [
-        (L, merged("l1", into="l2")),
-        (L, msgspec.structs.replace(heir, record=record)),
-        (R, values.seen("r1", "a@b.org")),
-        (R, values.seen("r2", "c@b.org")),
-    ]
-    for dirty in ([(L, "l1")], [(L, "l1"), (L, "l2")]):
-        found = decide(*dirty, seen=seen, links=[bond, waiting])
-        states = {n.link.link_id: (n.link.left_id, n.link.state) for n in found.links}
-        assert states["link_9"] == ("l1", RecordState.MERGED)
-        assert found.dropped == []
-
-
-def test_a_link_follows_merges_to_the_last_and_takes_the_place_of_those_between():
-    """r1 into r2 into r3, all in one batch: nothing of it was ever decided."""
-    bond = Link(
-        link_id=LinkId("link_1"),
-        left_id=RecordId("l1"),
-        right_id=RecordId("r1"),
-        version=1,
-    )
-    between, last = (
-        Link(link_id=LinkId(f"link_{n}"), right_id=RecordId(f"r{n}"), version=1)
-        for n in (2, 3)
-    )
-    seen = [
-        (L, values.seen("l1", "a@b.org")),
-        (R, merged("r1", into="r2")),
-        (R, merged("r2", into="r3")),
-        (R, values.seen("r3", "a@b.org")),
-    ]
-    dirty = [(R, "r1"), (R, "r2"), (R, "r3")]
-    for links in itertools.permutations((bond, between, last)):
-        found = decide(*dirty, seen=seen, links=links)
-        assert set(found.dropped) == {"link_2", "link_3"}
-        (named,) = found.links
-        assert (named.link.left_id, named.link.right_id) == ("l1", "r3")
-    round_about = [*seen[:2], (R, merged("r2", into="r1"))]
-    found = decide(*dirty[:2], seen=round_about, links=[bond, between])
-    assert [named.link.right_id for named in found.links] == ["r2"]
-
-
-def test_a_link_both_of_whose_records_were_merged_follows_both():
-    """The second merge put the record of the first back."""
-    bond = Link(
-        link_id=LinkId("link_1"),
-        left_id=RecordId("l1"),
-        right_id=RecordId("r1"),
-        version=1,
-    )
-    seen = [
-        (L, merged("l1", into="l2")),
-        (L, values.seen("l2", "a@b.org")),
-        (R, merged("r1", into="r2")),
-        (R, values.seen("r2", "a@b.org")),
-    ]
-    found = decide((L, "l1"), (R, "r1"), seen=seen, links=[bond])
-    (named,) = found.links
-    assert (named.link.left_id, named.link.right_id) == ("l2", "r2")
-
-
-def test_only_links_of_dirty_records_follow_merges():
-    """Whether the others' heirs are on links is not known (seed 198).
-
-    To bind one that is fails in the database, again and again, and nothing else of
-    the connection is planned any more.
-    """
-    bond, rival = (
-        Link(
-            link_id=LinkId(f"link_{number}"),
-            left_id=RecordId(f"l{number}"),
-            right_id=RecordId(f"r{number}"),
-            state=RecordState.MERGED,
-            version=1,
-        )
-        for number in (1, 2)
-    )
-    seen = [
-        (L, values.seen("l1", "a@b.org")),
-        (R, merged("r1", into="r2")),
-        (L, merged("l2", into="l3")),
-        (R, values.seen("r2", "c@b.org")),
-    ]
-    found = decide((R, "r1"), seen=seen, links=[bond, rival])
-    assert {named.link.link_id for named in found.links} <= {"link_1"}
 
 
 def test_a_one_sided_link_goes_with_its_record():
@@ -305,11 +110,6 @@ def test_a_record_that_is_left_out_frees_those_it_stood_beside_once():
     assert found.freed == {(L, "l1")}
     links = [named.link for named in found.links]
     assert decide((L, "l1"), seen=seen, links=links).freed == set()
-
-
-def born(record_id: str, email: str | None, given: str = "Ann", *, number: int = 2):
-    seen = values.seen(record_id, email, given)
-    return msgspec.structs.replace(seen, live_number=number)
 
 
 def test_somebody_new_waits_for_the_answer_to_a_create_in_their_account():
