@@ -11,6 +11,7 @@ import msgspec
 from proto.base import Instant
 from proto.ids import IntentId, LinkId, RecordId
 from proto.reconciler import SIDES, RecordState, Side
+from proto.record import Presence
 from services.reconciler import batches
 from services.reconciler.batches import Batch, Decisions, Key, Planned
 from services.reconciler.engine import (
@@ -157,12 +158,15 @@ class _Deciding:
     def _bind_marked(self, side: Side) -> None:
         """Give a record with our marker to the link whose create made it (hazard 12).
 
-        While the create's answer is on its way the link only remembers the record.
+        While the create's answer is on its way the link only remembers the record, also
+        one that was deleted at once: nobody else is to be made in its place (I5).
         """
         dirty = [(each.side, each.record_id) for each in self._batch.dirty]
         for key in (*dirty, *sorted(batches.parked_of(self._batch.links))):
             seen = self._batch.seen.get(key)
-            if key[0] is not side or not model.is_live(seen) or seen is None:
+            if key[0] is not side or seen is None:
+                continue
+            if seen.record.presence not in (Presence.LIVE, Presence.DELETED):
                 continue
             link = self._links.get(batches.link_of_marker(seen.record.marker))
             if link is None or link.record_id(side) is not None:
@@ -172,6 +176,8 @@ class _Deciding:
                 continue
             if link.intent_id is not None:
                 self._replace(msgspec.structs.replace(link, parked_id=key[1]))
+                continue
+            if not model.is_live(seen):
                 continue
             if own is not None:
                 self._drop(own)

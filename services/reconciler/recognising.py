@@ -190,15 +190,14 @@ def is_untold(answer: Answer, *, config: model.Config) -> bool:
     """Say whether a look could not tell what became of a create.
 
     A record with its address and another name may have been there all along, while
-    what was made has another address by now.
+    what was made has another address by now. Where marks are kept, a look finds what
+    was made, unless that was shown before and is gone.
     """
     result, intent = answer.result, answer.intent.intent
-    if (
-        result.kind is not WriteKind.LOOK
-        or intent.kind is not WriteKind.CREATE
-        or config.side(intent.side).capabilities.keeps_marks
-    ):
+    if result.kind is not WriteKind.LOOK or intent.kind is not WriteKind.CREATE:
         return False
+    if config.side(intent.side).capabilities.keeps_marks:
+        return answer.link.parked_id is not None and result.outcome in _UNTOLD
     if result.record is None:
         return result.outcome in _UNTOLD
     return result.outcome is WriteOutcome.EXISTS and not evidence.is_made(
@@ -221,8 +220,9 @@ def told(
         settled_at: When whatever the create has made was to be seen.
     """
     by_itself = _told_by_parked(answer, free=free, parked=shown.parked)
-    if by_itself is not None:
-        return by_itself
+    keeps_marks = config.side(answer.intent.intent.side).capabilities.keeps_marks
+    if by_itself is not None or keeps_marks:
+        return by_itself or answer
     likely = _likely(answer, free=free, config=config)
     if len(likely) == 1:
         return answer.understood(outcome=WriteOutcome.EXISTS, record=likely[0])

@@ -5,9 +5,9 @@ import pytest
 
 from proto.connector import Capabilities, ContactWritten, WriteKind, WriteOutcome
 from proto.errors import ErrorCode
-from proto.ids import FieldId, LinkId, RecordId
+from proto.ids import FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import RecordState
-from proto.record import Presence
+from proto.record import Presence, Record
 from services.reconciler import batches
 from services.reconciler.batches import Decisions
 from services.reconciler.engine import fold
@@ -176,6 +176,23 @@ def test_what_a_create_made_is_its_own_whatever_was_said_of_it():
     (named,) = found.links
     assert (named.link.left_id, named.link.right_id) == ("l1", "r1")
     assert [intent.kind for intent in found.intents] != [WriteKind.CREATE]
+
+
+def test_who_carried_our_mark_and_was_deleted_at_once_is_remembered():
+    """No look can find who is gone, so that another was made instead (seed 7046)."""
+    waiting = Link(
+        link_id=LinkId("link_7"),
+        left_id=RecordId("l1"),
+        intent_id=IntentId("int_7"),
+        version=1,
+    )
+    record = Record(record_id=RecordId("r1"), presence=Presence.DELETED, marker="7")
+    gone = msgspec.structs.replace(values.seen("r1", None), record=record)
+    seen = [(L, values.seen("l1", "a@b.org")), (R, gone)]
+    (named,) = decide((R, "r1"), seen=seen, links=[waiting]).links
+    assert (named.link.parked_id, named.link.right_id) == ("r1", None)
+    answered = msgspec.structs.replace(waiting, intent_id=None)
+    assert decide((R, "r1"), seen=seen, links=[answered]).links == []
 
 
 def test_nobody_without_an_address_is_handed_on_from_connection_to_connection():

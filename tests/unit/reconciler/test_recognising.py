@@ -278,6 +278,33 @@ def test_what_was_made_and_deleted_before_anybody_looked_is_not_made_again():
     assert (after.link.right_id, after.link.state) == ("r1", RecordState.DELETED)
 
 
+def test_what_carried_our_mark_and_was_deleted_is_not_made_again():
+    """A look by the mark found nobody, and another was made; the first was restored.
+
+    It was taken for somebody new then, and made on the side that it came from
+    (seed 7046, I5).
+    """
+    capabilities = msgspec.structs.replace(CONFIG.right.capabilities, keeps_marks=True)
+    right = msgspec.structs.replace(values.side("right"), capabilities=capabilities)
+    config = values.connection(right=right).config
+    seen = new("r1", "a@b.org")
+    deleted = Record(record_id=RecordId("r1"), presence=Presence.DELETED)
+    missed = msgspec.structs.replace(seen, is_missing=True)
+    for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
+        asked = linked(answer(outcome), parked_id=RecordId("r1"))
+        for known, expected in (
+            (
+                msgspec.structs.replace(seen, record=deleted),
+                (WriteOutcome.EXISTS, "r1"),
+            ),
+            (missed, (WriteOutcome.UNKNOWN, "")),
+        ):
+            shown = Shown(parked={RecordId("r1"): known})
+            assert told(asked, shown=shown, config=config) == expected
+        assert told(asked, seen, config=config) == (WriteOutcome.EXISTS, "r1")
+        assert told(asked, new("r2", "a@b.org"), config=config) == (outcome, "")
+
+
 def test_what_was_made_and_is_missed_once_or_merged_is_waited_for():
     """It counted as nobody, and the create was sent again (I5)."""
     seen = new("r1", "a@b.org")
