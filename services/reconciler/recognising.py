@@ -21,7 +21,7 @@ from proto.connector import (
 from proto.ids import IntentId, RecordId
 from proto.record import Presence, Record
 from services.chassis.store import Work
-from services.reconciler import following
+from services.reconciler import batches, following
 from services.reconciler.config import Config
 from services.reconciler.engine import evidence, model, newcomers
 from services.reconciler.engine.model import Seen
@@ -160,19 +160,22 @@ async def _find_unsure(
 def has_met_another(answer: Answer, *, config: model.Config) -> bool:
     """Say whether a create met a record that does not read as it was to make it.
 
-    Where no marks tell whose it is, another create may have made it for somebody who
-    was given this address only afterwards.
+    Another create may have made it for somebody who was given this address only
+    afterwards. Where marks are kept, those of others tell.
     """
     result, intent = answer.result, answer.intent.intent
-    return (
-        result.kind is WriteKind.CREATE
-        and intent.kind is WriteKind.CREATE
-        and result.outcome is WriteOutcome.EXISTS
-        and result.record is not None
-        and not config.side(intent.side).capabilities.keeps_marks
-        and not evidence.is_made(
-            answer.link, intent, record=result.record, config=config
-        )
+    record = result.record
+    if (
+        intent.kind is not WriteKind.CREATE
+        or result.outcome is not WriteOutcome.EXISTS
+        or record is None
+    ):
+        return False
+    if config.side(intent.side).capabilities.keeps_marks:
+        own = batches.link_of_marker(record.marker) == answer.link.link_id
+        return bool(record.marker) and not own
+    return result.kind is WriteKind.CREATE and not evidence.is_made(
+        answer.link, intent, record=record, config=config
     )
 
 

@@ -148,3 +148,24 @@ def test_only_a_record_that_reads_otherwise_can_be_somebody_elses():
     right = msgspec.structs.replace(values.side("right"), capabilities=capabilities)
     marked = values.connection(right=right).config
     assert not recognising.has_met_another(other, config=marked)
+
+
+def test_where_marks_are_kept_those_of_others_tell_whose_a_record_may_be():
+    """A create met what another's had made, whose answer was lost (seed 7580, I4).
+
+    Its user had given it the address of the first. It was linked, and made anew for
+    the other.
+    """
+    capabilities = msgspec.structs.replace(
+        values.connection().config.right.capabilities, keeps_marks=True
+    )
+    right = msgspec.structs.replace(values.side("right"), capabilities=capabilities)
+    config = values.connection(right=right).config
+    met = answer(1, WriteOutcome.EXISTS, record_id="r1")
+    record = met.result.record
+    assert record is not None
+    for kind in (WriteKind.CREATE, WriteKind.LOOK):
+        for marker, is_anothers in (("", False), ("1", False), ("7", True)):
+            marked = msgspec.structs.replace(record, marker=marker)
+            found = met.understood(kind=kind, record=marked)
+            assert recognising.has_met_another(found, config=config) is is_anothers
