@@ -244,7 +244,7 @@ def _told_by_parked(
 ) -> Answer | None:
     """Return what the record tells that read as it was made when it was seen first.
 
-    It may be gone since. Missed once, or made one with another by its app, it tells
+    It may be gone since, or made one with another by its app. Missed once, it tells
     nothing yet: to make it anew might bring back whom somebody did not want (I5).
     """
     record_id = answer.link.parked_id
@@ -256,7 +256,7 @@ def _told_by_parked(
     known = parked.get(record_id)
     if known is None:
         return None
-    if known.record.presence is Presence.DELETED:
+    if known.record.presence in (Presence.DELETED, Presence.MERGED):
         return answer.understood(outcome=WriteOutcome.EXISTS, record=known.record)
     if known.is_missing or not model.is_live(known):
         return answer.understood(outcome=WriteOutcome.UNKNOWN, record=None)

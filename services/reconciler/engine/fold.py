@@ -179,7 +179,10 @@ def _in_step(
 
 
 def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Folded:
-    """Link the record that a create met, as a first match."""
+    """Link the record that a create met, as a first match.
+
+    Who was merged since is linked all the same: its link follows, or comes to rest.
+    """
     if is_taken:
         return _closed(link, state=RecordState.DUPLICATE, reason=Reason.MATCH_IS_LINKED)
     is_left = intent.side is LEFT
@@ -193,9 +196,9 @@ def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Fol
         met_id=None,
         failure_count=0,
     )
-    if record.presence is not Presence.LIVE:
-        return _gone(link, intent)
-    return _closed(link, state=RecordState.PENDING)
+    if record.presence in (Presence.LIVE, Presence.MERGED):
+        return _closed(link, state=RecordState.PENDING)
+    return _gone(link, intent)
 
 
 def _gone(link: Link, intent: Intent) -> Folded:

@@ -305,25 +305,34 @@ def test_what_carried_our_mark_and_was_deleted_is_not_made_again():
         assert told(asked, new("r2", "a@b.org"), config=config) == (outcome, "")
 
 
-def test_what_was_made_and_is_missed_once_or_merged_is_waited_for():
+def test_what_was_made_and_is_missed_once_is_waited_for():
     """It counted as nobody, and the create was sent again (I5)."""
-    seen = new("r1", "a@b.org")
+    known = msgspec.structs.replace(new("r1", "a@b.org"), is_missing=True)
+    shown = Shown(parked={RecordId("r1"): known}, scans=LastScans(read_through=LATER))
+    for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
+        asked = linked(answer(outcome, looks=1), parked_id=RecordId("r1"))
+        found = told(asked, new("r2", "a@b.org"), shown=shown)
+        assert found == (WriteOutcome.UNKNOWN, "")
+
+
+def test_what_was_made_and_merged_before_anybody_looked_is_known_to_be_made():
+    """Its create was looked up for ever, and never sent again (seed 7831, I2).
+
+    Bound to what it made, its link follows the merge (hazard 9).
+    """
     merged = Record(
         record_id=RecordId("r1"),
         presence=Presence.MERGED,
         merged_into=RecordId("r2"),
     )
-    for known in (
-        msgspec.structs.replace(seen, is_missing=True),
-        msgspec.structs.replace(seen, record=merged),
-    ):
-        shown = Shown(
-            parked={RecordId("r1"): known}, scans=LastScans(read_through=LATER)
-        )
-        for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
-            asked = linked(answer(outcome, looks=1), parked_id=RecordId("r1"))
-            found = told(asked, new("r2", "a@b.org"), shown=shown)
-            assert found == (WriteOutcome.UNKNOWN, "")
+    known = msgspec.structs.replace(new("r1", "a@b.org"), record=merged)
+    shown = Shown(parked={RecordId("r1"): known}, scans=LastScans(read_through=LATER))
+    for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
+        asked = linked(answer(outcome, looks=1), parked_id=RecordId("r1"))
+        found = recognised(asked, new("r2", "a@b.org"), shown=shown)
+        after = folded(found).link
+        assert (after.right_id, after.state) == ("r1", RecordState.PENDING)
+        assert after.intent_id is None
 
 
 def test_who_had_the_address_when_seen_last_is_who_a_create_would_have_met():
