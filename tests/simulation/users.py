@@ -235,9 +235,13 @@ class Users:
                 )
 
     def _put_back(self, found: Found, role: Role, value: Value) -> Callable[[], None]:
+        born = found.holder.born
+
         def act() -> None:
             now = found.holder.now
-            if now.is_live and value_of(now, found.ways, role) != value:
+            # Another person may have been given the id of who is gone (hazard 11).
+            is_same = now.is_live and found.holder.born == born
+            if is_same and value_of(now, found.ways, role) != value:
                 self._put(found, role, value)
 
         return act
