@@ -199,6 +199,18 @@ def test_a_record_merged_away_is_told_as_the_vendor_tells_it(merges, batch):
     assert made.book.holders[winner].now.fields["family"] == "Garcia"
 
 
+def test_an_id_leads_on_to_what_its_record_was_merged_into_at_last():
+    made = driver(merges=Merges.REDIRECTS)
+    first, second, third = (made.book.create({"given": "Ana"}) for _ in range(3))
+    made.book.merge(first, second)
+    made.book.merge(second, third)
+    [snapshot] = made.run(made.app.get([first]))
+    assert snapshot.record.merged_into == third
+    made.book.delete(third)
+    [snapshot] = made.run(made.app.get([first]))
+    assert snapshot.record.presence is Presence.MISSING
+
+
 def test_tombstones_are_in_the_changes_and_a_restored_record_is_back():
     made = driver(has_tombstones=True)
     record_id = made.book.create({"given": "Ana"})

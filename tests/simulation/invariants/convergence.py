@@ -54,6 +54,7 @@ def check(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
                 yield from _both_live(pair, truth)
             elif left is not None or right is not None:
                 yield from _one_live(pair, truth)
+                yield from _left_behind(pair, pairs, truth)
 
 
 def pairs_of(owned: Owned, after: Aftermath) -> Iterator[Pair]:
@@ -175,6 +176,27 @@ def _one_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
         # Its counterpart came and went before the two were bound.
         return
     yield Wrong("I1", f"half a link: {pair}")
+
+
+def _left_behind(pair: Pair, pairs: list[Pair], truth: Truth) -> Iterator[Wrong]:
+    """Yield whoever did not go along when its counterpart was merged into another.
+
+    It stays where it is only if that one is somebody else's already (hazard 9). And
+    nobody is told to be deleted who was not, but by an app that denied a record.
+    """
+    side = Side.LEFT if _live(pair.left, truth) is None else Side.RIGHT
+    gone = pair.key(side)
+    if gone is None or not _tells_deletions(gone[0], truth):
+        return
+    heir = truth.heir_of(gone)
+    if heir is None:
+        return
+    is_denied = bool(truth.calls(gone[0]).denied.get(gone[1]))
+    if pair.link.row.state == RecordState.DELETED and not is_denied:
+        yield Wrong("I1", f"merged into {tell(heir)}, and said to be deleted: {pair}")
+    rivals = [each for each in pairs if each.key(side) == heir]
+    if not any(each.key(model.other(side)) for each in rivals):
+        yield Wrong("I1", f"{tell(heir)} is free, and was not followed: {pair}")
 
 
 def _difference(pair: Pair, view: MappingView, truth: Truth) -> str:

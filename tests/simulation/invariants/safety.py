@@ -18,6 +18,7 @@ from tests.simulation.invariants.truth import (
 )
 from tests.simulation.ledger import Act, Entry, Key, Who
 from tests.simulation.vendors.book import CONSENTS, address_key
+from tests.simulation.vendors.ways import Merges
 
 Checker = Callable[[Entry, Truth], Iterator[Wrong]]
 
@@ -222,11 +223,21 @@ def _is_trashed(entry: Entry) -> bool:
 
 
 def _was_gone(key: Key, at: float, *, truth: Truth) -> bool:
-    """Say whether a record is gone, or was just now."""
+    """Say whether a record is gone, or was just now.
+
+    Not while its app tells of which live record it has become a part (hazard 9).
+    """
     history = truth.holder(key).history
     ends = [since for since, _ in history[1:]]
     return any(
-        not state.is_live and since <= at and until > at - BELIEF_S
+        not state.is_live
+        and since <= at
+        and until > at - BELIEF_S
+        and (
+            state.merged_into is None
+            or truth.ways(key[0]).merges is Merges.SILENT
+            or _was_gone((key[0], state.merged_into), at, truth=truth)
+        )
         for (since, state), until in zip(history, [*ends, math.inf], strict=True)
     )
 

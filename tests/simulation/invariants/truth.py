@@ -12,13 +12,13 @@ from proto.ids import AppId, ConnectionId, LinkId, RecordId
 from proto.reconciler import SIDES, MappingView, Settings, Side
 from tests.simulation import taint
 from tests.simulation.features import PRESENT, Features
-from tests.simulation.ledger import Act, Entry, Key, Ledger, Place, State, Who
+from tests.simulation.ledger import Act, Entry, Key, Ledger, Place, State, Status, Who
 from tests.simulation.people import People
 from tests.simulation.vendors import forms
 from tests.simulation.vendors.api import Calls, Vendor
 from tests.simulation.vendors.book import Book, Holder
 from tests.simulation.vendors.forms import Held
-from tests.simulation.vendors.ways import Ways
+from tests.simulation.vendors.ways import Merges, Ways
 
 IN_FLIGHT_S: Final = 900.0
 """How long after a change of settings a write decided before may still come."""
@@ -199,6 +199,23 @@ class Truth:
             self._bonds.setdefault(left, {}).setdefault(right, self._now())
             self._bonds.setdefault(right, {}).setdefault(left, self._now())
         self._answered()
+
+    def heir_of(self, key: Key) -> Key | None:
+        """Return the live record that one has become a part of, if its app says so.
+
+        There is none of one that was merged without a word, nor where anybody on the
+        way was deleted since, even for a while: that looks like the end of both.
+        """
+        since, state = self.holder(key).history[-1]
+        while state.merged_into is not None:
+            if self.ways(key[0]).merges is Merges.SILENT:
+                return None
+            key = (key[0], state.merged_into)
+            later = [each for each in self.holder(key).history if each[0] >= since]
+            if any(each.status is Status.DELETED for _, each in later):
+                return None
+            since, state = self.holder(key).history[-1]
+        return key if state.is_live else None
 
     def is_answered(self, key: Key) -> bool:
         """Say whether Tandem has stored that an app made a record at our word."""

@@ -210,8 +210,8 @@ class _Turn:
             if state.merged_into is None or self._ways.merges is Merges.SILENT:
                 return None
             if self._ways.merges is Merges.REDIRECTS:
-                winner = self._book.holders[state.merged_into]
-                return self._show(winner) if winner.now.is_live else None
+                heir = self._book.heir_of(record_id)
+                return None if heir is None else self._show(heir)
         return self._show(holder)
 
     def _show(self, holder: Holder) -> wire.Person:

@@ -217,6 +217,16 @@ class Book:
             consent=max(winner.consent, loser.consent, key=CONSENTS.index),
         )
 
+    def heir_of(self, record_id: RecordId) -> Holder | None:
+        """Return the live record that one has become a part of, however often merged.
+
+        Each is merged when both are there, so that no way leads round.
+        """
+        holder = self.holders[record_id]
+        while holder.now.merged_into is not None:
+            holder = self.holders[holder.now.merged_into]
+        return holder if holder.now.is_live else None
+
     def _fresh(
         self,
         fields: dict[str, Value],
