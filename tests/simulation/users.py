@@ -24,6 +24,10 @@ MASS_MIN: Final = 11
 """More records than one hour may undo without anybody's approval."""
 NEWEST: Final = 3
 """Records of an account that somebody looks at who wants to see what is new."""
+FEW: Final = 2
+"""In an account of so few nobody merges any."""
+DOUBLES: Final = 0.4
+"""The share of merges that make good that somebody was entered a second time."""
 INSISTED: Final = (Role.JOB_TITLE, Role.COMPANY, Role.NOTE)
 INSISTS: Final = 8
 INSISTS_EVERY_S: Final = 40.0
@@ -368,11 +372,28 @@ class Users:
             book.restore(holder.record_id)
 
     def _merge(self, plan: ConnectionPlan) -> None:
-        book = self.book(plan, self._side())
+        """Make two records one: any two, or an old one and its double, just entered."""
+        side = self._side()
+        book = self.book(plan, side)
         live = book.live()
-        if len(live) > 2:
-            loser, winner = self._source.sample(live, 2)
+        if len(live) <= FEW:
+            return
+        loser, winner = self._source.sample(live, 2)
+        if self._source.random() >= DOUBLES:
             book.merge(loser.record_id, winner.record_id)
+            return
+        # Nobody can tell before that it is the same person.
+        person = self.people.new(plan.tenant)
+        role = _name_role(book.ways)
+        name = {book.ways.name_of(role): self.people.value(role, person, book.ways)}
+        double = self._add(plan, side, person, fields={**name})
+
+        def follow() -> None:
+            both = (loser, book.holders[double])
+            if all(each.now.is_live for each in both):
+                book.merge(loser.record_id, double)
+
+        self._soon(follow)
 
     def _delete_all(self, plan: ConnectionPlan) -> None:
         """Delete everybody on one side, by a mistake that nobody makes twice."""
@@ -478,7 +499,7 @@ class Users:
         person: int,
         *,
         fields: dict[str, Value],
-    ) -> None:
+    ) -> RecordId:
         book, container = self.book(plan, side), plan.end(side).container
         lists: tuple[str, ...] = ()
         if book.ways.has_lists:
@@ -487,6 +508,7 @@ class Users:
                 lists = (container,)
         record_id = book.create(fields, lists=lists, cause=Cause(person=person))
         self.done.append(("create", f"{book.place.app}/{record_id}"))
+        return record_id
 
     def _set(self, found: Found, role: Role) -> Value:
         """Enter something new in a field; returns what."""
