@@ -279,3 +279,17 @@ def test_a_condition_that_the_judge_cannot_read_is_no_silent_yes():
     history.link(record_id, None, state="excluded", reason="out_of_rules")
     with pytest.raises(AssertionError, match="cannot read"):
         converge(history)
+
+
+@pytest.mark.parametrize("who", list(Who))
+def test_i12_what_we_set_ourselves_does_not_come_back_over_a_new_opt_in(who):
+    """They opted in again where they had said no; the other side has it from us."""
+    silent = {**ABLE, "default_consent": "unknown"}
+    history = History(left=silent, right=silent)
+    left, right = unsubscribed(history, Unsubscribes.STATUS)
+    cause = Cause(who=who)
+    history.books[RIGHT].edit(right, consent=Consent.UNSUBSCRIBED, cause=cause)
+    history.books[LEFT].edit(left, consent=Consent.SUBSCRIBED)
+    history.wait(5.0)
+    history.books[LEFT].edit(left, consent=Consent.UNSUBSCRIBED, cause=OURS)
+    assert history.broken() == ({"I12"} if who is Who.TANDEM else set())

@@ -38,13 +38,18 @@ def names_asked_for(entry: Entry, truth: Truth) -> tuple[set[str], set[str]]:
 
 
 def has_said(entry: Entry, truth: Truth) -> bool:
-    """Say whether anybody unsubscribed a record's counterpart as much as we did it."""
+    """Say whether anybody unsubscribed a record's counterpart as much as we did it.
+
+    What we set there ourselves is nobody's word (hazard 85).
+    """
     rank = CONSENT_RANKS[entry.after.consent]
     return any(
-        CONSENT_RANKS[state.consent] >= rank
+        said.who is not Who.TANDEM
+        and said.at <= entry.at
+        and (said.act in (Act.CREATE, Act.MERGE) or _is_consent(said))
+        and CONSENT_RANKS[said.after.consent] >= rank
         for other in truth.others_of(entry.key)
-        for since, state in truth.holder(other).history
-        if since <= entry.at
+        for said in truth.ledger.of(other)
     )
 
 
