@@ -68,7 +68,7 @@ def tell(point: Point | None = None) -> Told:
     plays: list[Play] = []
 
     async def run() -> None:
-        play = Play(_scenario(), sweep_s=SWEEP_S)
+        play = Play(_scenario())
         plays.append(play)
         _populate(play)
         if point is None:
@@ -140,7 +140,8 @@ def _scenario() -> Scenario:
         markers=Markers.IGNORED,
         get_batch=5,
     )
-    return scenario.calm((ways, other), account=ACCOUNT, tenant=TENANT)
+    drawn = scenario.calm((ways, other), account=ACCOUNT, tenant=TENANT)
+    return msgspec.structs.replace(drawn, sweep_s=SWEEP_S)
 
 
 def _populate(play: Play) -> None:

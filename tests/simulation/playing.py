@@ -21,6 +21,7 @@ from tests.simulation.errands import Errands
 from tests.simulation.ledger import Ledger, Place
 from tests.simulation.people import People
 from tests.simulation.scenario import Scenario
+from tests.simulation.second_thoughts import SecondThoughts
 from tests.simulation.users import Users
 from tests.simulation.vendors.api import Vendor
 from tests.simulation.vendors.book import Book
@@ -55,13 +56,14 @@ class Play:
         judges: Iterable["Judge"] = (),
         *,
         parts: Callable[[World], Parts] | None = None,
-        sweep_s: float = Pace().sweep_s,
     ) -> None:
         self.scenario = scenario
         self.ledger = Ledger()
         troubles = scenario.troubles
         self.pace = Pace(
-            skew_s_max=troubles.skew_s_max, stop_s=troubles.stop_s, sweep_s=sweep_s
+            skew_s_max=troubles.skew_s_max,
+            stop_s=troubles.stop_s,
+            sweep_s=scenario.sweep_s,
         )
         clock = loop.VirtualClock(loop.running())
         self.vendors = {
@@ -82,6 +84,9 @@ class Play:
         self.crashes = Crashes(self.world, scenario.source("crashes"))
         self.people = People(scenario.source("people"))
         self.users = Users(scenario, self.people, self.books, later=self._later)
+        self.second_thoughts = SecondThoughts(
+            scenario, self.people, self.books, later=self._later
+        )
         self.customers = Customers(
             self.world, self.vendors, source=scenario.source("customers")
         )
@@ -100,7 +105,7 @@ class Play:
         self.ledger.watchers.append(
             lambda entry: self.people.note(entry, self.vendors[entry.place.app].ways)
         )
-        self.ledger.watchers.append(self.users.watch)
+        self.ledger.watchers.append(self.second_thoughts.watch)
         for judge in self.judges:
             judge.begin(self)
 
@@ -196,7 +201,7 @@ class Play:
 
     def _make_peace(self) -> None:
         self.world.note("peace")
-        self.users.is_done = True
+        self.second_thoughts.is_over = True
         self.peace_at = self.world.loop.time()
         self.crashes.stop()
         self.world.broker.faults = BusFaults()

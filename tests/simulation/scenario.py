@@ -12,6 +12,7 @@ import msgspec
 
 from proto.ids import AppId
 from proto.reconciler import SIDES, Direction, Side
+from proto.rules import Unsubscribes
 from tests.fakes.broker import BusFaults
 from tests.fakes.database.faults import DatabaseFaults
 from tests.simulation import options
@@ -19,16 +20,24 @@ from tests.simulation.features import PRESENT, Features
 from tests.simulation.options import Options
 from tests.simulation.vendors import ways, weather
 from tests.simulation.vendors.forms import PHONES, Forms
-from tests.simulation.vendors.ways import LISTS, Paging, Ways
+from tests.simulation.vendors.ways import LISTS, Markers, Paging, Ways
 from tests.simulation.vendors.weather import Fate, Weather
 
 APPS: Final = (AppId("sim_a"), AppId("sim_b"), AppId("sim_c"))
 DISTRUST: Final = 0.08
 """How often somebody does not want what Tandem makes."""
+UNHEARD: Final = 0.1
+BELATED: Final = 0.06
+FICKLE: Final = 0.08
+"""How common some special scenarios are."""
 BOTH_LATER: Final = 0.06
 """How often all vendors rewrite values some time after they were written."""
 SLOW_DATABASE: Final = 0.4
 """The share of bad databases that are so slow that transactions run into each other."""
+SWEEP_S: Final = 60.0
+"""Longer than in production, for most looks find nothing and cost time."""
+SWEEP_SOON_S: Final = 5.0
+"""As in production, where what is late may come after such a look."""
 TENANTS: Final = ("tnt_one", "tnt_two")
 
 
@@ -67,6 +76,8 @@ class Mood(msgspec.Struct, frozen=True, kw_only=True):
     """Acts at Tandem itself: pausing, resuming, changing settings."""
     distrust: float = 0.0
     """The share of our new records that somebody deletes as soon as they come."""
+    regret: float = 0.0
+    """The share of unsubscribes that are taken back as soon as we have carried them."""
 
 
 class Troubles(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +110,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """The share of those that are on both sides from the start."""
     mood: Mood
     troubles: Troubles
+    sweep_s: float = SWEEP_S
+    """How often Tandem looks what is due, such as writes without an answer."""
 
     @property
     def is_ring(self) -> bool:
@@ -172,10 +185,19 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
         troubles=_troubles(source),
     )
     is_crowded = source.random() < 0.05 and len(connections) == 1
-    is_unheard = source.random() < 0.1 and len(vendors) == 2
     if is_crowded and features.guards:
         return _crowded(drawn)
-    return _unheard(drawn, source) if is_unheard else drawn
+    return _special(drawn, source) if len(vendors) == 2 else drawn
+
+
+def _special(drawn: Scenario, source: random.Random) -> Scenario:
+    """Return the scenario, or one in which something rare happens often."""
+    dice = source.random()
+    for share, change in ((UNHEARD, _unheard), (BELATED, _belated), (FICKLE, _fickle)):
+        dice -= share
+        if dice < 0:
+            return change(drawn, source)
+    return drawn
 
 
 def calm(vendors: tuple[Ways, Ways], *, account: str, tenant: str) -> Scenario:
@@ -222,28 +244,77 @@ def _unheard(drawn: Scenario, source: random.Random) -> Scenario:
 
     Addresses are missing or corrected meanwhile, and no vendor refuses a second one.
     """
-    share = source.uniform(0.1, 0.3)
-    storm = Weather(chances={Fate.LOST: share}, total=share)
-    weights = {
-        **drawn.mood.weights,
-        "create": 25.0,
-        "readdress": 25.0,
-        "drop_email": 8.0,
-        "delete": 0.0,
-        "merge": 0.0,
-    }
+    mood = _with(
+        drawn.mood, create=25.0, readdress=25.0, drop_email=8.0, delete=0.0, merge=0.0
+    )
     return msgspec.structs.replace(
         drawn,
         vendors=tuple(
             msgspec.structs.replace(each, unique_emails=False) for each in drawn.vendors
         ),
-        weathers=tuple(storm for _ in drawn.weathers),
+        weathers=_storm(source, Fate.LOST, count=len(drawn.vendors)),
         connections=tuple(
             msgspec.structs.replace(each, avoids_duplicates=False)
             for each in drawn.connections
         ),
-        mood=msgspec.structs.replace(drawn.mood, weights=weights),
+        mood=mood,
     )
+
+
+def _fickle(drawn: Scenario, source: random.Random) -> Scenario:
+    """Have people say no, and yes again once the other side has heard of it.
+
+    Answers get lost, so that we hear of the one before we know of the other.
+    """
+    mood = _with(drawn.mood, unsubscribe=25.0, resubscribe=0.0)
+    return msgspec.structs.replace(
+        drawn,
+        vendors=tuple(
+            msgspec.structs.replace(each, has_consent=True, can_unsubscribe=True)
+            for each in drawn.vendors
+        ),
+        weathers=_storm(source, Fate.LOST, count=len(drawn.vendors)),
+        sweep_s=SWEEP_SOON_S,
+        connections=tuple(
+            msgspec.structs.replace(
+                each,
+                direction=Direction.BOTH,
+                options=msgspec.structs.replace(
+                    each.options, unsubscribes=Unsubscribes.STATUS
+                ),
+            )
+            for each in drawn.connections
+        ),
+        mood=msgspec.structs.replace(mood, regret=0.5),
+    )
+
+
+def _belated(drawn: Scenario, source: random.Random) -> Scenario:
+    """Have requests come long after their senders gave up.
+
+    By our mark a record can be found once it is there, and a second one is not refused.
+    """
+    return msgspec.structs.replace(
+        drawn,
+        vendors=tuple(
+            msgspec.structs.replace(each, unique_emails=False, markers=Markers.KEPT)
+            for each in drawn.vendors
+        ),
+        weathers=_storm(source, Fate.LATE, count=len(drawn.vendors)),
+        sweep_s=SWEEP_SOON_S,
+        mood=_with(drawn.mood, create=25.0),
+    )
+
+
+def _storm(source: random.Random, fate: Fate, *, count: int) -> tuple[Weather, ...]:
+    """Return a weather for all vendors in which one thing happens to many calls."""
+    share = source.uniform(0.1, 0.3)
+    return (Weather(chances={fate: share}, total=share),) * count
+
+
+def _with(mood: Mood, **weights: float) -> Mood:
+    """Return a mood in which some acts are as common as given."""
+    return msgspec.structs.replace(mood, weights={**mood.weights, **weights})
 
 
 def _vendors(

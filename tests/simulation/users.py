@@ -13,7 +13,7 @@ from proto.ids import RecordId
 from proto.reconciler import SIDES, Side
 from proto.record import Consent
 from services.reconciler.engine import model
-from tests.simulation.ledger import Act, Cause, Entry, Place, Status, Who
+from tests.simulation.ledger import Cause, Place, Status, Who
 from tests.simulation.people import PARTS, People, fitting
 from tests.simulation.scenario import ConnectionPlan, Scenario
 from tests.simulation.vendors.book import Book, EmailTaken, Holder, value_of
@@ -31,7 +31,6 @@ DOUBLES: Final = 0.4
 INSISTED: Final = (Role.JOB_TITLE, Role.COMPANY, Role.NOTE)
 INSISTS: Final = 8
 INSISTS_EVERY_S: Final = 40.0
-DISTRUST_S: Final = (0.0, 1.0)
 LATER_S_MAX: Final = 90.0
 """The longest that anybody takes to do the same on the other side."""
 
@@ -72,8 +71,6 @@ class Users:
         """The acts, and on whom."""
         self.counts: Counter[str] = Counter()
         """How often each act was done."""
-        self.is_done = False
-        """Nobody does anything any more, whatever comes."""
         self._scenario = scenario
         self._books = books
         self._later = later
@@ -133,20 +130,6 @@ class Users:
             name += " (refused)"
         self.counts[name] += 1
         return name
-
-    def watch(self, entry: Entry) -> None:
-        """See what happens, and delete what somebody does not want to have."""
-        is_ours = entry.who is Who.TANDEM and entry.act is Act.CREATE
-        if not is_ours or not self._scenario.mood.distrust or self.is_done:
-            return
-        book = self._books[entry.place]
-
-        def undo() -> None:
-            if book.holders[entry.record_id].now.is_live:
-                book.delete(entry.record_id)
-
-        if self._source.random() < self._scenario.mood.distrust:
-            self._later(self._source.uniform(*DISTRUST_S), undo)
 
     def edit_once(self, plan: ConnectionPlan, side: Side, record_id: RecordId) -> Role:
         """Edit one field of a certain record, one that the other side has too."""

@@ -41,6 +41,7 @@ from tests.fakes.bus import MemoryBus
 from tests.fakes.database.database import MemoryDatabase
 from tests.fakes.loop import Life, VirtualClock
 from tests.simulation import complaints
+from tests.simulation.scenario import SWEEP_S
 from tests.simulation.trace import Trace
 
 SERVICES: Final = ("auth", "connector", "reconciler")
@@ -65,7 +66,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How often the connector looks for itself: no account is read less often."""
     look_s: float = 60.0
     """How often others look who are told of their work as soon as it is there."""
-    sweep_s: float = 60.0
+    sweep_s: float = SWEEP_S
     leftovers_every_s: float = 150.0
     settle_s: float = 5.0
     write_age_s: float = 300.0

@@ -1,0 +1,91 @@
+"""What people take back as soon as they see what Tandem makes of it.
+
+Some do not want the records that it makes. Others say no, and yes again once the
+other side has heard of it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from proto.record import Consent
+from tests.simulation.ledger import Act, Entry, Place, Who
+from tests.simulation.people import People
+from tests.simulation.scenario import Scenario
+from tests.simulation.vendors.book import Book, Holder
+
+DISTRUST_S: Final = (0.0, 1.0)
+REGRET_S: Final = (0.0, 10.0)
+
+Later = Callable[[float, Callable[[], None]], object]
+"""Has something done after so many seconds."""
+
+
+class SecondThoughts:
+    """The people of a scenario, as they watch us."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        people: People,
+        books: Mapping[Place, Book],
+        *,
+        later: Later,
+    ) -> None:
+        self.is_over = False
+        """Nobody does anything any more, whatever comes."""
+        self._mood = scenario.mood
+        self._people = people
+        self._books = books
+        self._later = later
+        self._source = scenario.source("second thoughts")
+
+    def watch(self, entry: Entry) -> None:
+        """See what happens, and undo it where somebody does not want it."""
+        if entry.who is not Who.TANDEM or self.is_over:
+            return
+        if entry.act is Act.CREATE:
+            self._reject(entry)
+        elif entry.before is not None and entry.before.consent != entry.after.consent:
+            self._regret(entry)
+
+    def _reject(self, entry: Entry) -> None:
+        """Delete a record that somebody does not want to have."""
+        book = self._books[entry.place]
+
+        def undo() -> None:
+            if book.holders[entry.record_id].now.is_live:
+                book.delete(entry.record_id)
+
+        if self._is_in_mood(self._mood.distrust):
+            self._later(self._source.uniform(*DISTRUST_S), undo)
+
+    def _regret(self, entry: Entry) -> None:
+        """Have who said no opt in again where they did."""
+        for book, holder in self._records_elsewhere(entry):
+            is_no = holder.now.consent is Consent.UNSUBSCRIBED
+            if is_no and self._is_in_mood(self._mood.regret):
+                undo = _opting_in(book, holder)
+                self._later(self._source.uniform(*REGRET_S), undo)
+
+    def _is_in_mood(self, share: float) -> bool:
+        return share > 0 and self._source.random() < share
+
+    def _records_elsewhere(self, entry: Entry) -> list[tuple[Book, Holder]]:
+        """Return the records of the same person at other vendors."""
+        person_of = self._people.person_of
+        person = person_of.get(entry.key)
+        return [
+            (book, holder)
+            for place, book in self._books.items()
+            for holder in book.live()
+            if place != entry.place and person is not None
+            if person_of.get((place, holder.record_id)) == person
+        ]
+
+
+def _opting_in(book: Book, holder: Holder) -> Callable[[], None]:
+    def undo() -> None:
+        if holder.now.is_live:
+            book.edit(holder.record_id, consent=Consent.SUBSCRIBED)
+
+    return undo
