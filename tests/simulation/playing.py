@@ -64,6 +64,7 @@ class Play:
             skew_s_max=troubles.skew_s_max,
             stop_s=troubles.stop_s,
             sweep_s=scenario.sweep_s,
+            reconciler_lease_s=troubles.lease_s,
         )
         clock = loop.VirtualClock(loop.running())
         self.vendors = {

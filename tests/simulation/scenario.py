@@ -4,6 +4,7 @@ A scenario is a value. Who plays it draws more from ``source(seed, purpose)``, s
 one more draw in one place changes nothing in another.
 """
 
+import dataclasses
 import itertools
 import random
 from typing import Final
@@ -23,6 +24,7 @@ from tests.simulation.vendors.forms import PHONES, Forms
 from tests.simulation.vendors.ways import LISTS, Markers, Paging, Ways
 from tests.simulation.vendors.weather import Fate, Weather
 
+REPLICAS: Final = {"auth": 2, "connector": 2, "reconciler": 2}
 APPS: Final = (AppId("sim_a"), AppId("sim_b"), AppId("sim_c"))
 DISTRUST: Final = 0.08
 """How often somebody does not want what Tandem makes."""
@@ -34,6 +36,10 @@ BOTH_LATER: Final = 0.06
 """How often all vendors rewrite values some time after they were written."""
 SLOW_DATABASE: Final = 0.4
 """The share of bad databases that are so slow that transactions run into each other."""
+SLOW: Final = DatabaseFaults(delays=0.3, delay_s_max=2.0)
+LEASE_S: Final = 10.0
+LEASE_SHORT_S: Final = 2.0
+"""At a slow database planners are overtaken."""
 SWEEP_S: Final = 60.0
 """Longer than in production, for most looks find nothing and cost time."""
 SWEEP_SOON_S: Final = 5.0
@@ -92,6 +98,8 @@ class Troubles(msgspec.Struct, frozen=True, kw_only=True):
     replicas: dict[str, int] = {}
     """Where it is not one."""
     skew_s_max: float = 0.0
+    lease_s: float = LEASE_S
+    """How long who plans a connection has it for itself."""
     stop_s: float = 20.0
     """How long work in hand may take when a process is told to stop; 0: it is cut."""
 
@@ -436,13 +444,19 @@ def _troubles(source: random.Random) -> Troubles:
         return Troubles()
     chance = source.random
     is_bad_bus, is_bad_database = chance() < 0.5, chance() < 0.4
+    is_slow = is_bad_database and chance() < SLOW_DATABASE
+    replicas = source.choice(({}, {}, REPLICAS))
+    database = DatabaseFaults()
+    if is_bad_database:
+        database = _database_faults(source, SLOW if is_slow else database)
     return Troubles(
         bus=_bus_faults(source) if is_bad_bus else BusFaults(),
-        database=_database_faults(source) if is_bad_database else DatabaseFaults(),
+        database=database,
         crash_places_mean=source.choice((0.0, 0.0, 400.0, 1_500.0)),
         bus_outages=source.choice((0, 0, 0, 1)),
         database_outages=source.choice((0, 0, 0, 1)),
-        replicas=source.choice(({}, {}, {"auth": 2, "connector": 2, "reconciler": 2})),
+        replicas=REPLICAS if is_slow else replicas,
+        lease_s=LEASE_SHORT_S if is_slow else LEASE_S,
         skew_s_max=source.choice((0.0, 0.0, 5.0)),
         stop_s=source.choice((0.0, 20.0)),
     )
@@ -464,14 +478,12 @@ def _bus_faults(source: random.Random) -> BusFaults:
     )
 
 
-def _database_faults(source: random.Random) -> DatabaseFaults:
+def _database_faults(source: random.Random, pace: DatabaseFaults) -> DatabaseFaults:
     def some(most: float) -> float:
         return source.choice((0.0, source.uniform(0.0, most)))
 
-    is_slow = source.random() < SLOW_DATABASE
-    return DatabaseFaults(
-        delays=0.3 if is_slow else DatabaseFaults.delays,
-        delay_s_max=2.0 if is_slow else DatabaseFaults.delay_s_max,
+    return dataclasses.replace(
+        pace,
         refusals=some(0.02),
         failures=some(0.01),
         unknown_commits=some(0.01),

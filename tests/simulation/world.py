@@ -41,7 +41,7 @@ from tests.fakes.bus import MemoryBus
 from tests.fakes.database.database import MemoryDatabase
 from tests.fakes.loop import Life, VirtualClock
 from tests.simulation import complaints
-from tests.simulation.scenario import SWEEP_S
+from tests.simulation.scenario import LEASE_S, SWEEP_S
 from tests.simulation.trace import Trace
 
 SERVICES: Final = ("auth", "connector", "reconciler")
@@ -73,7 +73,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     answer_s: float = 400.0
     compare_every_s: float = 240.0
     connector_lease_s: float = 30.0
-    reconciler_lease_s: float = 10.0
+    reconciler_lease_s: float = LEASE_S
     refusal_confirm_s: float = 60.0
     stop_s: float = 20.0
     """How long what is in hand may take when a process is told to stop."""
