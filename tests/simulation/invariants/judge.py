@@ -9,6 +9,7 @@ from tests.simulation.invariants import (
     acts,
     aftermath,
     calls,
+    claims,
     convergence,
     losses,
     marks,
@@ -121,3 +122,4 @@ class Judge:
 
     def _hear(self, place: Place, request: Request) -> None:
         self.add(calls.check(place, request, self.truth))
+        self.add(claims.check(self._rows))
