@@ -13,6 +13,7 @@ from services.reconciler.planner import Planner
 from services.reconciler.store import claims, links, observations
 from services.reconciler.sweeping import Sweeper
 from tests.fakes.database import reconciler_observations
+from tests.fakes.database.tables import Index, IndexShape
 from tests.simulation.mutants.mutant import (
     Change,
     Mutant,
@@ -73,6 +74,14 @@ def _never_overtaken(there: Any) -> Any:
     return done
 
 
+def _many_open(there: Any) -> Any:
+    def init(self: Index, name: str, shape: IndexShape) -> None:
+        there(self, name, shape)
+        self.is_unique &= name != "intents_open"
+
+    return init
+
+
 MARKS_UNREAD: Final = Change(batches, "markers_of", always(set()))
 NOBODY_WAITS: Final = Change(newcomers, "may_be_ours", always(False))
 """Who is new is matched at once, whatever creates are open."""
@@ -131,8 +140,9 @@ MUTANTS: Final = (
             Change(links, "save", _never_overtaken),
             Change(links, "drop", _never_overtaken),
             Change(claims, "keep", _never_overtaken),
+            Change(Index, "__init__", _many_open),
         ),
-        hidden_by="each of the three, for whoever is overtaken is so in all of them",
+        hidden_by="the index by which a link has one open write, which ends most of it",
     ),
     Mutant(
         name="merges_not_followed",
