@@ -28,6 +28,9 @@ _SENTENCES: Final[Mapping[str, str]] = {
     " itself once the app has answered that write.",
     "match_is_linked": "The contact with this email on the other side belongs to"
     " somebody else already. Correct the email address of one of the two.",
+    "linked_around": "Other connections link it with a contact of the other app, which"
+    " has another email address, or was deleted. It goes on by itself once the two have"
+    " the same address.",
     "email_removed": "Its email address was removed on one side. Put it back, or"
     " another one.",
     "clears_too_much": "So many of its fields were emptied at once that it may be an"

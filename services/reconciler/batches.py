@@ -31,6 +31,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     seen: dict[Key, Seen]
     open_since: dict[Side, int] = {}
     """The number of the first create of a side's account that is not answered."""
+    around: frozenset[Key] = frozenset()
+    """Records whose counterparts are known by links of other connections."""
     lost: tuple[LostCreate, ...] = ()
     """Creates without an answer that may have made some of the records."""
 

@@ -295,6 +295,7 @@ class _Deciding:
                 link=self._link_of((side, record_id)),
                 is_unsure=self._is_unsure((side, record_id), seen),
                 is_ours=seen.is_ours,
+                is_around=(side, record_id) in self._batch.around,
             )
             for (where, record_id), seen in self._batch.seen.items()
             if where is side and model.is_live(seen)

@@ -3,7 +3,7 @@
 In a fixed number of queries, whatever the batch holds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from proto.base import Instant
 from proto.reconciler import Side
@@ -64,11 +64,7 @@ async def load(
     whom = heirs.union(key for key, _ in unsure)
     open_since = await _open_since(source, connection, whom=whom, after=creates_after)
     lost = await _load_lost(
-        source,
-        connection,
-        seen=unsure,
-        open_since=open_since,
-        after=creates_after,
+        source, connection, seen=unsure, open_since=open_since, after=creates_after
     )
     makers = {each.intent.link_id for each in lost} - {link.link_id for link in found}
     if makers:
@@ -78,7 +74,22 @@ async def load(
         links=tuple(found),
         seen=seen,
         open_since=open_since,
+        around=await _find_around(source, connection, keys=alone),
         lost=tuple(lost),
+    )
+
+
+async def _find_around(
+    source: Source, connection: StoredConnection, *, keys: Collection[Key]
+) -> frozenset[Key]:
+    """Return which records have a counterpart already, as other connections know."""
+    if not keys:
+        return frozenset()
+    return await links.find_around(
+        source,
+        connection,
+        left_ids={record_id for side, record_id in keys if side is Side.LEFT},
+        right_ids={record_id for side, record_id in keys if side is Side.RIGHT},
     )
 
 

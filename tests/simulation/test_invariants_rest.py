@@ -139,6 +139,15 @@ def test_i1_a_record_alone_needs_a_reason_that_is_so(state, reason, is_fine):
     assert (converge(history) == []) == is_fine
 
 
+def test_i1_nobody_waits_for_a_counterpart_to_which_no_links_lead():
+    """The other account has somebody, whom links make another person."""
+    history = History()
+    history.pair()
+    left = history.enter(LEFT, history.person())
+    history.link(left, None, state="duplicate", reason="linked_around")
+    assert len(converge(history)) == 1
+
+
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_i1_a_rival_in_an_account_that_is_empty_now_is_taken_for_live(is_empty):
     """Hazards, section 4.6: nobody is left who shows that the app is well."""

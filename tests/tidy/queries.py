@@ -23,7 +23,7 @@ _TABLE_WRITTEN = re.compile(
     r"\s+(?P<name>[a-z_][\w.]*)"
 )
 _NEXTVAL = re.compile(r"\bnextval\('(?P<name>[^']*)'\)")
-_CTE = re.compile(r"(?:\bWITH|,)\s+(?P<name>\w+)\s+AS\s+\(")
+_CTE = re.compile(r"(?:\bWITH(?:\s+RECURSIVE)?|,)\s+(?P<name>\w+)\s+AS\s+\(")
 _COMMENT = re.compile(r"--[^\n]*")
 
 

@@ -51,6 +51,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """It may be what a create has made whose answer is on its way."""
     is_ours: bool = False
     """We made it, and it has no address to be known by."""
+    is_around: bool = False
+    """By links of other connections the other side has its counterpart already."""
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -38,6 +38,7 @@ def candidate_of(
     link: Link | None = None,
     is_unsure: bool = False,
     is_ours: bool = False,
+    is_around: bool = False,
 ) -> Candidate:
     """Return a record as matching sees it; ``link`` is the one it is on already."""
     end = config.side(side)
@@ -50,6 +51,7 @@ def candidate_of(
         is_bound=link is not None and keeps(link, side),
         is_unsure=is_unsure,
         is_ours=is_ours,
+        is_around=is_around,
     )
 
 
@@ -148,6 +150,10 @@ def decide(
     ):
         # A create would be the second contact with this email in that account.
         return _excluded(Reason.EXISTS_OUTSIDE_CONTAINER)
+    if candidate.is_around:
+        # An edit of its address is still going round: a create with the old one would
+        # run ahead of it for ever (hazard 68). And who was deleted there stays so (I5).
+        return _duplicate(Reason.LINKED_AROUND)
     return _create(candidate, side, config=config)
 
 

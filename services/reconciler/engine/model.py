@@ -87,6 +87,8 @@ class Reason(enum.StrEnum):
     """It is new, and may be what a create has made whose answer is on its way."""
     MATCH_IS_LINKED = "match_is_linked"
     """The record with this email is already linked with somebody else."""
+    LINKED_AROUND = "linked_around"
+    """Other connections' links lead to its counterpart, of another address or gone."""
     EMAIL_REMOVED = "email_removed"
     CLEARS_TOO_MUCH = "clears_too_much"
     OUTCOME_UNKNOWN = "outcome_unknown"

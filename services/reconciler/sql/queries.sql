@@ -1055,6 +1055,80 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) AS found;
 
+-- name: find_links_around
+-- Those of a connection's records from which links of all connections lead to its other
+-- account, over at most $steps_max of them; nothing is asked where there is no other.
+WITH RECURSIVE around AS (
+    SELECT
+        wanted.side,
+        wanted.record_id,
+        wanted.goal,
+        wanted.account_id AS at_account,
+        wanted.record_id AS at_record,
+        0 AS steps
+    FROM (
+        SELECT
+            'left' AS side,
+            ids.record_id,
+            $left_account::text AS account_id,
+            $right_account::text AS goal
+        FROM unnest($left_ids::text[]) AS ids (record_id)
+        UNION ALL
+        SELECT 'right', ids.record_id, $right_account::text, $left_account::text
+        FROM unnest($right_ids::text[]) AS ids (record_id)
+    ) AS wanted
+    WHERE EXISTS (
+        SELECT 1
+        FROM reconciler.connections
+        WHERE (
+                connections.left_account IN ($left_account, $right_account)
+                OR connections.right_account IN ($left_account, $right_account)
+            )
+            AND connections.tenant_id = $tenant_id
+            AND connections.connection_id <> $connection_id
+            AND connections.deleted_at IS NULL
+    )
+    UNION
+    SELECT
+        around.side,
+        around.record_id,
+        around.goal,
+        step.account_id,
+        step.record_id,
+        around.steps + 1
+    FROM around
+    CROSS JOIN LATERAL (
+        SELECT
+            connections.right_account AS account_id,
+            links.right_record_id AS record_id
+        FROM reconciler.connections
+        JOIN reconciler.links
+            ON links.connection_id = connections.connection_id
+            AND links.left_record_id = around.at_record
+            AND links.tenant_id = connections.tenant_id
+        WHERE connections.left_account = around.at_account
+            AND connections.tenant_id = $tenant_id
+            AND connections.deleted_at IS NULL
+            AND links.right_record_id IS NOT NULL
+        UNION ALL
+        SELECT connections.left_account, links.left_record_id
+        FROM reconciler.connections
+        JOIN reconciler.links
+            ON links.connection_id = connections.connection_id
+            AND links.right_record_id = around.at_record
+            AND links.tenant_id = connections.tenant_id
+        WHERE connections.right_account = around.at_account
+            AND connections.tenant_id = $tenant_id
+            AND connections.deleted_at IS NULL
+            AND links.left_record_id IS NOT NULL
+    ) AS step
+    WHERE around.steps < $steps_max::integer
+        AND around.at_account <> around.goal
+)
+SELECT DISTINCT around.side, around.record_id
+FROM around
+WHERE around.at_account = around.goal;
+
 -- name: load_links
 -- Links by their ids.
 SELECT link_id, body, version

@@ -3,18 +3,23 @@
 import datetime
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from proto import codec
 from proto.ids import AccountId, ConnectionId, LinkId, RecordId, TenantId
-from proto.reconciler import RecordState, RecordView
+from proto.reconciler import RecordState, RecordView, Side
 from services.chassis import queries
 from services.chassis.database import Database, Row, Transaction
 from services.reconciler.engine.model import Link
 from services.reconciler.store.connections import StoredConnection
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
+
+
+STEPS_MAX: Final = 8
+"""Links in a row that lead round, in a ring of one more connection."""
 
 
 class NamedLink(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +49,35 @@ async def load_of_records(
     )
     by_id = {row["link_id"]: row for row in rows}
     return [_link(row) for row in by_id.values()]
+
+
+async def find_around(
+    source: Database | Transaction,
+    connection: StoredConnection,
+    *,
+    left_ids: Collection[RecordId],
+    right_ids: Collection[RecordId],
+) -> frozenset[tuple[Side, RecordId]]:
+    """Return whom links of other connections lead to the connection's other account.
+
+    In a ring of connections, that is, where they know its counterpart (hazard 68).
+    """
+    left, right = connection.config.left, connection.config.right
+    if left.account_id == right.account_id:
+        # The counterpart could not be told from the record itself.
+        return frozenset()
+    rows = await source.fetch(
+        Q["find_links_around"](
+            tenant_id=connection.tenant_id,
+            connection_id=connection.connection_id,
+            left_account=left.account_id,
+            right_account=right.account_id,
+            left_ids=sorted(left_ids),
+            right_ids=sorted(right_ids),
+            steps_max=STEPS_MAX,
+        )
+    )
+    return frozenset((Side(row["side"]), row["record_id"]) for row in rows)
 
 
 async def load(

@@ -414,6 +414,16 @@ class ReconcilerPlayer(CarePlayer):
         )
 
     @act(weight=3)
+    async def find_links_around(self, work: Work) -> object:
+        found = await links.find_around(
+            work.transaction,
+            self.connection(),
+            left_ids=self.some(RECORDS),
+            right_ids=self.some(RECORDS),
+        )
+        return sorted(found)
+
+    @act(weight=3)
     async def load_lost_creates(self, work: Work) -> object:
         connection = self.connection()
         return await arrivals.load_lost_creates(

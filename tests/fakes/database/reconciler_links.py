@@ -26,6 +26,79 @@ async def load_links_of_records(
     ]
 
 
+async def find_links_around(
+    session: Session,
+    *,
+    tenant_id: str,
+    connection_id: str,
+    left_account: str,
+    right_account: str,
+    left_ids: list[str],
+    right_ids: list[str],
+    steps_max: int,
+) -> list[Row]:
+    kept = [
+        row
+        for row in session.scan("connections")
+        if row["tenant_id"] == tenant_id and row["deleted_at"] is None
+    ]
+    ends = {left_account, right_account}
+    if not any(
+        row["connection_id"] != connection_id
+        and not ends.isdisjoint((row["left_account"], row["right_account"]))
+        for row in kept
+    ):
+        return []
+    ways = (
+        ("left", left_ids, left_account, right_account),
+        ("right", right_ids, right_account, left_account),
+    )
+    return [
+        {"side": side, "record_id": record_id}
+        for side, ids, account_id, goal in ways
+        for record_id in ids
+        for places in [{(account_id, record_id)}]
+        if _leads_to(session, goal, places, connections=kept, steps_max=steps_max)
+    ]
+
+
+def _leads_to(
+    session: Session,
+    goal: str,
+    places: set[tuple[str, str]],
+    *,
+    connections: list[Row],
+    steps_max: int,
+) -> bool:
+    """Say whether so many links lead from a record to an account."""
+    for _ in range(steps_max):
+        if any(account_id == goal for account_id, _ in places):
+            break
+        places = places.union(*(_steps(session, at, connections) for at in places))
+    return any(account_id == goal for account_id, _ in places)
+
+
+def _steps(
+    session: Session, place: tuple[str, str], connections: list[Row]
+) -> set[tuple[str, str]]:
+    """Return where the links of connections lead from a record."""
+    account_id, record_id = place
+    return {
+        (connection[f"{other}_account"], link[f"{other}_record_id"])
+        for connection in connections
+        for side, other in (("left", "right"), ("right", "left"))
+        if connection[f"{side}_account"] == account_id
+        for link in session.find(
+            "links",
+            f"links_{side}",
+            connection["connection_id"],
+            record_id,
+            connection["tenant_id"],
+        )
+        if link[f"{other}_record_id"] is not None
+    }
+
+
 async def load_links(
     session: Session, *, tenant_id: str, connection_id: str, link_ids: list[str]
 ) -> list[Row]:

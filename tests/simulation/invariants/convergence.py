@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from proto.fields import Role
 from proto.reconciler import SIDES, Direction, MappingView, RecordState, Side
 from services.reconciler.engine import model
-from tests.simulation.invariants import lengths, oscillation, recognition, scope
+from tests.simulation.invariants import lengths, oscillation, recognition, rings, scope
 from tests.simulation.invariants.aftermath import Aftermath, Held
 from tests.simulation.invariants.scope import Scope
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
@@ -53,7 +53,7 @@ def check(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
             if left is not None and right is not None:
                 yield from _both_live(pair, truth)
             elif left is not None or right is not None:
-                yield from _one_live(pair, truth)
+                yield from _one_live(pair, after, truth)
                 yield from _left_behind(pair, pairs, truth)
 
 
@@ -131,7 +131,7 @@ def _both_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
         yield Wrong("I1", f"in step, and said not to be: {pair}")
 
 
-def _one_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
+def _one_live(pair: Pair, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     side = Side.LEFT if _live(pair.left, truth) is not None else Side.RIGHT
     key, other = pair.key(side), pair.key(model.other(side))
     assert key is not None
@@ -161,6 +161,8 @@ def _one_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
         "matches_several": _has_rival(pair, key, side, truth),
         "match_is_linked": _has_rival(pair, key, side, truth),
         "exists_outside_container": _has_rival(pair, key, side, truth),
+        "linked_around": reason == "linked_around"
+        and _is_around(pair, key, side, after, truth),
         UNSURE: _can_be_unsure(pair, truth),
         "too_long": state == RecordState.HELD
         and not lengths.leaves_anything(pair.owned, side, key, truth),
@@ -350,6 +352,18 @@ def _has_rival(pair: Pair, key: Key, side: Side, truth: Truth) -> bool:
         and _email((place, holder.record_id), truth) == email
         for place in (pair.owned.place(side), pair.owned.place(model.other(side)))
         for holder in _known_live(place, truth)
+    )
+
+
+def _is_around(
+    pair: Pair, key: Key, side: Side, after: Aftermath, truth: Truth
+) -> bool:
+    """Say whether links lead to a counterpart that has another address, or is gone."""
+    place = pair.owned.place(model.other(side))
+    return any(
+        each[0] == place
+        and (_live(each, truth) is None or _email(each, truth) != _email(key, truth))
+        for each in rings.reached_from(key, after, truth)
     )
 
 

@@ -211,6 +211,26 @@ def test_nobody_without_an_address_is_handed_on_from_connection_to_connection():
     assert decide((L, "l1"), seen=[(L, values.seen("l1", None))], config=config).intents
 
 
+def test_who_is_on_the_other_side_under_another_address_is_not_made_there_again():
+    """An edit of an address went round a ring behind creates with the old one (68).
+
+    Each record that was given the new address left the old one to the next create, made
+    from a record that had it still, so that neither ever ended (seed 178, I2).
+    """
+    seen = [(L, values.seen("l1", "old@b.org")), (R, values.seen("r1", "new@b.org"))]
+    held = decide((L, "l1"), seen=seen, around=[(L, "l1")])
+    assert not held.intents
+    (named,) = held.links
+    assert (named.link.state, named.link.reason) == (
+        RecordState.DUPLICATE,
+        "linked_around",
+    )
+    seen[0] = (L, values.seen("l1", "new@b.org"))
+    alone = [named.link, Link(link_id=LinkId("link_9"), right_id=RecordId("r1"))]
+    (arrived,) = decide((L, "l1"), seen=seen, links=alone, around=[(L, "l1")]).links
+    assert (arrived.link.left_id, arrived.link.right_id) == ("l1", "r1")
+
+
 def parted(reason: Reason) -> Link:
     """Return a bond that is over because a record was deleted."""
     return Link(
