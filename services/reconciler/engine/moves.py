@@ -7,7 +7,15 @@ import msgspec
 from proto.fields import Fields
 from proto.reconciler import LEFT, Side
 from proto.record import Record
-from services.reconciler.engine import apart, diff, evidence, learn, model, pending
+from services.reconciler.engine import (
+    apart,
+    diff,
+    evidence,
+    learn,
+    model,
+    pending,
+    remember,
+)
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import Config, Intent, Link, Pair, Shadow
 
@@ -64,9 +72,12 @@ def in_part(link: Link, intent: Intent, *, record: Record, config: Config) -> Li
     """Move the shadows of mappings that read as they were meant to, and did not before.
 
     Somebody edited others since, so that nobody can tell whether the write took effect.
-    What is there as it was meant is no edit of that side, whoever entered it.
+    What is there as it was meant is no edit of that side, whoever entered it. The same
+    goes for what rules and options wanted done.
     """
     same = evidence.as_meant(link, intent, record=record, config=config)
+    acts = remember.acts_in_part(link, intent, record=record, as_meant=same)
+    link = msgspec.structs.replace(link, acts=acts)
     pairs = [
         pair
         for pair in pairs_of(intent, config)

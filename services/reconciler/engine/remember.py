@@ -1,13 +1,16 @@
 """What a link remembers once a write has taken effect, besides its shadows."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from proto.base import Instant
 from proto.connector import WriteKind
+from proto.ids import FieldId
 from proto.reconciler import Side
-from services.reconciler.engine import guards
+from proto.record import Record
+from proto.rules import ActionKind
+from services.reconciler.engine import guards, rules
 from services.reconciler.engine.model import Act, Carried, Config, Intent, Link, Step
 
 TRAIL_MAX: Final = 24
@@ -19,6 +22,53 @@ def acts(link: Link, intent: Intent) -> tuple[Act, ...]:
     if intent.acts is None:
         return link.acts
     return acts_on(intent.side, intent.acts, known=link.acts)
+
+
+def acts_in_part(
+    link: Link, intent: Intent, *, record: Record, as_meant: Collection[FieldId]
+) -> tuple[Act, ...]:
+    """Return what has been done besides where a record shows a part of a write only.
+
+    An act that reads as the write was to leave it, and did not before, is done or taken
+    back, whoever did it: otherwise what it took away is taken for somebody's removal of
+    what it had put there (I6), and what it put there for somebody's.
+
+    Args:
+        as_meant: The fields of the write that read as meant.
+    """
+    if intent.acts is None:
+        return link.acts
+    known = {act.key: act for act in link.acts if act.side is intent.side}
+    meant = {act.key: act for act in intent.acts}
+    found: list[Act] = []
+    for key in known.keys() | meant.keys():
+        before, after = known.get(key), meant.get(key)
+        moved = [act for act in (before, after) if act is not None]
+        is_shown = before != after and all(
+            _is_shown(act, intent, record=record, as_meant=as_meant) for act in moved
+        )
+        kept = after if is_shown else before
+        if kept is not None:
+            found.append(kept)
+    return acts_on(intent.side, found, known=link.acts)
+
+
+def _is_shown(
+    act: Act, intent: Intent, *, record: Record, as_meant: Collection[FieldId]
+) -> bool:
+    """Say whether what a write changes for an act reads as it was to be."""
+    action, wanted = act.action, intent.memberships
+    if action.kind is ActionKind.SET_FIELD:
+        field_id = action.field_id
+        is_other = record.fields.get(field_id) != intent.seen.get(field_id)
+        return field_id in as_meant and is_other
+    is_tag, name = rules.place_of(action)
+    if is_tag:
+        added, removed, now = wanted.tags_add, wanted.tags_remove, record.tags
+    else:
+        added, removed = wanted.containers_add, wanted.containers_remove
+        now = record.containers
+    return name in (added if name in now else removed)
 
 
 def carried(link: Link, intent: Intent) -> tuple[Carried, ...]:

@@ -195,7 +195,7 @@ class _Change:
         """Carry an act out; returns it with what is needed to take it back."""
         if act.action.kind is _SET_FIELD:
             return self._set(act)
-        what, is_there = _place(act.action), _SETS.get(act.action.kind)
+        what, is_there = place_of(act.action), _SETS.get(act.action.kind)
         if is_there is None:
             return act
         was_so = self._has(what) is is_there
@@ -208,7 +208,7 @@ class _Change:
         if action.kind is not _SET_FIELD:
             is_there = _SETS.get(action.kind)
             if act.before is None and is_there is not None:
-                self._wanted.setdefault(_place(action), not is_there)
+                self._wanted.setdefault(place_of(action), not is_there)
             return
         field = self._side.by_id.get(action.field_id)
         now = self._record.fields.get(action.field_id)
@@ -256,7 +256,7 @@ def value_of(action: Action, field: Field) -> Value:
     return action.value or None
 
 
-def _place(action: Action) -> tuple[bool, str]:
+def place_of(action: Action) -> tuple[bool, str]:
     """Return whether an action is about a tag, and which tag or container."""
     is_tag = action.kind in (ActionKind.ADD_TAG, ActionKind.REMOVE_TAG)
     return is_tag, action.value
