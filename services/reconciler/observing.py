@@ -315,7 +315,7 @@ async def _begin_syncing(
                 state=ConnectionState.SYNCING,
                 at=now,
             )
-            for connection_id in ready
+            for connection_id in sorted(ready)
         )
     )
 
