@@ -90,7 +90,7 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
     marked = await readbacks.keep(
         work, message, connection=connection, answers=answers, made=outcome.made
     )
-    await _mark(work, message, connection=connection, outcome=outcome)
+    await _mark(work, connection, outcome=outcome)
     await recognising.read_on(
         work,
         message,
@@ -117,18 +117,9 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
     )
 
 
-async def _mark(
-    work: Work,
-    message: ContactsWritten,
-    *,
-    connection: StoredConnection,
-    outcome: Outcome,
-) -> None:
+async def _mark(work: Work, connection: StoredConnection, *, outcome: Outcome) -> None:
     again = outcome.marked | await loading.waiting_for(
         work.transaction, connection, freed=outcome.freed
-    )
-    again |= await recognising.find_shown_before(
-        work, message, connection=connection, answers=outcome.answers
     )
     if again:
         await queue.mark_records(

@@ -19,11 +19,9 @@ from proto.connector import (
     WriteOutcome,
 )
 from proto.ids import IntentId, RecordId
-from proto.reconciler import Side
 from proto.record import Presence, Record
 from services.chassis.store import Work
 from services.reconciler import batches, following
-from services.reconciler.batches import Key
 from services.reconciler.config import Config
 from services.reconciler.engine import evidence, model, newcomers
 from services.reconciler.engine.model import Seen
@@ -156,48 +154,6 @@ async def _find_unsure(
         for intent_id, (place, end) in met.items()
         if place not in known
         or newcomers.may_be_ours(known[place], end, open_since=open_since)
-    )
-
-
-async def find_shown_before(
-    work: Work,
-    message: ContactsWritten,
-    *,
-    connection: StoredConnection,
-    answers: Sequence[Answer],
-) -> set[Key]:
-    """Return new records that were shown before it was known that a create is lost.
-
-    They are compared with it while they read as they were made: its user may go on to
-    change all that the record could be told by (hazard 12).
-    """
-    numbers: dict[Side, int] = {}
-    for answer in answers:
-        if is_just_lost(answer, config=connection.config):
-            side, number = answer.intent.intent.side, answer.intent.number
-            numbers[side] = min(number, numbers.get(side, number))
-    found: set[Key] = set()
-    for side, number in numbers.items():
-        new = await arrivals.find_newcomers(
-            work.transaction,
-            tenant_id=message.tenant_id,
-            connection_id=connection.connection_id,
-            account_id=message.account_id,
-            side=side,
-            since=number,
-        )
-        found |= {(side, seen.record.record_id) for seen in new.seen}
-    return found
-
-
-def is_just_lost(answer: Answer, *, config: model.Config) -> bool:
-    """Say whether an answer leaves open what became of a create that no mark tells."""
-    result, intent = answer.result, answer.intent.intent
-    return (
-        result.kind is WriteKind.CREATE
-        and intent.kind is WriteKind.CREATE
-        and result.outcome is WriteOutcome.UNKNOWN
-        and not config.side(intent.side).capabilities.keeps_marks
     )
 
 
