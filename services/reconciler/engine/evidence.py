@@ -104,8 +104,9 @@ def is_made(link: Link, intent: Intent, *, record: Record, config: Config) -> bo
     """Say whether the values of a record are those of a create, but for later edits.
 
     Its address says nothing, nor does what somebody has emptied since. What is left of
-    the name has to be as it was meant, and half of it all; without a name everything.
-    An app may have rewritten any of it (hazard 53).
+    the name has to be as it was meant, and half of the rest; without a name everything.
+    Two people may have one name, so that it is no evidence of the rest. An app may have
+    rewritten any of it (hazard 53).
     """
     by_id = config.side(intent.side).by_id
     told = {i for i, value in intent.fields.items() if value}
@@ -118,7 +119,8 @@ def is_made(link: Link, intent: Intent, *, record: Record, config: Config) -> bo
         return bool(told) and same == told
     emptied = {i for i in told if i in record.fields and not record.fields[i]}
     is_named = bool(names & same) and names - emptied <= same
-    return is_named and 2 * len(same) >= len(told - emptied)
+    rest = told - names - emptied
+    return is_named and 2 * len(rest & same) >= len(rest)
 
 
 def is_likely(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:

@@ -119,20 +119,28 @@ def test_an_address_that_was_edited_meanwhile_makes_it_nobody_else():
 
 
 def test_other_edits_hide_it_no_more_than_half_and_never_the_name():
-    """A new address and a new title, before anybody looked (seed 86)."""
-    fields = {**MEANT, FieldId("job"): "Chef"}
-    job = Field(field_id=FieldId("job"), label="job", kind=FieldKind.TEXT)
-    right = msgspec.structs.replace(values.side("right"), fields=(*values.FIELDS, job))
+    """A new address and a new title, before anybody looked (seed 86).
+
+    Of two people of one name each has a title, a town and an address of their own: what
+    was made for one of them passed for the other's, and overwrote it.
+    """
+    ids = FieldId("job"), FieldId("town")
+    fields = {**MEANT, ids[0]: "Chef", ids[1]: "Oslo"}
+    more = (Field(field_id=i, label=i, kind=FieldKind.TEXT) for i in ids)
+    right = msgspec.structs.replace(
+        values.side("right"), fields=(*values.FIELDS, *more)
+    )
     config = values.connection(right=right).config
     asked = answer(WriteOutcome.MISSING, looks=1, fields=fields)
-    for given, title, outcome in (
-        ("Ann", "Boss", WriteOutcome.EXISTS),
-        ("Bo", "Chef", WriteOutcome.MISSING),
+    for given, title, town, outcome in (
+        ("Ann", "Boss", "Oslo", WriteOutcome.EXISTS),
+        ("Bo", "Chef", "Oslo", WriteOutcome.MISSING),
+        ("Ann", "Boss", "Bergen", WriteOutcome.MISSING),
+        ("Ann", None, "Bergen", WriteOutcome.MISSING),
     ):
         seen = new("r1", "new@b.org", given)
-        record = msgspec.structs.replace(
-            seen.record, fields={**seen.record.fields, FieldId("job"): title}
-        )
+        there = {**seen.record.fields, ids[0]: title, ids[1]: town}
+        record = msgspec.structs.replace(seen.record, fields=there)
         changed = msgspec.structs.replace(seen, record=record)
         assert told(asked, changed, config=config)[0] is outcome
 
