@@ -19,11 +19,12 @@ from proto.connector import (
     WriteOutcome,
 )
 from proto.ids import IntentId, RecordId
+from proto.reconciler import Side
 from proto.record import Presence, Record
 from services.chassis.store import Work
 from services.reconciler import batches, following
 from services.reconciler.config import Config
-from services.reconciler.engine import evidence, model, newcomers
+from services.reconciler.engine import canon, evidence, model, newcomers
 from services.reconciler.engine.model import Seen
 from services.reconciler.readbacks import Answer
 from services.reconciler.store import arrivals, observations, sweeps
@@ -45,6 +46,9 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     parked: Mapping[RecordId, Seen] = {}
     """Records that they made, as was told before, whatever has become of them."""
     scans: LastScans = LastScans()
+    owners: Mapping[Side, Mapping[str, Collection[RecordId]]] = {}
+    """Who has the addresses of the new ones among those whom creates on a side are for,
+    by normal form."""
     unsure: frozenset[IntentId] = frozenset()
     """Creates that met a record which another create may have made."""
 
@@ -71,7 +75,7 @@ async def load(
         connection_id=connection.connection_id,
         account_id=message.account_id,
         # Both sides may use one account, and who is taken on one is free on the other.
-        side=sides.pop() if len(sides) == 1 else None,
+        side=next(iter(sides)) if len(sides) == 1 else None,
         since=min(each.intent.number for each in untold),
     )
     scans = await sweeps.find_last_scans(
@@ -84,16 +88,40 @@ async def load(
         if model.is_live(seen) and not seen.is_missing
     }
     parked = {answer.link.parked_id for answer in untold}
+    candidates = {seen.record.record_id: seen for seen in new.seen} | alive
     return Shown(
-        new=tuple(
-            ({seen.record.record_id: seen for seen in new.seen} | alive).values()
-        ),
+        new=tuple(candidates.values()),
         is_cut=new.is_cut,
         parked={
             record_id: seen for record_id, seen in known.items() if record_id in parked
         },
         scans=scans,
+        owners={
+            side: await _find_owners(
+                work, candidates.values(), connection=connection, side=side
+            )
+            for side in sorted(sides)
+        },
         unsure=unsure,
+    )
+
+
+async def _find_owners(
+    work: Work, new: Iterable[Seen], *, connection: StoredConnection, side: Side
+) -> dict[str, set[RecordId]]:
+    """Return who has the addresses of new records on the other side than theirs."""
+    end = connection.config.side(side)
+    if end.capabilities.keeps_marks:
+        return {}
+    emails = {each for seen in new for each in canon.emails_of(seen.record, end)}
+    if not emails:
+        return {}
+    accounts = dict(connection.ends)
+    return await observations.find_owners(
+        work.transaction,
+        emails,
+        tenant_id=connection.tenant_id,
+        account_id=accounts[model.other(side)],
     )
 
 
@@ -226,7 +254,7 @@ def told(
     keeps_marks = config.side(answer.intent.intent.side).capabilities.keeps_marks
     if by_itself is not None or keeps_marks:
         return by_itself or answer
-    likely = _likely(answer, free=free, config=config)
+    likely = _likely(answer, free=free, shown=shown, config=config)
     if len(likely) == 1:
         return answer.understood(outcome=WriteOutcome.EXISTS, record=likely[0])
     is_looked_for = answer.result.outcome is not WriteOutcome.UNKNOWN
@@ -264,7 +292,7 @@ def _told_by_parked(
 
 
 def _likely(
-    answer: Answer, *, free: Sequence[Seen], config: model.Config
+    answer: Answer, *, free: Sequence[Seen], shown: Shown, config: model.Config
 ) -> list[Record]:
     """Return the records that a create may have made, or would have met.
 
@@ -273,10 +301,15 @@ def _likely(
     """
     link, intent = answer.link, answer.intent.intent
     end = config.side(intent.side)
+    source_id = link.record_id(model.other(intent.side))
+    owners = shown.owners.get(intent.side, {})
     new = [
         seen.record
         for seen in free
         if newcomers.may_be_ours(seen, end, open_since=answer.intent.number)
+        and not newcomers.is_of_another(
+            seen.record, end, source_id=source_id, owners=owners
+        )
     ]
     made = [
         record

@@ -4,14 +4,15 @@ A poll can show our own new record before its create is answered, with an addres
 somebody has changed already. Until the answer tells whose it is, it is nobody's.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Protocol
 
 import msgspec
 
-from proto.ids import LinkId
+from proto.ids import LinkId, RecordId
 from proto.reconciler import Side
 from proto.record import Record
+from services.reconciler.engine import canon
 from services.reconciler.engine.model import Config, Intent, Link, Seen, SideConfig
 
 
@@ -46,6 +47,27 @@ def may_be_ours(seen: Seen, end: SideConfig, *, open_since: int | None) -> bool:
     if end.capabilities.keeps_marks and not seen.record.marker:
         return False
     return seen.live_number > open_since
+
+
+def is_of_another(
+    record: Record,
+    end: SideConfig,
+    *,
+    source_id: RecordId | None,
+    owners: Mapping[str, Collection[RecordId]],
+) -> bool:
+    """Say whether a record has the address of somebody else than a create was for.
+
+    Two people may have one name, and the answers to both their creates may be lost.
+
+    Args:
+        source_id: The record that the create was for, on the other side.
+        owners: The records of the other side by their addresses.
+    """
+    others = {
+        owner for each in canon.emails_of(record, end) for owner in owners.get(each, ())
+    }
+    return bool(others) and source_id not in others
 
 
 def makers_of(

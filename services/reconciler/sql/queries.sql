@@ -1031,6 +1031,19 @@ UNION
 SELECT account_id, record_id
 FROM next;
 
+-- name: find_owners
+-- Which records of an account have these addresses; a few an address.
+SELECT found.email, found.record_id
+FROM unnest($emails::text[]) AS wanted (email)
+CROSS JOIN LATERAL (
+    SELECT emails.email, emails.record_id
+    FROM reconciler.emails
+    WHERE emails.tenant_id = $tenant_id
+        AND emails.account_id = $account_id
+        AND emails.email = wanted.email
+    LIMIT $sharers_max
+) AS found;
+
 -- name: load_links_of_records
 -- The links that the given records of either side are on; once for each side.
 SELECT found.link_id, found.body, found.version

@@ -347,6 +347,28 @@ async def load(
     }
 
 
+async def find_owners(
+    database: Database | Transaction,
+    emails: Iterable[str],
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+) -> dict[str, set[RecordId]]:
+    """Return the records of an account that have these addresses, by normal form."""
+    rows = await database.fetch(
+        Q["find_owners"](
+            tenant_id=tenant_id,
+            account_id=account_id,
+            emails=sorted(set(emails)),
+            sharers_max=SHARERS_MAX,
+        )
+    )
+    found: dict[str, set[RecordId]] = {}
+    for row in rows:
+        found.setdefault(row["email"], set()).add(row["record_id"])
+    return found
+
+
 async def find_sharers(
     database: Database | Transaction,
     places: Iterable[Place],

@@ -321,6 +321,15 @@ class RecordsPlayer(ChassisPlayer):
             work.transaction, places, tenant_id=TENANT, account_ids=ENDS
         )
 
+    @act(is_narrow=True)
+    async def find_owners(self, work: Work) -> object:
+        return await observations.find_owners(
+            work.transaction,
+            self.some(EMAILS),
+            tenant_id=TENANT,
+            account_id=self.account(),
+        )
+
     # What waits to be planned.
 
     @act(weight=5, is_narrow=True, group="queue")

@@ -399,6 +399,23 @@ async def lock_observations(
     return [STORED(row) for row in held]
 
 
+async def find_owners(
+    session: Session,
+    *,
+    tenant_id: str,
+    account_id: str,
+    emails: list[str],
+    sharers_max: int,
+) -> list[Row]:
+    return [
+        {"email": email, "record_id": row["record_id"]}
+        for email in emails
+        for row in islice(
+            session.find("emails", "email", account_id, email, tenant_id), sharers_max
+        )
+    ]
+
+
 async def find_sharers(
     session: Session,
     *,

@@ -145,6 +145,24 @@ def test_other_edits_hide_it_no_more_than_half_and_never_the_name():
         assert told(asked, changed, config=config)[0] is outcome
 
 
+def test_who_has_the_address_of_another_was_made_for_them():
+    """Two people of one name, and the answers to both their creates are lost.
+
+    The first one took what was made for the second, whose own was made once more then
+    and whose edits went to the first. An address that is nobody else's, or the same
+    person's by now, is one that was edited.
+    """
+    asked = answer(WriteOutcome.MISSING, looks=1)
+    for owners, outcome in (
+        ({}, WriteOutcome.EXISTS),
+        ({"her@b.org": {"s2"}}, WriteOutcome.MISSING),
+        ({"her@b.org": {"s1"}}, WriteOutcome.EXISTS),
+        ({"her@b.org": {"s1", "s2"}}, WriteOutcome.EXISTS),
+    ):
+        shown = Shown(owners={Side.RIGHT: owners})
+        assert told(asked, new("r1", "Her@b.org"), shown=shown)[0] is outcome
+
+
 def test_a_name_is_needed_where_the_address_tells_nothing():
     asked = answer(WriteOutcome.MISSING, looks=1, fields={FieldId("email"): "a@b.org"})
     assert told(asked, new("r1", "new@b.org")) == (WriteOutcome.MISSING, "")
