@@ -146,6 +146,33 @@ def test_a_field_that_keeps_coming_back_is_frozen_for_a_day():
     assert pair.link.state is RecordState.IN_SYNC
 
 
+def test_fields_that_keep_coming_back_together_are_frozen_like_one():
+    """Two people in one contact chased each other through a ring without an end.
+
+    What a link remembers of its writes was full of the other fields each time
+    (hazard 68, seed 1410).
+    """
+    pair = pair_with()
+    people = [
+        {
+            "email": f"{name}@x.com",
+            "first": name,
+            "company": name,
+            "job": name,
+            "anniversary": f"200{number}-05-09",
+        }
+        for number, name in enumerate(("Luna", "Sol"))
+    ]
+    for _ in range(guards.RETURNS_MAX):
+        for person in people:
+            pair.edit(LEFT, **person)
+            assert pair.settle() == 1
+    for person in people:
+        pair.edit(LEFT, **person)
+        assert pair.settle() == 0
+    assert pair.link.reason == Reason.OSCILLATES
+
+
 def test_ordinary_edits_are_never_taken_for_a_fight():
     pair = pair_with()
     for number in range(12):

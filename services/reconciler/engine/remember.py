@@ -1,6 +1,7 @@
 """What a link remembers once a write has taken effect, besides its shadows."""
 
 import datetime
+from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Final
 
@@ -13,8 +14,10 @@ from proto.rules import ActionKind
 from services.reconciler.engine import guards, rules
 from services.reconciler.engine.model import Act, Carried, Config, Intent, Link, Step
 
-TRAIL_MAX: Final = 24
-"""Writes that a link remembers at the most."""
+TURNS_MAX: Final = 4
+"""Values that may chase each other through a ring of connections (hazard 68)."""
+TRAIL_MAX: Final = TURNS_MAX * guards.RETURNS_MAX
+"""Writes of one mapping on one side that a link remembers at the most."""
 
 
 def acts(link: Link, intent: Intent) -> tuple[Act, ...]:
@@ -110,4 +113,16 @@ def trail(
         fields = {i: value for i, value in intent.fields.items() if i in ids}
         form = guards.form_of(fields)
         kept.append(Step(mapping_id=mapping_id, side=intent.side, form=form, at=now))
-    return tuple(kept[-TRAIL_MAX:])
+    return _newest(kept)
+
+
+def _newest(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return the last steps of each mapping: one that turns many hides no other."""
+    kept: list[Step] = []
+    counted: Counter[tuple[str, Side]] = Counter()
+    for step in reversed(list(steps)):
+        key = (step.mapping_id, step.side)
+        counted[key] += 1
+        if counted[key] <= TRAIL_MAX:
+            kept.append(step)
+    return tuple(reversed(kept))
