@@ -13,7 +13,7 @@ from services.reconciler.engine import guards
 from services.reconciler.engine.model import NOTHING, Reason, other
 from services.reconciler.engine.plan import plan
 from tests.engine.test_rules import BOTH_ABLE
-from tests.engine.world import Pair, config, items
+from tests.engine.world import NEWSLETTER, Pair, config, items
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 
@@ -171,6 +171,31 @@ def test_fields_that_keep_coming_back_together_are_frozen_like_one():
         pair.edit(LEFT, **person)
         assert pair.settle() == 0
     assert pair.link.reason == Reason.OSCILLATES
+
+
+def test_the_parts_of_a_name_are_frozen_together():
+    """One was held and the other went round a ring with an app of full names.
+
+    There each turn added a word, and the name never ended (seed 200).
+    """
+    pair = Pair(
+        config(NEWSLETTER, NEWSLETTER, tags_deletions=False),
+        {"email": "a@x.com", "first": "Sol", "last": "Lee", "job": "Owner"},
+        {"email": "a@x.com"},
+    )
+    pair.settle()
+    for _ in range(guards.RETURNS_MAX):
+        for first in ("Luna", "Sol"):
+            pair.edit(LEFT, first=first)
+            pair.settle()
+    pair.edit(LEFT, last="Luna Lee", job="Clerk")
+    pair.settle()
+    assert (pair.right["first"], pair.right["last"]) == ("Luna", "Lee")
+    assert pair.right["job"] == "Clerk", "all other fields go on"
+    assert {hold.reason for hold in pair.link.held} == {Reason.OSCILLATES}
+    pair.edit(LEFT, first="Luna")
+    pair.settle()
+    assert pair.right["last"] == "Luna Lee", "nothing of the name comes back any more"
 
 
 def test_ordinary_edits_are_never_taken_for_a_fight():

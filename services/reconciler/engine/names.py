@@ -20,6 +20,9 @@ PARTS: Final = (
 )
 """In the order in which a full name shows them."""
 
+ROLES: Final = frozenset((*PARTS, Role.NAME_FULL))
+"""Of fields that hold a name or a part of it."""
+
 Parts = dict[Role, str]
 _Owned = list[tuple[str, Role | None]]
 """The words of a full name, each with the part it belongs to."""

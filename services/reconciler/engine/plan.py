@@ -6,13 +6,14 @@ from typing import Final
 import msgspec
 
 from proto.base import Instant
-from proto.reconciler import LEFT, RIGHT, SIDES, RecordState, Side
+from proto.reconciler import LEFT, RIGHT, RecordState, Side
 from proto.record import Presence, Record
 from services.reconciler.engine import (
     canon,
     consent,
     creation,
     diff,
+    freezing,
     guards,
     intents,
     model,
@@ -153,7 +154,7 @@ def _plan_both(case: Case) -> Plan:
         apart=weighed.apart,
         has_email=case.link.has_email or all(has_email.values()),
     )
-    weighed = _without_oscillating(case, weighed)
+    weighed = freezing.hold(case, weighed)
     refused = rest.refused_before(case.link)
     actings = _actings(case)
     for chosen in _writes(case, weighed, refused=refused, actings=actings):
@@ -301,24 +302,6 @@ def _writes(
                     case, side=side, wants=wants, acting=actings[side]
                 )
                 yield _Chosen(intent, wants, is_again)
-
-
-def _without_oscillating(case: Case, weighed: Weighed) -> Weighed:
-    """Hold what has come and gone too often within a day (hazard 54)."""
-    if not case.link.trail:
-        return weighed
-    wants: dict[Side, list[Want]] = {LEFT: [], RIGHT: []}
-    holds = list(weighed.holds)
-    for side in SIDES:
-        for want in weighed.wants[side]:
-            mapping_id = want.pair.mapping.mapping_id
-            if guards.oscillates(
-                case.link, mapping_id, fields=want.fields, side=side, now=case.now
-            ):
-                holds.append(Hold(mapping_id=mapping_id, reason=Reason.OSCILLATES))
-            else:
-                wants[side].append(want)
-    return msgspec.structs.replace(weighed, wants=wants, holds=tuple(holds))
 
 
 def _hindrance(

@@ -18,13 +18,22 @@ Keys = tuple[Key | None, Key | None]
 
 
 def is_borne_out(owned: Owned, keys: Keys, mapping_id: str, truth: Truth) -> bool:
-    """Say whether we wrote one value to a field of a record again and again."""
-    views = {each.mapping_id: each for each in owned.now.mappings}
+    """Say whether we wrote one value to a field of a record again and again.
+
+    The parts of a name are held together.
+    """
     return any(
         _are_close(times)
-        for key, names in _ends(keys, views[mapping_id])
+        for view in owned.now.mappings
+        if view.mapping_id == mapping_id
+        or (_is_name(view.mapping_id) and _is_name(mapping_id))
+        for key, names in _ends(keys, view)
         for times in _written(key, names, truth)
     )
+
+
+def _is_name(mapping_id: str) -> bool:
+    return mapping_id.split(".", maxsplit=1)[0] == "name"
 
 
 def _written(key: Key, names: tuple[str, ...], truth: Truth) -> Iterable[list[float]]:
