@@ -267,6 +267,23 @@ def test_i4_a_record_that_nothing_told_any_more(but, markers):
     assert sum(history.truth.exempt.values()) == is_allowed
 
 
+@pytest.mark.parametrize("is_rest_left", [True, False])
+def test_i4_a_record_of_which_only_the_name_is_left_may_be_anybodys(is_rest_left):
+    """Two people may have one name (hazard 14; seeds 590 and 753)."""
+    history = History(right=BARE)
+    person = history.person()
+    roles = {"email": Role.EMAIL, "given": Role.NAME_GIVEN, "job": Role.JOB_TITLE}
+    given = {name: history.value(role, person) for name, role in roles.items()}
+    history.link(history.enter(LEFT, person, **given), None)
+    lost = history.make(RIGHT, mark="1", **given)
+    history.edit(RIGHT, lost, email=history.value(Role.EMAIL, person))
+    if not is_rest_left:
+        history.edit(RIGHT, lost, job=history.value(Role.JOB_TITLE, person))
+    history.wait(1.0)
+    history.make(RIGHT, mark="1", **given)
+    assert history.broken() == ({"I4"} if is_rest_left else set())
+
+
 @pytest.mark.parametrize("is_there_first", [True, False])
 def test_i4_a_record_whose_address_a_search_would_have_shown(is_there_first):
     history = History(right=FINDING)

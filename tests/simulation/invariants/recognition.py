@@ -55,7 +55,11 @@ def are_both_ours(left: Key | None, right: Key | None, *, truth: Truth) -> bool:
 
 
 def _reads_like(asked: dict[str, Value], state: State, ways: Ways) -> bool:
-    """Say whether a record has the address that was asked for, or most of the rest."""
+    """Say whether a record has the address that was asked for, or the name and more.
+
+    Two people may have one name: half of what else it was made with has to be as it was
+    (hazard 14), or one of them would be overwritten with the other.
+    """
     alike = {name for name, value in asked.items() if _is_alike(value, state, name)}
     told = {name for name, value in asked.items() if value}
     if told <= alike or ways.email_name in told & alike:
@@ -66,7 +70,9 @@ def _reads_like(asked: dict[str, Value], state: State, ways: Ways) -> bool:
     if not names:
         return bool(told) and same == told
     left = {name for name in told if state.fields.get(name)}
-    return bool(names & same) and names & left <= same and 2 * len(same) >= len(left)
+    rest = left - names
+    is_named = bool(names & same) and names & left <= same
+    return is_named and 2 * len(rest & same) >= len(rest)
 
 
 def _is_alike(asked: Value, state: State, name: str) -> bool:
