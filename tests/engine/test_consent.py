@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proto.connector import Capabilities, WriteOutcome
+from proto.ids import RecordId
 from proto.reconciler import Direction, RecordState, Side
 from proto.record import Consent, Presence
 from proto.rules import Condition, Operator, Rule, Unsubscribes
-from services.reconciler.engine import consent
+from services.reconciler.engine import consent, match
 from services.reconciler.engine.model import Carried, Reason, other
 from tests.engine.test_rules import BOTH_ABLE
 from tests.engine.world import ABLE, LOOK, Pair, config, items
@@ -348,3 +349,36 @@ def test_an_unsubscribe_that_was_looked_for_in_vain_is_tried_once_more():
     record = pair.records[RIGHT]
     pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
     assert pair.plan().intent.is_urgent
+
+
+@pytest.mark.parametrize("mode", [Unsubscribes.STATUS, Unsubscribes.TAG])
+def test_who_is_made_of_a_merged_record_is_heard_anew(mode: Unsubscribes):
+    """Seed 696: the heir's no was taken for the one that had been carried before.
+
+    It had been said of another record, and people had subscribed the other side since.
+    """
+    pair = pair_with(mode)
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    pair.settle()
+    pair.put(RIGHT, consent=Consent.SUBSCRIBED, tags=())
+    assert pair.settle() == 0, "one word is carried once"
+    pair.put(LEFT, record_id=RecordId("l2"))
+    pair.link = match.rebind(pair.link, LEFT, record_id=RecordId("l2"))
+    assert pair.turn().is_urgent
+    is_tagged = pair.records[RIGHT].tags == ("PieSync Unsubscribes",)
+    assert is_tagged is (mode is Unsubscribes.TAG)
+    is_unsubscribed = pair.records[RIGHT].consent is Consent.UNSUBSCRIBED
+    assert is_unsubscribed is (mode is Unsubscribes.STATUS)
+    assert pair.settle() == 0
+
+
+@pytest.mark.parametrize("side", [LEFT, RIGHT])
+def test_who_is_made_of_a_merged_record_gets_the_other_side_s_no(side: Side):
+    """Not every app takes the tighter of two levels over when it merges records."""
+    pair = pair_with()
+    pair.put(other(side), consent=Consent.UNSUBSCRIBED)
+    assert pair.settle() == 1
+    pair.put(side, record_id=RecordId("x2"), consent=Consent.SUBSCRIBED)
+    pair.link = match.rebind(pair.link, side, record_id=RecordId("x2"))
+    assert pair.settle() == 1
+    assert pair.records[side].consent is Consent.UNSUBSCRIBED

@@ -209,7 +209,11 @@ def settle(link: Link, match: Match, *, side: Side) -> Link:
 
 
 def rebind(link: Link, side: Side, *, record_id: RecordId) -> Link:
-    """Return a link with another record on a side, to be compared as a first match."""
+    """Return a link with another record on a side, to be compared as a first match.
+
+    What was carried of consent was of and to another record: the new one's no may be
+    its own, and it has got nobody's yet (hazard 82).
+    """
     is_left = side is LEFT
     return msgspec.structs.replace(
         link,
@@ -222,6 +226,7 @@ def rebind(link: Link, side: Side, *, record_id: RecordId) -> Link:
         left=None,
         right=None,
         held=(),
+        carried=(),
         parked_id=None,
         met_id=None,
     )
