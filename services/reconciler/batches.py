@@ -9,9 +9,9 @@ from proto.ids import PREFIXES, LinkId, RecordId
 from proto.reconciler import SIDES, Side
 from proto.record import Presence
 from services.reconciler import naming
-from services.reconciler.engine import match, plan
+from services.reconciler.engine import match, newcomers, plan
 from services.reconciler.engine.case import Case
-from services.reconciler.engine.model import Intent, Link, Loss, Plan, Seen
+from services.reconciler.engine.model import Config, Intent, Link, Loss, Plan, Seen
 from services.reconciler.engine.newcomers import LostCreate
 from services.reconciler.store.links import NamedLink
 from services.reconciler.store.queue import Dirty
@@ -150,6 +150,17 @@ def merges_of(
             break
         chain.append(heir)
     return chain[1:]
+
+
+def owners_of(batch: Batch, config: Config) -> dict[Side, dict[str, list[RecordId]]]:
+    """Return who has which address on each side."""
+    return {
+        side: newcomers.owners_of(
+            (seen for (where, _), seen in batch.seen.items() if where is side),
+            config.side(side),
+        )
+        for side in SIDES
+    }
 
 
 def parked_of(links: Iterable[Link]) -> set[Key]:

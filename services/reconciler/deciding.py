@@ -69,6 +69,7 @@ class _Deciding:
         self._touched: dict[LinkId, None] = {}
         self._found = Decisions(stored=self._stored)
         self._checked = {(d.side, d.record_id) for d in batch.dirty if d.is_check}
+        self._owners = batches.owners_of(batch, config) if batch.lost else {}
         for link in batch.links:
             self._index(link)
 
@@ -217,6 +218,7 @@ class _Deciding:
             side,
             lost=self._batch.lost,
             links=self._links,
+            owners=self._owners[model.other(side)],
             config=self._config,
             reads_like=reads_like,
         )

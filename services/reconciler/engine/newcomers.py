@@ -12,7 +12,7 @@ import msgspec
 from proto.ids import LinkId, RecordId
 from proto.reconciler import Side
 from proto.record import Record
-from services.reconciler.engine import canon
+from services.reconciler.engine import canon, model
 from services.reconciler.engine.model import Config, Intent, Link, Seen, SideConfig
 
 
@@ -70,18 +70,31 @@ def is_of_another(
     return bool(others) and source_id not in others
 
 
+def owners_of(seen: Iterable[Seen], end: SideConfig) -> dict[str, list[RecordId]]:
+    """Return the live records of a side by each of their addresses."""
+    found: dict[str, list[RecordId]] = {}
+    for each in seen:
+        for email in canon.emails_of(each.record, end) if model.is_live(each) else ():
+            found.setdefault(email, []).append(each.record.record_id)
+    return found
+
+
 def makers_of(
     seen: Seen,
     side: Side,
     *,
     lost: Iterable[LostCreate],
     links: Mapping[LinkId, Link],
+    owners: Mapping[str, Collection[RecordId]],
     config: Config,
     reads_like: ReadsLike,
 ) -> list[Link]:
     """Return the links whose lost creates a record reads like, where no marks tell.
 
     None if it is known already whose it is.
+
+    Args:
+        owners: The records of the other side by their addresses.
     """
     end, record = config.side(side), seen.record
     if end.capabilities.keeps_marks:
@@ -97,6 +110,9 @@ def makers_of(
         if (
             intent.side is side
             and may_be_ours(seen, end, open_since=each.number)
+            and not is_of_another(
+                record, end, source_id=link.record_id(model.other(side)), owners=owners
+            )
             and reads_like(link, intent, record=record, config=config)
         ):
             makers.append(link)

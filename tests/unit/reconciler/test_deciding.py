@@ -312,6 +312,21 @@ def test_what_a_lost_create_made_is_told_when_it_is_seen_first():
     assert link.link_id not in parked(other)
 
 
+def test_who_has_the_address_of_a_namesake_was_not_made_for_the_other():
+    """One of them was made, and somebody entered the other by hand (hazard 14)."""
+    create, link = lost(7)
+    for there, parked in (("new@b.org", None), ("old@b.org", "r1")):
+        found = decide(
+            (R, "r1"),
+            seen=[(R, born("r1", "new@b.org")), (L, values.seen("l9", there))],
+            links=[link],
+            open_since={R: 1},
+            lost=[create],
+        )
+        after = {named.link.link_id: named.link for named in found.links}
+        assert after.get(link.link_id, link).parked_id == parked
+
+
 def test_who_has_the_address_of_a_lost_create_alone_is_remembered_as_met():
     """It may be somebody else, but nobody else is to be made beside it (seed 454)."""
     create, link = lost(7)
