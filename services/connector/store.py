@@ -205,9 +205,9 @@ class ConnectorWork(JournalWork):
         return {(row["tenant_id"], row["account_id"]) for row in rows}
 
     async def release(
-        self, claim: Claim, *, owner: str, until: datetime.datetime | None = None
+        self, claim: Claim, *, owner: str, until: datetime.datetime
     ) -> None:
-        """Give a lease back, now or at an instant; until then only we may claim it."""
+        """Give a lease back; until an instant only we may claim it."""
         await self.transaction.execute(
             Q["release_lease"](**fencing.fence(claim), owner=owner, until=until)
         )

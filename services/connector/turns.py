@@ -146,19 +146,13 @@ class Leases:
         if held.users:
             return
         del self._held[claim.ref]
-        # Another replica would not know of the calls just made, and come on top (I10).
-        budget = self._transport.budget_of(claim.ref)
-        rest_s = budget.rest_s(now_s=self._clock.monotonic())
         calls = self._transport.unsaved_calls()
         async with self._store.transaction() as work:
             # The next holder must find every call counted.
             if calls:
                 await work.add_calls(calls)
-            await work.release(
-                claim,
-                owner=self._owner,
-                until=self._in_seconds(rest_s + SKEW_S) if rest_s > 0 else None,
-            )
+            until = self._free_from(claim.ref)
+            await work.release(claim, owner=self._owner, until=until)
         self._transport.note_saved(calls)
 
     async def renew(self) -> bool:
@@ -203,6 +197,17 @@ class Leases:
         else:
             # A newer version: whoever here held the older one is fenced off.
             self._held[claim.ref] = _Held(claim, until_s)
+
+    def _free_from(self, ref: AccountRef) -> datetime.datetime:
+        """Return from when on another replica may have an account, by its own clock.
+
+        It would not know of the calls just made, and come on top (I10). Nor may its
+        clock be behind ours: what it reads would seem older than what we have read
+        (hazard 19).
+        """
+        budget = self._transport.budget_of(ref)
+        rest_s = budget.rest_s(now_s=self._clock.monotonic())
+        return self._in_seconds(rest_s + SKEW_S if rest_s > 0 else 0.0)
 
     def _until(self) -> datetime.datetime:
         return self._in_seconds(self._lease_s)

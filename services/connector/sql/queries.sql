@@ -265,12 +265,10 @@ WHERE accounts.tenant_id = held.tenant_id
 RETURNING accounts.tenant_id, accounts.account_id;
 
 -- name: release_lease
--- Nobody here works on the account any more; any replica may, at once or, where the
--- calls just made leave the app no room for others, from then on.
+-- Nobody here works on the account any more; any replica may by whose clock it is so
+-- late, and this one at once.
 UPDATE connector.accounts
-SET
-    lease_until = $until::timestamptz,
-    lease_owner = CASE WHEN $until::timestamptz IS NULL THEN '' ELSE lease_owner END
+SET lease_until = $until
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id
     AND lease_version = $lease_version

@@ -186,10 +186,8 @@ class ConnectorPlayer(ChassisPlayer):
 
     @act(is_narrow=True)
     async def release(self, work: ConnectorWork) -> None:
-        until = self.clock.now() + datetime.timedelta(seconds=3)
-        await work.release(
-            self.claim(), owner=OWNERS[self.number], until=self.maybe(until)
-        )
+        until = self.clock.now() + datetime.timedelta(seconds=self.one([0, 3]))
+        await work.release(self.claim(), owner=OWNERS[self.number], until=until)
 
     @act()
     async def add_calls(self, work: ConnectorWork) -> None:

@@ -169,16 +169,13 @@ async def release_lease(
     account_id: str,
     lease_version: int,
     owner: str,
-    until: datetime.datetime | None,
+    until: datetime.datetime,
 ) -> int:
     return len(
         await session.update(
             "accounts",
             [session.get("accounts", account_id, tenant_id)],
-            lambda row: {
-                "lease_until": until,
-                "lease_owner": "" if until is None else row["lease_owner"],
-            },
+            lambda _: {"lease_until": until},
             where=lambda row: (
                 row["lease_version"] == lease_version and row["lease_owner"] == owner
             ),
