@@ -233,7 +233,8 @@ class Truth:
         """Say whether a user restored a record whose counterpart had got another.
 
         It is somebody to be made anew then, as if its user had entered it (hazard 74),
-        until it is gone again or its id means somebody else.
+        until it is gone again or its id means somebody else. A counterpart that was
+        merged is the record that it has become a part of (hazard 9).
 
         Args:
             at: When we saw it last.
@@ -244,7 +245,8 @@ class Truth:
             if each.act is not Act.EDIT and each.at <= at
         ]
         is_restored = lives[-1].act is Act.RESTORE and lives[-1].who is Who.USER
-        return is_restored and self.partners(partner)[-1] != key
+        bonds = self.partners(self.heir_of(partner) or partner)
+        return is_restored and bonds[-1:] not in ([], [key])
 
     def row_of(self, mark: str) -> tuple[Owned, LinkRow] | None:
         """Return the link whose new records carry a mark."""

@@ -1,0 +1,184 @@
+"""Nobody is made twice (I4), and nobody again whom a user deleted (I5)."""
+
+import pytest
+
+from proto.fields import Role
+from proto.reconciler import Side
+from tests.simulation.hand_made import History
+from tests.simulation.invariants import safety
+from tests.simulation.vendors.ways import Markers, Merges
+
+LEFT, RIGHT = Side.LEFT, Side.RIGHT
+BARE = {"unique_emails": False, "finds_by_email": False}
+FINDING = {"unique_emails": False, "finds_by_email": True}
+
+
+def test_i4_two_records_of_one_link():
+    history = History(right=BARE)
+    _, left, _ = history.pair()
+    fields = history.books[LEFT].holders[left].now.fields
+    history.make(RIGHT, mark="1", given=fields["given"])
+    assert history.broken() == {"I4"}
+
+
+def test_i4_two_records_of_one_person():
+    history = History(right=BARE)
+    _, left, _ = history.pair()
+    fields = history.books[LEFT].holders[left].now.fields
+    history.make(RIGHT, mark="2", given=fields["given"])
+    assert history.broken() == {"I4"}
+
+
+@pytest.mark.parametrize(
+    ("but", "markers"),
+    [
+        ("", Markers.IGNORED),
+        ("not renamed", Markers.IGNORED),
+        ("listed", Markers.IGNORED),
+        ("bound", Markers.IGNORED),
+        ("answered", Markers.IGNORED),
+        ("", Markers.KEPT),
+    ],
+)
+def test_i4_a_record_that_nothing_told_any_more(but, markers):
+    """Its create had no answer, and its user changed all of it before it was seen.
+
+    Hazard 35 allows that, and asks how often it happens.
+    """
+    history = History(right={**BARE, "markers": markers})
+    person = history.person()
+    given = {
+        "email": history.value(Role.EMAIL, person),
+        "given": history.value(Role.NAME_GIVEN, person),
+    }
+    left = history.enter(LEFT, person, **given)
+    history.link(left, None)
+    lost = history.make(RIGHT, mark="1", **given)
+    if but == "answered":
+        history.answered.add(history.key(RIGHT, lost))
+    history.wait(1.0)
+    if but == "listed":
+        history.truth.calls(history.owned.right).listed[lost] = history.time
+        history.wait(1.0)
+    history.edit(RIGHT, lost, email=history.value(Role.EMAIL, person))
+    if but != "not renamed":
+        history.edit(RIGHT, lost, given=history.value(Role.NAME_GIVEN, person))
+    if but == "bound":
+        history.link(left, lost)
+    history.wait(1.0)
+    history.make(RIGHT, mark="1", **given)
+    is_allowed = not but and markers is Markers.IGNORED
+    assert history.broken() == (set() if is_allowed else {"I4"})
+    assert sum(history.truth.exempt.values()) == is_allowed
+
+
+@pytest.mark.parametrize("is_rest_left", [True, False])
+def test_i4_a_record_of_which_only_the_name_is_left_may_be_anybodys(is_rest_left):
+    """Two people may have one name (hazard 14; seeds 590 and 753)."""
+    history = History(right=BARE)
+    person = history.person()
+    roles = {"email": Role.EMAIL, "given": Role.NAME_GIVEN, "job": Role.JOB_TITLE}
+    given = {name: history.value(role, person) for name, role in roles.items()}
+    history.link(history.enter(LEFT, person, **given), None)
+    lost = history.make(RIGHT, mark="1", **given)
+    history.edit(RIGHT, lost, email=history.value(Role.EMAIL, person))
+    if not is_rest_left:
+        history.edit(RIGHT, lost, job=history.value(Role.JOB_TITLE, person))
+    history.wait(1.0)
+    history.make(RIGHT, mark="1", **given)
+    assert history.broken() == ({"I4"} if is_rest_left else set())
+
+
+@pytest.mark.parametrize("is_there_first", [True, False])
+def test_i4_a_record_whose_address_a_search_would_have_shown(is_there_first):
+    history = History(right=FINDING)
+    person = history.person()
+    email = history.value(Role.EMAIL, person)
+    history.enter(LEFT, person, email=email)
+    finds = history.truth.calls(history.owned.right).finds[email.casefold()]
+    if not is_there_first:
+        finds.append(history.time)
+        history.wait(1.0)
+    history.enter(RIGHT, person, email=email)
+    if is_there_first:
+        history.wait(1.0)
+        finds.append(history.time)
+    history.make(RIGHT, email=email)
+    assert history.broken() == ({"I4"} if is_there_first else set())
+
+
+@pytest.mark.parametrize("is_long_ago", [True, False])
+def test_i4_a_record_whose_address_was_shown_long_before(is_long_ago):
+    history = History(right=BARE)
+    person = history.person()
+    email = history.value(Role.EMAIL, person)
+    history.enter(LEFT, person, email=email)
+    there = history.enter(RIGHT, person, email=email)
+    shown = history.truth.calls(history.owned.right).shown
+    shown[there, email.casefold()] = history.time
+    history.wait(2 * safety.SHOWN_S if is_long_ago else 10.0)
+    history.make(RIGHT, email=email)
+    assert history.broken() == ({"I4"} if is_long_ago else set())
+
+
+@pytest.mark.parametrize("is_restored", [True, False])
+def test_i5_a_record_that_was_deleted_and_is_made_again(is_restored):
+    history = History(right=BARE)
+    _, left, right = history.pair()
+    fields = history.books[LEFT].holders[left].now.fields
+    history.books[RIGHT].delete(right)
+    assert history.wrongs == []
+    if is_restored:
+        history.books[RIGHT].restore(right)
+    history.make(RIGHT, mark="1", given=fields["given"])
+    assert history.broken() == ({"I4"} if is_restored else {"I5"})
+
+
+@pytest.mark.parametrize(
+    ("turns", "has_another"),
+    [("R", True), ("R", False), ("", True), ("RD", True), ("RDN", True)],
+)
+def test_i5_a_restored_record_whose_counterpart_has_got_another(turns, has_another):
+    """It is as if its user had entered it: nobody else is left for it (hazard 74).
+
+    It was restored, gone again, and then its id meant somebody new.
+    """
+    history = History(right=BARE)
+    book = history.books[LEFT]
+    person, left, right = history.pair()
+    fields = book.holders[left].now.fields
+    book.delete(left)
+    if has_another:
+        other = history.enter(LEFT, history.person())
+        history.link(other, right)
+    for turn in turns:
+        match turn:
+            case "R":
+                book.restore(left)
+            case "D":
+                book.delete(left)
+            case "N":
+                book.recycle(left, fields, person=person)
+    history.books[RIGHT].delete(right)
+    history.make(RIGHT, mark="1", given=fields["given"])
+    is_allowed = turns == "R" and has_another
+    assert history.broken() == (set() if is_allowed else {"I5"})
+    assert sum(history.truth.exempt.values()) == is_allowed
+
+
+@pytest.mark.parametrize("merges", [Merges.POINTS, Merges.SILENT])
+@pytest.mark.parametrize("has_another", [True, False])
+def test_i5_a_restored_record_whose_counterpart_was_merged(merges, has_another):
+    """What its counterpart has become a part of had got another (seed 42309)."""
+    history = History(right={**BARE, "merges": merges})
+    _, left, right = history.pair()
+    fields = history.books[LEFT].holders[left].now.fields
+    heir = history.enter(RIGHT, history.person())
+    history.books[RIGHT].merge(right, heir)
+    history.books[LEFT].delete(left)
+    if has_another:
+        history.link(history.enter(LEFT, history.person()), heir)
+    history.books[LEFT].restore(left)
+    history.make(RIGHT, mark="1", given=fields["given"])
+    is_allowed = has_another and merges is Merges.POINTS
+    assert history.broken() == (set() if is_allowed else {"I5"})
