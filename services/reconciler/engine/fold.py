@@ -23,6 +23,7 @@ from services.reconciler.engine import (
     patience,
     remember,
     setbacks,
+    uncarried,
 )
 from services.reconciler.engine.model import (
     Config,
@@ -64,11 +65,11 @@ def fold(
         case WriteOutcome.MISSING if not is_create:
             # Absence is no deletion: the bond lasts until the record is back or found
             # to be gone (hazard 70), and its survivor is nobody else's (hazard 72).
-            return _dead(link, intent, now=now)
+            return _dead(link, intent, config=config, now=now)
         case WriteOutcome.REFUSED:
             return _refused(link, intent, result=result, config=config, now=now)
         case _:
-            return _dead(link, intent, now=now, reason=result.reason)
+            return _dead(link, intent, config=config, now=now, reason=result.reason)
 
 
 def _fold_look(
@@ -93,13 +94,13 @@ def _fold_look(
             if intent.kind is WriteKind.UPDATE:
                 known = moves.in_part(link, intent, record=record, config=config)
                 return msgspec.structs.replace(
-                    _dead(known, intent, now=now),
+                    _dead(known, intent, config=config, now=now),
                     losses=evidence.put_back(intent, record=record, config=config),
                 )
         return _found(link, intent, record=record, is_taken=is_taken)
     if result.outcome is WriteOutcome.MISSING:
         # No deletion either, for one that was there.
-        return _dead(link, intent, now=now)
+        return _dead(link, intent, config=config, now=now)
     return _unknown(link, intent, result=result, config=config, now=now)
 
 
@@ -221,7 +222,12 @@ def _closed(link: Link, *, state: RecordState, reason: str = "") -> Folded:
 
 
 def _dead(
-    link: Link, intent: Intent, *, now: Instant, reason: ErrorCode | None = None
+    link: Link,
+    intent: Intent,
+    *,
+    config: Config,
+    now: Instant,
+    reason: ErrorCode | None = None,
 ) -> Folded:
     """Plan again, since nothing was written; with patience when that repeats."""
     count = link.failure_count + 1
@@ -237,6 +243,7 @@ def _dead(
             state=RecordState.PENDING,
             reason=reason.value if reason else "",
             intent_id=None,
+            uncarried=uncarried.noted(link, intent, config=config),
             failure_count=count,
             retry_at=patience.after_nothing(count, now) if is_patient else None,
         )
@@ -257,6 +264,8 @@ def _refused(
     """
     reason = str(result.reason or ErrorCode.APP_REFUSED)
     count = link.failure_count + 1
+    known = uncarried.noted(link, intent, config=config)
+    link = msgspec.structs.replace(link, uncarried=known)
     at_fault = tuple(
         Hold(mapping_id=mapping_id, reason=reason)
         for mapping_id in intent.mapping_ids

@@ -9,7 +9,7 @@ from proto.ids import FieldId
 from proto.reconciler import LEFT, RIGHT, Side
 from proto.record import Consent, Memberships, Record
 from proto.rules import Unsubscribes
-from services.reconciler.engine import canon, consent, guards, history, model
+from services.reconciler.engine import canon, consent, guards, history, model, uncarried
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.consent import Wanted
 from services.reconciler.engine.merge import Merged
@@ -19,6 +19,7 @@ from services.reconciler.engine.model import (
     Config,
     FieldChange,
     Intent,
+    Link,
     Loss,
     Pair,
     Shadow,
@@ -114,7 +115,7 @@ def unsubscribe(case: Case, *, side: Side, wanted: Wanted) -> Intent:
     )
 
 
-def losses(intent: Intent, wants: Sequence[Want]) -> tuple[Loss, ...]:
+def losses(link: Link, intent: Intent, *, wants: Sequence[Want]) -> tuple[Loss, ...]:
     """Return what gives way although it was edited too, on either side.
 
     On the side that is not written yet nothing shows afterwards that it was in a
@@ -130,10 +131,20 @@ def losses(intent: Intent, wants: Sequence[Want]) -> tuple[Loss, ...]:
                 values={i: shown[side][i] for i in want.pair.end(side).ids},
             )
             for want in wants
-            for side in want.merged.lost
+            for side in _losing(link, intent, want=want)
             if want.pair.end(side).is_written
         ]
     )
+
+
+def _losing(link: Link, intent: Intent, *, want: Want) -> tuple[Side, ...]:
+    """Return the sides on which something gives way that was edited."""
+    side, lost = intent.side, want.merged.lost
+    if side not in lost and uncarried.is_overwritten(
+        link, side, want=want, seen=intent.seen
+    ):
+        return (*lost, side)
+    return lost
 
 
 def create(

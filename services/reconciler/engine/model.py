@@ -164,6 +164,15 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
         return self.reason not in _OUR_REASONS
 
 
+class Uncarried(msgspec.Struct, frozen=True, kw_only=True):
+    """An edit that a write was decided on which came to nothing."""
+
+    mapping_id: str
+    side: Side
+    """Where it was made."""
+    field_id: FieldId
+
+
 class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The lasting bond of a left and a right record; one-sided until both exist."""
 
@@ -185,6 +194,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What each side has got of the other's consent."""
     trail: tuple[Step, ...] = ()
     """The last writes, oldest first."""
+    uncarried: tuple[Uncarried, ...] = ()
+    """What was edited in mappings that have not been in step since."""
     left_born: Instant | None = None
     right_born: Instant | None = None
     parked_id: RecordId | None = None

@@ -15,6 +15,7 @@ from services.reconciler.engine import (
     model,
     pending,
     remember,
+    uncarried,
 )
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import Config, Intent, Link, Pair, Shadow
@@ -65,6 +66,7 @@ def moved(
         left=Shadow(values=left),
         right=Shadow(values=right),
         apart=apart.remaining(link.apart, sides, pairs=pairs),
+        uncarried=uncarried.after_step(link, pairs),
     )
 
 

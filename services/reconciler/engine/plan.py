@@ -21,6 +21,7 @@ from services.reconciler.engine import (
     rest,
     rules,
     setbacks,
+    uncarried,
     weigh,
 )
 from services.reconciler.engine.case import Case
@@ -153,6 +154,7 @@ def _plan_both(case: Case) -> Plan:
         right=Shadow(values=weighed.right),
         apart=weighed.apart,
         has_email=case.link.has_email or all(has_email.values()),
+        uncarried=uncarried.after_merge(case.link, weighed),
     )
     weighed = freezing.hold(case, weighed)
     refused = rest.refused_before(case.link)
@@ -348,7 +350,7 @@ def _vetted(case: Case, tried: Plan, *, wants: Sequence[Want]) -> Plan:
             reason=Reason.CLEARS_TOO_MUCH,
             holds=tried.link.held,
         )
-    losses = intents.losses(tried.intent, wants)
+    losses = intents.losses(case.link, tried.intent, wants=wants)
     return msgspec.structs.replace(tried, losses=losses) if losses else tried
 
 
