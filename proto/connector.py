@@ -42,6 +42,8 @@ class OAuthFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """``basic`` (header) or ``body``."""
     issuer: str = ""
     """Compared with the callback's ``iss`` where the app sends one."""
+    sends_issuer: bool = False
+    """The app sends ``iss`` with every callback (RFC 9207): none is a wrong one."""
     rotates_refresh_tokens: bool = True
 
 

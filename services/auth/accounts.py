@@ -136,7 +136,7 @@ class Accounts:
         if command.error or not command.code:
             raise _denied("The app was not given permission. Nothing was stored.")
         registration = await self._clients.registration(tenant_id, pending.app)
-        if registration.issuer and command.issuer not in ("", registration.issuer):
+        if not oauth.is_issuer(command.issuer, registration):
             raise _denied("The answer came from another server than the app's.")
         verifier = sealing.open_verifier(
             self._vault, pending.verifier, tenant_id=tenant_id, state_hash=state_hash
@@ -152,19 +152,23 @@ class Accounts:
                 "The app did not grant all permissions that are needed; missing:"
                 f" {', '.join(missing)}. Nothing was stored. Begin again and allow all."
             )
-        now = self._clock.now()
+        now, account_id = self._clock.now(), self._identifiers.new(AccountId)
         given = GivenCredential(
             kind=CredentialKind.BEARER,
             secret=AccountSecret(
                 access_token=grant.access_token, refresh_token=grant.refresh_token
             ),
             expires_at=grant.expires_at(now),
-            renew_at=grant.renew_at(now, margin_s=self._config.refresh_margin_s),
+            renew_at=grant.renew_at(
+                now,
+                margin_s=self._config.refresh_margin_s,
+                spread=oauth.spread(account_id, version=1),
+            ),
         )
         return await self._prover.prove(
             tenant_id,
             Account(
-                account_id=self._identifiers.new(AccountId),
+                account_id=account_id,
                 app=pending.app,
                 state=AccountState.PENDING,
                 base_url=registration.api_url,

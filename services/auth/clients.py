@@ -91,6 +91,7 @@ class Clients:
             api_url=client.api_url,
             scopes=facts.scopes,
             issuer=facts.issuer,
+            sends_issuer=facts.sends_issuer,
         )
 
     async def _facts(self, tenant_id: TenantId, app: AppId) -> OAuthFacts:

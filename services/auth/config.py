@@ -23,7 +23,8 @@ class Config(Settings, frozen=True, kw_only=True):
     authorisation_age_s_max: Seconds = 600.0
     """How long a person may take between the start and the callback."""
     refresh_margin_s: SecondsOrNone = 120.0
-    """How long before its expiry a token is renewed; half its life at most."""
+    """How long before its expiry a token is renewed: this or up to half of it more,
+    another for each account, and half the token's life at most."""
     refresh_timeout_s: Annotated[float, Meta(gt=0, le=TOKEN_TIMEOUT_S_MAX)] = 15.0
     """How long an app's token endpoint may take."""
     refresh_lease_s: Seconds = 30.0

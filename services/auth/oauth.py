@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import msgspec
 
 from proto import codec
+from proto.ids import AccountId
 
 SECRET_BYTES: Final = 32
 """256 bits, for ``state`` and for the PKCE verifier."""
@@ -35,6 +36,8 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     api_url: str
     scopes: tuple[str, ...]
     issuer: str
+    sends_issuer: bool
+    """Each callback carries ``iss``, so one without it is not the app's."""
 
 
 class TokenGrant(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +67,16 @@ class TokenGrant(msgspec.Struct, frozen=True, kw_only=True):
         return now + datetime.timedelta(seconds=self.lifetime_s)
 
     def renew_at(
-        self, now: datetime.datetime, *, margin_s: float
+        self, now: datetime.datetime, *, margin_s: float, spread: float
     ) -> datetime.datetime | None:
-        """Return when to renew: ahead of the end, but never in the first half."""
+        """Return when to renew: ahead of the end, but never in the first half.
+
+        By up to half the margin more, as ``spread`` (0 to 1) says: accounts that were
+        connected together do not all come back to the app at once.
+        """
         if self.lifetime_s is None or not self.refresh_token:
             return self.expires_at(now)
-        ahead_s = min(margin_s, self.lifetime_s / 2)
+        ahead_s = min(margin_s * (1 + spread / 2), self.lifetime_s / 2)
         return now + datetime.timedelta(seconds=self.lifetime_s - ahead_s)
 
 
@@ -132,6 +139,19 @@ def challenge(verifier: str) -> str:
 def fingerprint(secret: str) -> str:
     """Return what is stored of a secret that only has to be recognised."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def spread(account_id: AccountId, *, version: int) -> float:
+    """Return a number of [0, 1): another for each account, the same at each replica."""
+    digest = hashlib.sha256(f"{account_id} {version}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def is_issuer(told: str, registration: Registration) -> bool:
+    """Say whether a callback's ``iss`` is that of the app (RFC 9207 section 2.4)."""
+    if not told:
+        return not registration.sends_issuer
+    return not registration.issuer or told == registration.issuer
 
 
 def authorise_url(

@@ -266,7 +266,11 @@ class Tokens:
                 self._vault, kept, tenant_id=key[0], account_id=key[1], version=version
             ),
             expires_at=grant.expires_at(now),
-            renew_at=grant.renew_at(now, margin_s=self._config.refresh_margin_s),
+            renew_at=grant.renew_at(
+                now,
+                margin_s=self._config.refresh_margin_s,
+                spread=oauth.spread(key[1], version=version),
+            ),
         )
         missing = grant.lacks(needed)
 

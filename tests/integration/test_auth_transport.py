@@ -24,6 +24,7 @@ REGISTRATION = Registration(
     api_url="",
     scopes=(),
     issuer="",
+    sends_issuer=False,
 )
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 

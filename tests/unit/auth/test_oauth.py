@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
+from proto.ids import AccountId
 from services.auth import oauth
 from services.auth.oauth import NoGrant, Registration, TokenGrant, Why
 
@@ -20,6 +21,7 @@ REGISTRATION = Registration(
     api_url="",
     scopes=("contact_data", "offline_access"),
     issuer="",
+    sends_issuer=False,
 )
 
 
@@ -175,25 +177,65 @@ def test_an_answer_without_tokens_is_told_apart(
 
 
 @pytest.mark.parametrize(
-    ("lifetime_s", "refresh_token", "renew_s"),
+    ("lifetime_s", "refresh_token", "spread", "renew_s"),
     [
-        (86_400.0, "r", 86_400 - 120),
-        (240.0, "r", 120),
-        (60.0, "r", 30),
-        (60.0, "", 60),
-        (None, "r", None),
+        (86_400.0, "r", 0.0, 86_400 - 120),
+        (86_400.0, "r", 0.5, 86_400 - 150),
+        (240.0, "r", 0.0, 120),
+        (240.0, "r", 1.0, 120),
+        (60.0, "r", 0.0, 30),
+        (60.0, "", 0.5, 60),
+        (None, "r", 0.5, None),
     ],
 )
 def test_a_token_is_renewed_ahead_of_its_end(
-    lifetime_s: float | None, refresh_token: str, renew_s: float | None
+    lifetime_s: float | None, refresh_token: str, spread: float, renew_s: float | None
 ):
     grant = TokenGrant(
         access_token="a", refresh_token=refresh_token, lifetime_s=lifetime_s
     )
     expected = None if renew_s is None else NOON + seconds(renew_s)
-    assert grant.renew_at(NOON, margin_s=120) == expected
+    assert grant.renew_at(NOON, margin_s=120, spread=spread) == expected
     ends_at = None if lifetime_s is None else NOON + seconds(lifetime_s)
     assert grant.expires_at(NOON) == ends_at
+
+
+def test_accounts_of_one_moment_are_renewed_at_moments_of_their_own():
+    """A thousand tokens given together would otherwise be renewed together."""
+    grant = TokenGrant(access_token="a", refresh_token="r", lifetime_s=86_400.0)
+    spreads = [oauth.spread(AccountId(f"acct_{n}"), version=1) for n in range(1_000)]
+    due = {grant.renew_at(NOON, margin_s=120, spread=each) for each in spreads}
+    assert len(due) > 990
+    assert min(due) >= NOON + seconds(86_400 - 180)
+    assert max(due) <= NOON + seconds(86_400 - 120)
+    tenths = [int(each * 10) for each in spreads]
+    assert all(60 < tenths.count(tenth) < 140 for tenth in range(10))
+    again = oauth.spread(AccountId("acct_7"), version=1)
+    assert again == spreads[7]
+    assert again != oauth.spread(AccountId("acct_7"), version=2)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "sends_issuer", "told", "is_right"),
+    [
+        ("https://a.example", False, "https://a.example", True),
+        ("https://a.example", False, "https://b.example", False),
+        ("https://a.example", False, "https://a.example/", False),
+        ("https://a.example", False, "", True),
+        ("https://a.example", True, "https://a.example", True),
+        ("https://a.example", True, "", False),
+        ("", False, "https://a.example", True),
+        ("", False, "", True),
+    ],
+)
+def test_the_issuer_of_a_callback_is_the_apps(
+    issuer: str, sends_issuer: bool, told: str, is_right: bool
+):
+    """RFC 9207 section 2.4: what an app always says must not be left out."""
+    registration = msgspec.structs.replace(
+        REGISTRATION, issuer=issuer, sends_issuer=sends_issuer
+    )
+    assert oauth.is_issuer(told, registration) is is_right
 
 
 @pytest.mark.parametrize(
