@@ -7,6 +7,8 @@ subjects that only those two may use.
 import enum
 from typing import ClassVar, Self
 
+import msgspec
+
 from proto.base import Command, Done, Event, Instant, Reply
 from proto.ids import AccountId, AppId
 
@@ -94,6 +96,59 @@ class SetAppClient(Command[Done], frozen=True, kw_only=True):
     """Only where the app's own addresses are replaced (an emulator, a proxy)."""
     token_url: str = ""
     api_url: str = ""
+
+
+class ClientPart(enum.StrEnum):
+    """What of a client can be wrong."""
+
+    UNKNOWN = "unknown"
+    SECRET = "secret"  # noqa: S105
+    """The client id and its secret."""
+    REDIRECT_URI = "redirect_uri"
+    SCOPES = "scopes"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class Verdict(enum.StrEnum):
+    """What a check of one part came to."""
+
+    UNKNOWN = "unknown"
+    """The app does not say before a person has signed in, or was away."""
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self:
+        return cls("unknown")
+
+
+class ClientFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """What the app said to one part of a client."""
+
+    part: ClientPart
+    verdict: Verdict
+    detail: str = ""
+    """What to do; empty where it is accepted."""
+
+
+class ClientChecked(Reply, frozen=True, kw_only=True):
+    """What the app says to a tenant's own client, each part once."""
+
+    client_id: str
+    findings: tuple[ClientFinding, ...]
+
+
+class CheckAppClient(Command[ClientChecked], frozen=True, kw_only=True):
+    """Ask an app what it thinks of the stored client, before a person is sent there."""
+
+    owner: ClassVar[str] = "auth"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    reply: ClassVar[type[Reply]] = ClientChecked
+    app: AppId
+    redirect_uri: str
 
 
 class BeginAuthorisation(Command[Authorisation], frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from proto.auth import AccountState
+from proto.auth import AccountState, ClientChecked, ClientPart, Verdict
 from proto.base import Instant, Reply
 from proto.connector import App, AuthMethod
 from proto.fields import FieldKind, Role
@@ -74,6 +74,44 @@ class ClientView(View, frozen=True, kw_only=True):
     app: str
     client_id: str
     redirect_uri: str
+
+
+class FindingView(View, frozen=True, kw_only=True):
+    """What the app says to one part of a client."""
+
+    part: ClientPart
+    verdict: Verdict
+    detail: str
+
+
+class ClientCheckView(View, frozen=True, kw_only=True):
+    """What the app says to a tenant's own client."""
+
+    app: str
+    client_id: str
+    redirect_uri: str
+    verdict: Verdict
+    """Refused if any part is, accepted if all are."""
+    findings: list[FindingView]
+
+
+def show_check(
+    checked: ClientChecked, *, app: str, redirect_uri: str
+) -> ClientCheckView:
+    """Return a check as it is shown."""
+    verdicts = {finding.verdict for finding in checked.findings}
+    verdict = Verdict.UNKNOWN
+    if Verdict.REFUSED in verdicts:
+        verdict = Verdict.REFUSED
+    elif verdicts == {Verdict.ACCEPTED}:
+        verdict = Verdict.ACCEPTED
+    return ClientCheckView(
+        app=app,
+        client_id=checked.client_id,
+        redirect_uri=redirect_uri,
+        verdict=verdict,
+        findings=[show(finding, FindingView) for finding in checked.findings],
+    )
 
 
 class AccountView(View, frozen=True, kw_only=True):

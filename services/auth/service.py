@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from proto.auth import (
     AddPasswordAccount,
     BeginAuthorisation,
+    CheckAppClient,
     CompleteAuthorisation,
     GetAccount,
     IssueToken,
@@ -24,6 +25,7 @@ from services.auth.proving import Prover
 from services.auth.store import AuthWork
 from services.auth.tokens import Tokens
 from services.auth.transport import TokenEndpoint
+from services.auth.trials import Trials
 from services.auth.vault import Vault
 from services.chassis import process
 from services.chassis.addresses import Guard
@@ -68,8 +70,10 @@ async def serve(
             identifiers=runtime.identifiers,
             config=config,
         )
+        trials = Trials(clients, endpoint=endpoint)
         for command, handler in (
             (SetAppClient, clients.put),
+            (CheckAppClient, trials.check),
             (BeginAuthorisation, accounts.begin),
             (CompleteAuthorisation, accounts.complete),
             (AddPasswordAccount, accounts.add_password),

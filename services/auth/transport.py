@@ -1,4 +1,4 @@
-"""The one place of auth that calls apps: their token endpoints, and nothing else."""
+"""The one place of auth that calls apps: token endpoints, and pages to try clients."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
@@ -9,6 +9,7 @@ import aiohttp
 
 from services.auth import oauth
 from services.auth.oauth import NoGrant, Registration, TokenGrant, Why
+from services.auth.verdicts import Seen
 from services.chassis.addresses import Guard, GuardedConnector
 from services.chassis.errors import AddressRefused
 
@@ -16,7 +17,7 @@ CONNECT_TIMEOUT_S: Final = 5.0
 
 
 class TokenEndpoint:
-    """Posts forms to token endpoints."""
+    """Posts forms to token endpoints, and looks at the pages beside them."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
@@ -48,6 +49,20 @@ class TokenEndpoint:
             return NoGrant(why=Why.NOT_TAKEN, reason=type(err).__name__)
         except (aiohttp.ClientError, TimeoutError, OSError) as err:
             return NoGrant(why=Why.LOST, reason=type(err).__name__)
+
+    async def visit(self, url: str) -> Seen | None:
+        """Open a page as a browser without a session does; None: no answer.
+
+        Where it leads is told and not followed, and its text is not read.
+        """
+        try:
+            async with self._session.get(
+                url, headers={"Accept": "text/html"}, allow_redirects=False
+            ) as answer:
+                location = answer.headers.get("Location", "")
+                return Seen(status=answer.status, location=location)
+        except (AddressRefused, aiohttp.ClientError, TimeoutError, OSError):
+            return None
 
 
 @contextlib.asynccontextmanager

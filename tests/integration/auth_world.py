@@ -88,6 +88,8 @@ class World:
         self.connector: Runtime[Settings]
         self.connector_says: ErrorCode | None = None
         """How the connector refuses to prove an account, if it does."""
+        self.further_apps: tuple[App, ...] = ()
+        """Apps beside the usual two; auth remembers what it has heard of them."""
         self.identity = ""
         """What the connector says instead of the vendor's own account id."""
         self.while_proved: Callable[[], Awaitable[object]] | None = None
@@ -151,9 +153,9 @@ class World:
         self.secrets.add(token.secret)
         return token
 
-    async def set_client(self, **changes: str) -> None:
+    async def set_client(self, app: AppId = MAIL, **changes: str) -> None:
         values = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET} | changes
-        await self.ask(SetAppClient(tenant_id=TENANT, app=MAIL, **values))
+        await self.ask(SetAppClient(tenant_id=TENANT, app=app, **values))
 
     async def begin(self, account_id: AccountId | None = None) -> Authorisation:
         return await self.ask(
@@ -242,18 +244,20 @@ class World:
                 stopping.set()
                 await serving
 
-    def app(self) -> App:
+    def app(self, app: AppId = MAIL, **facts: Any) -> App:
+        """Return an app at the vendor, with some facts changed."""
+        standard = {
+            "authorise_url": self.emulator.url + AUTHORIZE_PATH,
+            "token_url": self.emulator.url + TOKEN_PATH,
+            "scopes": ("account_read", "contact_data", "offline_access"),
+            "issuer": "https://issuer.example",
+        }
         return App(
-            app=MAIL,
-            name="Constant Contact",
+            app=app,
+            name=app.replace("_", " ").title(),
             tier="bronze",
             auth_method=AuthMethod.OAUTH,
-            oauth=OAuthFacts(
-                authorise_url=self.emulator.url + AUTHORIZE_PATH,
-                token_url=self.emulator.url + TOKEN_PATH,
-                scopes=("account_read", "contact_data", "offline_access"),
-                issuer="https://issuer.example",
-            ),
+            oauth=OAuthFacts(**{**standard, **facts}),
             capabilities=Capabilities(),
         )
 
@@ -265,7 +269,7 @@ class World:
             auth_method=AuthMethod.PASSWORD,
             capabilities=Capabilities(),
         )
-        return Apps(apps=(cards, self.app()))
+        return Apps(apps=(cards, self.app(), *self.further_apps))
 
     async def verify(self, command: VerifyAccount) -> VerifiedAccount:
         """Do as the connector does: try the token, ask for a newer one once."""

@@ -4,7 +4,14 @@ import datetime
 
 import pytest
 
-from proto.auth import AddPasswordAccount, SetAppClient
+from proto.auth import (
+    AddPasswordAccount,
+    CheckAppClient,
+    ClientFinding,
+    ClientPart,
+    SetAppClient,
+    Verdict,
+)
 from proto.errors import ErrorCode
 from proto.reconciler import ChangeConnection, ListRecords, RecordState
 from tests.integration.api_system import others
@@ -39,6 +46,33 @@ async def test_a_client_is_stored_and_its_secret_not_shown(system: System) -> No
     assert "s3cr3t" not in str(answer.body)
     sent = system.others.last(SetAppClient)
     assert (sent.tenant_id, sent.client_secret) == (client.tenant_id, "s3cr3t")
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (("accepted", "accepted", "accepted"), "accepted"),
+        (("accepted", "unknown", "accepted"), "unknown"),
+        (("unknown", "refused", "accepted"), "refused"),
+        ((), "unknown"),
+    ],
+)
+async def test_a_client_is_checked_before_anybody_is_sent_to_the_app(
+    system: System, verdicts: tuple[str, ...], expected: str
+) -> None:
+    client = await system.client()
+    parts = (ClientPart.SECRET, ClientPart.REDIRECT_URI, ClientPart.SCOPES)
+    system.others.findings = tuple(
+        ClientFinding(part=part, verdict=Verdict(verdict), detail="Do this.")
+        for part, verdict in zip(parts, verdicts, strict=False)
+    )
+    answer = await client("POST", "/v1/apps/constant_contact/client/check")
+    assert (answer.status, answer.body["verdict"]) == (200, expected)
+    redirect_uri = f"{system.url}/oauth/callback/constant_contact"
+    assert answer.body["redirect_uri"] == redirect_uri
+    sent = system.others.last(CheckAppClient)
+    assert (sent.tenant_id, sent.redirect_uri) == (client.tenant_id, redirect_uri)
+    assert [each["verdict"] for each in answer.body["findings"]] == list(verdicts)
 
 
 async def test_a_client_may_name_an_emulator(system: System) -> None:

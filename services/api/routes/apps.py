@@ -6,9 +6,9 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
-from proto.auth import SetAppClient
+from proto.auth import CheckAppClient, SetAppClient
 from proto.connector import ListApps
-from services.api import calls, paging, views
+from services.api import bodies, calls, paging, views
 from services.api.calls import Call
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
@@ -70,6 +70,22 @@ async def put_client(call: Call) -> web.Response:
     )
 
 
+async def check_client(call: Call) -> web.Response:
+    """Ask the app what it thinks of the stored client; nobody has to sign in."""
+    app = calls.app_in_path(call.request)
+    await bodies.read_nothing(call.request)
+    redirect_uri = call.parts.redirect_uri(app)
+    async with call.acting("app.check_client", object_id=app):
+        checked = await call.ask(
+            CheckAppClient(
+                tenant_id=call.tenant_id, app=app, redirect_uri=redirect_uri
+            ),
+            calls_app=True,
+        )
+    view = views.show_check(checked, app=app, redirect_uri=redirect_uri)
+    return calls.respond(view)
+
+
 def check_urls(**urls: str) -> None:
     """Refuse what is no web address; whether it may be called is decided elsewhere."""
     faults = tuple(
@@ -84,4 +100,5 @@ def check_urls(**urls: str) -> None:
 ROUTES: Final = (
     Route("GET", "/v1/apps", list_apps),
     Route("PUT", "/v1/apps/{app}/client", put_client),
+    Route("POST", "/v1/apps/{app}/client/check", check_client),
 )

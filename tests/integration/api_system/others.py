@@ -63,6 +63,7 @@ class Others:
         self.links: dict[str, set[str]] = {}
         self.begun: dict[str, auth.BeginAuthorisation] = {}
         self.records: tuple[reconciler.RecordView, ...] = ()
+        self.findings: tuple[auth.ClientFinding, ...] = ()
         self.authorisation_age = datetime.timedelta(minutes=10)
         self.buses: dict[str, Bus] = {}
         self._new = Identifiers(SystemClock())
@@ -158,6 +159,9 @@ class Others:
 
     async def set_client(self, command: auth.SetAppClient) -> Reply:
         return Done()
+
+    async def check_client(self, command: auth.CheckAppClient) -> Reply:
+        return auth.ClientChecked(client_id="id-1", findings=self.findings)
 
     async def begin(self, command: auth.BeginAuthorisation) -> Reply:
         if command.account_id is not None:
@@ -334,6 +338,7 @@ def answers(others: Others) -> dict[str, dict[type[Command[Any]], Any]]:
         },
         "auth": {
             auth.SetAppClient: others.set_client,
+            auth.CheckAppClient: others.check_client,
             auth.BeginAuthorisation: others.begin,
             auth.CompleteAuthorisation: others.complete,
             auth.AddPasswordAccount: others.add_password,

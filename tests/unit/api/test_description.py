@@ -46,6 +46,8 @@ SHOWN: dict[str, type[View]] = {
     "Capabilities": views.CapabilitiesView,
     "App": views.AppView,
     "Client": views.ClientView,
+    "Finding": views.FindingView,
+    "ClientCheck": views.ClientCheckView,
     "Authorisation": views.AuthorisationView,
     "AuthorisationState": views.AuthorisationStateView,
     "Account": views.AccountView,
