@@ -9,7 +9,8 @@ from hypothesis import settings
 from tests.engine import examples
 
 _HERE = Path(__file__).parent
-_MARKED = ("integration", "e2e")
+_MARKED = {"integration": "integration", "security": "integration", "e2e": "e2e"}
+"""The marker of the tests in a folder."""
 
 # The suite tries the same examples each time. New ones are looked for on purpose, with
 # HYPOTHESIS_PROFILE=search; with deep, laws of the engine try many more of them.
@@ -25,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             continue
         folder = item.path.relative_to(_HERE).parts[0]
         if folder in _MARKED:
-            item.add_marker(folder)
+            item.add_marker(_MARKED[folder])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,0 +1,1 @@
+"""What keeps tenants, services and strangers apart, tried on real parts."""
