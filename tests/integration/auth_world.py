@@ -74,6 +74,10 @@ TABLES = ("outbox", "authorisations", "credentials", "accounts", "app_clients")
 TOKEN_ROUTE = f"POST {TOKEN_PATH}"
 
 
+Identify = Callable[[Token], Awaitable[VerifiedAccount | None]]
+"""Returns whose a token is; None if the app refuses it."""
+
+
 class World:
     """One vendor, one connector, one api, and auth in any number."""
 
@@ -90,6 +94,8 @@ class World:
         """How the connector refuses to prove an account, if it does."""
         self.further_apps: tuple[App, ...] = ()
         """Apps beside the usual two; auth remembers what it has heard of them."""
+        self.identify: dict[AppId, Identify] = {}
+        """How the connector asks the servers of further apps."""
         self.identity = ""
         """What the connector says instead of the vendor's own account id."""
         self.while_proved: Callable[[], Awaitable[object]] | None = None
@@ -219,6 +225,18 @@ class World:
         finally:
             await connection.close()
 
+    @contextlib.asynccontextmanager
+    async def locking(self) -> AsyncIterator[Callable[[str], Awaitable[object]]]:
+        """Hold what is locked inside until the end of the block."""
+        connection = await asyncpg.connect(self.database.admin_url)
+        try:
+            transaction = connection.transaction()
+            await transaction.start()
+            yield connection.execute
+            await transaction.rollback()
+        finally:
+            await connection.close()
+
     async def told(self, name: str) -> int:
         """Return how many events of a name wait for their receipts."""
         pattern = f"evt.auth.{name}.%"
@@ -284,14 +302,15 @@ class World:
                     version_min=version_min,
                 )
             )
-            identity = self._identity_of(token)
+            identify = self.identify.get(command.app, self._identity_of)
+            identity = await identify(token)
             if identity is not None:
                 if self.while_proved is not None:
                     await self.while_proved()
                 return identity
             version_min = token.version + 1
 
-    def _identity_of(self, token: Token) -> VerifiedAccount | None:
+    async def _identity_of(self, token: Token) -> VerifiedAccount | None:
         if token.kind is CredentialKind.BASIC:
             if token.secret != PASSWORD:
                 return None

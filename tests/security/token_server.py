@@ -27,6 +27,8 @@ class TokenServer:
         """Where requests get stuck: ``before`` anything is done, or ``after``."""
         self.reached = asyncio.Event()
         """Set when a request gets stuck."""
+        self.going_on = asyncio.Event()
+        """Set to let what is stuck go on; else it fails at the end."""
         self.ending = asyncio.Event()
 
     async def token(self, request: web.Request) -> web.Response:
@@ -52,8 +54,9 @@ class TokenServer:
     async def _pass(self, point: str) -> None:
         if self.hangs == point:
             self.reached.set()
-            await self.ending.wait()
-            raise web.HTTPServiceUnavailable
+            await self.going_on.wait()
+            if self.ending.is_set():
+                raise web.HTTPServiceUnavailable
 
     def _new(self) -> str:
         return secrets.token_urlsafe(24)
@@ -75,4 +78,5 @@ async def serving() -> AsyncIterator[TokenServer]:
         yield server
     finally:
         server.ending.set()
+        server.going_on.set()
         await runner.cleanup()
