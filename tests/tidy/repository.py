@@ -1,5 +1,6 @@
 """What may stand in no committed file, and what the lock and the Makefile must hold."""
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -43,6 +44,19 @@ def loose(lock: Source) -> Iterator[str]:
             yield f"{lock.path}: {name} has no hash"
     if "://" in lock.text:
         yield f"{lock.path}: holds an address"
+
+
+def loose_node(lock: Source) -> Iterator[str]:
+    """Every package of a Node lock is one version with a hash, and no address."""
+    for name, entry in json.loads(lock.text)["packages"].items():
+        if not name:
+            continue
+        if not entry.get("version"):
+            yield f"{lock.path}: {name} has no exact version"
+        if not entry.get("integrity", "").startswith("sha512-"):
+            yield f"{lock.path}: {name} has no hash"
+        if "resolved" in entry:
+            yield f"{lock.path}: {name} holds an address"
 
 
 def wanted(listed: Source) -> set[str]:

@@ -1,5 +1,7 @@
 """Addresses, lock files, commands and the subject table are as they should be."""
 
+import json
+
 import pytest
 
 from tests.tidy import repository, tables
@@ -59,6 +61,26 @@ def test_both_locks_agree() -> None:
 def test_a_loose_lock_is_found(text: str) -> None:
     assert list(repository.loose(Source("x", LOCKED))) == []
     assert list(repository.loose(Source("x", text)))
+
+
+def test_node_packages_are_locked_with_hashes() -> None:
+    locks = [s for s in sources() if s.path.endswith("package-lock.json")]
+    assert locks
+    assert [fault for lock in locks for fault in repository.loose_node(lock)] == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"integrity": "sha512-x"},
+        {"version": "1.0.0"},
+        {"version": "1.0.0", "integrity": "sha1-x"},
+        {"version": "1.0.0", "integrity": "sha512-x", "resolved": "https://a.example"},
+    ],
+)
+def test_a_loose_node_lock_is_found(entry: dict[str, str]) -> None:
+    text = json.dumps({"packages": {"": {}, "node_modules/a": entry}})
+    assert list(repository.loose_node(Source("x", text)))
 
 
 def test_make_offers_the_agreed_commands_and_no_others() -> None:
