@@ -6,6 +6,7 @@ another tenant or an older version does not open (hazards 120 to 122).
 """
 
 import base64
+import itertools
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,6 +22,7 @@ from services.chassis.errors import BadConfiguration
 
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
+_DIFFERENT_BYTES_MIN: Final = 16
 
 
 class WrappedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,9 +131,19 @@ def _key(text: str) -> bytes:
         raise ValueError("is not base64") from None
     if len(key) != _KEY_BYTES:
         raise ValueError(f"must have {_KEY_BYTES} bytes, not {len(key)}")
-    if len(set(key)) == 1:
+    if _is_made_by_hand(key):
         raise ValueError("is an example, make one of your own")
     return key
+
+
+def _is_made_by_hand(key: bytes) -> bool:
+    """Say whether a key cannot be a random one: repeated, counted up, or typed.
+
+    Of random keys not one in 10^10 has so few different bytes or is printable.
+    """
+    is_counted = len({(b - a) % 256 for a, b in itertools.pairwise(key)}) == 1
+    is_typed = key.isascii() and key.decode("ascii").isprintable()
+    return len(set(key)) < _DIFFERENT_BYTES_MIN or is_counted or is_typed
 
 
 def _identity(bound_to: tuple[str, ...]) -> bytes:

@@ -7,6 +7,7 @@ and started; who uses them, and what their vendors are, is the scenario's busine
 import base64
 import contextlib
 import functools
+import hashlib
 import random
 import tempfile
 from asyncio import Event
@@ -423,7 +424,7 @@ def _key_ring() -> Path:
     folder = tempfile.TemporaryDirectory(prefix="tandem-simulation-")
     _folders.append(folder)
     path = Path(folder.name) / "keys.json"
-    key = base64.b64encode(bytes(range(32))).decode()
+    key = base64.b64encode(hashlib.sha256(b"the ring").digest()).decode()
     path.write_bytes(msgspec.json.encode({"active": "k1", "keys": {"k1": key}}))
     return path
 

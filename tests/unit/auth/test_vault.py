@@ -1,7 +1,9 @@
 """What is sealed opens for its own row only, and the key ring says what ails it."""
 
 import base64
+import hashlib
 import json
+import random
 from pathlib import Path
 
 import msgspec
@@ -17,7 +19,7 @@ from services.chassis.errors import BadConfiguration
 TENANT = TenantId("tnt_1")
 ACCOUNT = AccountId("acct_1")
 SECRET = AccountSecret(access_token="access", refresh_token="refresh")
-KEYS = {"old": bytes(range(32)), "new": bytes(range(32, 64))}
+KEYS = {name: hashlib.sha256(name.encode()).digest() for name in ("old", "new")}
 GOOD = base64.b64encode(KEYS["old"]).decode()
 ROW = {"tenant_id": TENANT, "account_id": ACCOUNT, "version": 3}
 
@@ -120,6 +122,12 @@ def ring(**keys: str) -> str:
         (ring(k1=base64.b64encode(b"short").decode()), "32 bytes, not 5"),
         (ring(k1=""), "32 bytes, not 0"),
         (ring(k1=base64.b64encode(bytes(32)).decode()), "key 'k1' is an example"),
+        (ring(k1=base64.b64encode(bytes(range(9, 41))).decode()), "is an example"),
+        (ring(k1=base64.b64encode(b"\x00\x7f" * 16).decode()), "is an example"),
+        (
+            ring(k1=base64.b64encode(b"this is no key, it is a sentence").decode()),
+            "is an example",
+        ),
         (ring(k2=GOOD), "there is no key 'k1'"),
         (ring(), "there is no key 'k1'"),
     ],
@@ -133,6 +141,15 @@ def test_a_bad_key_ring_says_what_is_wrong(
     with pytest.raises(BadConfiguration, match=fault) as failure:
         vault.load(path)
     assert all(str(path) in told for told in failure.value.faults)
+
+
+def test_a_key_that_chance_made_is_no_example(tmp_path: Path):
+    path = tmp_path / "ring.json"
+    chance = random.Random(1)
+    for _ in range(2_000):
+        key = base64.b64encode(chance.randbytes(32)).decode()
+        path.write_text(ring(k1=key))
+        assert vault.load(path).active == "k1"
 
 
 def test_every_fault_of_a_key_ring_is_told_at_once(tmp_path: Path):

@@ -1,4 +1,7 @@
-"""The ring's key is replaced while tokens are issued, and nothing is left behind."""
+"""The ring's key is replaced while tokens are issued, and nothing is left behind.
+
+What becomes of rows that somebody has laid hands on is in `test_credential_rows`.
+"""
 
 import asyncio
 import base64
@@ -33,6 +36,7 @@ from tests.integration.auth_world import (
     opened,
     standing,
 )
+from tests.security.conftest import Figures
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -208,7 +212,9 @@ class Readers:
             await asyncio.gather(*tasks)
 
 
-async def test_ten_thousand_credentials_are_rotated_online(world: World, rings: Rings):
+async def test_ten_thousand_credentials_are_rotated_online(
+    world: World, rings: Rings, figures: Figures
+):
     """Killed once on its way, with a replica that still seals with the old key."""
     readers = Readers(world)
     took_s = 0.0
@@ -243,7 +249,12 @@ async def test_ten_thousand_credentials_are_rotated_online(world: World, rings: 
     assert readers.good > 100
     assert readers.renewed[mail] > 5
     assert took_s < ROTATION_S_MAX
-    print(f"{CREDENTIALS} rotated in {took_s:.1f} s, {readers.good} reads, 0 failed")
+    figures |= {
+        "credentials_rotated": CREDENTIALS,
+        "rotation_seconds": round(took_s, 1),
+        "reads_meanwhile": readers.good,
+        "reads_failed": len(readers.bad),
+    }
     # The old replica is gone now, and what it sealed last is moved too.
     code, said = await rotate(world, rings.turned)
     assert (code, said[-1]) == (0, "no other key is in use")
