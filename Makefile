@@ -17,10 +17,10 @@ SIM := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
     $(if $(CRASHES),--crash-points) $(if $(QUIET),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up down fmt lint types sim deep bench clean
+.PHONY: help demo test check up down fmt lint types sim deep security bench clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY)  ## connect two accounts full of contacts and watch them sync
 	$(BIN)/python -m deploy.demo
@@ -55,6 +55,9 @@ sim: $(READY)  ## simulate seeds; SEEDS= FROM= SEED=, or docs/howto/simulate.md
 
 deep: $(READY)  ## try tens of thousands of examples of each law; ONLY=a file of them
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest $(or $(ONLY),tests/engine)
+
+security: $(READY)  ## attack every wall, in full, and print the figures as JSON
+	$(BIN)/python -m tests.security
 
 bench: $(READY)  ## measure a first sync of 10,000 + 10,000 contacts
 	$(BIN)/python -m tests.bench
