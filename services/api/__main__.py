@@ -1,12 +1,12 @@
-"""Starts the api, applies its migrations, or makes an API key."""
+"""Starts the api, applies its migrations, or does one of its errands."""
 
 import sys
 
-from services.api import errands, service
+from services.api import errand_audit, errands, service
 from services.api.config import Config
 from services.chassis import process
 
+OFFERED = (errands.CREATE_KEY, errand_audit.CHECK_AUDIT)
+
 if __name__ == "__main__":
-    sys.exit(
-        process.run("api", Config, serve=service.serve, offering=(errands.CREATE_KEY,))
-    )
+    sys.exit(process.run("api", Config, serve=service.serve, offering=OFFERED))

@@ -28,6 +28,15 @@ CREATE TABLE IF NOT EXISTS migrations (
 )
 """
 
+_LIMITED: Final = """
+SELECT relname::text AS name, split_part(obj_description(oid, 'pg_class'), ' only:', 1)
+FROM pg_class
+WHERE relnamespace = $1::text::regnamespace
+    AND obj_description(oid, 'pg_class') ~ '^(read|insert) only:'
+"""
+_WITHHELD: Final = {"read": "INSERT, UPDATE, DELETE", "insert": "UPDATE, DELETE"}
+"""What the service's role may not do with a table whose comment begins like this."""
+
 
 def names_of(service: str) -> list[tuple[str, Path]]:
     """Return every migration of a service in the order of application."""
@@ -107,13 +116,21 @@ async def _apply(connection: Any, *, service: str, role: str) -> list[str]:
 
 
 async def _grant(connection: Any, *, schema: str, role: str) -> None:
-    """Let the service's role read and change rows, but own and alter nothing."""
+    """Let the service's role read and change rows, but own and alter nothing.
+
+    A table whose comment begins with "read only:" or "insert only:" is kept to that.
+    """
     for grant in (
         "USAGE ON SCHEMA " + schema,
         "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA " + schema,
         "USAGE, SELECT ON ALL SEQUENCES IN SCHEMA " + schema,
     ):
         await connection.execute("GRANT " + grant + " TO " + role)
+    for name, kind in await connection.fetch(_LIMITED, schema):
+        table = schema + "." + _quoted(name)
+        await connection.execute(
+            "REVOKE " + _WITHHELD[kind] + " ON " + table + " FROM " + role
+        )
 
 
 def _quoted(name: str) -> str:

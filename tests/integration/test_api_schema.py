@@ -32,6 +32,10 @@ LOOKS = (
     SELECT pg_get_functiondef(oid) FROM pg_proc
     WHERE pronamespace = 'api'::regnamespace ORDER BY 1
     """,
+    """
+    SELECT relname, obj_description(oid, 'pg_class') FROM pg_class
+    WHERE relnamespace = 'api'::regnamespace AND relkind = 'r' ORDER BY 1
+    """,
 )
 
 
@@ -63,8 +67,10 @@ async def test_the_picture_of_the_schema_is_true(owner: Any) -> None:
     migrated = await picture(owner)
     assert all(migrated)
     for table in ("authorisations", "audit_entries", "api_keys", "tenants"):
-        await owner.execute(f"DROP TABLE api.{table}")
-    await owner.execute("DROP FUNCTION api.keep_audit_entries")
+        await owner.execute(f"DROP TABLE api.{table} CASCADE")
+    for function in ("keep_audit_entries", "chain_audit_entry", "framed(text)"):
+        await owner.execute(f"DROP FUNCTION api.{function}")
+    await owner.execute("DROP TABLE api.audit_heads")
     assert await picture(owner) != migrated
     await owner.execute(PICTURE.read_text())
     assert await picture(owner) == migrated

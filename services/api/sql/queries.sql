@@ -77,6 +77,30 @@ VALUES (
     $request_id, $remote
 );
 
+-- name: list_tenants
+-- Every tenant, for whoever runs the installation.
+SELECT tenant_id, name
+FROM api.tenants
+ORDER BY name;
+
+-- name: find_audit_head
+-- How far a tenant's chain goes; no row if nothing was written down.
+SELECT number, digest
+FROM api.audit_heads
+WHERE tenant_id = $tenant_id;
+
+-- name: list_chain
+-- A tenant's audit entries in the order in which they were written.
+SELECT
+    tenant_id, number, at, actor, act, object_id, fields, outcome, request_id, remote,
+    digest
+FROM api.audit_entries
+WHERE tenant_id = $tenant_id
+    AND number > $after
+    AND number <= $until
+ORDER BY number
+LIMIT $limit::bigint;
+
 -- name: count_open_authorisations
 -- How many authorisations of a tenant wait for a person.
 SELECT count(*) AS count

@@ -30,10 +30,21 @@ CREATE TABLE api.audit_entries (
     fields      text[] NOT NULL,
     outcome     text NOT NULL,
     request_id  text NOT NULL,
-    remote      text NOT NULL
+    remote      text NOT NULL,
+    number      bigint NOT NULL,
+    digest      bytea NOT NULL,
+    CONSTRAINT audit_entries_number UNIQUE (tenant_id, number)
 );
 
-CREATE INDEX audit_entries_of_tenant ON api.audit_entries (tenant_id, entry_id);
+COMMENT ON TABLE api.audit_entries IS 'insert only: what was done stays written down';
+
+CREATE TABLE api.audit_heads (
+    tenant_id  text PRIMARY KEY REFERENCES api.tenants,
+    number     bigint NOT NULL,
+    digest     bytea NOT NULL
+);
+
+COMMENT ON TABLE api.audit_heads IS 'read only: kept by a trigger of audit_entries';
 
 CREATE FUNCTION api.keep_audit_entries() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -45,6 +56,53 @@ $$;
 CREATE TRIGGER audit_entries_stay
 BEFORE UPDATE OR DELETE OR TRUNCATE ON api.audit_entries
 FOR EACH STATEMENT EXECUTE FUNCTION api.keep_audit_entries();
+
+-- Netstrings leave no doubt where a value ends. services/api/chain.py reads the same.
+CREATE FUNCTION api.framed(value text) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN octet_length(value)::text || ':' || value || ',';
+
+-- As the owner: the service's role can neither move a head nor choose a number.
+CREATE FUNCTION api.chain_audit_entry() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    head api.audit_heads;
+BEGIN
+    -- Holds the tenant's head until the commit: one chain, however many write.
+    INSERT INTO api.audit_heads AS heads (tenant_id, number, digest)
+    VALUES (NEW.tenant_id, 1, '')
+    ON CONFLICT (tenant_id) DO UPDATE SET number = heads.number + 1;
+    head := (
+        SELECT heads FROM api.audit_heads AS heads
+        WHERE heads.tenant_id = NEW.tenant_id
+    );
+    NEW.number := head.number;
+    NEW.digest := sha256(
+        head.digest || convert_to(
+            api.framed(NEW.tenant_id)
+            || api.framed(NEW.number::text)
+            || api.framed((extract(epoch FROM NEW.at) * 1000000)::bigint::text)
+            || api.framed(NEW.actor)
+            || api.framed(NEW.act)
+            || api.framed(NEW.object_id)
+            || api.framed(coalesce((
+                SELECT string_agg(api.framed(field), '' ORDER BY place)
+                FROM unnest(NEW.fields) WITH ORDINALITY AS given (field, place)
+            ), ''))
+            || api.framed(NEW.outcome)
+            || api.framed(NEW.request_id)
+            || api.framed(NEW.remote),
+            'UTF8'
+        )
+    );
+    UPDATE api.audit_heads SET digest = NEW.digest WHERE tenant_id = NEW.tenant_id;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER audit_entries_chained
+BEFORE INSERT ON api.audit_entries
+FOR EACH ROW EXECUTE FUNCTION api.chain_audit_entry();
 
 CREATE TABLE api.authorisations (
     tenant_id         text NOT NULL REFERENCES api.tenants,
