@@ -15,6 +15,9 @@ MessageId = NewType("MessageId", str)
 ApiKeyId = NewType("ApiKeyId", str)
 AuthorisationId = NewType("AuthorisationId", str)
 RequestId = NewType("RequestId", str)
+PersonId = NewType("PersonId", str)
+SessionId = NewType("SessionId", str)
+InvitationId = NewType("InvitationId", str)
 
 AppId = NewType("AppId", str)
 """The name of an app's folder, such as ``constant_contact``."""
@@ -39,5 +42,8 @@ PREFIXES: Final = {
     ApiKeyId: "key",
     AuthorisationId: "athz",
     RequestId: "req",
+    PersonId: "pers",
+    SessionId: "sess",
+    InvitationId: "inv",
 }
 """The text before the underscore, by identifier type."""

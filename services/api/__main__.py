@@ -2,11 +2,15 @@
 
 import sys
 
-from services.api import errand_audit, errands, service
+from services.api import errand_audit, errand_person, errands, service
 from services.api.config import Config
 from services.chassis import process
 
-OFFERED = (errands.CREATE_KEY, errand_audit.CHECK_AUDIT)
+OFFERED = (
+    errands.CREATE_KEY,
+    errand_person.CREATE_PERSON,
+    errand_audit.CHECK_AUDIT,
+)
 
 if __name__ == "__main__":
     sys.exit(process.run("api", Config, serve=service.serve, offering=OFFERED))

@@ -1,30 +1,39 @@
-"""Who asks: the API key of a request, judged anew each time.
+"""Who asks: the API key or the session of a request, judged anew each time.
 
-So a key that was revoked is refused at once, and nothing of a key is kept in memory.
+So what was revoked is refused at once, and nothing of a key is kept in memory.
 """
 
 from typing import Final
 
 from aiohttp import web
 
-from services.api import keys, store
+from services.api import keys, origins, sessions, store
 from services.api.calls import Caller, Parts
 from services.api.errors import Refused
 from services.api.problems import Code
-
-READ: Final = "read"
-WRITE: Final = "write"
-SCOPES: Final = (READ, WRITE)
 
 _REALM: Final = 'Bearer realm="tandem"'
 
 
 async def identify(request: web.Request, parts: Parts) -> Caller:
-    """Return whose key a request brings.
+    """Return whose key or whose session a request brings; the key goes first.
 
     Raises:
-        Refused: There is none, or it is not valid now.
+        Refused: There is none, or it is not valid now, or the page of somebody else
+            had a browser send it.
     """
+    if "Authorization" in request.headers or not sessions.cookie_of(request, parts):
+        return await _holder_of_key(request, parts)
+    is_safe = request.method in origins.SAFE_METHODS
+    if not (is_safe or origins.is_own(request.headers, base_url=parts.base_url)):
+        raise Refused(Code.FOREIGN_PAGE)
+    try:
+        return await sessions.identify(request, parts)
+    except Refused as err:
+        raise Refused(err.code, headers={"WWW-Authenticate": _REALM}) from None
+
+
+async def _holder_of_key(request: web.Request, parts: Parts) -> Caller:
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     if not text or scheme.lower() != "bearer":
         raise Refused(Code.KEY_MISSING, headers={"WWW-Authenticate": _REALM})
@@ -43,7 +52,12 @@ async def identify(request: web.Request, parts: Parts) -> Caller:
 
 
 def require(caller: Caller, scope: str) -> None:
-    """Refuse a caller whose key does not have a scope."""
+    """Refuse a caller who does not have a scope."""
+    if scope not in caller.scopes and caller.person is not None:
+        raise Refused(
+            Code.ROLE_MISSING,
+            f"The role {caller.person.role} may not do this. Ask an owner.",
+        )
     if scope not in caller.scopes:
         raise Refused(
             Code.SCOPE_MISSING,
@@ -53,6 +67,12 @@ def require(caller: Caller, scope: str) -> None:
                 f' scope="{scope}"'
             },
         )
+
+
+def require_person(caller: Caller) -> None:
+    """Refuse a key where only people have anything to do."""
+    if caller.person is None:
+        raise Refused(Code.PERSON_MISSING)
 
 
 def pace(parts: Parts, caller: str) -> None:

@@ -13,11 +13,12 @@ from aiohttp import web
 from proto import codec
 from proto.base import Command, Reply
 from proto.errors import ErrorCode
-from proto.ids import ApiKeyId, AppId, TenantId
-from services.api import bodies, store
+from proto.ids import AppId, PersonId, SessionId, TenantId
+from services.api import bodies, remotes, store
 from services.api.config import Config
 from services.api.errors import Refused
 from services.api.pacing import Pace
+from services.api.passwords import Hasher
 from services.api.store import AuditEntry
 from services.api.usage import Usage
 from services.chassis import identifiers
@@ -48,6 +49,7 @@ class Parts:
     base_url: str
     pace: Pace
     usage: Usage
+    hasher: Hasher
 
     async def ask(self, command: Command[R], *, calls_app: bool = False) -> R:
         """Send a command; one that makes a call to an app may take longer.
@@ -66,6 +68,10 @@ class Parts:
         async with self.store.transaction() as work:
             await store.add_audit_entry(work.transaction, entry, now=self.clock.now())
 
+    def remote_of(self, request: web.Request) -> str:
+        """Return the network address that a request comes from."""
+        return remotes.remote_of(request, self.config.proxies)
+
     def redirect_uri(self, app: AppId) -> str:
         """Return where an app sends browsers back to: one address for each app."""
         return f"{self.base_url}/oauth/callback/{app}"
@@ -74,13 +80,25 @@ class Parts:
 PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)
 
 
+class SignedIn(NamedTuple):
+    """A person, in one of their sessions."""
+
+    person_id: PersonId
+    session_id: SessionId
+    email: str
+    role: str
+
+
 class Caller(NamedTuple):
-    """The holder of a valid key."""
+    """The holder of a valid key, or a person who is signed in."""
 
     tenant_id: TenantId
-    key_id: ApiKeyId
+    actor: str
+    """The key's id, or the person's."""
     scopes: tuple[str, ...]
     expires_at: datetime.datetime | None
+    """When the key ends; what a person makes is not bound to their session."""
+    person: SignedIn | None = None
 
 
 class Act:
@@ -92,7 +110,7 @@ class Act:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """A request with a valid key of a tenant."""
+    """A request of somebody who may make it."""
 
     request: web.Request
     parts: Parts
@@ -104,6 +122,12 @@ class Call:
     def tenant_id(self) -> TenantId:
         """Whose things it is about."""
         return self.caller.tenant_id
+
+    @property
+    def person(self) -> SignedIn:
+        """Who is signed in; routes for people alone are reached by nobody else."""
+        assert self.caller.person is not None, "the route is in permissions.PERSONAL"
+        return self.caller.person
 
     def id_in_path(self, id_type: IdType[Id], name: str) -> Id:
         """Return an identifier of the path.
@@ -127,16 +151,16 @@ class Call:
     def audit_entry(
         self, act: str, *, outcome: str, object_id: str, fields: tuple[str, ...] = ()
     ) -> AuditEntry:
-        """Return an entry that names the key, the request and where it came from."""
+        """Return an entry that names who asks, the request and where it came from."""
         return AuditEntry(
             tenant_id=self.tenant_id,
-            actor=self.caller.key_id,
+            actor=self.caller.actor,
             act=act,
             object_id=object_id,
             fields=fields,
             outcome=outcome,
             request_id=self.request[REQUEST_ID],
-            remote=self.request.remote or "",
+            remote=self.parts.remote_of(self.request),
         )
 
     @contextlib.asynccontextmanager

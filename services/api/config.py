@@ -3,6 +3,7 @@
 import ipaddress
 from urllib.parse import urlsplit
 
+from services.api import remotes
 from services.chassis import addresses
 from services.chassis.config import Count, Seconds, Settings
 from services.chassis.errors import BadConfiguration
@@ -25,10 +26,18 @@ class Config(Settings, frozen=True, kw_only=True):
     """How many authorisations of one tenant may wait for a person at one time."""
     keys_max: Count = 100
     """How many API keys of one tenant may be valid at one time."""
+    session_idle_s: Seconds = 12 * 3600.0
+    """After how long without a request a person has to sign in again."""
+    session_max_s: Seconds = 7 * 86_400.0
+    """The same, however busy they are."""
+    proxies: tuple[str, ...] = ()
+    """Networks of the operator's own proxies, whose `X-Forwarded-For` is believed."""
 
     def __post_init__(self) -> None:
         """Refuse what can never work."""
-        if self.public_url and (faults := faults_of_url(self.public_url)):
+        faults = faults_of_url(self.public_url) if self.public_url else []
+        faults += remotes.faults(self.proxies)
+        if faults:
             raise BadConfiguration(faults)
 
 

@@ -6,19 +6,21 @@ from typing import Final
 
 from proto.ids import TenantId
 from services.api import issuing, store
-from services.api.access import SCOPES
+from services.api.permissions import SCOPES
 from services.api.store import AuditEntry
 from services.chassis.errands import Desk, Errand
 
+COMMAND_LINE: Final = "command_line"
+"""What the audit log calls whoever runs the installation."""
 _NAME_CHARS_MAX: Final = 200
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     parser.add_argument(
-        "--tenant", required=True, type=_name, help="made if there is none of this name"
+        "--tenant", required=True, type=name, help="made if there is none of this name"
     )
-    parser.add_argument("--name", default="first key", type=_name)
+    parser.add_argument("--name", default="first key", type=name)
     parser.add_argument(
         "--scope",
         action="append",
@@ -42,12 +44,13 @@ async def create_key(desk: Desk, arguments: argparse.Namespace) -> int:
             name=arguments.name,
             scopes=tuple(arguments.scope or SCOPES),
             expires_at=None,
+            created_by=COMMAND_LINE,
             identifiers=desk.identifiers,
         )
         await store.add_key(work.transaction, issued.row, now=now)
         entry = AuditEntry(
             tenant_id=tenant_id,
-            actor="command_line",
+            actor=COMMAND_LINE,
             act="api_key.create",
             object_id=issued.row.key_id,
             outcome="done",
@@ -57,7 +60,8 @@ async def create_key(desk: Desk, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _name(text: str) -> str:
+def name(text: str) -> str:
+    """Return a name as it is stored."""
     text = text.strip()
     if not text or len(text) > _NAME_CHARS_MAX or not text.isprintable():
         raise argparse.ArgumentTypeError(f"give 1 to {_NAME_CHARS_MAX} characters")

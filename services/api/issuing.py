@@ -22,6 +22,7 @@ def make(
     name: str,
     scopes: tuple[str, ...],
     expires_at: datetime.datetime | None,
+    created_by: str,
     identifiers: Identifiers,
 ) -> Issued:
     """Return a new key of a tenant."""
@@ -34,5 +35,6 @@ def make(
         hint=keys.hint(text),
         scopes=tuple(sorted(set(scopes))),
         expires_at=expires_at,
+        created_by=created_by,
     )
     return Issued(text, row)

@@ -40,6 +40,15 @@ class Code(enum.StrEnum):
     ACCOUNT_IN_USE = "account_in_use"
     LINK_OPENED = "link_opened"
     OTHER_BROWSER = "other_browser"
+    SESSION_OVER = "session_over"
+    FOREIGN_PAGE = "foreign_page"
+    ROLE_MISSING = "role_missing"
+    PERSON_MISSING = "person_missing"
+    SIGN_IN_REFUSED = "sign_in_refused"
+    TOO_MANY_GUESSES = "too_many_guesses"
+    NOT_CONFIRMED = "not_confirmed"
+    OWN_ROLE = "own_role"
+    LAST_OWNER = "last_owner"
 
 
 class Kind(NamedTuple):
@@ -181,7 +190,9 @@ KINDS: Final[Mapping[str, Kind]] = {
         "There are as many as may be. Remove one that is no longer needed.",
     ),
     Code.KEY_MISSING: Kind(
-        401, "API key missing", "Send `Authorization: Bearer <API key>`."
+        401,
+        "API key missing",
+        "Send `Authorization: Bearer <API key>`, or sign in.",
     ),
     Code.KEY_MALFORMED: Kind(
         401, "Not an API key", "The key is mistyped or cut off. Copy it again."
@@ -248,6 +259,47 @@ KINDS: Final[Mapping[str, Kind]] = {
         "Another browser",
         "This authorisation was not begun in this browser, or its cookies are off."
         " Begin it again, here.",
+    ),
+    Code.SESSION_OVER: Kind(
+        401, "Signed out", "This session has ended, or never was. Sign in again."
+    ),
+    Code.FOREIGN_PAGE: Kind(
+        403,
+        "Another site's page",
+        "This did not come from a page of Tandem's own. Open Tandem at its own address"
+        " and do it there; programs use an API key.",
+    ),
+    Code.ROLE_MISSING: Kind(
+        403, "Not for this role", "Your role may not do this. Ask an owner."
+    ),
+    Code.PERSON_MISSING: Kind(
+        403,
+        "For people alone",
+        "This is about the person who is signed in, and a key is nobody's. Sign in.",
+    ),
+    Code.SIGN_IN_REFUSED: Kind(
+        422,
+        "Not signed in",
+        "Email address and password do not belong together. Check both; if the address"
+        " is known in several tenants, give the name of the tenant, too.",
+    ),
+    Code.TOO_MANY_GUESSES: Kind(
+        429,
+        "Tried too often",
+        "There were too many tries. Wait as long as the Retry-After header says.",
+    ),
+    Code.NOT_CONFIRMED: Kind(
+        422, "Wrong password", "This is not your present password. Check it."
+    ),
+    Code.OWN_ROLE: Kind(
+        409,
+        "Your own role",
+        "Nobody changes their own role. Let another owner do it.",
+    ),
+    Code.LAST_OWNER: Kind(
+        409,
+        "Last owner",
+        "A tenant needs an owner. Make somebody else an owner first.",
     ),
 }
 

@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from services.api import access, bodies
+from services.api import access, bodies, origins, permissions
 from services.api.calls import PARTS, Call, Visit
+from services.api.errors import Refused
+from services.api.problems import Code
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 PageHandler = Callable[[Visit], Awaitable[web.StreamResponse]]
@@ -22,9 +24,27 @@ class Route(NamedTuple):
     """The query parameters that it takes."""
 
     @property
+    def name(self) -> str:
+        """What ``permissions`` calls it."""
+        return f"{self.method} {self.path}"
+
+    @property
     def scope(self) -> str:
-        """What the key must be allowed to do."""
-        return access.READ if self.method == "GET" else access.WRITE
+        """What the caller must be allowed to do."""
+        return permissions.NEEDED[self.name]
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether only a person has anything to do there."""
+        return self.name in permissions.PERSONAL
+
+
+class OpenRoute(NamedTuple):
+    """A method and a path of ``/v1`` by which somebody gets in, without a key."""
+
+    method: str
+    path: str
+    handler: PageHandler
 
 
 class Page(NamedTuple):
@@ -36,18 +56,36 @@ class Page(NamedTuple):
     """The query parameters that it takes."""
 
 
-def with_key(route: Route) -> web.RouteDef:
-    """Return the route behind its key, its limit and its scope."""
+def guarded(route: Route) -> web.RouteDef:
+    """Return the route behind its key or session, its limit and its scope."""
+    scope = route.scope
 
     async def handle(request: web.Request) -> web.StreamResponse:
         parts = request.app[PARTS]
         caller = await access.identify(request, parts)
-        access.pace(parts, caller.key_id)
-        access.require(caller, route.scope)
+        access.pace(parts, caller.actor)
+        access.require(caller, scope)
+        if route.is_personal:
+            access.require_person(caller)
         query = bodies.query(request, *route.query)
         return await route.handler(
             Call(request=request, parts=parts, caller=caller, query=query)
         )
+
+    return web.route(route.method, route.path, handle)
+
+
+def opened(route: OpenRoute) -> web.RouteDef:
+    """Return a route that anybody may call, limited by where they are."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        parts = request.app[PARTS]
+        access.pace(parts, f"from {parts.remote_of(request)}")
+        if origins.is_foreign(request.headers, base_url=parts.base_url):
+            # Else any page could sign a browser in as somebody of its own choice.
+            raise Refused(Code.FOREIGN_PAGE)
+        bodies.query(request)
+        return await route.handler(Visit(request=request, parts=parts, query={}))
 
     return web.route(route.method, route.path, handle)
 
@@ -57,7 +95,7 @@ def for_browser(page: Page) -> web.RouteDef:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         parts = request.app[PARTS]
-        access.pace(parts, f"from {request.remote}")
+        access.pace(parts, f"from {parts.remote_of(request)}")
         query = bodies.page_query(request, *page.query)
         return await page.handler(Visit(request=request, parts=parts, query=query))
 

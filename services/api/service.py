@@ -6,11 +6,12 @@ from typing import Final
 
 from aiohttp import web
 
-from services.api import config, guard, routes, routing, store
+from services.api import config, guard, guesses, roster, routes, routing, store
 from services.api.bodies import BODY_BYTES_MAX
 from services.api.calls import PARTS, Parts
 from services.api.config import Config
 from services.api.pacing import Pace
+from services.api.passwords import Hasher
 from services.api.usage import Usage
 from services.chassis import loops, process
 from services.chassis.clock import Clock
@@ -35,12 +36,13 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
         base_url=config.base_url(runtime.settings),
         pace=Pace(per_minute=runtime.settings.requests_per_minute_max),
         usage=usage,
+        hasher=Hasher(),
     )
 
     async def forget(stopping: asyncio.Event) -> None:
         await loops.forever(
-            "authorisations_pruning",
-            lambda: forget_authorisations(works, runtime.clock),
+            "pruning",
+            lambda: forget_old(works, runtime.clock),
             clock=runtime.clock,
             stopping=stopping,
             idle_s=FORGET_EVERY_S,
@@ -57,14 +59,22 @@ def application(parts: Parts) -> web.Application:
         middlewares=[guard.surround], client_max_size=BODY_BYTES_MAX
     )
     built[PARTS] = parts
-    built.add_routes([routing.with_key(route) for route in routes.ROUTES])
+    built.add_routes([routing.guarded(route) for route in routes.ROUTES])
+    built.add_routes([routing.opened(route) for route in routes.OPEN])
     built.add_routes([routing.for_browser(page) for page in routes.PAGES])
     return built
 
 
-async def forget_authorisations(works: Store[Work], clock: Clock) -> bool:
-    """Forget a batch of authorisations that expired long ago."""
+async def forget_old(works: Store[Work], clock: Clock) -> bool:
+    """Forget a batch of what is over for long; True if there may be more."""
+    now = clock.now()
     async with works.transaction() as work:
-        return await store.forget_authorisations(
-            work.transaction, before=clock.now() - AUTHORISATIONS_KEPT
-        )
+        transaction = work.transaction
+        more = [
+            await store.forget_authorisations(
+                transaction, before=now - AUTHORISATIONS_KEPT
+            ),
+            await roster.forget_sessions(transaction, before=now),
+            await guesses.forget(transaction, before=now),
+        ]
+    return any(more)

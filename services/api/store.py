@@ -42,6 +42,7 @@ class ListedKey(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
     scopes: tuple[str, ...]
     created_at: Instant
+    created_by: str
     expires_at: Instant | None
     revoked_at: Instant | None
     last_used_at: Instant | None
@@ -57,6 +58,8 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     hint: str
     scopes: tuple[str, ...]
     expires_at: Instant | None = None
+    created_by: str
+    """Who made it, as the audit log names them."""
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +67,7 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     tenant_id: TenantId
     actor: str
-    """An API key's id, ``browser`` or ``command_line``."""
+    """The id of an API key or a person, ``browser`` or ``command_line``."""
     act: str
     object_id: str = ""
     fields: tuple[str, ...] = ()

@@ -295,6 +295,8 @@ class ApiKeyView(View, frozen=True, kw_only=True):
     hint: str
     scopes: tuple[str, ...]
     created_at: Instant
+    created_by: str
+    """The id of a person or a key, or ``command_line``; empty where not known."""
     expires_at: Instant | None
     revoked_at: Instant | None
     last_used_at: Instant | None
@@ -304,3 +306,36 @@ class NewApiKeyView(ApiKeyView, frozen=True, kw_only=True):
     """A new API key, the only time that its text is shown."""
 
     key: str
+
+
+class PersonView(View, frozen=True, kw_only=True):
+    """A person of the tenant."""
+
+    person_id: str
+    email: str
+    role: str
+    created_at: Instant
+    last_signed_in_at: Instant | None
+
+
+class SessionView(View, frozen=True, kw_only=True):
+    """One session of the person who is signed in."""
+
+    session_id: str
+    is_current: bool
+    """Whether it is the one that asks."""
+    created_at: Instant
+    seen_at: Instant
+    expires_at: Instant
+    remote: str
+    browser: str
+
+
+class SignedInView(View, frozen=True, kw_only=True):
+    """Who is signed in, and what they may do."""
+
+    person_id: str
+    email: str
+    role: str
+    scopes: tuple[str, ...]
+    session_id: str

@@ -91,9 +91,9 @@ async def test_the_first_key_is_made_with_the_database_alone(
     entries = await rows_of(database, "SELECT actor FROM api.audit_entries")
     assert len({row["tenant_id"] for row in keys}) == 2
     assert sorted(map(tuple, (row["scopes"] for row in keys))) == [
+        ("manage", "read", "write"),
+        ("manage", "read", "write"),
         ("read",),
-        ("read", "write"),
-        ("read", "write"),
     ]
     assert {row["actor"] for row in entries} == {"command_line"}
     for bad in ((), ("--tenant", " "), ("--tenant", "x", "--scope", "all")):
@@ -184,7 +184,7 @@ async def test_old_authorisations_are_forgotten(small_system: System) -> None:
         begun.body["authorisation_id"],
     )
     runtime = small_system.runtime
-    assert not await service.forget_authorisations(runtime.store(Work), runtime.clock)
+    assert not await service.forget_old(runtime.store(Work), runtime.clock)
     rows = await small_system.rows("SELECT authorisation_id FROM authorisations")
     assert [row["authorisation_id"] for row in rows] == [begun.body["authorisation_id"]]
 

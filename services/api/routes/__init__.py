@@ -13,6 +13,8 @@ from services.api.routes import (
     browser,
     connections,
     links,
+    people,
+    signing_in,
 )
 
 ROUTES: Final = (
@@ -22,8 +24,13 @@ ROUTES: Final = (
     *connections.ROUTES,
     *links.ROUTES,
     *api_keys.ROUTES,
+    *people.ROUTES,
+    *signing_in.ROUTES,
 )
-"""Routes that need an API key."""
+"""Routes that need an API key, or somebody who is signed in."""
+
+OPEN: Final = signing_in.OPEN
+"""Routes by which somebody gets in."""
 
 PAGES: Final = browser.PAGES
 """Routes that a person's browser opens."""

@@ -11,7 +11,6 @@ from proto.base import Instant
 from proto.errors import ErrorCode
 from proto.ids import ApiKeyId
 from services.api import access, bodies, calls, issuing, paging, store, views
-from services.api.access import SCOPES
 from services.api.calls import Call
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
@@ -27,15 +26,15 @@ class ApiKeyIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     name: Name
     scopes: Annotated[
-        tuple[Literal["read", "write"], ...], Meta(min_length=1, max_length=2)
-    ] = SCOPES
+        tuple[Literal["read", "write", "manage"], ...], Meta(min_length=1, max_length=3)
+    ] = ("read", "write")
     expires_at: Instant | None = None
 
 
 async def create(call: Call) -> web.Response:
     """Make a key and show its text, this once.
 
-    It can do no more than the key that asks for it, and for no longer.
+    It can do no more than who asks for it, and for no longer than a key that does.
     """
     given, fields = await call.body(ApiKeyIn)
     now = call.parts.clock.now()
@@ -47,6 +46,7 @@ async def create(call: Call) -> web.Response:
         name=given.name,
         scopes=given.scopes,
         expires_at=expires_at,
+        created_by=call.caller.actor,
         identifiers=call.parts.identifiers,
     )
     entry = call.audit_entry(
@@ -68,6 +68,7 @@ async def create(call: Call) -> web.Response:
         hint=issued.row.hint,
         scopes=issued.row.scopes,
         created_at=now,
+        created_by=issued.row.created_by,
         expires_at=issued.row.expires_at,
         revoked_at=None,
         last_used_at=None,

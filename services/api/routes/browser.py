@@ -135,7 +135,7 @@ async def _end(
         object_id=called.authorisation_id,
         outcome=outcome,
         request_id=request[REQUEST_ID],
-        remote=request.remote or "",
+        remote=parts.remote_of(request),
     )
     try:
         async with parts.store.transaction() as work:

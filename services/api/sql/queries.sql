@@ -28,10 +28,11 @@ WHERE tenant_id = $tenant_id
 -- name: add_key
 -- A new key; its text is stored nowhere.
 INSERT INTO api.api_keys (
-    tenant_id, key_id, name, digest, hint, scopes, created_at, expires_at
+    tenant_id, key_id, name, digest, hint, scopes, created_at, created_by, expires_at
 )
 VALUES (
-    $tenant_id, $key_id, $name, $digest, $hint, $scopes::text[], $now, $expires_at
+    $tenant_id, $key_id, $name, $digest, $hint, $scopes::text[], $now, $created_by,
+    $expires_at
 );
 
 -- name: find_key
@@ -43,7 +44,8 @@ WHERE digest = $digest;
 -- name: list_keys
 -- A page of a tenant's keys, oldest first, revoked and expired ones too.
 SELECT
-    key_id, name, hint, scopes, created_at, expires_at, revoked_at, last_used_at
+    key_id, name, hint, scopes, created_at, created_by, expires_at, revoked_at,
+    last_used_at
 FROM api.api_keys
 WHERE tenant_id = $tenant_id
     AND key_id > $after
@@ -171,5 +173,201 @@ WHERE (tenant_id, authorisation_id) IN (
     SELECT tenant_id, authorisation_id
     FROM api.authorisations
     WHERE expires_at < $before
+    LIMIT $limit::bigint
+);
+
+-- name: add_person
+-- A person of a tenant; no row if the tenant has somebody of this address.
+INSERT INTO api.people (
+    tenant_id, person_id, email, role, password_hash, created_at
+)
+VALUES ($tenant_id, $person_id, $email, $role, $password_hash, $now)
+ON CONFLICT (tenant_id, email) DO NOTHING
+RETURNING person_id;
+
+-- name: find_people_to_sign_in
+-- Who an address may be, whatever the tenant: this is how a tenant is known. Two rows
+-- say that the address alone does not tell.
+SELECT people.tenant_id, people.person_id, people.password_hash
+FROM api.people
+JOIN api.tenants ON tenants.tenant_id = people.tenant_id
+WHERE people.email = $email
+    AND ($tenant_name::text = '' OR tenants.name = $tenant_name::text)
+LIMIT 2;
+
+-- name: lock_person
+-- A person of a tenant, until the commit as they are.
+SELECT person_id, email, role, password_hash, created_at, last_signed_in_at
+FROM api.people
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id
+FOR NO KEY UPDATE;
+
+-- name: find_person
+-- A person of a tenant.
+SELECT person_id, email, role, created_at, last_signed_in_at
+FROM api.people
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id;
+
+-- name: list_people
+-- A page of a tenant's people, oldest first.
+SELECT person_id, email, role, created_at, last_signed_in_at
+FROM api.people
+WHERE tenant_id = $tenant_id
+    AND person_id > $after
+ORDER BY person_id
+LIMIT $limit::bigint;
+
+-- name: count_owners
+-- How many owners a tenant has.
+SELECT count(*) AS count
+FROM api.people
+WHERE tenant_id = $tenant_id
+    AND role = 'owner';
+
+-- name: change_role
+-- What a person may do, from the next request on.
+UPDATE api.people
+SET role = $role
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id;
+
+-- name: remove_person
+-- Nobody signs in as this person again; their sessions go with them.
+DELETE FROM api.people
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id;
+
+-- name: change_password
+-- The password's hash, anew.
+UPDATE api.people
+SET password_hash = $password_hash
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id;
+
+-- name: note_sign_in
+-- When a person signed in, and the hash by today's parameters.
+UPDATE api.people
+SET
+    last_signed_in_at = $now,
+    password_hash = $password_hash
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id;
+
+-- name: add_session
+-- A new session; its cookie is stored nowhere.
+INSERT INTO api.sessions (
+    tenant_id, session_id, person_id, digest, created_at, seen_at, expires_at, remote,
+    browser
+)
+VALUES (
+    $tenant_id, $session_id, $person_id, $digest, $now, $now, $expires_at, $remote,
+    $browser
+);
+
+-- name: find_session
+-- The session of a digest, whatever its tenant, and what its person may do now.
+SELECT
+    sessions.tenant_id, sessions.session_id, sessions.person_id, sessions.seen_at,
+    sessions.expires_at, people.role, people.email
+FROM api.sessions
+JOIN api.people
+    ON people.tenant_id = sessions.tenant_id
+    AND people.person_id = sessions.person_id
+WHERE sessions.digest = $digest;
+
+-- name: note_session_use
+-- When a session was last used; an older time never replaces a newer.
+UPDATE api.sessions
+SET seen_at = $now
+WHERE tenant_id = $tenant_id
+    AND session_id = $session_id
+    AND seen_at < $now;
+
+-- name: list_sessions
+-- A person's sessions that have not ended, newest first.
+SELECT session_id, created_at, seen_at, expires_at, remote, browser
+FROM api.sessions
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id
+    AND expires_at > $now
+    AND seen_at > $idle_since
+ORDER BY session_id DESC
+LIMIT $limit::bigint;
+
+-- name: end_session
+-- One session of a person ends; no row if they have none of this id.
+DELETE FROM api.sessions
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id
+    AND session_id = $session_id;
+
+-- name: end_sessions
+-- All sessions of a person end but one, or all where that is empty.
+DELETE FROM api.sessions
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id
+    AND session_id <> $but;
+
+-- name: end_oldest_sessions
+-- All sessions of a person end but the newest few.
+DELETE FROM api.sessions
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id
+    AND session_id NOT IN (
+        SELECT session_id
+        FROM api.sessions
+        WHERE tenant_id = $tenant_id
+            AND person_id = $person_id
+        ORDER BY session_id DESC
+        LIMIT $keep::bigint
+    );
+
+-- name: forget_sessions
+-- Those that expired go, a batch at a time.
+DELETE FROM api.sessions
+WHERE (tenant_id, session_id) IN (
+    SELECT tenant_id, session_id
+    FROM api.sessions
+    WHERE expires_at < $before
+    LIMIT $limit::bigint
+);
+
+-- name: take_guess
+-- Count a guess for each subject, in order, and say how many that makes in its window.
+INSERT INTO api.guesses AS known (subject, count, ends_at)
+SELECT given.subject, 1, given.ends_at
+FROM unnest($subjects::bytea[], $ends_ats::timestamptz[]) AS given (subject, ends_at)
+ORDER BY given.subject
+ON CONFLICT (subject) DO UPDATE
+SET
+    count = CASE WHEN known.ends_at <= $now THEN 1 ELSE known.count + 1 END,
+    ends_at = CASE
+        WHEN known.ends_at <= $now THEN excluded.ends_at
+        ELSE known.ends_at
+    END
+RETURNING subject, count, ends_at;
+
+-- name: return_guess
+-- It was no guess but right: it counts for nobody, and what went before not here.
+UPDATE api.guesses
+SET count = CASE WHEN guesses.subject = $here THEN 0 ELSE greatest(count - 1, 0) END
+FROM (
+    SELECT subject
+    FROM api.guesses
+    WHERE subject = ANY ($subjects::bytea[])
+    ORDER BY subject
+    FOR UPDATE
+) AS held
+WHERE guesses.subject = held.subject;
+
+-- name: forget_guesses
+-- Windows that are over go, a batch at a time.
+DELETE FROM api.guesses
+WHERE subject IN (
+    SELECT subject
+    FROM api.guesses
+    WHERE ends_at < $before
     LIMIT $limit::bigint
 );

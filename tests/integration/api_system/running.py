@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import datetime
 import json
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,9 +14,16 @@ import msgspec
 from multidict import CIMultiDict
 
 from deploy.local import nats, ports
-from proto.ids import TenantId
-from services.api import issuing, service, store
+from proto.ids import PersonId, SessionId, TenantId
+from services.api import issuing, keys, roster, service, store
+from services.api.calls import Parts
 from services.api.config import Config
+from services.api.pacing import Pace
+from services.api.passwords import Hasher
+from services.api.permissions import SCOPES
+from services.api.roster import NewPerson, NewSession
+from services.api.routing import Route
+from services.api.usage import Usage
 from services.chassis import migrations, process
 from services.chassis.clock import SystemClock
 from services.chassis.process import Runtime
@@ -44,12 +53,17 @@ class Answer:
 
 @dataclass
 class Client:
-    """Sends requests with one key, and holds every answer against the description."""
+    """Sends requests with one key, and holds every answer against the description.
+
+    With a cookie it is a browser on a page of Tandem's own.
+    """
 
     session: aiohttp.ClientSession
     url: str
     key: str | None = None
     tenant_id: str = ""
+    cookie: str = ""
+    person_id: str = ""
 
     async def __call__(
         self, method: str, path: str, body: Any = None, **options: Any
@@ -57,6 +71,9 @@ class Client:
         headers = options.pop("headers", {})
         if self.key is not None:
             headers = {"Authorization": f"Bearer {self.key}", **headers}
+        if self.cookie:
+            own = {"Cookie": self.cookie, "Sec-Fetch-Site": "same-origin"}
+            headers = {**own, **headers}
         if body is not None:
             options["data"] = body if isinstance(body, bytes) else json.dumps(body)
             headers = {"Content-Type": "application/json", **headers}
@@ -96,6 +113,22 @@ class System:
     session: aiohttp.ClientSession
     url: str
 
+    @property
+    def parts(self) -> Parts:
+        """What the routes of an app like this one work with."""
+        works = self.runtime.store(Work)
+        return Parts(
+            bus=self.runtime.bus,
+            store=works,
+            clock=self.runtime.clock,
+            identifiers=self.runtime.identifiers,
+            config=self.runtime.settings,
+            base_url=self.url,
+            pace=Pace(per_minute=1),
+            usage=Usage(works, clock=self.runtime.clock),
+            hasher=Hasher(),
+        )
+
     async def client(self, *scopes: str, **changes: Any) -> Client:
         """Return a client with a key of a tenant of its own."""
         tenant_id = await self.tenant()
@@ -105,6 +138,48 @@ class System:
     def stranger(self, key: str | None = None) -> Client:
         """Return a client with any text as its key."""
         return Client(self.session, self.url, key)
+
+    async def person(
+        self, role: str = "owner", *, tenant_id: str = "", **changes: Any
+    ) -> Client:
+        """Return the browser of a person who is signed in."""
+        tenant = TenantId(tenant_id) if tenant_id else await self.tenant()
+        person_id = self.runtime.identifiers.new(PersonId)
+        person = NewPerson(
+            tenant_id=tenant,
+            person_id=person_id,
+            email=f"{person_id}@example.org",
+            role=role,
+            password_hash="",
+        )
+        person = msgspec.structs.replace(person, **changes)
+        async with self.runtime.store(Work).transaction() as work:
+            now = self.runtime.clock.now()
+            assert await roster.add_person(work.transaction, person, now=now)
+        cookie = await self.session_of(tenant, person_id)
+        return Client(
+            self.session, self.url, None, tenant, cookie=cookie, person_id=person_id
+        )
+
+    async def session_of(self, tenant_id: TenantId, person_id: PersonId) -> str:
+        """Store a session of a person and return its cookie."""
+        now, cookie = self.runtime.clock.now(), secrets.token_urlsafe(32)
+        new = NewSession(
+            tenant_id=tenant_id,
+            session_id=self.runtime.identifiers.new(SessionId),
+            person_id=person_id,
+            digest=keys.digest(cookie),
+            expires_at=now + datetime.timedelta(days=1),
+            remote="127.0.0.1",
+            browser="test",
+        )
+        async with self.runtime.store(Work).transaction() as work:
+            await roster.add_session(work.transaction, new, keep=20, now=now)
+        return f"tandem_session={cookie}"
+
+    async def reaching(self, route: Route) -> Client:
+        """Return somebody of a new tenant whom a route lets in."""
+        return await (self.person() if route.is_personal else self.client())
 
     async def tenant(self) -> TenantId:
         new_id = self.runtime.identifiers.new(TenantId)
@@ -120,8 +195,9 @@ class System:
         issued = issuing.make(
             tenant_id,
             name="test",
-            scopes=scopes or ("read", "write"),
+            scopes=scopes or SCOPES,
             expires_at=None,
+            created_by="test",
             identifiers=self.runtime.identifiers,
         )
         row = msgspec.structs.replace(issued.row, **changes)

@@ -12,7 +12,7 @@ from openapi_spec_validator import validate as validate_document
 
 from proto.reconciler import Direction, RecordState
 from proto.rules import ActionKind, Leaving, Operator, Unsubscribes
-from services.api import access, problems, routes, settings, views
+from services.api import permissions, problems, routes, settings, views
 from services.api.routes import (
     accounts,
     api_keys,
@@ -20,6 +20,8 @@ from services.api.routes import (
     authorisations,
     connections,
     links,
+    people,
+    signing_in,
 )
 from services.api.views import View
 from services.reconciler.engine import pairing, texts, vetting
@@ -41,6 +43,9 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "ConnectionChangeIn": settings.ConnectionChangeIn,
     "LinkIn": links.LinkIn,
     "ApiKeyIn": api_keys.ApiKeyIn,
+    "SignInIn": signing_in.SignInIn,
+    "PasswordIn": signing_in.PasswordIn,
+    "PersonChangeIn": people.PersonChangeIn,
 }
 SHOWN: dict[str, type[View]] = {
     "Capabilities": views.CapabilitiesView,
@@ -73,6 +78,9 @@ SHOWN: dict[str, type[View]] = {
     "Record": views.RecordView,
     "ApiKey": views.ApiKeyView,
     "NewApiKey": views.NewApiKeyView,
+    "SignedIn": views.SignedInView,
+    "Session": views.SessionView,
+    "Person": views.PersonView,
 }
 GOOD_HEADERS = {"Content-Type": "application/json", "X-Request-Id": "trace-0001"}
 LIMITS = (
@@ -180,7 +188,8 @@ def test_the_description_is_valid_openapi() -> None:
 def test_every_route_is_described_and_every_description_is_a_route() -> None:
     registered = {(route.method, route.path) for route in routes.ROUTES}
     pages = {("GET", page.path) for page in routes.PAGES}
-    assert set(rest.operations()) == registered | pages | OPERATORS
+    opened = {(route.method, route.path) for route in routes.OPEN}
+    assert set(rest.operations()) == registered | opened | pages | OPERATORS
     assert len(registered) == len(routes.ROUTES)
 
 
@@ -190,8 +199,12 @@ def test_only_pages_and_operators_routes_need_no_key() -> None:
         for place, operation in rest.operations().items()
         if operation.get("security") == []
     }
-    assert public == {("GET", page.path) for page in routes.PAGES} | OPERATORS
-    assert {route.scope for route in routes.ROUTES} == set(access.SCOPES)
+    opened = {(route.method, route.path) for route in routes.OPEN}
+    assert public == {("GET", page.path) for page in routes.PAGES} | opened | OPERATORS
+    assert {route.scope for route in routes.ROUTES} == set(permissions.SCOPES)
+    # One table, without an entry that is of no route.
+    assert {route.name for route in routes.ROUTES} == set(permissions.NEEDED)
+    assert set(permissions.PERSONAL) < set(permissions.NEEDED)
 
 
 def test_every_code_is_described() -> None:
@@ -220,6 +233,7 @@ def test_every_parameter_in_a_path_is_described() -> None:
 def test_every_parameter_of_a_query_is_described_and_taken() -> None:
     """A filter that the description lacked, or had alone, was seen by nobody."""
     taken = {(r.method, r.path): set(r.query) for r in routes.ROUTES}
+    taken |= {(r.method, r.path): set() for r in routes.OPEN}
     taken |= {("GET", page.path): set(page.query) for page in routes.PAGES}
     taken |= {place: set() for place in OPERATORS}
     described = {

@@ -57,6 +57,7 @@ def test_a_row_holds_the_digest_alone() -> None:
         name="k",
         scopes=("write", "read", "write"),
         expires_at=None,
+        created_by="key_1",
         identifiers=Identifiers(SystemClock()),
     )
     assert issued.row.digest == keys.digest(issued.text)

@@ -1,0 +1,103 @@
+"""How often a password may be guessed at an address, from one place, and both.
+
+Known and unknown addresses count alike. Counted in the database, so by all replicas
+together, and before the password is looked at, so that guesses at the same moment
+count too.
+"""
+
+import datetime
+import hashlib
+import ipaddress
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from services.api.store import Q
+from services.chassis.database import Transaction
+
+FORGET_BATCH: Final = 1_000
+_IPV6_PLACE: Final = 64
+"""What one customer of a provider gets; a single address means nothing."""
+
+
+class Limit(NamedTuple):
+    """How many guesses there may be in how long."""
+
+    times: int
+    window: datetime.timedelta
+
+
+HERE: Final = Limit(10, datetime.timedelta(minutes=15))
+"""For one address from one place."""
+EMAIL: Final = Limit(100, datetime.timedelta(hours=1))
+"""For one address from everywhere: NIST SP 800-63B allows no more in a row."""
+PLACE: Final = Limit(50, datetime.timedelta(minutes=15))
+"""From one place, whatever the address."""
+
+
+class Subjects(NamedTuple):
+    """What a guess counts for, as digests: the table names nobody."""
+
+    here: bytes
+    email: bytes
+    place: bytes
+
+
+_LIMITS: Final = Subjects._fields
+_LIMIT_OF: Final = {"here": HERE, "email": EMAIL, "place": PLACE}
+
+
+def subjects_of(email: str, remote: str) -> Subjects:
+    """Return what a guess at an address from a network address counts for."""
+    place = place_of(remote)
+    return Subjects(
+        here=_digest("here", email, place),
+        email=_digest("email", email),
+        place=_digest("place", place),
+    )
+
+
+def place_of(remote: str) -> str:
+    """Return the network that one visitor has to themselves."""
+    try:
+        address = ipaddress.ip_address(remote)
+    except ValueError:
+        return remote
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is None:
+        return str(ipaddress.ip_network((int(address), _IPV6_PLACE), strict=False))
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+async def take(
+    transaction: Transaction, subjects: Subjects, *, now: datetime.datetime
+) -> float:
+    """Count a guess; return how many seconds too early it is, 0 if it may be made."""
+    limits = dict(zip(subjects, map(_LIMIT_OF.__getitem__, _LIMITS), strict=True))
+    rows = await transaction.fetch(
+        Q["take_guess"](
+            subjects=list(subjects),
+            ends_ats=[now + limits[subject].window for subject in subjects],
+            now=now,
+        )
+    )
+    waits = [
+        (row["ends_at"] - now).total_seconds()
+        for row in rows
+        if row["count"] > limits[bytes(row["subject"])].times
+    ]
+    return max(waits, default=0.0)
+
+
+async def give_back(transaction: Transaction, subjects: Subjects) -> None:
+    """Say that a guess was right: who knows a password is not guessing."""
+    given: Sequence[bytes] = list(subjects)
+    await transaction.execute(Q["return_guess"](subjects=given, here=subjects.here))
+
+
+async def forget(transaction: Transaction, *, before: datetime.datetime) -> bool:
+    """Forget a batch of windows that are over; True if there may be more."""
+    query = Q["forget_guesses"](before=before, limit=FORGET_BATCH)
+    return await transaction.execute(query) == FORGET_BATCH
+
+
+def _digest(*parts: str) -> bytes:
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).digest()

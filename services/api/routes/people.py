@@ -1,0 +1,141 @@
+"""``/v1/people``: who is in the tenant, and as what."""
+
+from typing import Final, Literal
+
+import msgspec
+from aiohttp import web
+
+from proto.errors import ErrorCode
+from proto.ids import PersonId
+from services.api import bodies, calls, paging, roster, store, views
+from services.api.calls import Call
+from services.api.errors import Refused
+from services.api.permissions import Role
+from services.api.problems import Code
+from services.api.roster import LockedPerson
+from services.api.routing import Route
+from services.api.views import PersonView
+from services.chassis import identifiers
+from services.chassis.database import Transaction
+
+
+class PersonChangeIn(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+):
+    """Another role for a person."""
+
+    role: Literal["owner", "editor", "viewer"]
+
+
+async def list_people(call: Call) -> web.Response:
+    """Show a page of people, oldest first."""
+    page = paging.read(call)
+    if page.after and not identifiers.is_id(PersonId, page.after):
+        raise paging.bad_cursor()
+    found = await roster.list_people(
+        call.parts.store.database,
+        call.tenant_id,
+        after=page.after,
+        # One more than is shown tells whether there is a next page.
+        limit=page.limit + 1,
+    )
+    shown = found[: page.limit]
+    return paging.respond(
+        call,
+        [views.show(person, PersonView) for person in shown],
+        next_after=shown[-1].person_id if len(found) > page.limit else None,
+    )
+
+
+async def get_person(call: Call) -> web.Response:
+    """Show one person."""
+    person_id = call.id_in_path(PersonId, "person_id")
+    found = await roster.find_person(
+        call.parts.store.database, call.tenant_id, person_id=person_id
+    )
+    if found is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return calls.respond(views.show(found, PersonView))
+
+
+async def change_role(call: Call) -> web.Response:
+    """Give somebody else another role; it holds from their next request on."""
+    person_id = call.id_in_path(PersonId, "person_id")
+    given, fields = await call.body(PersonChangeIn)
+    entry = call.audit_entry(
+        f"person.make_{given.role}", outcome="done", object_id=person_id, fields=fields
+    )
+    async with call.parts.store.transaction() as work:
+        person = await _lock(call, work.transaction, person_id=person_id)
+        if person_id == call.caller.actor:
+            raise Refused(Code.OWN_ROLE)
+        if given.role != Role.OWNER.value:
+            await _keep_an_owner(call, work.transaction, person=person)
+        await roster.change_role(
+            work.transaction, call.tenant_id, person_id=person_id, role=given.role
+        )
+        now = call.parts.clock.now()
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    changed = msgspec.structs.replace(person, role=given.role)
+    return calls.respond(views.show(changed, PersonView))
+
+
+async def remove(call: Call) -> web.Response:
+    """Remove a person; their sessions end, keys that they made go on."""
+    person_id = call.id_in_path(PersonId, "person_id")
+    await bodies.read_nothing(call.request)
+    entry = call.audit_entry("person.remove", outcome="done", object_id=person_id)
+    async with call.parts.store.transaction() as work:
+        person = await _lock(call, work.transaction, person_id=person_id)
+        await _keep_an_owner(call, work.transaction, person=person)
+        await roster.remove_person(
+            work.transaction, call.tenant_id, person_id=person_id
+        )
+        now = call.parts.clock.now()
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    return web.Response(status=204)
+
+
+async def end_sessions(call: Call) -> web.Response:
+    """Sign a person out everywhere."""
+    person_id = call.id_in_path(PersonId, "person_id")
+    await bodies.read_nothing(call.request)
+    entry = call.audit_entry("person.sign_out", outcome="done", object_id=person_id)
+    async with call.parts.store.transaction() as work:
+        await _lock(call, work.transaction, person_id=person_id)
+        await roster.end_sessions(work.transaction, call.tenant_id, person_id=person_id)
+        now = call.parts.clock.now()
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    return web.Response(status=204)
+
+
+async def _lock(
+    call: Call, transaction: Transaction, *, person_id: PersonId
+) -> LockedPerson:
+    """Return a person, while nobody else changes who is in the tenant."""
+    await roster.lock_tenant(transaction, call.tenant_id)
+    person = await roster.lock_person(transaction, call.tenant_id, person_id=person_id)
+    if person is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return person
+
+
+async def _keep_an_owner(
+    call: Call, transaction: Transaction, *, person: LockedPerson
+) -> None:
+    """Refuse to let the last owner go: nobody could let anybody in any more."""
+    if person.role != Role.OWNER:
+        return
+    if await roster.count_owners(transaction, call.tenant_id) <= 1:
+        raise Refused(Code.LAST_OWNER)
+
+
+_ONE: Final = "/v1/people/{person_id}"
+
+ROUTES: Final = (
+    Route("GET", "/v1/people", list_people, query=paging.QUERY),
+    Route("GET", _ONE, get_person),
+    Route("PATCH", _ONE, change_role),
+    Route("DELETE", _ONE, remove),
+    Route("DELETE", f"{_ONE}/sessions", end_sessions),
+)

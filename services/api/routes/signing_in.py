@@ -1,0 +1,157 @@
+"""``/v1/session``, ``/v1/sessions`` and ``/v1/password``: a person's own way in."""
+
+import datetime
+from typing import Annotated, Final
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+
+from proto.errors import ErrorCode
+from proto.ids import SessionId
+from services.api import bodies, calls, paging, roster, sessions, signing, store
+from services.api.calls import Call, SignedIn, Visit
+from services.api.errors import Refused
+from services.api.permissions import SCOPES_OF
+from services.api.routing import OpenRoute, Route
+from services.api.views import SessionView, SignedInView
+from services.chassis.database import Transaction
+
+Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
+
+
+class SignInIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who somebody says that they are."""
+
+    email: Text
+    password: Text
+    tenant: Annotated[str, Meta(max_length=200)] = ""
+    """The name of the tenant, for an address that is known in several."""
+
+
+class PasswordIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A new password, and the proof that it is the person who wants it."""
+
+    current_password: Text
+    password: Text
+
+
+async def sign_in(visit: Visit) -> web.Response:
+    """Begin a session; its cookie is in the answer."""
+    given, _ = await bodies.read(visit.request, SignInIn)
+    done = await signing.sign_in(
+        visit.request,
+        visit.parts,
+        email=given.email,
+        password=given.password,
+        tenant_name=given.tenant,
+    )
+    # The role is read again, as at any other request.
+    found = await roster.find_person(
+        visit.parts.store.database, done.who.tenant_id, person_id=done.who.person_id
+    )
+    if found is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    response = _show(
+        SignedIn(found.person_id, done.session_id, found.email, found.role), status=201
+    )
+    sessions.give(response, done.cookie, parts=visit.parts)
+    return response
+
+
+async def get_session(call: Call) -> web.Response:
+    """Show who is signed in, and what they may do."""
+    return _show(call.person)
+
+
+async def sign_out(call: Call) -> web.Response:
+    """End the session that asks."""
+    await bodies.read_nothing(call.request)
+    await _end(call, call.person.session_id)
+    response = web.Response(status=204)
+    sessions.take_away(response, parts=call.parts)
+    return response
+
+
+async def list_sessions(call: Call) -> web.Response:
+    """Show the person's own sessions, newest first; they are few, so on one page."""
+    now = call.parts.clock.now()
+    idle = datetime.timedelta(seconds=call.parts.config.session_idle_s)
+    found = await roster.list_sessions(
+        call.parts.store.database,
+        call.tenant_id,
+        person_id=call.person.person_id,
+        idle_since=now - idle,
+        limit=sessions.SESSIONS_MAX,
+        now=now,
+    )
+    items = [
+        SessionView(
+            **msgspec.structs.asdict(one),
+            is_current=one.session_id == call.person.session_id,
+        )
+        for one in found
+    ]
+    return paging.respond(call, items, next_after=None)
+
+
+async def end_session(call: Call) -> web.Response:
+    """End one of the person's own sessions."""
+    session_id = call.id_in_path(SessionId, "session_id")
+    await bodies.read_nothing(call.request)
+    await _end(call, session_id)
+    return web.Response(status=204)
+
+
+async def change_password(call: Call) -> web.Response:
+    """Replace the own password; all other sessions end."""
+    given, _ = await call.body(PasswordIn)
+    await signing.change_password(
+        call, current=given.current_password, new=given.password
+    )
+    return web.Response(status=204)
+
+
+async def _end(call: Call, session_id: SessionId) -> None:
+    entry = call.audit_entry("session.end", outcome="done", object_id=session_id)
+    async with call.parts.store.transaction() as work:
+        await _end_or_refuse(call, work.transaction, session_id=session_id)
+        now = call.parts.clock.now()
+        await store.add_audit_entry(work.transaction, entry, now=now)
+
+
+async def _end_or_refuse(
+    call: Call, transaction: Transaction, *, session_id: SessionId
+) -> None:
+    has_ended = await roster.end_session(
+        transaction,
+        call.tenant_id,
+        person_id=call.person.person_id,
+        session_id=session_id,
+    )
+    if not has_ended:
+        raise Refused(ErrorCode.NOT_FOUND)
+
+
+def _show(person: SignedIn, *, status: int = 200) -> web.Response:
+    return calls.respond(
+        SignedInView(
+            person_id=person.person_id,
+            email=person.email,
+            role=person.role,
+            scopes=SCOPES_OF[person.role],
+            session_id=person.session_id,
+        ),
+        status=status,
+    )
+
+
+OPEN: Final = (OpenRoute("POST", "/v1/session", sign_in),)
+
+ROUTES: Final = (
+    Route("GET", "/v1/session", get_session),
+    Route("DELETE", "/v1/session", sign_out),
+    Route("GET", "/v1/sessions", list_sessions),
+    Route("DELETE", "/v1/sessions/{session_id}", end_session),
+    Route("PUT", "/v1/password", change_password),
+)

@@ -1,0 +1,223 @@
+"""How a person signs in with a password, and changes it.
+
+Whoever fails learns nothing: not whether there is such a person, in words, in status
+or in time. Each try costs one hash, and counts before it is made (``guesses``).
+"""
+
+from typing import Final, NamedTuple
+
+import structlog
+from aiohttp import web
+from email_validator import EmailNotValidError, validate_email
+from prometheus_client import Counter
+
+from proto.errors import ErrorCode
+from proto.ids import SessionId
+from services.api import guesses, passwords, roster, sessions, store
+from services.api.calls import REQUEST_ID, Call, Parts
+from services.api.errors import Fault, Refused
+from services.api.guesses import Subjects
+from services.api.passwords import Verdict
+from services.api.problems import Code
+from services.api.roster import Candidate
+from services.api.store import AuditEntry
+
+log = structlog.get_logger()
+
+SIGN_INS = Counter("tandem_sign_ins", "Tries to sign in", ["outcome"])
+
+EMAIL_CHARS_MAX: Final = 254
+BUSY_S: Final = 2
+
+
+class SignedInNow(NamedTuple):
+    """Somebody who has just signed in."""
+
+    who: Candidate
+    session_id: SessionId
+    cookie: str
+
+
+def normal_email(text: str) -> str:
+    """Return the one spelling of an address that is stored; empty if it is none."""
+    try:
+        found = validate_email(text.strip(), check_deliverability=False)
+    except EmailNotValidError:
+        return ""
+    # Who tells capitals apart on the left of the @ is not known to exist.
+    normal = found.normalized.casefold()
+    return normal if len(normal) <= EMAIL_CHARS_MAX else ""
+
+
+async def sign_in(
+    request: web.Request, parts: Parts, *, email: str, password: str, tenant_name: str
+) -> SignedInNow:
+    """Begin a session for whoever knows an address and its password.
+
+    Raises:
+        Refused: They do not match, or this was tried too often.
+    """
+    normal = normal_email(email)
+    subjects = guesses.subjects_of(normal or email, parts.remote_of(request))
+    await _count(parts, subjects)
+    found = (
+        await roster.find_people_to_sign_in(
+            parts.store.database, normal, tenant_name=tenant_name
+        )
+        if normal
+        else []
+    )
+    # An address that is somebody in two tenants says which by the tenant's name.
+    who = found[0] if len(found) == 1 else None
+    verdict = await _verify(
+        parts, password, password_hash=who.password_hash if who else ""
+    )
+    signed_in = None
+    if who is not None and verdict.is_right:
+        signed_in = await _begin(request, parts, who=who, verdict=verdict, was=subjects)
+    SIGN_INS.labels("refused" if signed_in is None else "done").inc()
+    if signed_in is None:
+        log.info("sign_in_refused", outcome="known" if who else "unknown")
+        if who is not None:
+            await parts.write_down(
+                _entry(request, parts, who=who, outcome=Code.SIGN_IN_REFUSED)
+            )
+        raise Refused(Code.SIGN_IN_REFUSED)
+    await sessions.end_previous(request, parts)
+    return signed_in
+
+
+async def change_password(call: Call, *, current: str, new: str) -> None:
+    """Replace the caller's password, and end their other sessions.
+
+    Raises:
+        Refused: The current one is not right, or the new one is not taken.
+    """
+    person, parts = call.person, call.parts
+    if fault := passwords.fault_of(new, email=person.email):
+        raise Refused(Code.BODY_INVALID, faults=(Fault("/password", fault),))
+    subjects = guesses.subjects_of(person.email, parts.remote_of(call.request))
+    await _count(parts, subjects)
+    stored = await _hash_of(call)
+    verdict = await _verify(parts, current, password_hash=stored)
+    if not verdict.is_right:
+        entry = call.audit_entry(
+            "password.change", outcome=Code.NOT_CONFIRMED, object_id=person.person_id
+        )
+        await parts.write_down(entry)
+        raise Refused(Code.NOT_CONFIRMED)
+    password_hash = await new_hash(parts, new)
+    entry = call.audit_entry(
+        "password.change", outcome="done", object_id=person.person_id
+    )
+    now = parts.clock.now()
+    async with parts.store.transaction() as work:
+        locked = await roster.lock_person(
+            work.transaction, call.tenant_id, person_id=person.person_id
+        )
+        if locked is None or locked.password_hash != stored:
+            raise Refused(Code.NOT_CONFIRMED)
+        await roster.change_password(
+            work.transaction,
+            call.tenant_id,
+            person_id=person.person_id,
+            password_hash=password_hash,
+        )
+        await roster.end_sessions(
+            work.transaction,
+            call.tenant_id,
+            person_id=person.person_id,
+            but=person.session_id,
+        )
+        await guesses.give_back(work.transaction, subjects)
+        await store.add_audit_entry(work.transaction, entry, now=now)
+
+
+async def new_hash(parts: Parts, password: str) -> str:
+    """Return what is stored of a new password.
+
+    Raises:
+        Refused: Too many are hashed at this moment.
+    """
+    try:
+        return await parts.hasher.hash(password)
+    except passwords.TooBusy:
+        raise _busy() from None
+
+
+async def _hash_of(call: Call) -> str:
+    async with call.parts.store.transaction() as work:
+        found = await roster.lock_person(
+            work.transaction, call.tenant_id, person_id=call.person.person_id
+        )
+    if found is None:
+        raise Refused(ErrorCode.NOT_FOUND)
+    return found.password_hash
+
+
+async def _count(parts: Parts, subjects: Subjects) -> None:
+    async with parts.store.transaction() as work:
+        wait_s = await guesses.take(work.transaction, subjects, now=parts.clock.now())
+    if wait_s > 0:
+        SIGN_INS.labels("too_many").inc()
+        raise Refused(
+            Code.TOO_MANY_GUESSES, headers={"Retry-After": str(int(wait_s) + 1)}
+        )
+
+
+async def _verify(parts: Parts, password: str, *, password_hash: str) -> Verdict:
+    try:
+        return await parts.hasher.verify(password_hash, password)
+    except passwords.TooBusy:
+        raise _busy() from None
+
+
+async def _begin(
+    request: web.Request,
+    parts: Parts,
+    *,
+    who: Candidate,
+    verdict: Verdict,
+    was: Subjects,
+) -> SignedInNow | None:
+    """Begin the session, unless the password was changed while it was looked at."""
+    now = parts.clock.now()
+    entry = _entry(request, parts, who=who, outcome="done")
+    async with parts.store.transaction() as work:
+        locked = await roster.lock_person(
+            work.transaction, who.tenant_id, person_id=who.person_id
+        )
+        if locked is None or locked.password_hash != who.password_hash:
+            return None
+        cookie, session_id = await sessions.begin(
+            work.transaction,
+            who.tenant_id,
+            person_id=who.person_id,
+            request=request,
+            parts=parts,
+        )
+        await roster.note_sign_in(
+            work.transaction, who, password_hash=verdict.password_hash, now=now
+        )
+        await guesses.give_back(work.transaction, was)
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    return SignedInNow(who, session_id, cookie)
+
+
+def _entry(
+    request: web.Request, parts: Parts, *, who: Candidate, outcome: str
+) -> AuditEntry:
+    return AuditEntry(
+        tenant_id=who.tenant_id,
+        actor=who.person_id,
+        act="session.begin",
+        object_id=who.person_id,
+        fields=("password",),
+        outcome=outcome,
+        request_id=request[REQUEST_ID],
+        remote=parts.remote_of(request),
+    )
+
+
+def _busy() -> Refused:
+    return Refused(Code.TOO_MANY_REQUESTS, headers={"Retry-After": str(BUSY_S)})
