@@ -1,6 +1,7 @@
 """Reads the audit log: a tenant's chain, its head, and whether both still agree."""
 
 import asyncio
+import datetime
 from typing import Final, NamedTuple
 
 import msgspec
@@ -24,6 +25,33 @@ async def list_tenants(connection: Connection) -> list[Tenant]:
     """Return every tenant, by name."""
     rows = await connection.fetch(Q["list_tenants"]())
     return [Tenant(TenantId(row["tenant_id"]), row["name"]) for row in rows]
+
+
+class Filter(NamedTuple):
+    """Which entries of an audit log are wanted; empty is any."""
+
+    actor: str = ""
+    act: str = ""
+    object_id: str = ""
+    since: datetime.datetime | None = None
+    until: datetime.datetime | None = None
+
+
+async def list_entries(
+    connection: Connection,
+    tenant_id: TenantId,
+    *,
+    before: int | None,
+    matching: Filter,
+    limit: int,
+) -> list[ChainedEntry]:
+    """Return a page of a tenant's audit log, newest first."""
+    rows = await connection.fetch(
+        Q["list_audit_entries"](
+            tenant_id=tenant_id, before=before, limit=limit, **matching._asdict()
+        )
+    )
+    return [msgspec.convert(dict(row), ChainedEntry) for row in rows]
 
 
 async def head_of(connection: Connection, tenant_id: TenantId) -> Head:

@@ -64,6 +64,7 @@ NEEDED: Final[Mapping[str, Scope]] = {
     "POST /v1/api-keys": Scope.MANAGE,
     "GET /v1/api-keys": Scope.MANAGE,
     "DELETE /v1/api-keys/{key_id}": Scope.MANAGE,
+    "GET /v1/audit": Scope.MANAGE,
     "GET /v1/session": Scope.READ,
     "DELETE /v1/session": Scope.READ,
     "GET /v1/sessions": Scope.READ,

@@ -339,3 +339,19 @@ class SignedInView(View, frozen=True, kw_only=True):
     role: str
     scopes: tuple[str, ...]
     session_id: str
+
+
+class AuditEntryView(View, frozen=True, kw_only=True):
+    """One line of the audit log."""
+
+    number: int
+    at: Instant
+    actor: str
+    act: str
+    object_id: str
+    fields: tuple[str, ...]
+    outcome: str
+    request_id: str
+    remote: str
+    digest: str
+    """In hexadecimal digits; covers this entry and all before it."""

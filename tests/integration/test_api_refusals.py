@@ -49,7 +49,7 @@ VALID = {
     },
     "/v1/api-keys": {"name": "n"},
     "/v1/people/{person_id}": {"role": "viewer"},
-    "/v1/password": {"current_password": "p", "password": "q"},
+    "/v1/password": {"current_password": "p", "password": "seven quiet lighthouses"},
 }
 WITH_BODY = [
     route

@@ -9,6 +9,7 @@ from services.api.routes import (
     accounts,
     api_keys,
     apps,
+    audit,
     authorisations,
     browser,
     connections,
@@ -26,6 +27,7 @@ ROUTES: Final = (
     *api_keys.ROUTES,
     *people.ROUTES,
     *signing_in.ROUTES,
+    *audit.ROUTES,
 )
 """Routes that need an API key, or somebody who is signed in."""
 

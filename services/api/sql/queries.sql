@@ -103,6 +103,22 @@ WHERE tenant_id = $tenant_id
 ORDER BY number
 LIMIT $limit::bigint;
 
+-- name: list_audit_entries
+-- A page of a tenant's audit log that matches all filters, newest first.
+SELECT
+    tenant_id, number, at, actor, act, object_id, fields, outcome, request_id, remote,
+    digest
+FROM api.audit_entries
+WHERE tenant_id = $tenant_id
+    AND ($before::bigint IS NULL OR number < $before::bigint)
+    AND ($actor::text = '' OR actor = $actor::text)
+    AND ($act::text = '' OR act = $act::text)
+    AND ($object_id::text = '' OR object_id = $object_id::text)
+    AND ($since::timestamptz IS NULL OR at >= $since::timestamptz)
+    AND ($until::timestamptz IS NULL OR at < $until::timestamptz)
+ORDER BY number DESC
+LIMIT $limit::bigint;
+
 -- name: count_open_authorisations
 -- How many authorisations of a tenant wait for a person.
 SELECT count(*) AS count

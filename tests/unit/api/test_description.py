@@ -81,6 +81,7 @@ SHOWN: dict[str, type[View]] = {
     "SignedIn": views.SignedInView,
     "Session": views.SessionView,
     "Person": views.PersonView,
+    "AuditEntry": views.AuditEntryView,
 }
 GOOD_HEADERS = {"Content-Type": "application/json", "X-Request-Id": "trace-0001"}
 LIMITS = (
