@@ -5,6 +5,7 @@ A fault names its place by a JSON pointer and never quotes a value.
 
 import asyncio
 import re
+import urllib.parse
 from typing import Final, TypeVar
 
 import msgspec
@@ -20,6 +21,9 @@ BODY_BYTES_MAX: Final = 1024 * 1024
 BODY_TIMEOUT_S: Final = 30.0
 PARAMETER_CHARS_MAX: Final = 4_096
 JSON: Final = "application/json"
+FORM: Final = "application/x-www-form-urlencoded"
+FIELDS_MAX: Final = 20
+FIELD_CHARS_MAX: Final = 1_000
 
 T = TypeVar("T")
 
@@ -130,6 +134,33 @@ def page_query(request: web.Request, *names: str) -> dict[str, str]:
         if len(values) > 1 or not is_plain:
             raise Refused(Code.REQUEST_MALFORMED)
     return found
+
+
+async def form(request: web.Request, *names: str) -> dict[str, str]:
+    """Return the fields of a form, which are among ``names``; empty if not given.
+
+    Raises:
+        Refused: It is no form of ours, or too large.
+    """
+    if request.content_type != FORM:
+        raise Refused(Code.MEDIA_TYPE_UNSUPPORTED)
+    data = await _bytes(request)
+    try:
+        given = urllib.parse.parse_qs(
+            data.decode(),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=FIELDS_MAX,
+        )
+    except ValueError:
+        raise Refused(Code.REQUEST_MALFORMED) from None
+    if not given.keys() <= set(names):
+        raise Refused(Code.REQUEST_MALFORMED)
+    for values in given.values():
+        # Postgres has no such character, and no keyboard either.
+        if len(values) > 1 or len(values[0]) > FIELD_CHARS_MAX or "\0" in values[0]:
+            raise Refused(Code.REQUEST_MALFORMED)
+    return {name: given.get(name, [""])[0] for name in names}
 
 
 async def _bytes(request: web.Request) -> bytes:

@@ -26,6 +26,10 @@ class Config(Settings, frozen=True, kw_only=True):
     """How many authorisations of one tenant may wait for a person at one time."""
     keys_max: Count = 100
     """How many API keys of one tenant may be valid at one time."""
+    people_max: Count = 1_000
+    """How many people one tenant may have, with those who are invited."""
+    invitation_s: Seconds = 7 * 86_400.0
+    """How long an invitation can be accepted."""
     session_idle_s: Seconds = 12 * 3600.0
     """After how long without a request a person has to sign in again."""
     session_max_s: Seconds = 7 * 86_400.0

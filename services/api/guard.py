@@ -1,6 +1,6 @@
 """What surrounds every route: a request id, one log line, and no fault without words.
 
-Under ``/oauth/`` a browser asks, so problems are pages there.
+Under ``/oauth/`` and ``forms.PATHS`` a browser asks, so problems are pages there.
 """
 
 import re
@@ -14,7 +14,7 @@ from prometheus_client import Histogram
 
 from proto.errors import ErrorCode
 from proto.ids import RequestId
-from services.api import pages, problems
+from services.api import forms, pages, problems
 from services.api.calls import PARTS, REQUEST_ID
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
@@ -91,6 +91,8 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:
         log.exception("request_failed", method=request.method)
         refused = Refused(ErrorCode.UNKNOWN)
+    if request.path.startswith(forms.PATHS):
+        return forms.problem(refused.code, refused.detail, headers=refused.headers)
     if request.path.startswith("/oauth/"):
         return pages.problem(refused.code, refused.detail, headers=refused.headers)
     return problems.respond(

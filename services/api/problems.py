@@ -49,6 +49,7 @@ class Code(enum.StrEnum):
     NOT_CONFIRMED = "not_confirmed"
     OWN_ROLE = "own_role"
     LAST_OWNER = "last_owner"
+    INVITATION_OVER = "invitation_over"
 
 
 class Kind(NamedTuple):
@@ -300,6 +301,12 @@ KINDS: Final[Mapping[str, Kind]] = {
         409,
         "Last owner",
         "A tenant needs an owner. Make somebody else an owner first.",
+    ),
+    Code.INVITATION_OVER: Kind(
+        410,
+        "Invitation over",
+        "This invitation was used, withdrawn or replaced, or its time is over. Ask for"
+        " another one.",
     ),
 }
 

@@ -56,6 +56,15 @@ class Page(NamedTuple):
     """The query parameters that it takes."""
 
 
+class Form(NamedTuple):
+    """A path that a form of one of our pages is sent to."""
+
+    path: str
+    handler: PageHandler
+    fields: tuple[str, ...] = ()
+    """The fields that it has; empty where not filled in."""
+
+
 def guarded(route: Route) -> web.RouteDef:
     """Return the route behind its key or session, its limit and its scope."""
     scope = route.scope
@@ -101,3 +110,17 @@ def for_browser(page: Page) -> web.RouteDef:
 
     # Links are single use: asking for the head alone must not use one up.
     return web.get(page.path, handle, allow_head=False)
+
+
+def for_form(form: Form) -> web.RouteDef:
+    """Return a form's route, for pages of our own alone."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        parts = request.app[PARTS]
+        access.pace(parts, f"from {parts.remote_of(request)}")
+        if not origins.is_own(request.headers, base_url=parts.base_url):
+            raise Refused(Code.FOREIGN_PAGE)
+        given = await bodies.form(request, *form.fields)
+        return await form.handler(Visit(request=request, parts=parts, query=given))
+
+    return web.post(form.path, handle)

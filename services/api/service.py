@@ -61,6 +61,7 @@ def application(parts: Parts) -> web.Application:
     built[PARTS] = parts
     built.add_routes([routing.guarded(route) for route in routes.ROUTES])
     built.add_routes([routing.opened(route) for route in routes.OPEN])
+    built.add_routes([routing.for_form(form) for form in routes.FORMS])
     built.add_routes([routing.for_browser(page) for page in routes.PAGES])
     return built
 

@@ -355,3 +355,22 @@ class AuditEntryView(View, frozen=True, kw_only=True):
     remote: str
     digest: str
     """In hexadecimal digits; covers this entry and all before it."""
+
+
+class InvitationView(View, frozen=True, kw_only=True):
+    """An invitation without its link."""
+
+    invitation_id: str
+    email: str
+    role: str
+    state: str
+    """``open``, ``expired``, ``accepted``, ``revoked`` or ``replaced``."""
+    created_at: Instant
+    created_by: str
+    expires_at: Instant
+
+
+class NewInvitationView(InvitationView, frozen=True, kw_only=True):
+    """An invitation with its link, which is shown this once."""
+
+    link: str

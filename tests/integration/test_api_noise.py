@@ -20,6 +20,7 @@ ROUNDS = 25
 WORDS = (
     *("app", "account_id", "name", "left", "right", "scopes", "winner", "direction"),
     *("client_id", "client_secret", "base_url", "username", "password", "token_url"),
+    *("email", "role", "owner", "ana@example.org", "current_password"),
     *("mappings_off", "expires_at", "read", "carddav", "constant_contact", "both"),
     *("https://x.example", "", "é", "\x00", "\ud83d\ude00", "'; --", "x" * 300, "%00"),
 )
@@ -103,6 +104,11 @@ JSON = b"Content-Type: application/json"
         ),
         (422, b"/v1/api-keys", (KEY, JSON), b'{"name": ' + b"9" * 9_999 + b"}"),
         (400, b"/v1/api-keys", (KEY, JSON, b"Content-Encoding: gzip"), b"xxxx"),
+        (401, b"/v1/session", (b"Cookie: tandem_session=\xff\xed\xa0\x80",), b""),
+        (403, b"/v1/session", (JSON, b"Origin: \xff"), b"{}"),
+        (422, b"/v1/session", (JSON,), b'{"email": "a\\u0000", "password": "p"}'),
+        (400, b"/v1/session", (JSON,), b'{"email": "\\ud800", "password": "p"}'),
+        (422, b"/v1/session", (JSON,), b'{"email": "a\\u202e@b", "password": "p"}'),
     ],
 )
 async def test_odd_bytes_are_answered_with_a_problem(
@@ -159,7 +165,7 @@ async def test_whoever_leaves_while_sending_is_no_fault(system: System) -> None:
 async def test_noise_is_answered_as_described(system: System, route: Route) -> None:
     """The client holds each answer against openapi.yaml; a fault of ours is 500."""
     source = random.Random(f"{route.method} {route.path}")
-    client = await system.client()
+    client = await system.reaching(route)
     connection = system.others.add_connection(client.tenant_id)
     ids = {
         "app": "carddav",
@@ -168,6 +174,9 @@ async def test_noise_is_answered_as_described(system: System, route: Route) -> N
         "authorisation_id": "athz_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
         "key_id": "key_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
         "link_id": "link_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
+        "person_id": "pers_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
+        "session_id": "sess_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
+        "invitation_id": "inv_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
     }
     for _ in range(ROUNDS):
         path = route.path.format(**ids)
@@ -177,3 +186,5 @@ async def test_noise_is_answered_as_described(system: System, route: Route) -> N
         sent = None if route.method == "GET" else body(source)
         answer = await client(route.method, path, sent)
         assert answer.status < 500, (path, sent)
+        if route.name == "DELETE /v1/session" and answer.status == 204:
+            client = await system.reaching(route)

@@ -27,6 +27,7 @@ NOBODY = {
     "key_id": f"key_{ID}",
     "person_id": f"pers_{ID}",
     "session_id": f"sess_{ID}",
+    "invitation_id": f"inv_{ID}",
 }
 VALID = {
     "/v1/apps/{app}/client": {"client_id": "i", "client_secret": "s"},
@@ -49,6 +50,7 @@ VALID = {
     },
     "/v1/api-keys": {"name": "n"},
     "/v1/people/{person_id}": {"role": "viewer"},
+    "/v1/invitations": {"email": "ana@example.org", "role": "viewer"},
     "/v1/password": {"current_password": "p", "password": "seven quiet lighthouses"},
 }
 WITH_BODY = [
@@ -181,6 +183,7 @@ async def test_pages_have_limits(system: System) -> None:
         "/v1/connections",
         "/v1/api-keys",
         "/v1/people",
+        "/v1/invitations",
         f"/v1/connections/{connection}/records",
     ):
         for limit in ("0", "201", "-1", "x", "1e2", "²", "9" * 30):
@@ -192,7 +195,7 @@ async def test_pages_have_limits(system: System) -> None:
         answer = await client("GET", f"{path}?after={'x' * 501}")
         assert (answer.status, answer.faults) == (422, ["after"])
         assert (await client("GET", f"{path}?limit=200")).status == 200
-    for path in ("/v1/accounts", "/v1/api-keys", "/v1/people"):
+    for path in ("/v1/accounts", "/v1/api-keys", "/v1/people", "/v1/invitations"):
         assert (await client("GET", f"{path}?after=x")).faults == ["after"]
     records = f"/v1/connections/{connection}/records"
     assert (await client("GET", f"{records}?state=odd")).faults == ["state"]

@@ -31,6 +31,7 @@ PREFIXES = {
     "account_id": "acct",
     "authorisation_id": "athz",
     "connection_id": "conn",
+    "invitation_id": "inv",
     "key_id": "key",
     "link_id": "link",
     "person_id": "pers",
@@ -50,6 +51,9 @@ async def things_of(system: System, owner: Client) -> dict[str, str]:
         f"/v1/connections/{connection.connection_id}/links",
         {"left_record_id": "l", "right_record_id": "r"},
     )
+    invited = await owner(
+        "POST", "/v1/invitations", {"email": "ana@example.org", "role": "viewer"}
+    )
     person = await system.person("editor", tenant_id=owner.tenant_id)
     (session,) = await system.rows(
         "SELECT session_id FROM sessions WHERE person_id = $1",
@@ -59,6 +63,7 @@ async def things_of(system: System, owner: Client) -> dict[str, str]:
         "account_id": system.others.add_account(owner.tenant_id).account_id,
         "authorisation_id": begun.body["authorisation_id"],
         "connection_id": connection.connection_id,
+        "invitation_id": invited.body["invitation_id"],
         "key_id": key.body["key_id"],
         "link_id": link.body["link_id"],
         "person_id": person.person_id,
@@ -105,6 +110,8 @@ async def test_the_matrix_is_every_route_with_an_id_that_the_app_serves(
         "POST /v1/apps/{app}/client/check",
         "GET /oauth/start/{link}",
         "GET /oauth/callback/{app}",
+        "GET /invitations/{secret}",
+        "POST /invitations/{secret}",
     }
     assert served - named == {route.name for route in WITH_ID}
     kinds = {

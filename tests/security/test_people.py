@@ -28,7 +28,7 @@ PASSWORD = "stapled pigeons argue"
 OTHER = "seven quiet lighthouses"
 ID = "0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11"
 UNSAFE = [route for route in routes.ROUTES if route.method != "GET"]
-KINDS = ("acct", "athz", "conn", "key", "link", "pers", "sess")
+KINDS = ("acct", "athz", "conn", "key", "link", "pers", "sess", "inv")
 
 
 def path_of(route: Route) -> str:

@@ -13,6 +13,8 @@ from services.api.routes import (
     authorisations,
     browser,
     connections,
+    doors,
+    invitations,
     links,
     people,
     signing_in,
@@ -26,13 +28,17 @@ ROUTES: Final = (
     *links.ROUTES,
     *api_keys.ROUTES,
     *people.ROUTES,
+    *invitations.ROUTES,
     *signing_in.ROUTES,
     *audit.ROUTES,
 )
 """Routes that need an API key, or somebody who is signed in."""
 
-OPEN: Final = signing_in.OPEN
+OPEN: Final = (*signing_in.OPEN, *invitations.OPEN)
 """Routes by which somebody gets in."""
 
-PAGES: Final = browser.PAGES
+PAGES: Final = (*browser.PAGES, *doors.PAGES)
 """Routes that a person's browser opens."""
+
+FORMS: Final = doors.FORMS
+"""What forms of these pages are sent to."""

@@ -387,3 +387,89 @@ WHERE subject IN (
     WHERE ends_at < $before
     LIMIT $limit::bigint
 );
+
+-- name: count_people
+-- How many people a tenant has, and how many may still come.
+SELECT
+    (SELECT count(*) FROM api.people WHERE tenant_id = $tenant_id)
+    + (
+        SELECT count(*)
+        FROM api.invitations
+        WHERE tenant_id = $tenant_id
+            AND ended_at IS NULL
+            AND expires_at > $now
+    ) AS count;
+
+-- name: has_person
+-- Whether a tenant has somebody of an address.
+SELECT 1 AS answer
+FROM api.people
+WHERE tenant_id = $tenant_id
+    AND email = $email;
+
+-- name: add_invitation
+-- A new invitation; its link is stored nowhere.
+INSERT INTO api.invitations (
+    tenant_id, invitation_id, email, role, digest, created_at, created_by, expires_at
+)
+VALUES (
+    $tenant_id, $invitation_id, $email, $role, $digest, $now, $created_by, $expires_at
+);
+
+-- name: end_invitations_of_email
+-- An address is invited once at a time: what was open for it is over.
+UPDATE api.invitations
+SET
+    ended_at = $now,
+    outcome = 'replaced'
+WHERE tenant_id = $tenant_id
+    AND email = $email
+    AND ended_at IS NULL;
+
+-- name: lock_invitation
+-- One invitation of a tenant, until the commit as it is.
+SELECT invitation_id, email, role, created_at, created_by, expires_at, ended_at, outcome
+FROM api.invitations
+WHERE tenant_id = $tenant_id
+    AND invitation_id = $invitation_id
+FOR NO KEY UPDATE;
+
+-- name: find_invitation
+-- The invitation of a link, whatever its tenant: this is how a tenant is known.
+SELECT
+    invitations.tenant_id, invitations.invitation_id, invitations.email,
+    invitations.role, invitations.expires_at, invitations.ended_at,
+    tenants.name AS tenant_name
+FROM api.invitations
+JOIN api.tenants ON tenants.tenant_id = invitations.tenant_id
+WHERE invitations.digest = $digest;
+
+-- name: list_invitations
+-- A page of a tenant's invitations, oldest first, those that are over too.
+SELECT invitation_id, email, role, created_at, created_by, expires_at, ended_at, outcome
+FROM api.invitations
+WHERE tenant_id = $tenant_id
+    AND invitation_id > $after
+ORDER BY invitation_id
+LIMIT $limit::bigint;
+
+-- name: renew_invitation
+-- Another link in place of the one before, for as long as a new one.
+UPDATE api.invitations
+SET
+    digest = $digest,
+    expires_at = $expires_at
+WHERE tenant_id = $tenant_id
+    AND invitation_id = $invitation_id
+    AND ended_at IS NULL;
+
+-- name: end_invitation
+-- How it ended, once; a row if it was open until now under this digest, where given.
+UPDATE api.invitations
+SET
+    ended_at = $now,
+    outcome = $outcome
+WHERE tenant_id = $tenant_id
+    AND invitation_id = $invitation_id
+    AND ended_at IS NULL
+    AND ($digest::bytea IS NULL OR digest = $digest::bytea);

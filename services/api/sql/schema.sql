@@ -164,3 +164,21 @@ CREATE TABLE api.guesses (
 );
 
 CREATE INDEX guesses_age ON api.guesses (ends_at);
+
+CREATE TABLE api.invitations (
+    tenant_id      text NOT NULL REFERENCES api.tenants,
+    invitation_id  text NOT NULL,
+    email          text NOT NULL,
+    role           text NOT NULL,
+    digest         bytea NOT NULL UNIQUE,
+    created_at     timestamptz NOT NULL,
+    created_by     text NOT NULL,
+    expires_at     timestamptz NOT NULL,
+    ended_at       timestamptz,
+    outcome        text NOT NULL DEFAULT '',
+    PRIMARY KEY (tenant_id, invitation_id)
+);
+
+-- One open invitation for each address; another one replaces it.
+CREATE UNIQUE INDEX invitations_open ON api.invitations (tenant_id, email)
+WHERE ended_at IS NULL;

@@ -1,0 +1,77 @@
+"""How an invitation is accepted: the link and a password make a person."""
+
+from aiohttp import web
+
+from proto.ids import PersonId
+from services.api import guests, keys, passwords, roster, signing, store
+from services.api.calls import REQUEST_ID, Parts
+from services.api.errors import Fault, Refused
+from services.api.guests import FoundInvitation
+from services.api.problems import Code
+from services.api.roster import NewPerson
+from services.api.store import AuditEntry
+
+
+async def look(parts: Parts, link: str) -> FoundInvitation:
+    """Return the invitation of a link, if it can be accepted now.
+
+    Raises:
+        Refused: It is over, or never was.
+    """
+    found = await guests.find_invitation(parts.store.database, keys.digest(link))
+    if (
+        found is None
+        or found.ended_at is not None
+        or found.expires_at <= parts.clock.now()
+    ):
+        raise Refused(Code.INVITATION_OVER)
+    return found
+
+
+async def accept(
+    request: web.Request, parts: Parts, *, link: str, password: str
+) -> FoundInvitation:
+    """Make the person of an invitation; they sign in as everybody does.
+
+    Raises:
+        Refused: The invitation is over, or the password not taken.
+    """
+    found = await look(parts, link)
+    if fault := passwords.fault_of(password, email=found.email):
+        raise Refused(Code.BODY_INVALID, faults=(Fault("/password", fault),))
+    password_hash = await signing.new_hash(parts, password)
+    person = NewPerson(
+        tenant_id=found.tenant_id,
+        person_id=parts.identifiers.new(PersonId),
+        email=found.email,
+        role=found.role,
+        password_hash=password_hash,
+    )
+    entry = AuditEntry(
+        tenant_id=found.tenant_id,
+        actor=person.person_id,
+        act="invitation.accept",
+        object_id=found.invitation_id,
+        fields=("password",),
+        outcome="done",
+        request_id=request[REQUEST_ID],
+        remote=parts.remote_of(request),
+    )
+    now = parts.clock.now()
+    async with parts.store.transaction() as work:
+        await roster.lock_tenant(work.transaction, found.tenant_id)
+        # Somebody may have used the link, or it may have been replaced, meanwhile.
+        is_first = await guests.end_invitation(
+            work.transaction,
+            found.tenant_id,
+            invitation_id=found.invitation_id,
+            outcome="accepted",
+            digest=keys.digest(link),
+            now=now,
+        )
+        if not (
+            is_first and await roster.add_person(work.transaction, person, now=now)
+        ):
+            raise Refused(Code.INVITATION_OVER)
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    return found
