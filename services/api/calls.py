@@ -17,6 +17,7 @@ from proto.ids import AppId, PersonId, SessionId, TenantId
 from services.api import bodies, remotes, store
 from services.api.config import Config
 from services.api.errors import Refused
+from services.api.issuers import Issuer
 from services.api.pacing import Pace
 from services.api.passwords import Hasher
 from services.api.store import AuditEntry
@@ -50,6 +51,8 @@ class Parts:
     pace: Pace
     usage: Usage
     hasher: Hasher
+    issuer: Issuer | None = None
+    """The provider that people may sign in at, if there is one."""
 
     async def ask(self, command: Command[R], *, calls_app: bool = False) -> R:
         """Send a command; one that makes a call to an app may take longer.

@@ -1,6 +1,7 @@
 """Settings of the api, read from ``API_*``."""
 
 import ipaddress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from services.api import remotes
@@ -37,10 +38,22 @@ class Config(Settings, frozen=True, kw_only=True):
     proxies: tuple[str, ...] = ()
     """Networks of the operator's own proxies, whose `X-Forwarded-For` is believed."""
 
+    oidc_issuer: str = ""
+    """The provider of OpenID Connect that people may sign in at, as it names itself."""
+    oidc_name: str = "single sign-on"
+    """What the sign-in page calls it."""
+    oidc_client_id: str = ""
+    oidc_client_secret_file: Path | None = None
+    private_addresses: tuple[str, ...] = ()
+    """Networks and host names that the provider may be in although not public."""
+
     def __post_init__(self) -> None:
         """Refuse what can never work."""
         faults = faults_of_url(self.public_url) if self.public_url else []
         faults += remotes.faults(self.proxies)
+        variable = "API_PRIVATE_ADDRESSES"
+        faults += addresses.faults(self.private_addresses, variable=variable)
+        faults += faults_of_oidc(self)
         if faults:
             raise BadConfiguration(faults)
 
@@ -80,6 +93,25 @@ def faults_of_url(url: str) -> list[str]:
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         return ["API_PUBLIC_URL must be https; http is for addresses of this machine"]
     return []
+
+
+def faults_of_oidc(settings: Config) -> list[str]:
+    """Return what is missing or wrong of the provider that people sign in at."""
+    issuer = settings.oidc_issuer
+    if not issuer:
+        return []
+    faults = []
+    parts = urlsplit(issuer) if addresses.is_url(issuer) else None
+    is_safe = parts and (parts.scheme == "https" or is_loopback(parts.hostname or ""))
+    if parts is None or not is_safe or parts.query:
+        faults.append(
+            "API_OIDC_ISSUER must be an address such as https://id.example.org"
+        )
+    if not settings.oidc_client_id:
+        faults.append("API_OIDC_CLIENT_ID is not set")
+    if settings.oidc_client_secret_file is None:
+        faults.append("API_OIDC_CLIENT_SECRET_FILE is not set")
+    return faults
 
 
 def is_loopback(host: str) -> bool:

@@ -44,6 +44,7 @@ class FoundInvitation(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: TenantId
     tenant_name: str
     invitation_id: InvitationId
+    digest: bytes
     email: str
     role: str
     expires_at: Instant

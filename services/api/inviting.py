@@ -12,13 +12,13 @@ from services.api.roster import NewPerson
 from services.api.store import AuditEntry
 
 
-async def look(parts: Parts, link: str) -> FoundInvitation:
+async def look(parts: Parts, digest: bytes) -> FoundInvitation:
     """Return the invitation of a link, if it can be accepted now.
 
     Raises:
         Refused: It is over, or never was.
     """
-    found = await guests.find_invitation(parts.store.database, keys.digest(link))
+    found = await guests.find_invitation(parts.store.database, digest)
     if (
         found is None
         or found.ended_at is not None
@@ -36,7 +36,7 @@ async def accept(
     Raises:
         Refused: The invitation is over, or the password not taken.
     """
-    found = await look(parts, link)
+    found = await look(parts, keys.digest(link))
     if fault := passwords.fault_of(password, email=found.email):
         raise Refused(Code.BODY_INVALID, faults=(Fault("/password", fault),))
     password_hash = await signing.new_hash(parts, password)
@@ -66,7 +66,7 @@ async def accept(
             found.tenant_id,
             invitation_id=found.invitation_id,
             outcome="accepted",
-            digest=keys.digest(link),
+            digest=found.digest,
             now=now,
         )
         if not (

@@ -50,6 +50,10 @@ class Code(enum.StrEnum):
     OWN_ROLE = "own_role"
     LAST_OWNER = "last_owner"
     INVITATION_OVER = "invitation_over"
+    OIDC_REFUSED = "oidc_refused"
+    OIDC_UNKNOWN = "oidc_unknown"
+    OIDC_OVER = "oidc_over"
+    OIDC_AWAY = "oidc_away"
 
 
 class Kind(NamedTuple):
@@ -307,6 +311,29 @@ KINDS: Final[Mapping[str, Kind]] = {
         "Invitation over",
         "This invitation was used, withdrawn or replaced, or its time is over. Ask for"
         " another one.",
+    ),
+    Code.OIDC_REFUSED: Kind(
+        403,
+        "Not signed in",
+        "The sign-in service did not say who you are. Try again.",
+    ),
+    Code.OIDC_UNKNOWN: Kind(
+        403,
+        "Not known here",
+        "The sign-in service knows you, but Tandem does not. Open your invitation, and"
+        " sign in with the address that was invited.",
+    ),
+    Code.OIDC_OVER: Kind(
+        410,
+        "Sign-in over",
+        "This sign-in was begun too long ago or in another browser, or is used already."
+        " Begin again.",
+    ),
+    Code.OIDC_AWAY: Kind(
+        503,
+        "Sign-in service away",
+        "The sign-in service does not answer. Try again shortly.",
+        retry_s=RETRY_S,
     ),
 }
 

@@ -179,16 +179,17 @@ async def change_password(
 
 async def note_sign_in(
     transaction: Transaction,
-    who: Candidate,
+    tenant_id: TenantId,
     *,
+    person_id: PersonId,
     password_hash: str,
     now: datetime.datetime,
 ) -> None:
     """Store when a person signed in, and their hash by today's parameters."""
     await transaction.execute(
         Q["note_sign_in"](
-            tenant_id=who.tenant_id,
-            person_id=who.person_id,
+            tenant_id=tenant_id,
+            person_id=person_id,
             password_hash=password_hash,
             now=now,
         )

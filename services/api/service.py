@@ -6,7 +6,17 @@ from typing import Final
 
 from aiohttp import web
 
-from services.api import config, guard, guesses, roster, routes, routing, store
+from services.api import (
+    config,
+    guard,
+    guesses,
+    identities,
+    issuers,
+    roster,
+    routes,
+    routing,
+    store,
+)
 from services.api.bodies import BODY_BYTES_MAX
 from services.api.calls import PARTS, Parts
 from services.api.config import Config
@@ -27,17 +37,6 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
     """Serve until told to stop."""
     works: Store[Work] = runtime.store(Work)
     usage = Usage(works, clock=runtime.clock)
-    parts = Parts(
-        bus=runtime.bus,
-        store=works,
-        clock=runtime.clock,
-        identifiers=runtime.identifiers,
-        config=runtime.settings,
-        base_url=config.base_url(runtime.settings),
-        pace=Pace(per_minute=runtime.settings.requests_per_minute_max),
-        usage=usage,
-        hasher=Hasher(),
-    )
 
     async def forget(stopping: asyncio.Event) -> None:
         await loops.forever(
@@ -48,9 +47,22 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
             idle_s=FORGET_EVERY_S,
         )
 
-    await process.serve_until(
-        runtime, stopping, usage.run, forget, application=application(parts)
-    )
+    async with issuers.opened(runtime.settings, clock=runtime.clock) as issuer:
+        parts = Parts(
+            bus=runtime.bus,
+            store=works,
+            clock=runtime.clock,
+            identifiers=runtime.identifiers,
+            config=runtime.settings,
+            base_url=config.base_url(runtime.settings),
+            pace=Pace(per_minute=runtime.settings.requests_per_minute_max),
+            usage=usage,
+            hasher=Hasher(),
+            issuer=issuer,
+        )
+        await process.serve_until(
+            runtime, stopping, usage.run, forget, application=application(parts)
+        )
 
 
 def application(parts: Parts) -> web.Application:
@@ -77,5 +89,6 @@ async def forget_old(works: Store[Work], clock: Clock) -> bool:
             ),
             await roster.forget_sessions(transaction, before=now),
             await guesses.forget(transaction, before=now),
+            await identities.forget_sign_ins(transaction, before=now),
         ]
     return any(more)

@@ -197,7 +197,11 @@ async def _begin(
             parts=parts,
         )
         await roster.note_sign_in(
-            work.transaction, who, password_hash=verdict.password_hash, now=now
+            work.transaction,
+            who.tenant_id,
+            person_id=who.person_id,
+            password_hash=verdict.password_hash,
+            now=now,
         )
         await guesses.give_back(work.transaction, was)
         await store.add_audit_entry(work.transaction, entry, now=now)

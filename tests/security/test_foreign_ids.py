@@ -112,6 +112,7 @@ async def test_the_matrix_is_every_route_with_an_id_that_the_app_serves(
         "GET /oauth/callback/{app}",
         "GET /invitations/{secret}",
         "POST /invitations/{secret}",
+        "GET /invitations/{secret}/oidc",
     }
     assert served - named == {route.name for route in WITH_ID}
     kinds = {

@@ -7,7 +7,16 @@ from typing import Final
 
 from aiohttp import web
 
-from services.api import forms, inviting, passwords, problems, sessions, signing
+from services.api import (
+    federation,
+    forms,
+    inviting,
+    keys,
+    passwords,
+    problems,
+    sessions,
+    signing,
+)
 from services.api.calls import Caller, Visit
 from services.api.errors import Refused
 from services.api.problems import Code
@@ -21,7 +30,7 @@ async def show_sign_in(visit: Visit) -> web.StreamResponse:
     if await _signed_in(visit) is not None:
         return forms.go_to("/account")
     note = "You can sign in now." if visit.query["note"] == "accepted" else ""
-    return _sign_in_page(tenant=visit.query["tenant"], note=note)
+    return _sign_in_page(visit, tenant=visit.query["tenant"], note=note)
 
 
 async def sign_in(visit: Visit) -> web.StreamResponse:
@@ -40,6 +49,7 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
             raise
         kind = problems.kind_of(err.code)
         response = _sign_in_page(
+            visit,
             email=given["email"],
             tenant=given["tenant"],
             fault=kind.detail,
@@ -95,7 +105,8 @@ async def accept(visit: Visit) -> web.StreamResponse:
 
 
 async def _invitation_page(visit: Visit, *, fault: str = "") -> web.Response:
-    found = await inviting.look(visit.parts, visit.request.match_info["secret"])
+    secret = visit.request.match_info["secret"]
+    found = await inviting.look(visit.parts, keys.digest(secret))
     return forms.page(
         "invitation",
         title="Invitation",
@@ -106,10 +117,13 @@ async def _invitation_page(visit: Visit, *, fault: str = "") -> web.Response:
         role=found.role,
         chars_min=passwords.CHARS_MIN,
         chars_max=passwords.CHARS_MAX,
+        provider=_provider_name(visit),
+        provider_path=f"/invitations/{secret}/oidc",
     )
 
 
 def _sign_in_page(
+    visit: Visit,
     *,
     email: str = "",
     tenant: str = "",
@@ -125,7 +139,44 @@ def _sign_in_page(
         email=email,
         tenant=tenant,
         note=note,
+        provider=_provider_name(visit),
     )
+
+
+async def go_to_provider(visit: Visit) -> web.StreamResponse:
+    """Send the browser to the provider that people may sign in at."""
+    return await federation.begin(visit.parts, tenant_name=visit.query["tenant"])
+
+
+async def accept_at_provider(visit: Visit) -> web.StreamResponse:
+    """Send the browser there to accept an invitation without a password."""
+    secret = visit.request.match_info["secret"]
+    await inviting.look(visit.parts, keys.digest(secret))
+    return await federation.begin(visit.parts, invitation=secret)
+
+
+async def come_back(visit: Visit) -> web.StreamResponse:
+    """Begin a session for whoever the provider says it is."""
+    given, parts = visit.query, visit.parts
+    cookie = await federation.finish(
+        visit.request,
+        parts,
+        state=given["state"],
+        code="" if given["error"] else given["code"],
+        issuer=given["iss"],
+    )
+    response = forms.go_to("/account")
+    sessions.give(response, cookie, parts=parts)
+    response.del_cookie(
+        federation.cookie_name(parts.base_url),
+        path="/",
+        secure=parts.base_url.startswith("https:"),
+    )
+    return response
+
+
+def _provider_name(visit: Visit) -> str:
+    return visit.parts.config.oidc_name if visit.parts.issuer is not None else ""
 
 
 async def _signed_in(visit: Visit) -> Caller | None:
@@ -139,6 +190,9 @@ async def _signed_in(visit: Visit) -> Caller | None:
 
 PAGES: Final = (
     Page("/sign-in", show_sign_in, query=("tenant", "note")),
+    Page("/sign-in/oidc", go_to_provider, query=("tenant",)),
+    Page("/sign-in/oidc/callback", come_back, query=("state", "code", "iss", "error")),
+    Page("/invitations/{secret}/oidc", accept_at_provider),
     Page("/account", show_account),
     Page("/invitations/{secret}", show_invitation),
 )

@@ -437,8 +437,8 @@ FOR NO KEY UPDATE;
 -- name: find_invitation
 -- The invitation of a link, whatever its tenant: this is how a tenant is known.
 SELECT
-    invitations.tenant_id, invitations.invitation_id, invitations.email,
-    invitations.role, invitations.expires_at, invitations.ended_at,
+    invitations.tenant_id, invitations.invitation_id, invitations.digest,
+    invitations.email, invitations.role, invitations.expires_at, invitations.ended_at,
     tenants.name AS tenant_name
 FROM api.invitations
 JOIN api.tenants ON tenants.tenant_id = invitations.tenant_id
@@ -473,3 +473,46 @@ WHERE tenant_id = $tenant_id
     AND invitation_id = $invitation_id
     AND ended_at IS NULL
     AND ($digest::bytea IS NULL OR digest = $digest::bytea);
+
+-- name: add_oidc_sign_in
+-- A sign-in that waits for the browser to come back from the provider.
+INSERT INTO api.oidc_sign_ins (
+    state_digest, browser_digest, tenant_name, invitation_digest, expires_at
+)
+VALUES (
+    $state_digest, $browser_digest, $tenant_name, $invitation_digest, $expires_at
+);
+
+-- name: take_oidc_sign_in
+-- The sign-in of a state, which is over by this: each is good for one answer.
+DELETE FROM api.oidc_sign_ins
+WHERE state_digest = $state_digest
+RETURNING browser_digest, tenant_name, invitation_digest, expires_at;
+
+-- name: forget_oidc_sign_ins
+-- Those that expired go, a batch at a time.
+DELETE FROM api.oidc_sign_ins
+WHERE state_digest IN (
+    SELECT state_digest
+    FROM api.oidc_sign_ins
+    WHERE expires_at < $before
+    LIMIT $limit::bigint
+);
+
+-- name: find_people_of_identity
+-- Who somebody at a provider is here, whatever the tenant; two rows say that it does
+-- not tell.
+SELECT identities.tenant_id, identities.person_id
+FROM api.identities
+JOIN api.tenants ON tenants.tenant_id = identities.tenant_id
+WHERE identities.issuer = $issuer
+    AND identities.subject = $subject
+    AND ($tenant_name::text = '' OR tenants.name = $tenant_name::text)
+LIMIT 2;
+
+-- name: add_identity
+-- Who a person is at a provider; no row if that is somebody else of the tenant.
+INSERT INTO api.identities (tenant_id, person_id, issuer, subject)
+VALUES ($tenant_id, $person_id, $issuer, $subject)
+ON CONFLICT (tenant_id, issuer, subject) DO NOTHING
+RETURNING person_id;

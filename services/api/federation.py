@@ -1,0 +1,236 @@
+"""How a person signs in at the provider: out with a state, back with a code.
+
+The state is good once and in the browser that has the cookie. Who comes back is found
+by what the provider calls them for ever; an address counts only where an invitation
+was sent to it, and only if the provider says that it is theirs.
+"""
+
+import datetime
+import secrets
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from proto.ids import PersonId
+from services.api import (
+    guests,
+    identities,
+    inviting,
+    keys,
+    roster,
+    seals,
+    sessions,
+    signing,
+    store,
+)
+from services.api.calls import REQUEST_ID, Parts
+from services.api.errors import Refused
+from services.api.guests import FoundInvitation
+from services.api.identities import Known, WaitingSignIn
+from services.api.issuers import Issuer, ProviderAway
+from services.api.oidc import Identity, NotProved
+from services.api.problems import Code
+from services.api.roster import NewPerson
+from services.api.store import AuditEntry
+
+log = structlog.get_logger()
+
+WAITS: Final = datetime.timedelta(minutes=10)
+_NAME: Final = "tandem_oidc"
+
+
+def cookie_name(base_url: str) -> str:
+    """Return what the cookie is called that binds the browser."""
+    return f"__Host-{_NAME}" if base_url.startswith("https:") else _NAME
+
+
+async def begin(
+    parts: Parts, *, tenant_name: str = "", invitation: str = ""
+) -> web.Response:
+    """Send the browser to the provider, bound by a cookie.
+
+    Raises:
+        Refused: There is no provider, or it is away.
+    """
+    issuer = _issuer(parts)
+    state, browser = seals.new_secret(), seals.new_secret()
+    try:
+        url = await issuer.authorise_url(
+            redirect_uri=redirect_uri(parts), state=state, browser=browser
+        )
+    except (ProviderAway, NotProved) as err:
+        raise _away(err) from err
+    waiting = WaitingSignIn(
+        browser_digest=keys.digest(browser),
+        tenant_name=tenant_name,
+        invitation_digest=keys.digest(invitation) if invitation else None,
+        expires_at=parts.clock.now() + WAITS,
+    )
+    async with parts.store.transaction() as work:
+        await identities.add_sign_in(
+            work.transaction, waiting, state_digest=keys.digest(state)
+        )
+    response = web.Response(status=303, headers={"Location": url})
+    response.set_cookie(
+        cookie_name(parts.base_url),
+        browser,
+        max_age=int(WAITS.total_seconds()),
+        path="/",
+        httponly=True,
+        secure=parts.base_url.startswith("https:"),
+        # The provider sends the browser back from its own site.
+        samesite="Lax",
+    )
+    return response
+
+
+async def finish(
+    request: web.Request, parts: Parts, *, state: str, code: str, issuer: str
+) -> str:
+    """Return the cookie of a new session for whoever came back.
+
+    Raises:
+        Refused: The sign-in is over or another browser's, or the provider proved
+            nobody whom Tandem knows.
+    """
+    provider = _issuer(parts)
+    browser = request.cookies.get(cookie_name(parts.base_url), "")
+    async with parts.store.transaction() as work:
+        waiting = await identities.take_sign_in(work.transaction, keys.digest(state))
+    now = parts.clock.now()
+    if waiting is None or waiting.expires_at <= now:
+        raise Refused(Code.OIDC_OVER)
+    if not secrets.compare_digest(keys.digest(browser), waiting.browser_digest):
+        raise Refused(Code.OIDC_OVER)
+    if not code:
+        raise Refused(Code.OIDC_REFUSED)
+    try:
+        identity = await provider.identify(
+            code=code,
+            issuer=issuer,
+            redirect_uri=redirect_uri(parts),
+            browser=browser,
+        )
+    except ProviderAway as err:
+        raise _away(err) from err
+    except NotProved as err:
+        log.warning("sign_in_refused", reason=str(err))
+        raise Refused(Code.OIDC_REFUSED) from None
+    who = await _known(request, parts, identity=identity, waiting=waiting)
+    return await _begin_session(request, parts, who=who)
+
+
+def redirect_uri(parts: Parts) -> str:
+    """Return where the provider sends browsers back to."""
+    return f"{parts.base_url}/sign-in/oidc/callback"
+
+
+async def _known(
+    request: web.Request, parts: Parts, *, identity: Identity, waiting: WaitingSignIn
+) -> Known:
+    if waiting.invitation_digest is not None:
+        found = await inviting.look(parts, waiting.invitation_digest)
+        # Whoever has the link still has to be who was invited.
+        if signing.normal_email(identity.email) != found.email:
+            raise Refused(Code.OIDC_UNKNOWN)
+        return await _accept(request, parts, found=found, identity=identity)
+    people = await identities.find_people(
+        parts.store.database, identity, tenant_name=waiting.tenant_name
+    )
+    if len(people) != 1:
+        raise Refused(Code.OIDC_UNKNOWN)
+    return people[0]
+
+
+async def _accept(
+    request: web.Request,
+    parts: Parts,
+    *,
+    found: FoundInvitation,
+    identity: Identity,
+) -> Known:
+    """Make the person of an invitation, who has no password."""
+    known = Known(tenant_id=found.tenant_id, person_id=parts.identifiers.new(PersonId))
+    person = NewPerson(
+        tenant_id=known.tenant_id,
+        person_id=known.person_id,
+        email=found.email,
+        role=found.role,
+        password_hash="",
+    )
+    entry = _entry(request, parts, who=known, act="invitation.accept")
+    now = parts.clock.now()
+    async with parts.store.transaction() as work:
+        await roster.lock_tenant(work.transaction, known.tenant_id)
+        is_first = await guests.end_invitation(
+            work.transaction,
+            known.tenant_id,
+            invitation_id=found.invitation_id,
+            outcome="accepted",
+            digest=found.digest,
+            now=now,
+        )
+        if not (
+            is_first
+            and await roster.add_person(work.transaction, person, now=now)
+            and await identities.add_identity(
+                work.transaction, known, identity=identity
+            )
+        ):
+            raise Refused(Code.INVITATION_OVER)
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    return known
+
+
+async def _begin_session(request: web.Request, parts: Parts, *, who: Known) -> str:
+    now = parts.clock.now()
+    entry = _entry(request, parts, who=who, act="session.begin")
+    async with parts.store.transaction() as work:
+        person = await roster.lock_person(
+            work.transaction, who.tenant_id, person_id=who.person_id
+        )
+        if person is None:
+            raise Refused(Code.OIDC_UNKNOWN)
+        cookie, _ = await sessions.begin(
+            work.transaction,
+            who.tenant_id,
+            person_id=who.person_id,
+            request=request,
+            parts=parts,
+        )
+        await roster.note_sign_in(
+            work.transaction,
+            who.tenant_id,
+            person_id=who.person_id,
+            password_hash=person.password_hash,
+            now=now,
+        )
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    signing.SIGN_INS.labels("done").inc()
+    await sessions.end_previous(request, parts)
+    return cookie
+
+
+def _entry(request: web.Request, parts: Parts, *, who: Known, act: str) -> AuditEntry:
+    return AuditEntry(
+        tenant_id=who.tenant_id,
+        actor=who.person_id,
+        act=act,
+        object_id=who.person_id,
+        fields=("identity",),
+        outcome="done",
+        request_id=request[REQUEST_ID],
+        remote=parts.remote_of(request),
+    )
+
+
+def _issuer(parts: Parts) -> Issuer:
+    if parts.issuer is None:
+        raise Refused(Code.NO_SUCH_ROUTE)
+    return parts.issuer
+
+
+def _away(err: Exception) -> Refused:
+    log.warning("sign_in_unavailable", reason=str(err))
+    return Refused(Code.OIDC_AWAY)

@@ -1,0 +1,85 @@
+"""Queries of identities at a provider, and of sign-ins that wait: one function each.
+
+The caller owns the transaction. State and cookie come in as digests only.
+"""
+
+import datetime
+from typing import Final
+
+import msgspec
+
+from proto.base import Instant
+from proto.ids import PersonId, TenantId
+from services.api.oidc import Identity
+from services.api.store import Connection, Q
+from services.chassis.database import Transaction
+
+FORGET_BATCH: Final = 1_000
+
+
+class WaitingSignIn(msgspec.Struct, frozen=True, kw_only=True):
+    """A sign-in at the provider that a browser is to come back from."""
+
+    browser_digest: bytes
+    tenant_name: str
+    invitation_digest: bytes | None
+    expires_at: Instant
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A person whom an identity belongs to."""
+
+    tenant_id: TenantId
+    person_id: PersonId
+
+
+async def add_sign_in(
+    transaction: Transaction, waiting: WaitingSignIn, *, state_digest: bytes
+) -> None:
+    """Store a sign-in that waits."""
+    await transaction.execute(
+        Q["add_oidc_sign_in"](
+            **msgspec.structs.asdict(waiting), state_digest=state_digest
+        )
+    )
+
+
+async def take_sign_in(
+    transaction: Transaction, state_digest: bytes
+) -> WaitingSignIn | None:
+    """Return the sign-in of a state, once."""
+    row = await transaction.fetch_row(Q["take_oidc_sign_in"](state_digest=state_digest))
+    return None if row is None else msgspec.convert(dict(row), WaitingSignIn)
+
+
+async def forget_sign_ins(
+    transaction: Transaction, *, before: datetime.datetime
+) -> bool:
+    """Forget a batch of those that expired before; True if there may be more."""
+    query = Q["forget_oidc_sign_ins"](before=before, limit=FORGET_BATCH)
+    return await transaction.execute(query) == FORGET_BATCH
+
+
+async def find_people(
+    connection: Connection, identity: Identity, *, tenant_name: str
+) -> list[Known]:
+    """Return whom an identity can mean, whatever the tenant; two are two too many."""
+    rows = await connection.fetch(
+        Q["find_people_of_identity"](
+            issuer=identity.issuer, subject=identity.subject, tenant_name=tenant_name
+        )
+    )
+    return [msgspec.convert(dict(row), Known) for row in rows]
+
+
+async def add_identity(
+    transaction: Transaction, known: Known, *, identity: Identity
+) -> bool:
+    """Store who a person is at a provider; False if that is somebody else."""
+    query = Q["add_identity"](
+        tenant_id=known.tenant_id,
+        person_id=known.person_id,
+        issuer=identity.issuer,
+        subject=identity.subject,
+    )
+    return await transaction.fetch_row(query) is not None

@@ -1,0 +1,205 @@
+"""OpenID Connect as far as it is decided: addresses, requests, and what a token proves.
+
+Core 1.0 with PKCE (RFC 7636); tokens are judged by RFC 8725, answers by RFC 9207. No
+I/O; ``issuers`` does that.
+"""
+
+import base64
+import datetime
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
+
+from services.chassis import addresses
+
+ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
+"""Signatures alone: with a shared secret, or with none, anybody could make a token."""
+LEEWAY_S: Final = 60
+"""How far the provider's clock may be from ours."""
+AGE_S_MAX: Final = 600
+"""How long ago a token may have been made."""
+SCOPE: Final = "openid email"
+DISCOVERY: Final = "/.well-known/openid-configuration"
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider says of itself; of its document what is used here."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+    authorization_response_iss_parameter_supported: bool = False
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token endpoint answers; of it what is used here."""
+
+    id_token: str
+
+
+class Identity(NamedTuple):
+    """Who somebody is at a provider."""
+
+    issuer: str
+    subject: str
+    email: str
+    """Empty unless the provider says that it is theirs."""
+
+
+class NotProved(Exception):
+    """What a provider sent proves nothing; says why, without any value of it."""
+
+
+class UnknownKey(NotProved):
+    """A token is signed with a key that the provider did not show."""
+
+
+def read_provider(data: bytes, *, issuer: str) -> Provider:
+    """Return what a provider says of itself.
+
+    Raises:
+        NotProved: It is not that provider's, or leads to where no https is.
+    """
+    try:
+        found = msgspec.json.decode(data, type=Provider)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise NotProved("discovery_malformed") from None
+    if found.issuer != issuer:
+        raise NotProved("discovery_of_another_issuer")
+    scheme = urlsplit(issuer).scheme
+    for url in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri):
+        if not addresses.is_url(url) or urlsplit(url).scheme not in ("https", scheme):
+            raise NotProved("discovery_leads_elsewhere")
+    return found
+
+
+def read_keys(data: bytes) -> KeySet:
+    """Return a provider's public keys; of kinds that are not known here, none.
+
+    Raises:
+        NotProved: There is none.
+    """
+    try:
+        given = msgspec.json.decode(data)["keys"]
+        keys = [
+            key
+            for one in given
+            if one.get("kty") in ("RSA", "EC", "OKP") and one.get("use") != "enc"
+            for key in KeySet.import_key_set({"keys": [one]}).keys
+        ]
+    except (msgspec.DecodeError, JoseError, ValueError, TypeError, LookupError):
+        raise NotProved("keys_malformed") from None
+    except (AttributeError, RecursionError):
+        raise NotProved("keys_malformed") from None
+    if not keys:
+        raise NotProved("keys_missing")
+    return KeySet(keys)
+
+
+def nonce_of(browser: str) -> str:
+    """Return what the token has to hold: nobody without the cookie can know it."""
+    return _derived("nonce", browser)
+
+
+def verifier_of(browser: str) -> str:
+    """Return the code verifier of PKCE, from the cookie as well."""
+    return _derived("verifier", browser)
+
+
+def authorise_url(
+    provider: Provider, *, client_id: str, redirect_uri: str, state: str, browser: str
+) -> str:
+    """Return where the browser is sent."""
+    challenge = hashlib.sha256(verifier_of(browser).encode()).digest()
+    query = urlencode(
+        {
+            "response_type": "code",
+            "client_id": client_id,
+            "redirect_uri": redirect_uri,
+            "scope": SCOPE,
+            "state": state,
+            "nonce": nonce_of(browser),
+            "code_challenge": _text(challenge),
+            "code_challenge_method": "S256",
+        }
+    )
+    joint = "&" if urlsplit(provider.authorization_endpoint).query else "?"
+    return f"{provider.authorization_endpoint}{joint}{query}"
+
+
+def check_answerer(provider: Provider, issuer: str) -> None:
+    """Refuse an answer of another provider than was asked (mix-up, RFC 9207).
+
+    Raises:
+        NotProved: It names another, or none where this one always names itself.
+    """
+    is_wanted = provider.authorization_response_iss_parameter_supported
+    if issuer != provider.issuer and (issuer or is_wanted):
+        raise NotProved("answer_of_another_issuer")
+
+
+def identity_of(
+    token: str,
+    keys: KeySet,
+    *,
+    issuer: str,
+    client_id: str,
+    browser: str,
+    now: datetime.datetime,
+) -> Identity:
+    """Return who an id token proves somebody to be.
+
+    Raises:
+        NotProved: The token is not signed by the provider, not for us, not of this
+            browser's request, or not of this time.
+    """
+    at = int(now.timestamp())
+    registry = jwt.JWTClaimsRegistry(
+        now=at,
+        leeway=LEEWAY_S,
+        iss={"essential": True, "value": issuer},
+        aud={"essential": True, "value": client_id},
+        sub={"essential": True},
+        exp={"essential": True},
+        iat={"essential": True},
+        nonce={"essential": True, "value": nonce_of(browser)},
+    )
+    try:
+        claims = jwt.decode(token, keys, algorithms=list(ALGORITHMS)).claims
+        registry.validate(claims)
+    except InvalidKeyIdError:
+        raise UnknownKey("token_of_unknown_key") from None
+    except (JoseError, ValueError, TypeError, LookupError) as err:
+        raise NotProved(f"token_{type(err).__name__}") from None
+    audience, subject = claims["aud"], claims["sub"]
+    # A token for several has to say whom it was issued to (Core 3.1.3.7).
+    is_ours = audience in (client_id, [client_id]) or claims.get("azp") == client_id
+    if not is_ours or claims.get("azp", client_id) != client_id:
+        raise NotProved("token_for_another_client")
+    if claims["iat"] < at - AGE_S_MAX:
+        raise NotProved("token_too_old")
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+        raise NotProved("token_without_subject")
+    return Identity(issuer, subject, _email_of(claims))
+
+
+def _email_of(claims: Mapping[str, Any]) -> str:
+    email = claims.get("email")
+    is_theirs = claims.get("email_verified") is True
+    return email if is_theirs and isinstance(email, str) else ""
+
+
+def _derived(purpose: str, browser: str) -> str:
+    return _text(hashlib.sha256(f"oidc {purpose}\0{browser}".encode()).digest())
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

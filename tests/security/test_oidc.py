@@ -1,0 +1,417 @@
+"""Sign-in at a provider of OpenID Connect, attacked at our callback (RFC 9700)."""
+
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from deploy.local import nats, postgres
+from services.api import issuers
+from services.api.config import Config
+from services.api.oidc import UnknownKey
+from tests import servers
+from tests.fakes.clock import MovableClock
+from tests.integration.api_system import others, running
+from tests.integration.api_system.running import Answer, Client, System
+from tests.security import oidc_provider
+from tests.security.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider
+from tests.security.test_doors import invited, path_in, state_of
+from tests.security.test_people import acts_of, sign_in
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STRANGER_KEY = RSAKey.generate_key(2048)
+VERIFIED = {"email": "Eve@example.org", "email_verified": True}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def provider() -> AsyncIterator[Provider]:
+    async with oidc_provider.running() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def secret_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("oidc") / "secret"
+    path.write_text(CLIENT_SECRET + "\n")
+    return path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system(
+    postgres_server: postgres.Server,
+    nats_server: nats.Server,
+    provider: Provider,
+    secret_file: Path,
+) -> AsyncIterator[System]:
+    """An api whose people may sign in at the provider."""
+    async with (
+        servers.fresh_database(postgres_server, template="prepared") as database,
+        others.answering(nats_server) as answering,
+        running.running(
+            database,
+            nats_server,
+            others=answering,
+            oidc_issuer=provider.issuer,
+            oidc_name="Example ID",
+            oidc_client_id=CLIENT_ID,
+            oidc_client_secret_file=secret_file,
+            private_addresses=("127.0.0.0/8",),
+        ) as started,
+    ):
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _honest(provider: Provider) -> None:
+    provider.forge = provider.answer = None
+
+
+class Visitor:
+    """A browser on its way to the provider and back."""
+
+    def __init__(self, system: System, provider: Provider) -> None:
+        self.system, self.provider = system, provider
+        self.cookie = self.state = self.code = ""
+
+    async def go(self, path: str = "/sign-in/oidc", **claims: Any) -> "Visitor":
+        answer = await self.system.stranger()("GET", path)
+        assert answer.status == 303
+        url = answer.headers["Location"]
+        assert url.startswith(f"{self.provider.issuer}/authorise?x=1&")
+        self.cookie = f"tandem_oidc={answer.cookies['tandem_oidc']}"
+        (self.state,) = parse_qs(urlsplit(url).query)["state"]
+        self.code = self.provider.log_in(url, **claims)
+        return self
+
+    async def come_back(self, *, cookie: str | None = None, **query: str) -> Answer:
+        given = {"state": self.state, "code": self.code, **query}
+        path = "&".join(f"{name}={quote(text)}" for name, text in given.items())
+        sent = self.cookie if cookie is None else cookie
+        headers = {"Cookie": sent, "Sec-Fetch-Site": "cross-site"}
+        return await self.system.stranger()(
+            "GET", f"/sign-in/oidc/callback?{path}", headers=headers
+        )
+
+
+@pytest.fixture
+def visitor(system: System, provider: Provider) -> Visitor:
+    return Visitor(system, provider)
+
+
+def outcome_of(answer: Answer) -> tuple[int, str]:
+    """Return how a sign-in ended, as its page says it."""
+    title = answer.body.partition("<title>")[2].partition(" - ")[0]
+    assert "tandem_session" not in answer.cookies
+    return answer.status, title
+
+
+REFUSED = (403, "Not signed in")
+UNKNOWN = (403, "Not known here")
+OVER = (410, "Sign-in over")
+AWAY = (503, "Sign-in service away")
+
+
+async def member(system: System, visitor: Visitor, subject: str) -> Client:
+    """Return the browser of an owner; somebody else of the tenant has the subject."""
+    owner = await system.person()
+    invitation = await invited(owner, "eve@example.org")
+    await visitor.go(f"{path_in(invitation)}/oidc", sub=subject, **VERIFIED)
+    answer = await visitor.come_back()
+    assert answer.headers.get("Location") == "/account", answer.body
+    return owner
+
+
+async def test_an_invitation_is_accepted_and_the_subject_is_known_from_then_on(
+    system: System, visitor: Visitor
+) -> None:
+    owner = await member(system, visitor, "subject of eve")
+    # Whatever the provider says of addresses later: a subject is for ever.
+    await visitor.go(sub="subject of eve", email="other@example.org")
+    answer = await visitor.come_back()
+    assert (answer.status, answer.headers["Location"]) == (303, "/account")
+    shown = answer.headers.getall("Set-Cookie")
+    assert all("HttpOnly" in line for line in shown if "Max-Age=0" not in line)
+    cookie = f"tandem_session={answer.cookies['tandem_session']}"
+    signed_in = Client(system.session, system.url, cookie=cookie)
+    who = (await signed_in("GET", "/v1/session")).body
+    assert (who["email"], who["role"]) == ("eve@example.org", "editor")
+    assert await acts_of(system, owner.tenant_id) == [
+        (owner.person_id, "invitation.create", "done"),
+        (who["person_id"], "invitation.accept", "done"),
+        (who["person_id"], "session.begin", "done"),
+        (who["person_id"], "session.begin", "done"),
+    ]
+    assert (
+        "Sign in with Example ID" in (await system.stranger()("GET", "/sign-in")).body
+    )
+    # There is no password to guess.
+    assert (await sign_in(system, "eve@example.org", "")).status == 422
+
+
+async def test_an_address_alone_makes_nobody_known(
+    system: System, visitor: Visitor
+) -> None:
+    person = await system.person()
+    email = f"{person.person_id}@example.org"
+    await visitor.go(sub="new", email=email, email_verified=True)
+    assert outcome_of(await visitor.come_back()) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"email": "adam@example.org", "email_verified": True},
+        {"email": "eve@example.org", "email_verified": False},
+        {"email": "eve@example.org", "email_verified": "true"},
+        {"email": "eve@example.org"},
+        {"email_verified": True},
+        {"email": ["eve@example.org"], "email_verified": True},
+    ],
+)
+async def test_an_invitation_is_for_who_was_invited(
+    system: System, visitor: Visitor, claims: dict[str, Any]
+) -> None:
+    owner = await system.person()
+    invitation = await invited(owner, "eve@example.org")
+    await visitor.go(f"{path_in(invitation)}/oidc", sub="thief", **claims)
+    assert outcome_of(await visitor.come_back()) == UNKNOWN
+    assert await state_of(owner, invitation) == "open"
+
+
+async def test_one_subject_in_two_tenants_says_which(
+    system: System, visitor: Visitor
+) -> None:
+    owners = [await member(system, visitor, "twice") for _ in range(2)]
+    await visitor.go(sub="twice")
+    assert outcome_of(await visitor.come_back()) == UNKNOWN
+    for owner in owners:
+        (row,) = await system.rows(
+            "SELECT name FROM tenants WHERE tenant_id = $1", owner.tenant_id
+        )
+        await visitor.go(f"/sign-in/oidc?tenant={quote(row['name'])}", sub="twice")
+        assert (await visitor.come_back()).status == 303
+
+
+async def test_a_state_is_good_once_and_in_its_own_browser(
+    system: System, provider: Provider, visitor: Visitor
+) -> None:
+    await member(system, visitor, "bound")
+    other = await Visitor(system, provider).go(sub="bound")
+    calls = provider.token_calls
+    for change in (
+        {"cookie": ""},
+        {"cookie": other.cookie},
+        {"state": ""},
+        {"state": "x"},
+    ):
+        await visitor.go(sub="bound")
+        assert outcome_of(await visitor.come_back(**change)) == OVER, change
+    # After a wrong browser the right one has to begin again.
+    await visitor.go(sub="bound")
+    await visitor.come_back(cookie=other.cookie)
+    assert outcome_of(await visitor.come_back()) == OVER
+    assert provider.token_calls == calls
+    await visitor.go(sub="bound")
+    assert (await visitor.come_back()).status == 303
+    assert outcome_of(await visitor.come_back()) == OVER
+    await visitor.go(sub="bound")
+    await system.rows("UPDATE oidc_sign_ins SET expires_at = now()")
+    assert outcome_of(await visitor.come_back()) == OVER
+
+
+async def test_a_code_of_another_sign_in_is_refused_by_its_challenge(
+    system: System, provider: Provider, visitor: Visitor
+) -> None:
+    """Code injection: PKCE binds the code to the browser that began (RFC 9700)."""
+    await member(system, visitor, "victim")
+    victim = await Visitor(system, provider).go(sub="victim")
+    await visitor.go(sub="victim")
+    assert outcome_of(await visitor.come_back(code=victim.code)) == REFUSED
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"error": "access_denied"},
+        {"error": "access_denied", "code": ""},
+        {"code": ""},
+        {"code": "another"},
+        {"iss": "https://attacker.example"},
+    ],
+)
+async def test_an_answer_that_is_none_signs_nobody_in(
+    system: System, visitor: Visitor, query: dict[str, str]
+) -> None:
+    await member(system, visitor, f"answers {query}")
+    await visitor.go(sub=f"answers {query}")
+    assert outcome_of(await visitor.come_back(**query)) == REFUSED
+
+
+NOW = int(time.time())
+FALSE_CLAIMS: dict[str, dict[str, Any]] = {
+    "another issuer": {"iss": "https://attacker.example"},
+    "no issuer": {"iss": None},
+    "another audience": {"aud": "another client"},
+    "no audience": {"aud": None},
+    "several audiences": {"aud": [CLIENT_ID, "another client"]},
+    "issued to another": {"aud": [CLIENT_ID, "b"], "azp": "b"},
+    "issued to another alone": {"azp": "b"},
+    "expired": {"exp": NOW - 61},
+    "without an end": {"exp": None},
+    "an end that is no time": {"exp": "soon"},
+    "of yesterday": {"iat": NOW - 86_400, "exp": NOW + 600},
+    "of tomorrow": {"iat": NOW + 86_400, "exp": NOW + 90_000},
+    "without a time": {"iat": None},
+    "not yet": {"nbf": NOW + 3_600},
+    "another nonce": {"nonce": "another"},
+    "no nonce": {"nonce": None},
+    "nobody": {"sub": ""},
+    "a number": {"sub": 7},
+    "a long subject": {"sub": "x" * 256},
+}
+
+
+@pytest.mark.parametrize("name", FALSE_CLAIMS)
+async def test_a_token_that_is_not_for_this_sign_in_proves_nothing(
+    system: System, visitor: Visitor, name: str, figures: dict[str, Any]
+) -> None:
+    await member(system, visitor, name)
+    await visitor.go(**{"sub": name, **FALSE_CLAIMS[name]})
+    assert outcome_of(await visitor.come_back()) == REFUSED
+    figures["tokens_refused"] = int(figures.get("tokens_refused", 0)) + 1
+
+
+def forgeries(provider: Provider) -> dict[str, Callable[[dict[str, Any]], str]]:
+    def signed(key: Any, **header: Any) -> Callable[[dict[str, Any]], str]:
+        given = {"alg": "RS256", "kid": provider.kid, **header}
+        given = {name: value for name, value in given.items() if value is not None}
+        return lambda claims: jwt.encode(given, claims, key)
+
+    def keyed(secret: bytes, kid: str = "") -> Callable[[dict[str, Any]], str]:
+        kid = kid or provider.kid
+        return lambda claims: oidc_provider.keyed(claims, secret, kid=kid)
+
+    honest = provider.token
+    return {
+        "nobody signed": oidc_provider.unsigned,
+        "a stranger signed": signed(STRANGER_KEY),
+        "a stranger's key": signed(STRANGER_KEY, kid="another"),
+        "its key inside": signed(
+            STRANGER_KEY, kid=None, jwk=STRANGER_KEY.as_dict(private=False)
+        ),
+        "the public key as a secret": keyed(provider.key.as_pem(private=False)),
+        "our secret": keyed(CLIENT_SECRET.encode()),
+        "a symmetric key that it shows": keyed(b"secret", kid="symmetric"),
+        "cut off": lambda claims: honest(claims)[:-10],
+        "no signature": lambda claims: honest(claims).rpartition(".")[0] + ".",
+        "changed": lambda claims: honest(claims).replace(".e", ".f", 1),
+        "nothing": lambda _: "",
+        "noise": lambda _: "a.b.c",
+    }
+
+
+FORGERIES = tuple(forgeries(Provider(issuer="x")))
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+async def test_a_token_that_the_provider_did_not_sign_proves_nothing(
+    system: System,
+    provider: Provider,
+    visitor: Visitor,
+    name: str,
+    figures: dict[str, Any],
+) -> None:
+    await member(system, visitor, name)
+    await visitor.go(sub=name)
+    made = forgeries(provider)[name]
+    provider.forge = made
+    assert outcome_of(await visitor.come_back()) == REFUSED
+    figures["tokens_refused"] = int(figures.get("tokens_refused", 0)) + 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (lambda: web.json_response({"error": "invalid_grant"}, status=400), REFUSED),
+        (lambda: web.json_response({}), REFUSED),
+        (lambda: web.Response(text="<html>"), REFUSED),
+        (lambda: web.Response(status=302, headers={"Location": "/token"}), REFUSED),
+        (lambda: web.Response(status=500), AWAY),
+        (lambda: web.Response(body=b"x" * 300_000), AWAY),
+    ],
+)
+async def test_whatever_the_token_endpoint_says_is_answered_with_a_page(
+    system: System,
+    provider: Provider,
+    visitor: Visitor,
+    answer: Callable[[], web.Response],
+    outcome: tuple[int, str],
+) -> None:
+    await visitor.go()
+    provider.answer = answer
+    assert outcome_of(await visitor.come_back()) == outcome
+
+
+async def test_a_provider_may_change_its_keys(
+    provider: Provider, secret_file: Path
+) -> None:
+    """Read anew for a key that is not known, but not for each token that comes."""
+    clock = MovableClock()
+    settings = Config(
+        database_url="x",
+        nats_url="x",
+        oidc_issuer=provider.issuer,
+        oidc_client_id=CLIENT_ID,
+        oidc_client_secret_file=secret_file,
+        private_addresses=("127.0.0.1",),
+    )
+    kept = provider.key, provider.kid
+    async with issuers.opened(settings, clock=clock) as issuer:
+        assert issuer is not None
+
+        async def identify() -> str:
+            where = {"redirect_uri": "https://us.example/", "browser": "cookie"}
+            url = await issuer.authorise_url(state="x", **where)
+            code = provider.log_in(url)
+            return (await issuer.identify(code=code, issuer="", **where)).subject
+
+        try:
+            assert await identify() == "subject 1"
+            provider.key, provider.kid = RSAKey.generate_key(2048), "two"
+            with pytest.raises(UnknownKey):
+                await identify()
+            clock.move(issuers.KEYS_PAUSE_S + 1)
+            assert await identify() == "subject 1"
+        finally:
+            provider.key, provider.kid = kept
+
+
+async def test_without_leave_nobody_calls_a_private_address(
+    postgres_server: postgres.Server,
+    nats_server: nats.Server,
+    provider: Provider,
+    secret_file: Path,
+) -> None:
+    async with (
+        servers.fresh_database(postgres_server, template="prepared") as database,
+        others.answering(nats_server) as answering,
+        running.running(
+            database,
+            nats_server,
+            others=answering,
+            oidc_issuer=provider.issuer,
+            oidc_client_id=CLIENT_ID,
+            oidc_client_secret_file=secret_file,
+        ) as started,
+    ):
+        answer = await started.stranger()("GET", "/sign-in/oidc")
+        assert outcome_of(answer) == AWAY
+        assert "tandem_oidc" not in answer.cookies
