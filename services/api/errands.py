@@ -1,6 +1,7 @@
 """``python -m services.api create-key``: how the first tenant gets its first key."""
 
 import argparse
+import datetime
 import sys
 from typing import Final
 
@@ -13,6 +14,7 @@ from services.chassis.errands import Desk, Errand
 COMMAND_LINE: Final = "command_line"
 """What the audit log calls whoever runs the installation."""
 _NAME_CHARS_MAX: Final = 200
+DAYS_MAX: Final = 3_650
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,11 +29,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=SCOPES,
         help="what the key may do; may be repeated (default: everything)",
     )
+    parser.add_argument(
+        "--days",
+        type=_days,
+        help="after how many days the key ends (default: not by itself)",
+    )
 
 
 async def create_key(desk: Desk, arguments: argparse.Namespace) -> int:
     """Store a key and print its text, which is shown nowhere else."""
     now = desk.clock.now()
+    days: int | None = arguments.days
+    ends_at = None if days is None else now + datetime.timedelta(days=days)
     async with desk.store.transaction() as work:
         tenant_id = await store.take_tenant(
             work.transaction,
@@ -43,7 +52,7 @@ async def create_key(desk: Desk, arguments: argparse.Namespace) -> int:
             tenant_id,
             name=arguments.name,
             scopes=tuple(arguments.scope or SCOPES),
-            expires_at=None,
+            expires_at=ends_at,
             created_by=COMMAND_LINE,
             identifiers=desk.identifiers,
         )
@@ -66,6 +75,12 @@ def name(text: str) -> str:
     if not text or len(text) > _NAME_CHARS_MAX or not text.isprintable():
         raise argparse.ArgumentTypeError(f"give 1 to {_NAME_CHARS_MAX} characters")
     return text
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= DAYS_MAX):
+        raise argparse.ArgumentTypeError(f"give a number from 1 to {DAYS_MAX}")
+    return int(text)
 
 
 CREATE_KEY: Final = Errand(

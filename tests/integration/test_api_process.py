@@ -83,11 +83,18 @@ async def test_the_first_key_is_made_with_the_database_alone(
     made = [
         await run("create-key", "--tenant", "acme", env=env),
         await run("create-key", "--tenant", "acme", "--scope", "read", env=env),
-        await run("create-key", "--tenant", "other", "--name", "its key", env=env),
+        await run("create-key", "--tenant", "other", "--days", "30", env=env),
     ]
     assert [code for code, _, _ in made] == [0, 0, 0]
     assert all(len(out.strip()) == 53 for _, out, _ in made)
     keys = await rows_of(database, "SELECT tenant_id, scopes FROM api.api_keys")
+    ends = await rows_of(
+        database,
+        "SELECT created_by, round(extract(epoch FROM expires_at - created_at) / 86400)"
+        " AS days FROM api.api_keys ORDER BY days",
+    )
+    assert [row["days"] for row in ends] == [30, None, None]
+    assert {row["created_by"] for row in ends} == {"command_line"}
     entries = await rows_of(database, "SELECT actor FROM api.audit_entries")
     assert len({row["tenant_id"] for row in keys}) == 2
     assert sorted(map(tuple, (row["scopes"] for row in keys))) == [
@@ -96,7 +103,12 @@ async def test_the_first_key_is_made_with_the_database_alone(
         ("read",),
     ]
     assert {row["actor"] for row in entries} == {"command_line"}
-    for bad in ((), ("--tenant", " "), ("--tenant", "x", "--scope", "all")):
+    for bad in (
+        (),
+        ("--tenant", " "),
+        ("--tenant", "x", "--scope", "all"),
+        ("--tenant", "x", "--days", "0"),
+    ):
         code, out, err = await run("create-key", *bad, env=env)
         assert (code, out) == (2, "")
         assert "error" in err
