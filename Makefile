@@ -13,7 +13,7 @@ ALONE := -m e2e
 # What `make sim` plays: a range of seeds unless one of the others is asked for.
 SIM := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
     $(if $(SEED),--seed $(SEED)) $(if $(DETERMINISM),--determinism $(DETERMINISM)) \
-    $(if $(MUTANTS),--mutants) $(if $(REAL),--real) \
+    $(if $(MUTANTS),--mutants $(if $(ONLY),--only $(ONLY))) $(if $(REAL),--real) \
     $(if $(CRASHES),--crash-points) $(if $(QUIET),--quiet)
 
 .DEFAULT_GOAL := help
@@ -50,7 +50,7 @@ lint: $(READY)  ## check style and the import contract
 types: $(READY)  ## check types
 	$(BIN)/mypy
 
-sim: $(READY)  ## simulate seeds; SEEDS= FROM= SEED=, or docs/howto/simulate.md
+sim: $(READY)  ## simulate; SEEDS= FROM= SEED= MUTANTS= ONLY=, see docs/howto/simulate.md
 	$(BIN)/python -m tests.simulation $(SIM)
 
 deep: $(READY)  ## try tens of thousands of examples of each law; ONLY=a file of them

@@ -42,7 +42,9 @@ def main() -> int:
     if arguments.quiet:
         return quiet.report(arguments.quiet)
     if arguments.mutants:
-        return hunt.report(_seeds(arguments), workers=arguments.workers)
+        return hunt.report(
+            _seeds(arguments), workers=arguments.workers, only=arguments.only
+        )
     if arguments.seed is not None:
         return _replay(
             arguments.seed, is_traced=arguments.trace, is_real=arguments.real
@@ -192,6 +194,18 @@ def _seeds(arguments: argparse.Namespace) -> range:
     return range(arguments.first, arguments.first + count)
 
 
+def _mutants(text: str) -> tuple[str, ...]:
+    """Return the mutants of an option."""
+    names = tuple(text.split(","))
+    known = [mutant.name for mutant in hunt.MUTANTS]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"no mutants: {', '.join(unknown)}; there are {', '.join(known)}"
+        )
+    return names
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.simulation", description=__doc__
@@ -228,6 +242,13 @@ def _arguments() -> argparse.Namespace:
         "--mutants",
         action="store_true",
         help="take away one guard after the other and see that it is missed",
+    )
+    add(
+        "--only",
+        type=_mutants,
+        default=(),
+        metavar="NAMES",
+        help="with --mutants: these alone, with commas between them",
     )
     add("--digests", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()

@@ -36,6 +36,12 @@ def test_mutants_say_what_they_are():
         assert all(hasattr(features.PRESENT, name) for name in each.needs), each.name
 
 
+def test_some_can_be_tried_without_the_others():
+    names = {"no_sweep", "no_settling"}
+    assert {each.name for each in hunt.wanted(names)} == names
+    assert hunt.wanted() == hunt.wanted(BY_NAME)
+
+
 def test_a_guard_that_is_not_there_cannot_be_taken_away():
     change = Change(mutant, "no_such_guard", mutant.always(None))
     gone = Mutant(name="gone", hazards=(1,), removes="Nothing.", changes=(change,))

@@ -8,7 +8,7 @@ import functools
 import gc
 import multiprocessing
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from tests.simulation import running
@@ -50,9 +50,17 @@ class Tried(NamedTuple):
     mistake: str = ""
 
 
-def wanted() -> list[Mutant]:
-    """Return the mutants whose situations a simulation has by now."""
-    return [mutant for mutant in MUTANTS if not mutant.lacking(PRESENT)]
+def wanted(only: Collection[str] = ()) -> list[Mutant]:
+    """Return the mutants whose situations a simulation has by now.
+
+    Args:
+        only: The names of those that are meant; none means all.
+    """
+    return [
+        mutant
+        for mutant in MUTANTS
+        if not mutant.lacking(PRESENT) and (not only or mutant.name in only)
+    ]
 
 
 def clean(seeds: Sequence[int]) -> list[int]:
@@ -82,13 +90,13 @@ def try_out(name: str, seeds: Sequence[int]) -> Tried:
     return Tried(name, len(seeds), None)
 
 
-def hunt(seeds: range, *, workers: int) -> Iterator[Tried]:
+def hunt(seeds: range, *, workers: int, only: Collection[str] = ()) -> Iterator[Tried]:
     """Yield each mutant once it is caught, or has played all seeds, and the control.
 
     The control comes last, under the name ``""``: its first violation, if any, and
     how many seeds the mutants were left to play.
     """
-    left = {mutant.name: 0 for mutant in wanted()}
+    left = {mutant.name: 0 for mutant in wanted(only)}
     unclean: list[int] = []
     clean_count = 0
     with multiprocessing.Pool(workers, initializer=running.prepare) as pool:
@@ -115,11 +123,11 @@ def hunt(seeds: range, *, workers: int) -> Iterator[Tried]:
     yield Tried("", clean_count, first)
 
 
-def report(seeds: range, *, workers: int) -> int:
-    """Print what became of each mutant; return 0 if all were caught."""
+def report(seeds: range, *, workers: int, only: Collection[str] = ()) -> int:
+    """Print what became of each mutant, or of some; return 0 if all were caught."""
     mutants = {mutant.name: mutant for mutant in MUTANTS}
     missed: list[str] = []
-    for tried in hunt(seeds, workers=workers):
+    for tried in hunt(seeds, workers=workers, only=only):
         if not tried.name:
             missed += _control(tried)
             continue
@@ -130,9 +138,9 @@ def report(seeds: range, *, workers: int) -> int:
             missed.append(tried.name)
     for mutant in MUTANTS:
         lacking = ", ".join(mutant.lacking(PRESENT))
-        if lacking:
+        if lacking and (not only or mutant.name in only):
             print(f"{mutant.name:30} not played: nobody does {lacking} yet")
-    print(f"{len(wanted())} mutants, not caught: {', '.join(missed) or 'none'}")
+    print(f"{len(wanted(only))} mutants, not caught: {', '.join(missed) or 'none'}")
     return 1 if missed else 0
 
 
