@@ -62,6 +62,7 @@ class Play:
         troubles = scenario.troubles
         self.pace = Pace(
             skew_s_max=troubles.skew_s_max,
+            are_clocks_apart=troubles.are_clocks_apart,
             stop_s=troubles.stop_s,
             sweep_s=scenario.sweep_s,
             reconciler_lease_s=troubles.lease_s,

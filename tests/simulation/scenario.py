@@ -31,9 +31,12 @@ DISTRUST: Final = 0.08
 UNHEARD: Final = 0.1
 BELATED: Final = 0.06
 FICKLE: Final = 0.08
+UNDATED: Final = 0.04
 """How common some special scenarios are."""
 BOTH_LATER: Final = 0.06
 """How often all vendors rewrite values some time after they were written."""
+SKEW_S: Final = 5.0
+"""How far the clocks of our processes are off at the most, either way."""
 SLOW_DATABASE: Final = 0.4
 """The share of bad databases that are so slow that transactions run into each other."""
 SLOW: Final = DatabaseFaults(delays=0.3, delay_s_max=2.0)
@@ -98,6 +101,8 @@ class Troubles(msgspec.Struct, frozen=True, kw_only=True):
     replicas: dict[str, int] = {}
     """Where it is not one."""
     skew_s_max: float = 0.0
+    are_clocks_apart: bool = False
+    """Each is ahead or behind by the most, in turn."""
     lease_s: float = LEASE_S
     """How long who plans a connection has it for itself."""
     stop_s: float = 20.0
@@ -201,7 +206,7 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
 def _special(drawn: Scenario, source: random.Random) -> Scenario:
     """Return the scenario, or one in which something rare happens often."""
     dice = source.random()
-    for share, change in ((UNHEARD, _unheard), (BELATED, _belated), (FICKLE, _fickle)):
+    for share, change in _SPECIAL:
         dice -= share
         if dice < 0:
             return change(drawn, source)
@@ -312,6 +317,34 @@ def _belated(drawn: Scenario, source: random.Random) -> Scenario:
         sweep_s=SWEEP_SOON_S,
         mood=_with(drawn.mood, create=25.0),
     )
+
+
+def _undated(drawn: Scenario, _source: random.Random) -> Scenario:
+    """Have only the clocks of those who read tell what is newer, far apart as they are.
+
+    Records do not say when they were changed, and replicas take turns. Both sides are
+    edited, so that much is written onto what was just read.
+    """
+    return msgspec.structs.replace(
+        drawn,
+        vendors=tuple(
+            msgspec.structs.replace(each, tells_changes=False) for each in drawn.vendors
+        ),
+        mood=msgspec.structs.replace(
+            _with(drawn.mood, edit_both=80.0), act_count=50, gap_s_mean=8.0
+        ),
+        troubles=msgspec.structs.replace(
+            drawn.troubles, replicas=REPLICAS, skew_s_max=SKEW_S, are_clocks_apart=True
+        ),
+    )
+
+
+_SPECIAL: Final = (
+    (UNHEARD, _unheard),
+    (BELATED, _belated),
+    (FICKLE, _fickle),
+    (UNDATED, _undated),
+)
 
 
 def _storm(source: random.Random, fate: Fate, *, count: int) -> tuple[Weather, ...]:
@@ -457,7 +490,7 @@ def _troubles(source: random.Random) -> Troubles:
         database_outages=source.choice((0, 0, 0, 1)),
         replicas=REPLICAS if is_slow else replicas,
         lease_s=LEASE_SHORT_S if is_slow else LEASE_S,
-        skew_s_max=source.choice((0.0, 0.0, 5.0)),
+        skew_s_max=source.choice((0.0, 0.0, SKEW_S)),
         stop_s=source.choice((0.0, 20.0)),
     )
 

@@ -105,6 +105,19 @@ def test_a_listing_lags_and_a_record_by_id_does_not():
     assert len(made.run(made.app.find_by_email(["A@X.example"]))) == 1
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_vendor_may_not_tell_when_a_record_changed(is_told):
+    """Its listing of changes goes by that all the same."""
+    made = driver(tells_changes=is_told)
+    made.book.create({"email": "a@x.example"})
+    made.wait(100.0)
+    [cursor] = [page.resume for page in made.pages()]
+    record_id = made.book.create({"email": "b@x.example"})
+    [record] = [record for page in made.pages(cursor) for record in page.records]
+    assert record.record_id == record_id
+    assert (record.modified_at is not None) is is_told
+
+
 def test_a_created_record_is_what_the_vendor_made_of_it():
     made = driver(forms=Forms(trims=True, titles_names=True, shortens_to=4))
     new = NewRecord(fields={"given": " ana ", "job_title": "Keeper"}, marker="m-1")

@@ -80,6 +80,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How long what is in hand may take when a process is told to stop."""
     skew_s_max: float = 0.0
     """How far the clock of a replica may be from the true time."""
+    are_clocks_apart: bool = False
+    """The first replica of a service is ahead by that much, and the second behind."""
 
 
 class Outside(Protocol):
@@ -304,7 +306,9 @@ class World:
         if key not in self._skews_s:
             most = self.pace.skew_s_max
             source = self.source(f"clock of {replica.life.name}")
-            self._skews_s[key] = source.uniform(-most, most)
+            apart = most if replica.number % 2 else -most
+            is_apart = self.pace.are_clocks_apart
+            self._skews_s[key] = apart if is_apart else source.uniform(-most, most)
         return self._skews_s[key]
 
     def _come_by(self, replica: Replica, place: str) -> None:

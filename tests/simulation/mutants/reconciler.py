@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.connector.turns import Leases
 from services.reconciler import batches, folding, missing, readbacks
 from services.reconciler.deciding import _Deciding
 from services.reconciler.engine import model, newcomers
@@ -85,6 +86,8 @@ def _many_open(there: Any) -> Any:
 MARKS_UNREAD: Final = Change(batches, "markers_of", always(set()))
 NOBODY_WAITS: Final = Change(newcomers, "may_be_ours", always(False))
 """Who is new is matched at once, whatever creates are open."""
+CLOCKS_NOT_WAITED_FOR: Final = Change(Leases, "_free_from", always(_LONG_AGO))
+"""Any replica may have an account as soon as it is given back."""
 NO_SWEEP: Final = Change(Sweeper, "compare", always_later(False))
 """What was missed is not found by the next full comparison."""
 
@@ -128,9 +131,13 @@ MUTANTS: Final = (
     ),
     Mutant(
         name="answers_in_any_order",
-        hazards=(22,),
-        removes="A write's own answer may count as older than what it was based on.",
-        changes=(Change(readbacks, "_put_in_order", always_later(None)),),
+        hazards=(19, 22),
+        removes="A write's own answer may count as older than what was read before.",
+        changes=(
+            Change(readbacks, "_put_in_order", always_later(None)),
+            CLOCKS_NOT_WAITED_FOR,
+        ),
+        hidden_by="the wait of whoever takes an account over for the other's clock",
     ),
     Mutant(
         name="versions_not_checked",

@@ -62,7 +62,7 @@ def person_of(holder: Holder, state: State, ways: Ways) -> wire.Person:
     return wire.Person(
         id=holder.record_id,
         version=state.version,
-        changed=state.stamp,
+        changed=state.stamp if ways.tells_changes else None,
         created=holder.born if ways.tells_births else None,
         marker=holder.marker,
         state=state.status.value,

@@ -86,6 +86,8 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     page_size: int = 10
     stamp_s: float = 0.001
     """The finest difference between two of its change times."""
+    tells_changes: bool = True
+    """Records say when they were changed, and not only the listing of changes does."""
     skew_s: float = 0.0
     """How far its clock is ahead of the true time."""
     lag_s: float = 0.0

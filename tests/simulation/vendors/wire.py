@@ -10,8 +10,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     id: str
     version: int
-    changed: float
-    """Seconds since 1970 by the vendor's clock."""
+    changed: float | None = None
+    """Seconds since 1970 by the vendor's clock; None where it does not tell."""
     created: float | None = None
     marker: str = ""
     """Ours, where the vendor keeps it."""
