@@ -141,6 +141,8 @@ class Rereader:
                 done.append(read)
                 told.append(one)
         now = self._clock.now()
+        # Those just read are among them, also where another replica's clock is ahead.
+        read_until = max((asked_at, *(each.asked_at for each in controls)))
         given_up = missed if health.is_outdated else []
         async with self._store.transaction() as work:
             await work.hold(claim)
@@ -148,7 +150,7 @@ class Rereader:
             await work.put_back_reads(claim.ref, left, until=now + AGAIN_AFTER)
             await work.put_back_reads(claim.ref, missed, until=now + UNWELL_FOR)
             # Here, because a turn with nothing to read does not come this way again.
-            await work.forget_controls(claim.ref, before=asked_at)
+            await work.forget_controls(claim.ref, before=read_until)
             await work.send(*_messages(claim, told))
         if left:
             log.warning("records_not_read", count=len(left))

@@ -225,6 +225,19 @@ async def test_controls_asked_for_in_the_midst_of_a_turn_are_forgotten_after_it(
     assert await waiting(world) == {}
 
 
+async def test_controls_that_a_clock_ahead_has_asked_for_are_forgotten_too(world):
+    """They stayed for good once nothing waited to be read beside them any more."""
+    replica = await ask(world, *ids(1), controls=ids(2, 3))
+    ahead = (
+        "UPDATE wanted_reads SET asked_at = asked_at + '5 s' WHERE is_control"
+        " RETURNING record_id"
+    )
+    assert len(await world.pool.fetch(Query("ahead", ahead, ()))) == 2
+    await replica.read()
+    assert await told(world) == dict.fromkeys(ids(1, 2, 3), Presence.LIVE)
+    assert await waiting(world) == {}
+
+
 async def test_controls_alone_are_no_reason_to_read(world):
     replica = await ask(world, controls=ids(1))
     await replica.read()
