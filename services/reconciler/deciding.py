@@ -124,9 +124,8 @@ class _Deciding:
     ) -> None:
         for heir in heirs:
             rival = self._link_of((side, heir))
-            is_taken = rival is not None and (
-                match.is_bound(rival) or rival.is_two_sided
-            )
+            is_left = rival is None and self._is_left((side, heir))
+            is_taken = is_left or match.is_taken(rival)
             if is_taken or self._is_made_for_another((side, heir)):
                 link = match.await_create(link, is_waiting=False)
                 break
@@ -137,6 +136,11 @@ class _Deciding:
                 self._drop(rival)
             link = match.rebind(link, side, record_id=heir)
         self._replace(link)
+
+    def _is_left(self, key: Key) -> bool:
+        """Say whether a link has just left a record for an heir, which so is taken."""
+        kept = (was for was in self._stored.values() if was.link_id in self._links)
+        return key in batches.keys_of(kept)
 
     def _is_made_for_another(self, key: Key) -> bool:
         """Say whether the create of a link that has nobody on a side made a record."""
@@ -173,7 +177,7 @@ class _Deciding:
             if link is None or link.record_id(side) is not None:
                 continue
             own = self._link_of(key)
-            if own is not None and (match.is_bound(own) or own.is_two_sided):
+            if match.is_taken(own):
                 continue
             if link.intent_id is not None:
                 self._replace(msgspec.structs.replace(link, parked_id=key[1]))

@@ -62,6 +62,11 @@ def is_bound(link: Link) -> bool:
     return link.state is not RecordState.DELETED
 
 
+def is_taken(link: Link | None) -> bool:
+    """Say whether the records of a link stay on it, whatever merges or marks tell."""
+    return link is not None and (is_bound(link) or link.is_two_sided)
+
+
 def keeps(link: Link, side: Side) -> bool:
     """Say whether a link keeps its live record on a side from all others.
 

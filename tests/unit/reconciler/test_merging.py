@@ -186,6 +186,36 @@ def test_a_link_both_of_whose_records_were_merged_follows_both():
     assert (named.link.left_id, named.link.right_id) == ("l2", "r2")
 
 
+def test_a_link_does_not_take_the_place_that_another_has_just_left():
+    """r1 into r2 into r3: the link of r2 goes on to r3, which so is not to be had.
+
+    The link of r1 came as far as r2, where the other one was still stored; to save
+    that failed, again and again, and nothing of the connection was planned any more
+    (seed 40207).
+    """
+    first, second = (
+        Link(
+            link_id=LinkId(f"link_{number}"),
+            left_id=RecordId(f"l{number}"),
+            right_id=RecordId(f"r{number}"),
+            version=1,
+        )
+        for number in (1, 2)
+    )
+    seen = [
+        (L, values.seen("l1", "a@b.org")),
+        (L, values.seen("l2", "b@b.org")),
+        (R, merged("r1", into="r2")),
+        (R, merged("r2", into="r3")),
+        (R, values.seen("r3", "c@b.org")),
+    ]
+    for links in itertools.permutations((first, second)):
+        found = decide((R, "r1"), (R, "r2"), seen=seen, links=links)
+        after = {named.link.link_id: named.link for named in found.links}
+        assert (after["link_1"].right_id, after["link_2"].right_id) == ("r1", "r3")
+        assert after["link_1"].state is RecordState.MERGED
+
+
 def test_only_links_of_dirty_records_follow_merges():
     """Whether the others' heirs are on links is not known (seed 198).
 
