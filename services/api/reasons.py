@@ -22,7 +22,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     " them, or give each its own.",
     "matches_several": "Several contacts of the other side have its email addresses."
     " Merge them, or leave each address with one.",
-    "made_by_us": "Another connection made it, and it has no email address: nobody can"
+    "made_by_us": "A connection made it, and it has no email address: nobody can"
     " tell whether the other app has this person. Add an email address.",
     "awaits_create": "It is new, and may be what a write has just made. It goes on by"
     " itself once the app has answered that write.",

@@ -82,7 +82,7 @@ class Reason(enum.StrEnum):
     """Another record of the same side has one of its emails."""
     MATCHES_SEVERAL = "matches_several"
     MADE_BY_US = "made_by_us"
-    """Another connection made it, and without an email nothing tells who it is."""
+    """A connection made it, and without an email nothing tells who it is."""
     AWAITS_CREATE = "awaits_create"
     """It is new, and may be what a create has made whose answer is on its way."""
     MATCH_IS_LINKED = "match_is_linked"

@@ -147,7 +147,7 @@ def _one_live(pair: Pair, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
         "no_email": not _email(key, truth),
         "made_by_us": not _email(key, truth)
         and truth.holder(key).maker is Who.TANDEM
-        and len(truth.owned) > 1,
+        and (len(truth.owned) > 1 or truth.is_back_unbound(key)),
         **{
             each.value: each is _scope_of(pair, side, truth)
             for each in (

@@ -63,7 +63,11 @@ def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
         # What comes back is compared as if it had never been seen.
         return
     entered = [each for each in known if each.who is Who.USER]
+    rebound_at = max(truth.bound_at(entry.key)[1:], default=0.0)
     for earlier in ours(history):
+        if earlier.at < rebound_at:
+            # Another link's: its records are compared as at a first match.
+            continue
         for name in set(entry.changed) & set(earlier.changed):
             if _is_put_back(entry, name, truth):
                 continue

@@ -273,6 +273,10 @@ class Truth:
                 return owned.place(side), record_id
         return None
 
+    def is_back_unbound(self, key: Key) -> bool:
+        """Say whether a user restored a record that lost its counterpart to another."""
+        return any(self.is_back_alone(key, each) for each in self.partners(key))
+
     def others_of(self, key: Key) -> list[Key]:
         """Return the records elsewhere that are about the same person."""
         people = self.people
