@@ -5,10 +5,15 @@ import pytest
 from proto.fields import Role
 from proto.ids import RecordId
 from proto.reconciler import Side
+from proto.record import Consent
+from proto.rules import Unsubscribes
 from tests.simulation.hand_made import History
 from tests.simulation.invariants import convergence
+from tests.simulation.ledger import Cause, Who
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
+NO = Consent.UNSUBSCRIBED
+OURS = Cause(who=Who.TANDEM)
 
 
 @pytest.mark.parametrize("is_bound_anew", [True, False])
@@ -68,3 +73,21 @@ def test_i1_who_was_never_bound_to_anybody_else_does_not():
         left_id=None, state="excluded", reason="made_by_us"
     )
     assert len(complaints(history)) == 1
+
+
+@pytest.mark.parametrize("is_carried", [True, False])
+def test_i12_a_no_that_was_carried_goes_on_to_the_next_counterpart(is_carried):
+    """Whoever said it is gone, and whom it was carried to stays unsubscribed (I7)."""
+    history = History()
+    history.choose(unsubscribes=Unsubscribes.STATUS)
+    person, left, right = history.pair()
+    if is_carried:
+        history.books[LEFT].edit(left, consent=NO)
+    history.books[RIGHT].edit(right, consent=NO, cause=OURS)
+    history.books[LEFT].delete(left)
+    given = history.value(Role.NAME_GIVEN, person)
+    other = history.enter(LEFT, person, given=given)
+    history.link(other, right)
+    history.wrongs.clear()
+    history.books[LEFT].edit(other, consent=NO, cause=OURS)
+    assert history.broken() == (set() if is_carried else {"I12"})

@@ -40,16 +40,20 @@ def names_asked_for(entry: Entry, truth: Truth) -> tuple[set[str], set[str]]:
 def has_said(entry: Entry, truth: Truth) -> bool:
     """Say whether anybody unsubscribed a record's counterpart as much as we did it.
 
-    What we set there ourselves is nobody's word (hazard 85).
+    What we set there ourselves is nobody's word (hazard 85), but it stands for what was
+    said of whatever counterparts that one had before.
     """
     rank = CONSENT_RANKS[entry.after.consent]
+    others = truth.others_of(entry.key)
+    former = (key for other in others for key in truth.partners(other))
+    spoken_of = {*others, *former} - {entry.key}
     return any(
         said.who is not Who.TANDEM
         and said.at <= entry.at
         and (said.act in (Act.CREATE, Act.MERGE) or _is_consent(said))
         and CONSENT_RANKS[said.after.consent] >= rank
-        for other in truth.others_of(entry.key)
-        for said in truth.ledger.of(other)
+        for each in spoken_of
+        for said in truth.ledger.of(each)
     )
 
 
