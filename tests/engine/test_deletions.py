@@ -5,7 +5,7 @@ import datetime
 import msgspec
 import pytest
 
-from proto.connector import Capabilities
+from proto.connector import Capabilities, WriteOutcome
 from proto.ids import RecordId
 from proto.reconciler import Direction, RecordState, Side
 from proto.record import Presence
@@ -126,6 +126,50 @@ def test_an_id_that_another_record_got_is_held():
     pair.edit(LEFT, job="Clerk")
     pair.settle()
     assert pair.right["title"] == "Clerk", "an app that does not tell is believed"
+
+
+@pytest.mark.parametrize("side", [LEFT, RIGHT])
+def test_an_id_is_known_by_its_record_even_if_that_was_gone_before_the_first_write(
+    side,
+):
+    """It was missed when it was linked, and was deleted for sure then (seed 40913).
+
+    Nothing had been written, and so nobody knew when it had been made: the next one
+    of its id got, and gave, the values of the other side.
+    """
+    born = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    settings = config(**BOTH_ABLE)
+    pair = Pair(settings, {"email": "a@x.com"}, {"emails": items("a@x.com")})
+    bond = msgspec.structs.replace(
+        pair.link, left_id=RecordId("l1"), right_id=RecordId("r1")
+    )
+    pair.link = bond
+    pair.put(side, created_at=born)
+    missed = msgspec.structs.replace(pair.seen(side), is_missing=True)
+    ends = {side: missed, other(side): pair.seen(other(side))}
+    decided = plan(
+        msgspec.structs.replace(pair.case(), left=ends[LEFT], right=ends[RIGHT])
+    )
+    assert decided.intent is None
+    pair.link = decided.link or pair.link
+    pair.put(side, presence=Presence.DELETED, created_at=None)
+    pair.settle()
+    stranger = {"job": "Spy"} if side is LEFT else {"title": "Spy"}
+    pair.put(side, presence=Presence.LIVE, created_at=born.replace(year=2026))
+    pair.edit(side, **stranger)
+    assert pair.settle() == 0
+    assert (pair.link.state, pair.link.reason) == (RecordState.HELD, Reason.ID_REUSED)
+
+
+def test_whoever_gets_an_id_that_nobody_was_bonded_with_is_made():
+    """Nothing was ever carried, so that there is nothing to be mixed up."""
+    born = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    pair = Pair(config(**BOTH_ABLE), {"email": "a@x.com"})
+    pair.put(LEFT, created_at=born)
+    pair.answer(pair.plan().intent, WriteOutcome.STALE)
+    pair.put(LEFT, created_at=born.replace(year=2026))
+    assert pair.settle() == 1
+    assert pair.right["emails"] == items("a@x.com")
 
 
 def test_a_field_that_keeps_coming_back_is_frozen_for_a_day():

@@ -66,25 +66,28 @@ def plan(case: Case, *, is_forced: bool = False) -> Plan:
         and (link.retry_at is None or case.now < link.retry_at)
     ):
         return NOTHING
+    case = _with_births(case)
+    # What else is known of them is noted although nothing can be done yet.
+    waiting = NOTHING if case.link is link else Plan(link=case.link)
     ends = ((LEFT, left, link.left_born), (RIGHT, right, link.right_born))
     for side, seen, born in ends:
         if seen is None:
             continue
         if seen.is_missing:
             # Whether it is gone is being found out.
-            return NOTHING
+            return waiting
         if _is_other_record(born, seen):
             return rest.plan(case, RecordState.HELD, reason=Reason.ID_REUSED)
         presence = seen.record.presence
         if presence in _GONE:
             return _plan_gone(case, side)
         if presence is not _LIVE:
-            return NOTHING
+            return waiting
     if left is not None and right is not None:
         return _plan_both(case)
     if link.is_two_sided:
         # One of the records has not been shown to us yet.
-        return NOTHING
+        return waiting
     if left is None and right is None:
         return NOTHING
     is_waiting = link.reason == Reason.AWAITS_CREATE
@@ -135,7 +138,7 @@ def _plan_gone(case: Case, side: Side) -> Plan:
 
 def _plan_both(case: Case) -> Plan:
     left, right = case.records()
-    case, urgent, refusals = _carry_consent(_with_births(_as_met(case)))
+    case, urgent, refusals = _carry_consent(_as_met(case))
     if urgent is not None:
         return urgent
     has_email = {
@@ -176,14 +179,23 @@ def _plan_both(case: Case) -> Plan:
 
 
 def _with_births(case: Case) -> Case:
-    """Remember when both records were made, where their apps tell."""
+    """Remember when the records of a bond were made, where their apps tell.
+
+    From the first on: one that is gone before anything can be written tells no more,
+    and its id may come back as somebody else's (hazard 11).
+    """
     link = case.link
-    left, right = case.records()
-    left_born = link.left_born or left.created_at
-    right_born = link.right_born or right.created_at
+    if not link.is_two_sided:
+        return case
+    left_born = link.left_born or _born(case.left)
+    right_born = link.right_born or _born(case.right)
     if left_born is link.left_born and right_born is link.right_born:
         return case
     return case.changed(left_born=left_born, right_born=right_born)
+
+
+def _born(seen: Seen | None) -> Instant | None:
+    return None if seen is None else seen.record.created_at
 
 
 def _carry_consent(case: Case) -> tuple[Case, Plan | None, list[Refusal]]:
