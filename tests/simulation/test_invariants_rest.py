@@ -11,6 +11,7 @@ from tests.simulation.hand_made import History, intent, job
 from tests.simulation.invariants import convergence, rest
 from tests.simulation.invariants.truth import Wrong
 from tests.simulation.vendors.forms import Forms
+from tests.simulation.vendors.ways import LAG_S_MAX
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 ATONCE = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -164,11 +165,21 @@ def test_i1_a_rival_in_an_account_that_is_empty_now_is_taken_for_live(is_empty):
     assert (converge(history) == []) == is_empty
 
 
-def test_i1_a_deleted_record_that_nobody_speaks_of():
+@pytest.mark.parametrize("is_alone", [True, False])
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_i1_a_deleted_record_that_nobody_speaks_of(is_shown, is_alone):
+    """Its tombstone may have been left out, and nobody else be there (seed 41195)."""
     history = History()
     _, left, _ = history.pair()
+    if not is_alone:
+        other = history.enter(LEFT, history.person())
+        history.link(other, None, state="excluded", reason="no_email")
+    appeared = history.truth.calls(history.books[LEFT].place).appeared[left]
+    appeared.append(history.time - 1.0)
     history.books[LEFT].delete(left)
-    assert len(converge(history)) == 1
+    if is_shown:
+        appeared.append(history.time + LAG_S_MAX)
+    assert len(converge(history)) == (0 if is_alone and not is_shown else 1)
     restate(history, "deleted", "deleted_left")
     assert converge(history) == []
 

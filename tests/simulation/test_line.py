@@ -173,6 +173,10 @@ def test_a_listing_may_be_untrue(fate, shown):
         for number in range(4):
             setting.book.create({"email": f"p{number}@x.example"})
         answer = await setting.call(Call(method="GET", path="/people"))
-        return answer.decode(wire.People).people
+        [calls] = setting.vendor.calls.values()
+        appeared = {each for each, times in calls.appeared.items() if times}
+        return answer.decode(wire.People).people, appeared
 
-    assert len(loop.run(act(), start=START)) == shown
+    people, appeared = loop.run(act(), start=START)
+    assert {person.id for person in people} == appeared
+    assert len(people) == shown

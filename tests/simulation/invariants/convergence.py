@@ -139,7 +139,7 @@ def _one_live(pair: Pair, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     if other is not None:
         if reason in SET_APART and _is_set_apart(pair, truth):
             return
-        is_told = _tells_deletions(other[0], truth)
+        is_told = _tells_end(other, truth)
         if state not in (RecordState.DELETED, "merged") and is_told:
             yield Wrong("I1", f"{tell(other)} is gone, and nobody says so: {pair}")
         return
@@ -188,7 +188,7 @@ def _left_behind(pair: Pair, pairs: list[Pair], truth: Truth) -> Iterator[Wrong]
     """
     side = Side.LEFT if _live(pair.left, truth) is None else Side.RIGHT
     gone = pair.key(side)
-    if gone is None or not _tells_deletions(gone[0], truth):
+    if gone is None or not _tells_end(gone, truth):
         return
     heir = truth.heir_of(gone)
     if heir is None:
@@ -369,19 +369,27 @@ def _is_around(
 
 def _known_live(place: Place, truth: Truth) -> list[Holder]:
     """Return the records that Tandem must take for live: nobody told it otherwise."""
-    book = truth.book(place)
-    is_told = _tells_deletions(place, truth)
-    return book.live() if is_told else list(book.holders.values())
+    holders = truth.book(place).holders.values()
+    return [
+        each
+        for each in holders
+        if each.now.is_live or not _tells_end((place, each.record_id), truth)
+    ]
 
 
-def _tells_deletions(place: Place, truth: Truth) -> bool:
+def _tells_end(key: Key, truth: Truth) -> bool:
     """Say whether Tandem has to know by now who was deleted (hazards, section 4.6).
 
-    Without a tombstone it does once a comparison has missed them, beside somebody who
-    shows that the app is well: of an account that is empty now nobody counts as gone.
+    It does once it was shown the tombstone, or a comparison has missed them beside
+    somebody who shows that the app is well: of an account that is empty now nobody
+    counts as gone, and a listing may have left its tombstones out (hazard 70).
     """
-    book = truth.book(place)
-    return book.ways.has_tombstones or (truth.features.sweeps and bool(book.live()))
+    place, record_id = key
+    if truth.features.sweeps and truth.book(place).live():
+        return True
+    since, _ = truth.holder(key).history[-1]
+    shown_at = since + truth.ways(place).lag_s
+    return any(at >= shown_at for at in truth.calls(place).appeared[record_id])
 
 
 def _can_be_unsure(pair: Pair, truth: Truth) -> bool:

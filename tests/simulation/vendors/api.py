@@ -125,6 +125,18 @@ class Vendor:
             self.calls[account].denied[record_id].append(self.now())
         return _problem(404, "no_such_person")
 
+    def thin(self, request: Request, response: Response, *, is_empty: bool) -> Response:
+        """Leave half of a listing out, or all of it."""
+        account = self.oauth.account_of(request, now=self.now())
+        if response.status != 200 or account is None:
+            return response
+        people = msgspec.json.decode(response.body, type=wire.People)
+        count = 0 if is_empty else len(people.people) // 2
+        for person in people.people[count:]:
+            self.calls[account].appeared[RecordId(person.id)].pop()
+        kept = msgspec.structs.replace(people, people=people.people[:count], next=None)
+        return answer(200, kept)
+
 
 class _Turn:
     """One call to one account."""

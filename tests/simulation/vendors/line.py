@@ -116,7 +116,7 @@ class Line:
                 double = msgspec.structs.replace(request, is_doubled=True)
                 self._loop.call_later(again_s, self.vendor.handle, double)
             case Fate.SHORT | Fate.EMPTY:
-                return _thinned(response, is_empty=fate is Fate.EMPTY)
+                return self.vendor.thin(request, response, is_empty=fate is Fate.EMPTY)
             case Fate.HIDDEN:
                 return self.vendor.deny(request)
         return response
@@ -166,14 +166,6 @@ def _can_have(fate: Fate, request: Request, vendor: Vendor) -> bool:
         is_told_apart = vendor.ways.markers is Markers.UNIQUE
         return not is_token and (not is_create or is_told_apart)
     return True
-
-
-def _thinned(response: Response, *, is_empty: bool) -> Response:
-    if response.status != 200:
-        return response
-    people = msgspec.json.decode(response.body, type=wire.People)
-    kept = () if is_empty else people.people[: len(people.people) // 2]
-    return answer(200, msgspec.structs.replace(people, people=kept, next=None))
 
 
 def _is_orphan(request: Request) -> bool:
