@@ -156,7 +156,7 @@ class _Deciding:
     def _may_be_made(self, key: Key) -> bool:
         """Say whether an open create may have made an heir, which may be unseen yet."""
         seen = self._batch.seen.get(key)
-        if seen is None:
+        if seen is None or seen.is_missing:
             return key[0] in self._batch.open_since
         return self._is_unsure(key, seen)
 
@@ -264,9 +264,7 @@ class _Deciding:
                 and not seen.is_missing
                 and not self._is_parked(key[1], seen)
             )
-        if link.is_two_sided or link.intent_id is not None:
-            return False
-        if link.is_manual or (seen is not None and seen.is_missing):
+        if match.is_taken(link) or (seen is not None and seen.is_missing):
             return False
         if seen is None or not model.is_live(seen):
             # Nothing is left that this link could become a bond of.

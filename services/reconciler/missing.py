@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
 
+import msgspec
+
 from proto.base import BATCH_RECORDS_MAX
 from proto.connector import ReadRecords
 from proto.ids import AccountId, RecordId, TenantId
@@ -24,6 +26,10 @@ CONFIRM_AFTER: Final = observations.ASK_AFTER_MIN
 WELL_FOR: Final = datetime.timedelta(seconds=60)
 """How long a record that was shown tells that the app is well."""
 ASKED_MAX: Final = 500
+NUL: Final = "\x00"
+"""The one character that Postgres cannot hold in a text."""
+NEVER: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+"""When a record was read that nobody has shown yet."""
 
 
 async def confirm(
@@ -66,6 +72,46 @@ async def confirm(
             since=min(each.read_at for each in gone) - WELL_FOR,
         )
     return [*told, *(_deleted(each) for each in gone if is_well)]
+
+
+def heirs_of(seen: Sequence[Seen]) -> dict[RecordId, Seen]:
+    """Return the records that others were merged into, unless they are shown too.
+
+    They are older than anything that is known, so that only who is unknown is stored.
+    """
+    shown = {each.record.record_id for each in seen}
+    named = {each.record.merged_into for each in seen} - {None, *shown}
+    records = [
+        Record(record_id=record_id)
+        for record_id in named
+        if record_id and NUL not in record_id
+    ]
+    return {
+        record.record_id: Seen(
+            record=record, read_at=NEVER, digest=model.digest_of(record)
+        )
+        for record in records
+    }
+
+
+async def expect(
+    work: Work, heirs: Sequence[Seen], *, tenant_id: TenantId, account_id: AccountId
+) -> None:
+    """Have records asked for that were named and never shown: they are missing.
+
+    They may be gone before that, and links that followed would wait for ever. To name
+    one is no answer that it is missing: two are needed still.
+    """
+    if not heirs:
+        return
+    since = work.clock.now() + CONFIRM_AFTER
+    await observations.note_missing(
+        work.transaction,
+        [msgspec.structs.replace(each, read_at=since) for each in heirs],
+        tenant_id=tenant_id,
+        account_id=account_id,
+        now=work.clock.now(),
+    )
 
 
 async def ask_again(work: Work, *, limit: int) -> int:

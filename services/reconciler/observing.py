@@ -36,8 +36,6 @@ log = structlog.get_logger()
 
 UNSEEN_MAX: Final = 20_000
 """Records read again after one scan; the rest has its turn after the next."""
-NUL: Final = "\x00"
-"""The one character that Postgres cannot hold in a text."""
 
 
 class News:
@@ -99,7 +97,7 @@ def seen_of(records: Iterable[Record], *, read_at: Instant) -> list[Seen]:
     """Return what one answer showed, each record once and only what can be stored."""
     by_id: dict[RecordId, Record] = {}
     for record in records:
-        if not record.record_id or NUL in record.record_id:
+        if not record.record_id or missing.NUL in record.record_id:
             log.warning("record_without_usable_id")
             continue
         known = by_id.get(record.record_id)
@@ -133,7 +131,8 @@ async def store(
     seen = await missing.confirm(
         work, seen, tenant_id=tenant_id, account_id=account.account_id
     )
-    seen = sorted(seen, key=lambda each: each.record.record_id)
+    heirs = missing.heirs_of(seen)
+    seen = sorted([*seen, *heirs.values()], key=lambda each: each.record.record_id)
     for start in range(0, len(seen), BATCH_RECORDS_MAX):
         batch = seen[start : start + BATCH_RECORDS_MAX]
         saved = await observations.save(
@@ -144,6 +143,11 @@ async def store(
             scan_id=scan_id,
             lag=lag,
         )
+        new = [heirs[record_id] for record_id in saved if record_id in heirs]
+        await missing.expect(
+            work, new, tenant_id=tenant_id, account_id=account.account_id
+        )
+        batch = [s for s in batch if s.record.record_id not in heirs]
         late = [s for s in batch if s.record.record_id not in saved]
         if late:
             await _note_late(
@@ -223,7 +227,7 @@ def emails_of(record: Record, account: StoredAccount) -> tuple[str, ...]:
     if record.presence is not Presence.LIVE:
         return ()
     found = canon.emails_of(record, side_of(account))[: observations.EMAILS_MAX]
-    return tuple(email for email in found if NUL not in email)
+    return tuple(email for email in found if missing.NUL not in email)
 
 
 def side_of(account: StoredAccount) -> SideConfig:

@@ -2,6 +2,7 @@
 
 import datetime
 
+import msgspec
 import pytest
 
 from proto import codec
@@ -24,6 +25,7 @@ ALL = range(3)
 DAY = datetime.timedelta(days=1)
 STEP_S = 30
 GONE = Query("gone", "SELECT record_id FROM observations WHERE NOT is_live", ())
+STORED = "SELECT record FROM observations WHERE record_id = $1"
 SET_STATE = "UPDATE connections SET state = "
 
 
@@ -138,3 +140,39 @@ async def test_a_record_shown_again_is_not_asked_for_any_more(bench, number):
     assert len(await asked(bench)) == 1
     await show(bench, known(number))
     assert await asked_in(bench, DAY / 24) == 0
+
+
+async def merge(bench: planning.Bench, number: int, *, into: str) -> None:
+    """Have an app tell that it has made a record a part of another one."""
+    loser = known(number, Presence.MERGED)
+    await show(bench, msgspec.structs.replace(loser, merged_into=RecordId(into)))
+
+
+async def test_whoever_others_were_merged_into_is_asked_for_until_it_is_shown(bench):
+    """It was deleted before that, and its link waited for ever (seed 40974)."""
+    heir = Record(record_id=RecordId("heir"), presence=Presence.MISSING)
+    await merge(bench, 0, into="heir")
+    for is_gone in (False, True):
+        bench.clock.move(61)
+        (job,) = await asked(bench)
+        assert job.record_ids == ("heir",)
+        assert job.control_ids
+        await show(bench, known(1), heir)
+        gone = {row["record_id"] for row in await bench.pool.fetch(GONE)}
+        assert ("heir" in gone) is is_gone, "two answers are needed"
+
+
+async def test_whoever_is_shown_is_not_asked_for(bench):
+    """Whether before the merge, together with it or later."""
+    heir = Record(record_id=RecordId("heir"), version="1", fields=planning.person(7))
+    loser = known(2, Presence.MERGED)
+    loser = msgspec.structs.replace(loser, merged_into=heir.record_id)
+    await merge(bench, 0, into=f"{LEFT}-1")
+    await show(bench, loser, heir)
+    await merge(bench, 5, into="late")
+    late = msgspec.structs.replace(heir, record_id=RecordId("late"))
+    await show(bench, late)
+    for record in (heir, late):
+        [row] = await bench.pool.fetch(Query("stored", STORED, (record.record_id,)))
+        assert codec.decode(row["record"], Record) == record
+    assert await asked_in(bench, datetime.timedelta(minutes=5)) == 0

@@ -90,8 +90,8 @@ def test_what_was_made_for_somebody_is_not_taken_over_by_a_merge(is_marked):
         assert found.dropped == []
 
 
-@pytest.mark.parametrize("is_seen", [True, False])
-def test_a_merge_waits_where_an_open_create_may_have_made_its_heir(is_seen):
+@pytest.mark.parametrize("how", ["seen", "unseen", "named"])
+def test_a_merge_waits_where_an_open_create_may_have_made_its_heir(how):
     """The heir was not to be seen yet, or its user had edited all that told it.
 
     The link followed at once, and the create found what it had made to be another's.
@@ -104,9 +104,11 @@ def test_a_merge_waits_where_an_open_create_may_have_made_its_heir(is_seen):
     )
     heir = born("l2", "new@b.org", "Bo")
     seen = [(L, merged("l1", into="l2")), (R, values.seen("r1", "a@b.org"))]
+    named = msgspec.structs.replace(values.seen("l2", None), is_missing=True)
+    more = {"seen": [(L, heir)], "unseen": [], "named": [(L, named)]}
     found = decide(
         (L, "l1"),
-        seen=[*seen, (L, heir)] if is_seen else seen,
+        seen=[*seen, *more[how]],
         links=[bond],
         open_since={L: 1},
     )
