@@ -89,6 +89,29 @@ def test_i4_a_record_of_which_only_the_name_is_left_may_be_anybodys(is_rest_left
     assert history.broken() == ({"I4"} if is_rest_left else set())
 
 
+@pytest.mark.parametrize("is_rewritten", [True, False])
+def test_i4_whoever_is_made_for_one_of_ours_that_nobody_knew(is_rewritten):
+    """It counts as its user's, and so it has a counterpart to be made (seed 40033)."""
+    history = History(left=BARE, right=BARE)
+    person = history.person()
+    name, other = (history.value(Role.NAME_GIVEN, person) for _ in range(2))
+    history.link(
+        history.make(LEFT, mark="1", given=other),
+        history.enter(RIGHT, person, given=other),
+    )
+    history.link(history.enter(LEFT, person, given=name), None)
+    lost = history.make(RIGHT, mark="2", given=name)
+    if is_rewritten:
+        history.edit(RIGHT, lost, given=history.value(Role.NAME_GIVEN, person))
+    history.link(None, lost)
+    history.wait(1.0)
+    history.wrongs.clear()
+    history.make(
+        LEFT, mark="3", given=history.books[RIGHT].holders[lost].now.fields["GIVEN"]
+    )
+    assert history.broken() == (set() if is_rewritten else {"I4"})
+
+
 @pytest.mark.parametrize("is_there_first", [True, False])
 def test_i4_a_record_whose_address_a_search_would_have_shown(is_there_first):
     history = History(right=FINDING)

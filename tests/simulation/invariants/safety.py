@@ -56,9 +56,10 @@ def no_doubles(entry: Entry, truth: Truth) -> Iterator[Wrong]:
         is_ours = made.who is Who.TANDEM
         is_of_link = is_ours and made.cause.marker == entry.cause.marker != ""
         is_of_person = is_plain and truth.people.person_of.get(other) == person
-        if (is_of_link or (is_ours and is_of_person)) and _is_lost(
-            other, entry, truth=truth
-        ):
+        is_double = is_of_link or (is_ours and is_of_person)
+        # Who was made anew for one of ours that nobody knew has a source of its own.
+        of = (other,) if is_of_link else (other, truth.source_of(entry))
+        if is_double and any(_is_lost(each, entry, truth=truth) for each in of if each):
             truth.excuse("I4 rewritten before it was seen (hazard 35)")
         elif is_of_link:
             yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, of one link")
