@@ -21,6 +21,25 @@ def test_i4_two_records_of_one_link():
     assert history.broken() == {"I4"}
 
 
+@pytest.mark.parametrize("is_given_away", [True, False])
+def test_i4_a_record_of_ours_whose_id_means_somebody_new(is_given_away):
+    """Its user deleted it while its create had no answer (35; seed 42451)."""
+    history = History(right={**BARE, "markers": Markers.KEPT})
+    person = history.person()
+    given = {"given": history.value(Role.NAME_GIVEN, person)}
+    history.link(history.enter(LEFT, person, **given), None)
+    lost, book = history.make(RIGHT, mark="1", **given), history.books[RIGHT]
+    book.delete(lost)
+    if is_given_away:
+        heir = history.person()
+        name = history.value(Role.NAME_GIVEN, heir)
+        book.recycle(lost, history.fields(RIGHT, given=name), person=heir)
+    else:
+        book.restore(lost)
+    history.make(RIGHT, mark="1", **given)
+    assert history.broken() == (set() if is_given_away else {"I4"})
+
+
 def test_i4_two_records_of_one_person():
     history = History(right=BARE)
     _, left, _ = history.pair()

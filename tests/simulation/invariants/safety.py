@@ -53,7 +53,8 @@ def no_doubles(entry: Entry, truth: Truth) -> Iterator[Wrong]:
         if holder.record_id == entry.record_id or not holder.now.is_live:
             continue
         made = truth.ledger.of(other)[0]
-        is_ours = made.who is Who.TANDEM
+        # Whose id means somebody new is not who we made (hazard 11).
+        is_ours = holder.maker is Who.TANDEM
         is_of_link = is_ours and made.cause.marker == entry.cause.marker != ""
         is_of_person = is_plain and truth.people.person_of.get(other) == person
         is_double = is_of_link or (is_ours and is_of_person)
