@@ -252,6 +252,26 @@ def test_b21_a_removed_email_holds_the_contact_and_says_so(side):
     assert pair.right["title"] == "Engineer"
 
 
+@pytest.mark.parametrize(("side", "value"), [(LEFT, None), (RIGHT, "Chef")])
+def test_what_both_say_of_a_held_contact_is_agreed_so_that_no_edit_meets_it(
+    side, value
+):
+    """Both had entered the same; what one of them cleared then came back (seed 42469).
+
+    Behaviours 33 and 34: the other one's is no edit that it would be a conflict with.
+    """
+    pair = linked()
+    pair.edit(RIGHT, emails=None)
+    pair.edit(LEFT, job="Engineer")
+    pair.edit(RIGHT, title="Engineer")
+    assert pair.settle() == 0
+    assert pair.link.reason == Reason.EMAIL_REMOVED
+    pair.edit(side, **{"job" if side is LEFT else "title": value})
+    pair.edit(RIGHT, emails=items("ana@example.com"))
+    assert pair.settle() == 1
+    assert (pair.left["job"], pair.right["title"]) == (value, value)
+
+
 @pytest.mark.behaviour(
     22,
     broken_by="reconciler/engine/creation.py: nobody without an address is created",

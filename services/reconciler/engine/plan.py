@@ -145,20 +145,22 @@ def _plan_both(case: Case) -> Plan:
         LEFT: _has_email(left, case.config.left),
         RIGHT: _has_email(right, case.config.right),
     }
+    # What both sides say alike is agreed even where nothing may be written: whoever
+    # alone edits it after that is met by nobody (behaviour 34).
+    weighed = weigh.weigh(case.sides(), case.config, known=case.link.apart)
+    case = case.changed(
+        left=Shadow(values=weighed.left),
+        right=Shadow(values=weighed.right),
+        apart=weighed.apart,
+        uncarried=uncarried.after_merge(case.link, weighed),
+    )
     hindrance = _hindrance(case, has_email)
     if hindrance is not None:
         state, reason = hindrance
         if reason is Reason.OUT_OF_RULES:
             return _leave(case)
         return rest.plan(case, state, reason=reason)
-    weighed = weigh.weigh(case.sides(), case.config, known=case.link.apart)
-    case = case.changed(
-        left=Shadow(values=weighed.left),
-        right=Shadow(values=weighed.right),
-        apart=weighed.apart,
-        has_email=case.link.has_email or all(has_email.values()),
-        uncarried=uncarried.after_merge(case.link, weighed),
-    )
+    case = case.changed(has_email=case.link.has_email or all(has_email.values()))
     weighed = freezing.hold(case, weighed)
     refused = rest.refused_before(case.link)
     actings = _actings(case)
