@@ -12,7 +12,7 @@ from services.reconciler import naming
 from services.reconciler.engine import match, newcomers, plan
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import Config, Intent, Link, Loss, Plan, Seen
-from services.reconciler.engine.newcomers import LostCreate
+from services.reconciler.engine.newcomers import LostCreate, Owners
 from services.reconciler.store.links import NamedLink
 from services.reconciler.store.queue import Dirty
 
@@ -152,7 +152,7 @@ def merges_of(
     return chain[1:]
 
 
-def owners_of(batch: Batch, config: Config) -> dict[Side, dict[str, list[RecordId]]]:
+def owners_of(batch: Batch, config: Config) -> dict[Side, Owners]:
     """Return who has which address on each side."""
     return {
         side: newcomers.owners_of(

@@ -26,6 +26,7 @@ from services.reconciler import batches, following
 from services.reconciler.config import Config
 from services.reconciler.engine import canon, evidence, model, newcomers
 from services.reconciler.engine.model import Seen
+from services.reconciler.engine.newcomers import Owners
 from services.reconciler.readbacks import Answer
 from services.reconciler.store import arrivals, observations, sweeps
 from services.reconciler.store.connections import StoredConnection
@@ -46,9 +47,8 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     parked: Mapping[RecordId, Seen] = {}
     """Records that they made, as was told before, whatever has become of them."""
     scans: LastScans = LastScans()
-    owners: Mapping[Side, Mapping[str, Collection[RecordId]]] = {}
-    """Who has the addresses of the new ones among those whom creates on a side are for,
-    by normal form."""
+    owners: Mapping[Side, Owners] = {}
+    """Who has addresses of the new ones, of those whom creates on a side are for."""
     unsure: frozenset[IntentId] = frozenset()
     """Creates that met a record which another create may have made."""
 
@@ -108,7 +108,7 @@ async def load(
 
 async def _find_owners(
     work: Work, new: Iterable[Seen], *, connection: StoredConnection, side: Side
-) -> dict[str, set[RecordId]]:
+) -> Owners:
     """Return who has the addresses of new records on the other side than theirs."""
     end = connection.config.side(side)
     if end.capabilities.keeps_marks:
@@ -116,13 +116,21 @@ async def _find_owners(
     emails = {each for seen in new for each in canon.emails_of(seen.record, end)}
     if not emails:
         return {}
-    accounts = dict(connection.ends)
-    return await observations.find_owners(
+    opposite = connection.config.side(model.other(side))
+    found = await observations.find_owners(
         work.transaction,
         emails,
         tenant_id=connection.tenant_id,
-        account_id=accounts[model.other(side)],
+        account_id=opposite.account_id,
     )
+    if not found:
+        return {}
+    owners = await observations.load(
+        work.transaction,
+        [(opposite.account_id, record_id) for record_id in found],
+        tenant_id=connection.tenant_id,
+    )
+    return newcomers.owners_of(owners.values(), opposite)
 
 
 async def _find_known(
@@ -301,14 +309,13 @@ def _likely(
     """
     link, intent = answer.link, answer.intent.intent
     end = config.side(intent.side)
-    source_id = link.record_id(model.other(intent.side))
     owners = shown.owners.get(intent.side, {})
     new = [
         seen.record
         for seen in free
         if newcomers.may_be_ours(seen, end, open_since=answer.intent.number)
         and not newcomers.is_of_another(
-            seen.record, end, source_id=source_id, owners=owners
+            link, intent, record=seen.record, owners=owners, config=config
         )
     ]
     made = [

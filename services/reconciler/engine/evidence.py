@@ -108,19 +108,22 @@ def is_made(link: Link, intent: Intent, *, record: Record, config: Config) -> bo
     Two people may have one name, so that it is no evidence of the rest. An app may have
     rewritten any of it (hazard 53).
     """
-    by_id = config.side(intent.side).by_id
-    told = {i for i, value in intent.fields.items() if value}
-    told -= _emails_of(intent, config)
-    names = {i for i in told if i in by_id and by_id[i].role in _NAMES}
-    same = told & _read_as_meant(
-        link, intent, record=record, config=config, is_loose=True
-    )
+    names, rest = _told(intent, config)
+    same = _read_as_meant(link, intent, record=record, config=config, is_loose=True)
     if not names:
-        return bool(told) and same == told
-    emptied = {i for i in told if i in record.fields and not record.fields[i]}
-    is_named = bool(names & same) and names - emptied <= same
-    rest = told - names - emptied
+        return bool(rest) and rest <= same
+    rest -= _emptied(record)
+    is_named = _is_named(names, record=record, same=same)
     return is_named and 2 * len(rest & same) >= len(rest)
+
+
+def may_be_named_so(
+    link: Link, intent: Intent, *, record: Record, config: Config
+) -> bool:
+    """Say whether a record bears the name of a create, which may have none."""
+    names, _ = _told(intent, config)
+    same = _read_as_meant(link, intent, record=record, config=config, is_loose=True)
+    return not names or _is_named(names, record=record, same=same)
 
 
 def is_likely(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:
@@ -132,6 +135,24 @@ def is_likely(link: Link, intent: Intent, *, record: Record, config: Config) -> 
     same = _read_as_meant(link, intent, record=record, config=config)
     has_address = bool(emails) and emails <= same
     return has_address or is_made(link, intent, record=record, config=config)
+
+
+def _told(intent: Intent, config: Config) -> tuple[set[FieldId], set[FieldId]]:
+    """Return the names that a create tells, and the rest but for addresses."""
+    by_id = config.side(intent.side).by_id
+    told = {i for i, value in intent.fields.items() if value}
+    told -= _emails_of(intent, config)
+    names = {i for i in told if i in by_id and by_id[i].role in _NAMES}
+    return names, told - names
+
+
+def _is_named(names: set[FieldId], *, record: Record, same: set[FieldId]) -> bool:
+    """Say whether what is left of a name reads as meant."""
+    return bool(names & same) and names - _emptied(record) <= same
+
+
+def _emptied(record: Record) -> set[FieldId]:
+    return {i for i, value in record.fields.items() if not value}
 
 
 def _emails_of(intent: Intent, config: Config) -> set[FieldId]:

@@ -4,16 +4,19 @@ A poll can show our own new record before its create is answered, with an addres
 somebody has changed already. Until the answer tells whose it is, it is nobody's.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
-from proto.ids import LinkId, RecordId
+from proto.ids import LinkId
 from proto.reconciler import Side
 from proto.record import Record
-from services.reconciler.engine import canon, model
+from services.reconciler.engine import canon, evidence, model, weigh
 from services.reconciler.engine.model import Config, Intent, Link, Seen, SideConfig
+
+Owners = Mapping[str, Sequence[Record]]
+"""Records of one side by their addresses, in normal form."""
 
 
 class LostCreate(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,32 +53,36 @@ def may_be_ours(seen: Seen, end: SideConfig, *, open_since: int | None) -> bool:
 
 
 def is_of_another(
-    record: Record,
-    end: SideConfig,
-    *,
-    source_id: RecordId | None,
-    owners: Mapping[str, Collection[RecordId]],
+    link: Link, intent: Intent, *, record: Record, owners: Owners, config: Config
 ) -> bool:
-    """Say whether a record has the address of somebody else than a create was for.
+    """Say whether a record has address and name of somebody else than a create's.
 
     Two people may have one name, and the answers to both their creates may be lost.
+    Whoever has but the address was given it: what a create has made is still its own.
 
     Args:
-        source_id: The record that the create was for, on the other side.
-        owners: The records of the other side by their addresses.
+        owners: The records of the side that the create came from, by their addresses.
     """
-    others = {
+    end, source = config.side(intent.side), model.other(intent.side)
+    others = [
         owner for each in canon.emails_of(record, end) for owner in owners.get(each, ())
-    }
-    return bool(others) and source_id not in others
+    ]
+    if any(owner.record_id == link.record_id(source) for owner in others):
+        return False
+    for owner in others:
+        fields, _, _ = weigh.for_create(owner.fields, source, config=config)
+        theirs = msgspec.structs.replace(intent, fields=fields)
+        if evidence.may_be_named_so(link, theirs, record=record, config=config):
+            return True
+    return False
 
 
-def owners_of(seen: Iterable[Seen], end: SideConfig) -> dict[str, list[RecordId]]:
+def owners_of(seen: Iterable[Seen], end: SideConfig) -> dict[str, list[Record]]:
     """Return the live records of a side by each of their addresses."""
-    found: dict[str, list[RecordId]] = {}
+    found: dict[str, list[Record]] = {}
     for each in seen:
         for email in canon.emails_of(each.record, end) if model.is_live(each) else ():
-            found.setdefault(email, []).append(each.record.record_id)
+            found.setdefault(email, []).append(each.record)
     return found
 
 
@@ -85,7 +92,7 @@ def makers_of(
     *,
     lost: Iterable[LostCreate],
     links: Mapping[LinkId, Link],
-    owners: Mapping[str, Collection[RecordId]],
+    owners: Owners,
     config: Config,
     reads_like: ReadsLike,
 ) -> list[Link]:
@@ -110,10 +117,10 @@ def makers_of(
         if (
             intent.side is side
             and may_be_ours(seen, end, open_since=each.number)
-            and not is_of_another(
-                record, end, source_id=link.record_id(model.other(side)), owners=owners
-            )
             and reads_like(link, intent, record=record, config=config)
+            and not is_of_another(
+                link, intent, record=record, owners=owners, config=config
+            )
         ):
             makers.append(link)
     return makers

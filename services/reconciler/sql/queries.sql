@@ -1032,11 +1032,11 @@ SELECT account_id, record_id
 FROM next;
 
 -- name: find_owners
--- Which records of an account have these addresses; a few an address.
-SELECT found.email, found.record_id
+-- Which records of an account have any of these addresses; a few an address.
+SELECT DISTINCT found.record_id
 FROM unnest($emails::text[]) AS wanted (email)
 CROSS JOIN LATERAL (
-    SELECT emails.email, emails.record_id
+    SELECT emails.record_id
     FROM reconciler.emails
     WHERE emails.tenant_id = $tenant_id
         AND emails.account_id = $account_id

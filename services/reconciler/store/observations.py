@@ -353,8 +353,8 @@ async def find_owners(
     *,
     tenant_id: TenantId,
     account_id: AccountId,
-) -> dict[str, set[RecordId]]:
-    """Return the records of an account that have these addresses, by normal form."""
+) -> set[RecordId]:
+    """Return the records of an account that have any of these addresses."""
     rows = await database.fetch(
         Q["find_owners"](
             tenant_id=tenant_id,
@@ -363,10 +363,7 @@ async def find_owners(
             sharers_max=SHARERS_MAX,
         )
     )
-    found: dict[str, set[RecordId]] = {}
-    for row in rows:
-        found.setdefault(row["email"], set()).add(row["record_id"])
-    return found
+    return {row["record_id"] for row in rows}
 
 
 async def find_sharers(

@@ -407,13 +407,14 @@ async def find_owners(
     emails: list[str],
     sharers_max: int,
 ) -> list[Row]:
-    return [
-        {"email": email, "record_id": row["record_id"]}
+    found = {
+        row["record_id"]
         for email in emails
         for row in islice(
             session.find("emails", "email", account_id, email, tenant_id), sharers_max
         )
-    ]
+    }
+    return [{"record_id": record_id} for record_id in sorted(found)]
 
 
 async def find_sharers(

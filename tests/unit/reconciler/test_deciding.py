@@ -315,10 +315,14 @@ def test_what_a_lost_create_made_is_told_when_it_is_seen_first():
 def test_who_has_the_address_of_a_namesake_was_not_made_for_the_other():
     """One of them was made, and somebody entered the other by hand (hazard 14)."""
     create, link = lost(7)
-    for there, parked in (("new@b.org", None), ("old@b.org", "r1")):
+    for there, name, parked in (
+        ("new@b.org", "Ann", None),
+        ("old@b.org", "Ann", "r1"),
+        ("new@b.org", "Bo", "r1"),
+    ):
         found = decide(
             (R, "r1"),
-            seen=[(R, born("r1", "new@b.org")), (L, values.seen("l9", there))],
+            seen=[(R, born("r1", "new@b.org")), (L, values.seen("l9", there, name))],
             links=[link],
             open_since={R: 1},
             lost=[create],

@@ -145,21 +145,30 @@ def test_other_edits_hide_it_no_more_than_half_and_never_the_name():
         assert told(asked, changed, config=config)[0] is outcome
 
 
-def test_who_has_the_address_of_another_was_made_for_them():
+def test_who_has_the_address_of_a_namesake_was_made_for_them():
     """Two people of one name, and the answers to both their creates are lost.
 
     The first one took what was made for the second, whose own was made once more then
     and whose edits went to the first. An address that is nobody else's, or the same
-    person's by now, is one that was edited.
+    person's by now, is one that was edited; so is one of somebody who has another name
+    (seed 42994).
     """
     asked = answer(WriteOutcome.MISSING, looks=1)
+    herself, namesake, nameless, another = (
+        values.seen(record_id, "her@b.org", given).record
+        for record_id, given in (("s1", "Ann"), ("s2", "Ann"), ("s3", ""), ("s4", "Bo"))
+    )
+    nameless = msgspec.structs.replace(nameless, fields={FieldId("email"): "her@b.org"})
     for owners, outcome in (
-        ({}, WriteOutcome.EXISTS),
-        ({"her@b.org": {"s2"}}, WriteOutcome.MISSING),
-        ({"her@b.org": {"s1"}}, WriteOutcome.EXISTS),
-        ({"her@b.org": {"s1", "s2"}}, WriteOutcome.EXISTS),
+        ([], WriteOutcome.EXISTS),
+        ([namesake], WriteOutcome.MISSING),
+        ([nameless], WriteOutcome.MISSING),
+        ([another], WriteOutcome.EXISTS),
+        ([another, namesake], WriteOutcome.MISSING),
+        ([herself], WriteOutcome.EXISTS),
+        ([herself, namesake], WriteOutcome.EXISTS),
     ):
-        shown = Shown(owners={Side.RIGHT: owners})
+        shown = Shown(owners={Side.RIGHT: {"her@b.org": owners}})
         assert told(asked, new("r1", "Her@b.org"), shown=shown)[0] is outcome
 
 
