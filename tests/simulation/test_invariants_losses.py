@@ -100,6 +100,26 @@ def test_i3_a_value_that_was_rewritten_went_across_cut_and_was_overwritten_there
     assert lost(history) == []
 
 
+@pytest.mark.parametrize("is_the_same", [True, False])
+def test_i3_a_cut_value_that_a_merge_took_over_says_nothing_new(is_the_same):
+    """Its whole was on the other side, and was edited there (seed 43269)."""
+    history = History(right={"forms": Forms(shortens_to=14)})
+    person, left, right = history.pair()
+    long = f"{job(history, person)} and more"
+    history.edit(LEFT, left, job=long)
+    history.write(RIGHT, right, job=long)
+    if not is_the_same:
+        history.edit(RIGHT, right, job=job(history, person))
+    heir = history.enter(RIGHT, person)
+    history.books[RIGHT].merge(right, heir)
+    history.link(left, heir)
+    history.wait(300.0)
+    new = job(history, person)
+    history.edit(LEFT, left, job=new)
+    history.write(RIGHT, heir, job=new)
+    assert (lost(history) == []) == is_the_same
+
+
 @pytest.mark.parametrize("entered_again", ["before", "after", "never"])
 def test_i3_a_cleared_value_that_came_back(entered_again):
     """What was entered after our write is no reason for it."""

@@ -416,7 +416,8 @@ def _arrived(
     """Say whether a record has what was entered on the other side, as far as it can.
 
     The edit's own vendor may have rewritten it before it went across (hazard 55): one
-    that cuts after so many letters then keeps others of it.
+    that cuts after so many letters then keeps others of it. And what it leaves of the
+    other side's value says nothing that is not there.
     """
     value = edit.after.fields[name]
     if role in NAMES:
@@ -425,4 +426,7 @@ def _arrived(
     own, theirs = forms
     text = value if isinstance(value, str) else None
     came = {theirs.of(role, text), theirs.of(role, own.of(role, text))}
-    return any(same(role, each, form) for each in held for form in came)
+    is_there = any(same(role, each, form) for each in held for form in came)
+    return is_there or any(
+        same(role, own.of(role, each), text) for each in held if isinstance(each, str)
+    )
