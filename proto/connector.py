@@ -274,6 +274,8 @@ class ContactWrite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     seen: Fields = {}
     """These fields of the target as they were when the write was decided."""
     seen_version: str = ""
+    seen_created_at: Instant | None = None
+    """When the target was made, by what its app told: an id may be given away."""
     containers: tuple[ContainerId, ...] = ()
     """Where a new record is to be."""
     memberships: Memberships = Memberships()

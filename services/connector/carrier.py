@@ -176,7 +176,8 @@ class Carrier:
         record = fresh.snapshot.record
         if record.presence is not Presence.LIVE:
             return self._answers.answer(item, WriteOutcome.MISSING, fresh=fresh)
-        if lookups.has_moved(item.write.seen, record.fields):
+        is_another = lookups.is_another(item.write, record)
+        if is_another or lookups.has_moved(item.write.seen, record.fields):
             return self._answers.answer(item, WriteOutcome.CHANGED, fresh=fresh)
         change = remainder.of_update(item.write, record)
         if not change:

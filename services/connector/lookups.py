@@ -5,6 +5,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
+from proto.connector import ContactWrite
 from proto.fields import Fields
 from proto.ids import IntentId, RecordId
 from proto.record import Record
@@ -198,6 +199,12 @@ class Lookups:
     ) -> tuple[Record, ...]:
         operation = opened.app.find_by_email(emails)
         return await self._transport.drive(opened, operation, lane=self._lane)
+
+
+def is_another(write: ContactWrite, record: Record) -> bool:
+    """Tell whether an id means another record than it did (hazard 11)."""
+    known, told = write.seen_created_at, record.created_at
+    return known is not None and told is not None and known != told
 
 
 def has_moved(seen: Fields, fresh: Fields) -> bool:

@@ -106,6 +106,7 @@ def _write(intent: Intent, source: SideConfig, *, not_after: Instant) -> Contact
         fields=intent.fields,
         seen=intent.seen,
         seen_version=intent.seen_version,
+        seen_created_at=intent.seen_created_at,
         containers=intent.containers,
         memberships=intent.memberships,
         consent=intent.consent,

@@ -8,7 +8,8 @@ import pytest
 from proto.connector import Capabilities, WriteOutcome
 from proto.ids import RecordId
 from proto.reconciler import Direction, RecordState, Side
-from proto.record import Presence
+from proto.record import Consent, Presence
+from proto.rules import Unsubscribes
 from services.reconciler.engine import guards
 from services.reconciler.engine.model import NOTHING, Reason, other
 from services.reconciler.engine.plan import plan
@@ -170,6 +171,21 @@ def test_whoever_gets_an_id_that_nobody_was_bonded_with_is_made():
     pair.put(LEFT, created_at=born.replace(year=2026))
     assert pair.settle() == 1
     assert pair.right["emails"] == items("a@x.com")
+
+
+@pytest.mark.parametrize("is_unsubscribed", [True, False])
+def test_a_write_tells_when_its_target_was_made(is_unsubscribed):
+    """Its id may be given away before anybody is shown that (hazard 11)."""
+    born = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    pair = pair_with(unsubscribes=Unsubscribes.STATUS)
+    pair.put(RIGHT, created_at=born)
+    pair.edit(LEFT, job="Clerk")
+    if is_unsubscribed:
+        pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    intent = pair.plan().intent
+    assert intent is not None
+    assert bool(intent.fields) is not is_unsubscribed
+    assert intent.seen_created_at == born
 
 
 def test_a_field_that_keeps_coming_back_is_frozen_for_a_day():

@@ -5,6 +5,7 @@ Contacts are held in memory; faults are switched on by the test. Every call is n
 
 import asyncio
 import contextlib
+import datetime
 import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
@@ -51,6 +52,7 @@ class Contact(msgspec.Struct, kw_only=True):
     lists: tuple[str, ...] = ()
     consent: str = "unknown"
     version: int = 1
+    created_at: datetime.datetime | None = None
     is_deleted: bool = False
 
 
@@ -358,6 +360,7 @@ def _record(contact: Contact) -> Record:
         containers=tuple(map(ContainerId, contact.lists)),
         tags=contact.tags,
         consent=Consent(contact.consent),
+        created_at=contact.created_at,
     )
 
 

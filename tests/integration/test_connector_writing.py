@@ -24,6 +24,8 @@ from tests.integration.connector_writes import (
     write,
 )
 
+BORN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
 
 @pytest.fixture
 async def world(database):
@@ -56,6 +58,27 @@ async def test_a_target_that_moved_is_told_and_not_written(world):
     assert result.record.fields[NAME] == "P1"
     assert result.sent_at is None
     assert world.vendor.made("PUT") == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_told", "outcome"),
+    [
+        (BORN, True, WriteOutcome.WRITTEN),
+        (BORN - datetime.timedelta(days=1), True, WriteOutcome.CHANGED),
+        (BORN, False, WriteOutcome.WRITTEN),
+        (None, True, WriteOutcome.WRITTEN),
+    ],
+)
+async def test_who_got_the_id_of_the_target_is_not_written_to(
+    world, seen, is_told, outcome
+):
+    """Hazard 11: it had just been given away, and reads as seen (seed 43322)."""
+    world.vendor.add(1)
+    world.vendor.contacts["r00001"].created_at = BORN if is_told else None
+    asked = update(world, 1, seen="P1", name="Ada", seen_created_at=seen)
+    found = await carried_out(world, asked)
+    assert found["int_1"].outcome is outcome
+    assert len(world.vendor.made("PUT")) == (outcome is WriteOutcome.WRITTEN)
 
 
 async def test_two_writes_to_one_record_are_carried_out_one_after_the_other(world):

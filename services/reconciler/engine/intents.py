@@ -65,6 +65,7 @@ def update(
         fields=fields,
         seen=seen,
         seen_version=target.record.version,
+        seen_created_at=target.record.created_at,
         source_id=source.record.record_id,
         source=_known(
             source.record,
@@ -99,6 +100,7 @@ def unsubscribe(case: Case, *, side: Side, wanted: Wanted) -> Intent:
         record_id=target.record.record_id,
         fields={},
         seen_version=target.record.version,
+        seen_created_at=target.record.created_at,
         source_id=source.record.record_id,
         source={},
         source_version=source.record.version,

@@ -277,6 +277,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seen: Fields = {}
     """The target's fields of the mappings concerned, as they were."""
     seen_version: str = ""
+    seen_created_at: Instant | None = None
     source_id: RecordId
     source: Fields
     """The other side's fields of the mappings concerned, as they were."""

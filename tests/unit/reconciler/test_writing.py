@@ -2,6 +2,8 @@
 
 import datetime
 
+import msgspec
+
 from proto import codec
 from proto.base import BATCH_BYTES_MAX, BATCH_RECORDS_MAX
 from proto.connector import WriteKind
@@ -41,8 +43,12 @@ def test_a_job_stays_below_the_bytes_of_a_message():
 
 
 def test_a_create_carries_its_source_and_an_update_does_not():
-    (job,) = jobs([values.intent(1), values.intent(2, kind=WriteKind.UPDATE)])
+    known = msgspec.structs.replace(
+        values.intent(2, kind=WriteKind.UPDATE), seen_created_at=values.NOW
+    )
+    (job,) = jobs([values.intent(1), known])
     create, update = job.writes
+    assert update.seen_created_at == values.NOW
     assert create.source is not None
     assert (create.source.account_id, create.source.record_id) == ("acct_left", "s1")
     assert (create.record_id, create.marker) == (None, "m1")
