@@ -1,11 +1,13 @@
 -- Prepares a database for Tandem: for each service a schema, a role that owns it and
--- runs its migrations, and a role that the service works under. Run by whoever
--- administers the server; running it again changes nothing.
+-- runs its migrations, a role that the service works under, and one that it takes for
+-- the work of all tenants. Run by whoever administers the server, before each upgrade;
+-- running it again changes nothing.
 DO $$
 DECLARE
     service text;
     owner_role text;
     service_role text;
+    all_tenants_role text;
 BEGIN
     -- Installations that share a server may prepare their databases at one time.
     PERFORM pg_advisory_xact_lock(hashtext('tandem admin.sql'));
@@ -18,6 +20,15 @@ BEGIN
         END IF;
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = service_role) THEN
             EXECUTE format('CREATE ROLE %I LOGIN', service_role);
+        END IF;
+        all_tenants_role := format('tandem_%s_all_tenants', service);
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = all_tenants_role) THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', all_tenants_role);
+        END IF;
+        IF NOT pg_has_role(service_role, all_tenants_role, 'MEMBER') THEN
+            -- Taken by SET ROLE only: inherited, it would be in force all the time.
+            EXECUTE format('ALTER ROLE %I NOINHERIT', service_role);
+            EXECUTE format('GRANT %I TO %I', all_tenants_role, service_role);
         END IF;
         -- An administrator who is no superuser acts for the owner as its member.
         IF NOT pg_has_role(current_user, owner_role, 'USAGE') THEN

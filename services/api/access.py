@@ -11,6 +11,7 @@ from services.api import keys, origins, sessions, store
 from services.api.calls import Caller, Parts
 from services.api.errors import Refused
 from services.api.problems import Code
+from services.chassis.tenancy import ALL_TENANTS
 
 _REALM: Final = 'Bearer realm="tandem"'
 
@@ -40,7 +41,9 @@ async def _holder_of_key(request: web.Request, parts: Parts) -> Caller:
     text = text.strip()
     if not keys.is_well_formed(text):
         raise _refused(Code.KEY_MALFORMED)
-    key = await store.find_key(parts.store.database, keys.digest(text))
+    # The key tells the tenant, so it is looked for among those of all.
+    reader = parts.store.database.reader(ALL_TENANTS)
+    key = await store.find_key(reader, keys.digest(text))
     if key is None:
         raise _refused(Code.KEY_UNKNOWN)
     if key.revoked_at is not None:

@@ -68,7 +68,7 @@ class Parts:
 
     async def write_down(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log, in a transaction of its own."""
-        async with self.store.transaction() as work:
+        async with self.store.transaction(entry.tenant_id) as work:
             await store.add_audit_entry(work.transaction, entry, now=self.clock.now())
 
     def remote_of(self, request: web.Request) -> str:

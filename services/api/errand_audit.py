@@ -8,6 +8,7 @@ from typing import Final
 from services.api import ledger
 from services.api.chain import Head
 from services.chassis.errands import Desk, Errand
+from services.chassis.tenancy import ALL_TENANTS
 
 _HEAD: Final = re.compile("([1-9][0-9]{0,17}):([0-9a-f]{64})")
 
@@ -28,7 +29,7 @@ async def check_audit(desk: Desk, arguments: argparse.Namespace) -> int:
     database = desk.store.database
     tenants = [
         tenant
-        for tenant in await ledger.list_tenants(database)
+        for tenant in await ledger.list_tenants(database.reader(ALL_TENANTS))
         if arguments.tenant in (None, tenant.name)
     ]
     if not tenants or (arguments.head and len(tenants) != 1):
@@ -37,7 +38,7 @@ async def check_audit(desk: Desk, arguments: argparse.Namespace) -> int:
     is_whole = True
     for tenant in tenants:
         head, reason = await ledger.check(
-            database, tenant.tenant_id, known=arguments.head
+            database.reader(tenant.tenant_id), tenant.tenant_id, known=arguments.head
         )
         told = reason or "whole"
         sys.stdout.write(f"{tenant.name}: {told}; {head.number}:{head.digest.hex()}\n")

@@ -17,6 +17,7 @@ from services.api.permissions import ROLES, Role
 from services.api.roster import NewPerson
 from services.api.store import AuditEntry
 from services.chassis.errands import Desk, Errand
+from services.chassis.tenancy import ALL_TENANTS
 
 EXIT_REFUSED: Final = 1
 
@@ -42,13 +43,14 @@ async def create_person(desk: Desk, arguments: argparse.Namespace) -> int:
     password_hash = await Hasher().hash(password)
     now = desk.clock.now()
     person_id = desk.identifiers.new(PersonId)
-    async with desk.store.transaction() as work:
+    async with desk.store.transaction(ALL_TENANTS) as work:
         tenant_id = await store.take_tenant(
             work.transaction,
             arguments.tenant,
             new_id=desk.identifiers.new(TenantId),
             now=now,
         )
+        await work.transaction.narrow(tenant_id)
         new = NewPerson(
             tenant_id=tenant_id,
             person_id=person_id,

@@ -10,6 +10,7 @@ from services.api import issuing, store
 from services.api.permissions import SCOPES
 from services.api.store import AuditEntry
 from services.chassis.errands import Desk, Errand
+from services.chassis.tenancy import ALL_TENANTS
 
 COMMAND_LINE: Final = "command_line"
 """What the audit log calls whoever runs the installation."""
@@ -41,13 +42,14 @@ async def create_key(desk: Desk, arguments: argparse.Namespace) -> int:
     now = desk.clock.now()
     days: int | None = arguments.days
     ends_at = None if days is None else now + datetime.timedelta(days=days)
-    async with desk.store.transaction() as work:
+    async with desk.store.transaction(ALL_TENANTS) as work:
         tenant_id = await store.take_tenant(
             work.transaction,
             arguments.tenant,
             new_id=desk.identifiers.new(TenantId),
             now=now,
         )
+        await work.transaction.narrow(tenant_id)
         issued = issuing.make(
             tenant_id,
             name=arguments.name,

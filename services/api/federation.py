@@ -33,6 +33,7 @@ from services.api.oidc import Identity, NotProved
 from services.api.problems import Code
 from services.api.roster import NewPerson
 from services.api.store import AuditEntry
+from services.chassis.tenancy import ALL_TENANTS
 
 log = structlog.get_logger()
 
@@ -67,7 +68,7 @@ async def begin(
         invitation_digest=keys.digest(invitation) if invitation else None,
         expires_at=parts.clock.now() + WAITS,
     )
-    async with parts.store.transaction() as work:
+    async with parts.store.transaction(ALL_TENANTS) as work:
         await identities.add_sign_in(
             work.transaction, waiting, state_digest=keys.digest(state)
         )
@@ -96,7 +97,7 @@ async def finish(
     """
     provider = _issuer(parts)
     browser = request.cookies.get(cookie_name(parts.base_url), "")
-    async with parts.store.transaction() as work:
+    async with parts.store.transaction(ALL_TENANTS) as work:
         waiting = await identities.take_sign_in(work.transaction, keys.digest(state))
     now = parts.clock.now()
     if waiting is None or waiting.expires_at <= now:
@@ -136,7 +137,9 @@ async def _known(
             raise Refused(Code.OIDC_UNKNOWN)
         return await _accept(request, parts, found=found, identity=identity)
     people = await identities.find_people(
-        parts.store.database, identity, tenant_name=waiting.tenant_name
+        parts.store.database.reader(ALL_TENANTS),
+        identity,
+        tenant_name=waiting.tenant_name,
     )
     if len(people) != 1:
         raise Refused(Code.OIDC_UNKNOWN)
@@ -161,7 +164,7 @@ async def _accept(
     )
     entry = _entry(request, parts, who=known, act="invitation.accept")
     now = parts.clock.now()
-    async with parts.store.transaction() as work:
+    async with parts.store.transaction(known.tenant_id) as work:
         await roster.lock_tenant(work.transaction, known.tenant_id)
         is_first = await guests.end_invitation(
             work.transaction,
@@ -186,7 +189,7 @@ async def _accept(
 async def _begin_session(request: web.Request, parts: Parts, *, who: Known) -> str:
     now = parts.clock.now()
     entry = _entry(request, parts, who=who, act="session.begin")
-    async with parts.store.transaction() as work:
+    async with parts.store.transaction(who.tenant_id) as work:
         person = await roster.lock_person(
             work.transaction, who.tenant_id, person_id=who.person_id
         )

@@ -9,8 +9,8 @@ import msgspec
 
 from proto.base import Instant
 from proto.ids import InvitationId, TenantId
-from services.api.store import Connection, Q
-from services.chassis.database import Transaction
+from services.api.store import Q
+from services.chassis.database import Source, Transaction
 
 
 class ListedInvitation(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,19 +89,17 @@ async def lock_invitation(
     return None if row is None else msgspec.convert(dict(row), ListedInvitation)
 
 
-async def find_invitation(
-    connection: Connection, digest: bytes
-) -> FoundInvitation | None:
+async def find_invitation(source: Source, digest: bytes) -> FoundInvitation | None:
     """Return the invitation of a link, whatever its tenant."""
-    row = await connection.fetch_row(Q["find_invitation"](digest=digest))
+    row = await source.fetch_row(Q["find_invitation"](digest=digest))
     return None if row is None else msgspec.convert(dict(row), FoundInvitation)
 
 
 async def list_invitations(
-    connection: Connection, tenant_id: TenantId, *, after: str, limit: int
+    source: Source, tenant_id: TenantId, *, after: str, limit: int
 ) -> list[ListedInvitation]:
     """Return a page of a tenant's invitations, oldest first."""
-    rows = await connection.fetch(
+    rows = await source.fetch(
         Q["list_invitations"](tenant_id=tenant_id, after=after, limit=limit)
     )
     return [msgspec.convert(dict(row), ListedInvitation) for row in rows]

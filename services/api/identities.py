@@ -11,8 +11,8 @@ import msgspec
 from proto.base import Instant
 from proto.ids import PersonId, TenantId
 from services.api.oidc import Identity
-from services.api.store import Connection, Q
-from services.chassis.database import Transaction
+from services.api.store import Q
+from services.chassis.database import Source, Transaction
 
 FORGET_BATCH: Final = 1_000
 
@@ -61,10 +61,10 @@ async def forget_sign_ins(
 
 
 async def find_people(
-    connection: Connection, identity: Identity, *, tenant_name: str
+    source: Source, identity: Identity, *, tenant_name: str
 ) -> list[Known]:
     """Return whom an identity can mean, whatever the tenant; two are two too many."""
-    rows = await connection.fetch(
+    rows = await source.fetch(
         Q["find_people_of_identity"](
             issuer=identity.issuer, subject=identity.subject, tenant_name=tenant_name
         )

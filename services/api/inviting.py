@@ -10,6 +10,7 @@ from services.api.guests import FoundInvitation
 from services.api.problems import Code
 from services.api.roster import NewPerson
 from services.api.store import AuditEntry
+from services.chassis.tenancy import ALL_TENANTS
 
 
 async def look(parts: Parts, digest: bytes) -> FoundInvitation:
@@ -18,7 +19,9 @@ async def look(parts: Parts, digest: bytes) -> FoundInvitation:
     Raises:
         Refused: It is over, or never was.
     """
-    found = await guests.find_invitation(parts.store.database, digest)
+    found = await guests.find_invitation(
+        parts.store.database.reader(ALL_TENANTS), digest
+    )
     if (
         found is None
         or found.ended_at is not None
@@ -58,7 +61,7 @@ async def accept(
         remote=parts.remote_of(request),
     )
     now = parts.clock.now()
-    async with parts.store.transaction() as work:
+    async with parts.store.transaction(found.tenant_id) as work:
         await roster.lock_tenant(work.transaction, found.tenant_id)
         # Somebody may have used the link, or it may have been replaced, meanwhile.
         is_first = await guests.end_invitation(

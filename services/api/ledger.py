@@ -9,7 +9,8 @@ import msgspec
 from proto.ids import TenantId
 from services.api import chain
 from services.api.chain import ChainedEntry, Head
-from services.api.store import Connection, Q
+from services.api.store import Q
+from services.chassis.database import Source
 
 BATCH: Final = 1_000
 
@@ -21,9 +22,9 @@ class Tenant(NamedTuple):
     name: str
 
 
-async def list_tenants(connection: Connection) -> list[Tenant]:
+async def list_tenants(source: Source) -> list[Tenant]:
     """Return every tenant, by name."""
-    rows = await connection.fetch(Q["list_tenants"]())
+    rows = await source.fetch(Q["list_tenants"]())
     return [Tenant(TenantId(row["tenant_id"]), row["name"]) for row in rows]
 
 
@@ -38,7 +39,7 @@ class Filter(NamedTuple):
 
 
 async def list_entries(
-    connection: Connection,
+    source: Source,
     tenant_id: TenantId,
     *,
     before: int | None,
@@ -46,7 +47,7 @@ async def list_entries(
     limit: int,
 ) -> list[ChainedEntry]:
     """Return a page of a tenant's audit log, newest first."""
-    rows = await connection.fetch(
+    rows = await source.fetch(
         Q["list_audit_entries"](
             tenant_id=tenant_id, before=before, limit=limit, **matching._asdict()
         )
@@ -54,14 +55,14 @@ async def list_entries(
     return [msgspec.convert(dict(row), ChainedEntry) for row in rows]
 
 
-async def head_of(connection: Connection, tenant_id: TenantId) -> Head:
+async def head_of(source: Source, tenant_id: TenantId) -> Head:
     """Return how far a tenant's chain goes."""
-    row = await connection.fetch_row(Q["find_audit_head"](tenant_id=tenant_id))
+    row = await source.fetch_row(Q["find_audit_head"](tenant_id=tenant_id))
     return Head(row["number"], row["digest"]) if row else chain.BEGINNING
 
 
 async def check(
-    connection: Connection, tenant_id: TenantId, *, known: Head | None = None
+    source: Source, tenant_id: TenantId, *, known: Head | None = None
 ) -> tuple[Head, str]:
     """Follow a tenant's chain to its head, a batch at a time.
 
@@ -71,10 +72,10 @@ async def check(
         it, which a log that was written anew as a whole does not.
     """
     # What is written meanwhile is beyond this head, and left for the next time.
-    until = await head_of(connection, tenant_id)
+    until = await head_of(source, tenant_id)
     head, reason, is_passed = chain.BEGINNING, "", known is None
     while head.number < until.number and not reason:
-        entries = await _read(connection, tenant_id, after=head, until=until)
+        entries = await _read(source, tenant_id, after=head, until=until)
         if known is not None:
             is_passed = is_passed or any(_is(entry, known) for entry in entries)
         # Hashing is quick; others get their turn between batches.
@@ -94,9 +95,9 @@ def _is(entry: ChainedEntry, known: Head) -> bool:
 
 
 async def _read(
-    connection: Connection, tenant_id: TenantId, *, after: Head, until: Head
+    source: Source, tenant_id: TenantId, *, after: Head, until: Head
 ) -> list[ChainedEntry]:
-    rows = await connection.fetch(
+    rows = await source.fetch(
         Q["list_chain"](
             tenant_id=tenant_id, after=after.number, until=until.number, limit=BATCH
         )

@@ -10,8 +10,8 @@ import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, SessionId, TenantId
-from services.api.store import Connection, Q
-from services.chassis.database import Transaction
+from services.api.store import Q
+from services.chassis.database import Source, Transaction
 
 FORGET_BATCH: Final = 1_000
 
@@ -94,10 +94,10 @@ async def add_person(
 
 
 async def find_people_to_sign_in(
-    connection: Connection, email: str, *, tenant_name: str
+    source: Source, email: str, *, tenant_name: str
 ) -> list[Candidate]:
     """Return whom an address can mean, whatever the tenant; two are two too many."""
-    rows = await connection.fetch(
+    rows = await source.fetch(
         Q["find_people_to_sign_in"](email=email, tenant_name=tenant_name)
     )
     return [msgspec.convert(dict(row), Candidate) for row in rows]
@@ -119,20 +119,20 @@ async def lock_person(
 
 
 async def find_person(
-    connection: Connection, tenant_id: TenantId, *, person_id: PersonId
+    source: Source, tenant_id: TenantId, *, person_id: PersonId
 ) -> ListedPerson | None:
     """Return a person of a tenant."""
-    row = await connection.fetch_row(
+    row = await source.fetch_row(
         Q["find_person"](tenant_id=tenant_id, person_id=person_id)
     )
     return None if row is None else msgspec.convert(dict(row), ListedPerson)
 
 
 async def list_people(
-    connection: Connection, tenant_id: TenantId, *, after: str, limit: int
+    source: Source, tenant_id: TenantId, *, after: str, limit: int
 ) -> list[ListedPerson]:
     """Return a page of a tenant's people, oldest first."""
-    rows = await connection.fetch(
+    rows = await source.fetch(
         Q["list_people"](tenant_id=tenant_id, after=after, limit=limit)
     )
     return [msgspec.convert(dict(row), ListedPerson) for row in rows]
@@ -208,9 +208,9 @@ async def add_session(
     )
 
 
-async def find_session(connection: Connection, digest: bytes) -> StoredSession | None:
+async def find_session(source: Source, digest: bytes) -> StoredSession | None:
     """Return the session of a digest, whatever its tenant."""
-    row = await connection.fetch_row(Q["find_session"](digest=digest))
+    row = await source.fetch_row(Q["find_session"](digest=digest))
     return None if row is None else msgspec.convert(dict(row), StoredSession)
 
 
@@ -226,7 +226,7 @@ async def note_session_use(
 
 
 async def list_sessions(
-    connection: Connection,
+    source: Source,
     tenant_id: TenantId,
     *,
     person_id: PersonId,
@@ -235,7 +235,7 @@ async def list_sessions(
     now: datetime.datetime,
 ) -> list[ListedSession]:
     """Return a person's sessions that have not ended, newest first."""
-    rows = await connection.fetch(
+    rows = await source.fetch(
         Q["list_sessions"](
             tenant_id=tenant_id,
             person_id=person_id,

@@ -27,6 +27,7 @@ from services.chassis import loops, process
 from services.chassis.clock import Clock
 from services.chassis.process import Runtime
 from services.chassis.store import Store, Work
+from services.chassis.tenancy import ALL_TENANTS
 
 AUTHORISATIONS_KEPT: Final = datetime.timedelta(days=1)
 """How long after its expiry an authorisation can still be asked about."""
@@ -81,7 +82,7 @@ def application(parts: Parts) -> web.Application:
 async def forget_old(works: Store[Work], clock: Clock) -> bool:
     """Forget a batch of what is over for long; True if there may be more."""
     now = clock.now()
-    async with works.transaction() as work:
+    async with works.transaction(ALL_TENANTS) as work:
         transaction = work.transaction
         more = [
             await store.forget_authorisations(

@@ -20,6 +20,7 @@ from services.api.problems import Code
 from services.api.roster import NewSession
 from services.api.store import AuditEntry
 from services.chassis.database import Transaction
+from services.chassis.tenancy import ALL_TENANTS
 
 SESSIONS_MAX: Final = 20
 """Of one person at one time; the oldest ends for a new one."""
@@ -46,7 +47,9 @@ async def identify(request: web.Request, parts: Parts) -> Caller:
         Refused: Nobody is, or no longer.
     """
     text = cookie_of(request, parts)
-    found = await roster.find_session(parts.store.database, keys.digest(text))
+    found = await roster.find_session(
+        parts.store.database.reader(ALL_TENANTS), keys.digest(text)
+    )
     now = parts.clock.now()
     if found is None or found.expires_at <= now:
         raise Refused(Code.SESSION_OVER)
@@ -54,7 +57,7 @@ async def identify(request: web.Request, parts: Parts) -> Caller:
     if idle >= datetime.timedelta(seconds=parts.config.session_idle_s):
         raise Refused(Code.SESSION_OVER)
     if idle >= NOTE_USE_EVERY:
-        async with parts.store.transaction() as work:
+        async with parts.store.transaction(found.tenant_id) as work:
             await roster.note_session_use(work.transaction, found, now=now)
     return Caller(
         tenant_id=found.tenant_id,
@@ -95,10 +98,12 @@ async def end_previous(request: web.Request, parts: Parts) -> None:
     Nobody goes on with a cookie that was there before (session fixation).
     """
     text = cookie_of(request, parts)
-    found = text and await roster.find_session(parts.store.database, keys.digest(text))
+    found = text and await roster.find_session(
+        parts.store.database.reader(ALL_TENANTS), keys.digest(text)
+    )
     if not found:
         return
-    async with parts.store.transaction() as work:
+    async with parts.store.transaction(found.tenant_id) as work:
         await roster.end_session(
             work.transaction,
             found.tenant_id,

@@ -21,6 +21,7 @@ from services.api.passwords import Verdict
 from services.api.problems import Code
 from services.api.roster import Candidate
 from services.api.store import AuditEntry
+from services.chassis.tenancy import ALL_TENANTS
 
 log = structlog.get_logger()
 
@@ -62,7 +63,7 @@ async def sign_in(
     await _count(parts, subjects)
     found = (
         await roster.find_people_to_sign_in(
-            parts.store.database, normal, tenant_name=tenant_name
+            parts.store.database.reader(ALL_TENANTS), normal, tenant_name=tenant_name
         )
         if normal
         else []
@@ -111,7 +112,7 @@ async def change_password(call: Call, *, current: str, new: str) -> None:
         "password.change", outcome="done", object_id=person.person_id
     )
     now = parts.clock.now()
-    async with parts.store.transaction() as work:
+    async with parts.store.transaction(call.tenant_id) as work:
         locked = await roster.lock_person(
             work.transaction, call.tenant_id, person_id=person.person_id
         )
@@ -146,7 +147,7 @@ async def new_hash(parts: Parts, password: str) -> str:
 
 
 async def _hash_of(call: Call) -> str:
-    async with call.parts.store.transaction() as work:
+    async with call.parts.store.transaction(call.tenant_id) as work:
         found = await roster.lock_person(
             work.transaction, call.tenant_id, person_id=call.person.person_id
         )
@@ -156,7 +157,7 @@ async def _hash_of(call: Call) -> str:
 
 
 async def _count(parts: Parts, subjects: Subjects) -> None:
-    async with parts.store.transaction() as work:
+    async with parts.store.transaction(ALL_TENANTS) as work:
         wait_s = await guesses.take(work.transaction, subjects, now=parts.clock.now())
     if wait_s > 0:
         SIGN_INS.labels("too_many").inc()
@@ -183,7 +184,7 @@ async def _begin(
     """Begin the session, unless the password was changed while it was looked at."""
     now = parts.clock.now()
     entry = _entry(request, parts, who=who, outcome="done")
-    async with parts.store.transaction() as work:
+    async with parts.store.transaction(who.tenant_id) as work:
         locked = await roster.lock_person(
             work.transaction, who.tenant_id, person_id=who.person_id
         )

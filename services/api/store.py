@@ -13,13 +13,11 @@ import msgspec
 from proto.base import Instant
 from proto.ids import AccountId, ApiKeyId, AppId, AuthorisationId, TenantId
 from services.chassis import queries
-from services.chassis.database import Database, Row, Transaction
+from services.chassis.database import Row, Source, Transaction
 
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
 
 T = TypeVar("T")
-
-Connection = Database | Transaction
 
 FORGET_BATCH: Final = 1_000
 
@@ -150,16 +148,16 @@ async def add_key(
     await transaction.execute(Q["add_key"](**msgspec.structs.asdict(key), now=now))
 
 
-async def find_key(connection: Connection, digest: bytes) -> StoredKey | None:
+async def find_key(source: Source, digest: bytes) -> StoredKey | None:
     """Return the key of a digest, whatever its tenant."""
-    return _one(await connection.fetch_row(Q["find_key"](digest=digest)), StoredKey)
+    return _one(await source.fetch_row(Q["find_key"](digest=digest)), StoredKey)
 
 
 async def list_keys(
-    connection: Connection, tenant_id: TenantId, *, after: str, limit: int
+    source: Source, tenant_id: TenantId, *, after: str, limit: int
 ) -> list[ListedKey]:
     """Return a page of a tenant's keys, oldest first."""
-    rows = await connection.fetch(
+    rows = await source.fetch(
         Q["list_keys"](tenant_id=tenant_id, after=after, limit=limit)
     )
     return [_read(row, ListedKey) for row in rows]
@@ -231,23 +229,23 @@ async def open_authorisation(
 
 
 async def find_authorisation_by_state(
-    connection: Connection, state_digest: bytes, *, app: AppId
+    source: Source, state_digest: bytes, *, app: AppId
 ) -> CalledAuthorisation | None:
     """Return the authorisation that a callback belongs to."""
-    row = await connection.fetch_row(
+    row = await source.fetch_row(
         Q["find_authorisation_by_state"](state_digest=state_digest, app=app)
     )
     return _one(row, CalledAuthorisation)
 
 
 async def find_authorisation(
-    connection: Connection,
+    source: Source,
     tenant_id: TenantId,
     *,
     authorisation_id: AuthorisationId,
 ) -> ListedAuthorisation | None:
     """Return how one authorisation of a tenant stands."""
-    row = await connection.fetch_row(
+    row = await source.fetch_row(
         Q["find_authorisation"](tenant_id=tenant_id, authorisation_id=authorisation_id)
     )
     return _one(row, ListedAuthorisation)

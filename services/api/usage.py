@@ -10,6 +10,7 @@ from services.chassis import loops
 from services.chassis.clock import Clock
 from services.chassis.errors import Unavailable
 from services.chassis.store import Store, Work
+from services.chassis.tenancy import ALL_TENANTS
 
 STORE_EVERY_S: Final = 15.0
 BATCH: Final = 1_000
@@ -32,7 +33,7 @@ class Usage:
         batch = dict(sorted(self._used.items())[:BATCH])
         if not batch:
             return False
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             await store.note_key_use(work.transaction, batch)
         for key, at in batch.items():
             # Used again in the meantime: that time is still to be stored.

@@ -34,6 +34,7 @@ from services.chassis.clock import Clock
 from services.chassis.errors import CommandFailed, Unavailable
 from services.chassis.identifiers import Identifiers
 from services.chassis.store import Store
+from services.chassis.tenancy import ALL_TENANTS
 
 
 class Accounts:
@@ -86,8 +87,9 @@ class Accounts:
             ),
             expires_at=expires_at,
         )
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             await work.drop_stale()
+        async with self._store.transaction(tenant_id) as work:
             await work.put_authorisation(tenant_id, state_hash, pending=pending)
         return Authorisation(
             authorise_url=oauth.authorise_url(
@@ -109,7 +111,7 @@ class Accounts:
         """
         tenant_id = command.tenant_id
         state_hash = oauth.fingerprint(command.state)
-        async with self._store.transaction() as work:
+        async with self._store.transaction(tenant_id) as work:
             pending = await work.take_authorisation(tenant_id, state_hash)
         if (
             pending is None
@@ -215,7 +217,7 @@ class Accounts:
     async def _existing(
         self, tenant_id: TenantId, account_id: AccountId, *, app: AppId
     ) -> None:
-        async with self._store.transaction() as work:
+        async with self._store.transaction(tenant_id) as work:
             account = await work.account(tenant_id, account_id)
         if account is None or account.app != app:
             raise CommandFailed(

@@ -60,7 +60,7 @@ class Clients:
             token_url=command.token_url,
             api_url=checks.canonical(command.api_url) if command.api_url else "",
         )
-        async with self._store.transaction() as work:
+        async with self._store.transaction(command.tenant_id) as work:
             await work.put_client(command.tenant_id, command.app, client=client)
         return Done()
 
@@ -71,7 +71,7 @@ class Clients:
             CommandFailed: The app has none, or no client of it is stored.
         """
         facts = await self._facts(tenant_id, app)
-        async with self._store.transaction() as work:
+        async with self._store.transaction(tenant_id) as work:
             client = await work.client(tenant_id, app)
         if client is None:
             raise CommandFailed(

@@ -7,6 +7,7 @@ from typing import Final
 from services.auth import rotation, vault
 from services.auth.rotation import Rotator
 from services.chassis.errands import Desk, Errand
+from services.chassis.tenancy import ALL_TENANTS
 
 
 def add_arguments(_parser: argparse.ArgumentParser) -> None:
@@ -17,7 +18,7 @@ async def rotate_keys(desk: Desk, _arguments: argparse.Namespace) -> int:
     """Say what was moved and which other keys are still in use; 1 if any is."""
     safe = vault.load(desk.settings.key_ring_file)
     tally = await Rotator(desk.store, vault=safe).run()
-    async with desk.store.transaction() as work:
+    async with desk.store.transaction(ALL_TENANTS) as work:
         in_use = await rotation.keys_in_use(work)
     told = [f"secrets moved to the key {safe.active!r}: {tally.rewrapped}"]
     if tally.unopened:

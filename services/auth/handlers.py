@@ -21,7 +21,7 @@ PAGE_MAX: Final = 200
 
 async def get_account(command: GetAccount, *, store: Store[AuthWork]) -> Account:
     """Return one account."""
-    async with store.transaction() as work:
+    async with store.transaction(command.tenant_id) as work:
         account = await work.account(command.tenant_id, command.account_id)
     if account is None:
         raise _no_account()
@@ -31,7 +31,7 @@ async def get_account(command: GetAccount, *, store: Store[AuthWork]) -> Account
 async def list_accounts(command: ListAccounts, *, store: Store[AuthWork]) -> Accounts:
     """Return a page of accounts; one more is read to know whether there is a next."""
     limit = max(1, min(command.limit, PAGE_MAX))
-    async with store.transaction() as work:
+    async with store.transaction(command.tenant_id) as work:
         found = await work.accounts(
             command.tenant_id, after=command.after or "", limit=limit + 1
         )
@@ -42,7 +42,7 @@ async def list_accounts(command: ListAccounts, *, store: Store[AuthWork]) -> Acc
 
 async def remove_account(command: RemoveAccount, *, store: Store[AuthWork]) -> Done:
     """Forget an account and its credentials, and tell whoever may use it."""
-    async with store.transaction() as work:
+    async with store.transaction(command.tenant_id) as work:
         told_at = await work.remove_account(command.tenant_id, command.account_id)
         if told_at is None:
             raise _no_account()

@@ -23,6 +23,7 @@ from services.chassis.bus import Bus
 from services.chassis.clock import Clock
 from services.chassis.errors import AlreadyStored, CommandFailed, Unavailable
 from services.chassis.store import Store
+from services.chassis.tenancy import ALL_TENANTS
 
 log = structlog.get_logger()
 
@@ -59,8 +60,9 @@ class Prover:
         credential = self._sealed(
             given, tenant_id=tenant_id, account_id=pending.account_id, version=1
         )
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             await work.drop_stale()
+        async with self._store.transaction(tenant_id) as work:
             await work.add_account(tenant_id, account=pending)
             await work.put_credential(
                 tenant_id, pending.account_id, credential=credential
@@ -77,7 +79,7 @@ class Prover:
         except BaseException:
             # What cannot be dropped now goes with the stale ones.
             with contextlib.suppress(Unavailable):
-                async with self._store.transaction() as work:
+                async with self._store.transaction(tenant_id) as work:
                     await work.drop_pending(tenant_id, pending.account_id)
             raise
 
@@ -119,7 +121,7 @@ class Prover:
     async def _settle(
         self, tenant_id: TenantId, proved: Account, *, instead_of: AccountId | None
     ) -> Account:
-        async with self._store.transaction() as work:
+        async with self._store.transaction(tenant_id) as work:
             if instead_of is None:
                 target = await work.pinned_account(tenant_id, like=proved)
             else:

@@ -20,6 +20,7 @@ from services.chassis import queries
 from services.chassis.database import Row
 from services.chassis.queries import Template
 from services.chassis.store import Store, Work
+from services.chassis.tenancy import ALL_TENANTS
 
 log = structlog.get_logger()
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
@@ -85,7 +86,7 @@ class Rotator:
 
     async def run(self) -> Tally:
         """Move every secret that an older key wraps."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             # What nobody comes back for needs no key.
             await work.transaction.execute(
                 Q["drop_stale"](now=work.clock.now(), limit=PAGE)
@@ -100,7 +101,7 @@ class Rotator:
 
     async def old(self, drawer: Drawer, *, after: tuple[str, str]) -> list[Row]:
         """Return a page of a drawer's keys that an older key wraps."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             return await work.transaction.fetch(
                 drawer.page(
                     active=self._vault.active,
@@ -117,7 +118,7 @@ class Rotator:
             for row in page
             if (wrapped_key := self._rewrapped(drawer, row)) is not None
         ]
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             count = await work.transaction.execute(
                 drawer.rewrap(
                     active=self._vault.active,

@@ -32,6 +32,7 @@ from services.chassis.addresses import Guard
 from services.chassis.errors import BadConfiguration
 from services.chassis.process import Runtime
 from services.chassis.store import Store
+from services.chassis.tenancy import ALL_TENANTS
 
 OpenEndpoint = Callable[..., AbstractAsyncContextManager[TokenEndpoint]]
 
@@ -92,7 +93,7 @@ async def serve(
 
 async def _check_keys(safe: Vault, store: Store[AuthWork], *, config: Config) -> None:
     """Refuse a key ring that does not open what is stored (hazard 122)."""
-    async with store.transaction() as work:
+    async with store.transaction(ALL_TENANTS) as work:
         missing = safe.lacks(await rotation.keys_in_use(work))
     if missing:
         names = ", ".join(map(repr, missing))

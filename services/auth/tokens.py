@@ -133,7 +133,7 @@ class Tokens:
         )
 
     async def _load(self, key: Key) -> StoredCredential:
-        async with self._store.transaction() as work:
+        async with self._store.transaction(key[0]) as work:
             credential = await work.credential(*key)
         if credential is None:
             raise CommandFailed(ErrorCode.NOT_FOUND, "There is no such account.")
@@ -165,7 +165,7 @@ class Tokens:
             lease_id=secrets.token_hex(8),
             until=self._in_seconds(self._config.refresh_lease_s),
         )
-        async with self._store.transaction() as work:
+        async with self._store.transaction(key[0]) as work:
             uses = await work.lease_credential(
                 *key, version=credential.version, lease=lease
             )
@@ -284,19 +284,21 @@ class Tokens:
                 await self._tell_lost(work, key, reason=reason)
             return True
 
-        if not await self._insist(keep):
+        if not await self._insist(key, keep):
             log.warning("token_outrun", account_id=key[1], version=version)
             return
         log.info("token_refreshed", account_id=key[1], version=version)
         if missing:
             raise _lost()
 
-    async def _insist(self, save: Callable[[AuthWork], Awaitable[bool]]) -> bool:
+    async def _insist(
+        self, key: Key, save: Callable[[AuthWork], Awaitable[bool]]
+    ) -> bool:
         """Save, also through a restart of Postgres: the app says it only once."""
         give_up_at = self._clock.monotonic() + KEEP_S_MAX
         while True:
             try:
-                async with self._store.transaction() as work:
+                async with self._store.transaction(key[0]) as work:
                     return await save(work)
             except DatabaseUnavailable:
                 if self._clock.monotonic() > give_up_at:
@@ -323,7 +325,7 @@ class Tokens:
     async def _end(self, key: Key, lease: Lease, *, rest: Rest) -> bool:
         """Give a lease back; False if it was lost meanwhile."""
         return await self._insist(
-            lambda work: work.end_lease(*key, lease_id=lease.lease_id, rest=rest)
+            key, lambda work: work.end_lease(*key, lease_id=lease.lease_id, rest=rest)
         )
 
     async def _lose(self, key: Key, lease: Lease, *, reason: str) -> bool:
@@ -332,7 +334,7 @@ class Tokens:
         Whoever no longer has the lease refreshed a credential that is replaced by now,
         and what the app said of it says nothing about the new one.
         """
-        async with self._store.transaction() as work:
+        async with self._store.transaction(key[0]) as work:
             if not await work.end_lease(*key, lease_id=lease.lease_id, rest=Rest()):
                 return False
             await self._tell_lost(work, key, reason=reason)
@@ -341,7 +343,7 @@ class Tokens:
     async def _forget_refusal(
         self, key: Key, *, accepted_at: datetime.datetime
     ) -> None:
-        async with self._store.transaction() as work:
+        async with self._store.transaction(key[0]) as work:
             await work.forget_refusal(*key, accepted_at=accepted_at)
 
     async def _tell_lost(self, work: AuthWork, key: Key, *, reason: str) -> None:

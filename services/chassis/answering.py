@@ -80,6 +80,10 @@ class Answerer:
         handler: CommandHandler,
         came_by: int,
     ) -> None:
+        if not _is_theirs(message.reply, command_class):
+            # NATS would let the one answer through wherever it was asked to go.
+            log.error("answer_asked_elsewhere", subject=message.subject)
+            return
         reply = await _answer_of(message.data, command_class, handler=handler)
         if not self._client.is_connected or self._connection != came_by:
             # NATS allows an answer only to whom it has given the command. After a
@@ -98,6 +102,12 @@ class Answerer:
     def _answered(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._free.release()
+
+
+def _is_theirs(reply: str, command_class: type[Command[Any]]) -> bool:
+    """Say whether an answer would go to the inbox of a service that may ask for it."""
+    askers = subjects.publishers_of(command_class)
+    return any(reply.startswith(f"{dialling.inbox_of(asker)}.") for asker in askers)
 
 
 async def _answer_of(

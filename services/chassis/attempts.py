@@ -14,6 +14,7 @@ from services.chassis.clock import Clock
 from services.chassis.errors import Unavailable
 from services.chassis.outbox import Envelope, Key
 from services.chassis.store import Store
+from services.chassis.tenancy import ALL_TENANTS
 
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
 
@@ -32,7 +33,7 @@ class Attempts:
     async def count(self, envelope: Envelope) -> int:
         """Count one more for a message and return how many there are."""
         await self.settle()
-        async with self._store.transaction() as work:
+        async with self._store.transaction(envelope.tenant_id) as work:
             row = await work.transaction.fetch_row(
                 Q["count_attempt"](
                     tenant_id=envelope.tenant_id,
@@ -52,7 +53,7 @@ class Attempts:
             return
         spared, self._spared = self._spared, Counter()
         try:
-            async with self._store.transaction() as work:
+            async with self._store.transaction(ALL_TENANTS) as work:
                 await work.transaction.execute(
                     Q["spare_attempts"](
                         tenant_ids=[tenant_id for tenant_id, _ in spared],

@@ -295,9 +295,11 @@ async def connect(
     timeout_s: float = 60.0,
     public_replicas: int = 1,
     on_reconnected: Callable[[], Awaitable[None]] | None = None,
-    on_denied: Callable[[], None] | None = None,
+    on_denied: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Bus]:
     """Connect to NATS, waiting for it up to ``timeout_s``, and keep connected.
+
+    ``on_denied`` is told each subject that NATS does not let us say or hear.
 
     Raises:
         BusUnavailable: NATS did not answer in that time.
@@ -320,10 +322,11 @@ async def connect(
     async def failed(err: Exception) -> None:
         heard[:] = [err]
         # A denied publish shows nowhere else: its sender sees a timeout only.
-        if "permissions violation" in str(err).lower():
-            log.error("bus_permission_denied", reason=type(err).__name__)
+        subject = dialling.denied_subject(err)
+        if subject is not None:
+            log.error("bus_permission_denied", subject=subject)
             if on_denied is not None:
-                on_denied()
+                on_denied(subject)
 
     options = dialling.options(url, service=service, seed_file=seed_file)
     options |= {"error_cb": failed, "reconnected_cb": reconnected}

@@ -13,7 +13,8 @@ import asyncpg
 import structlog
 from prometheus_client import Counter
 
-from services.chassis import queries
+from proto.ids import TenantId
+from services.chassis import queries, tenancy
 from services.chassis.clock import Clock
 from services.chassis.errors import (
     AlreadyStored,
@@ -21,6 +22,7 @@ from services.chassis.errors import (
     DatabaseUnavailable,
 )
 from services.chassis.queries import Query
+from services.chassis.tenancy import ALL_TENANTS, Scope
 
 log = structlog.get_logger()
 
@@ -98,8 +100,11 @@ def address_errors(setting: str) -> Iterator[None]:
 class Transaction:
     """One open transaction. Statements go out in the order they are awaited."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, scope: Scope, *, role: str = "") -> None:
         self._connection = connection
+        self._role = role
+        self.scope = scope
+        """Whom it serves; Postgres shows it nobody else's rows."""
         self._after_commit: list[Callable[[], None]] = []
 
     async def fetch(self, query: Query) -> list[Row]:
@@ -124,6 +129,18 @@ class Transaction:
         count = tag.rsplit(" ", 1)[-1]
         return int(count) if count.isdigit() else 0
 
+    async def narrow(self, tenant_id: TenantId) -> None:
+        """Serve one tenant from now on, in a transaction that began for all.
+
+        The way back does not exist: nothing widens what a transaction sees.
+        """
+        assert self.scope is ALL_TENANTS, "it serves one tenant already"
+        with own_errors():
+            await self._connection.execute(
+                tenancy.narrowing(tenant_id, role=self._role)
+            )
+        self.scope = tenant_id
+
     def after_commit(self, action: Callable[[], None]) -> None:
         """Call ``action`` once the transaction is committed for sure."""
         self._after_commit.append(action)
@@ -137,40 +154,56 @@ class Transaction:
 class Database:
     """A pool of connections as one service's role, in that service's schema."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, *, schema: str) -> None:
         self._pool = pool
+        self._role = tenancy.all_tenants_role(schema)
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, scope: Scope, *, is_reading: bool = False
+    ) -> AsyncIterator[Transaction]:
         """Open a transaction; it is committed when the block ends well.
+
+        Args:
+            scope: Whom it serves.
+            is_reading: Have Postgres refuse whatever writes.
 
         Raises:
             DatabaseUnavailable: Also when it is not known whether it committed.
         """
+        # One round trip for both.
+        begin = "BEGIN READ ONLY; " if is_reading else "BEGIN; "
+        begin += tenancy.beginning(scope, role=self._role)
         async with self._connection() as connection:
-            opened = connection.transaction()
-            with own_errors():
-                await opened.start()
-            transaction = Transaction(connection)
+            transaction = Transaction(connection, scope, role=self._role)
             try:
+                with own_errors():
+                    await connection.execute(begin)
                 yield transaction
             except BaseException:
                 with contextlib.suppress(DatabaseUnavailable), own_errors():
-                    await opened.rollback()
+                    await connection.execute("ROLLBACK")
                 raise
             with own_errors():
-                await opened.commit()
+                await connection.execute("COMMIT")
         transaction.committed()
 
+    def reader(self, scope: Scope) -> "Reader":
+        """Return what reads for a tenant, or for all, one query at a time."""
+        return Reader(self, scope)
+
     async def fetch(self, query: Query) -> list[Row]:
-        """Run one reading query on its own."""
+        """Run one reading query that is about no tenant; it sees no tenant's rows."""
+        QUERIES.inc()
         async with self._connection() as connection:
-            return await Transaction(connection).fetch(query)
+            with own_errors():
+                rows: list[Row] = await connection.fetch(query.text, *query.values)
+            return rows
 
     async def fetch_row(self, query: Query) -> Row | None:
-        """Run one reading query on its own and return its first row."""
-        async with self._connection() as connection:
-            return await Transaction(connection).fetch_row(query)
+        """Run such a query and return its first row."""
+        rows = await self.fetch(query)
+        return rows[0] if rows else None
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
@@ -182,6 +215,28 @@ class Database:
         finally:
             with contextlib.suppress(DatabaseUnavailable), own_errors():
                 await asyncio.shield(self._pool.release(connection))
+
+
+class Reader:
+    """Runs reading queries for one scope, each in a transaction of its own."""
+
+    def __init__(self, database: Database, scope: Scope) -> None:
+        self._database = database
+        self._scope = scope
+
+    async def fetch(self, query: Query) -> list[Row]:
+        """Run a query and return its rows."""
+        async with self._database.transaction(self._scope, is_reading=True) as reading:
+            return await reading.fetch(query)
+
+    async def fetch_row(self, query: Query) -> Row | None:
+        """Run a query and return its first row."""
+        async with self._database.transaction(self._scope, is_reading=True) as reading:
+            return await reading.fetch_row(query)
+
+
+Source: TypeAlias = Reader | Transaction
+"""What a query that only reads may be run on."""
 
 
 async def _keep_session(_connection: Any) -> None:
@@ -210,7 +265,7 @@ async def connect(
         url, schema=schema, clock=clock, size=connections_max, timeout_s=timeout_s
     )
     try:
-        yield Database(pool)
+        yield Database(pool, schema=schema)
     finally:
         try:
             await asyncio.wait_for(pool.close(), timeout=CONNECT_TIMEOUT_S)

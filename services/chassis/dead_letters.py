@@ -22,6 +22,7 @@ from services.chassis.database import Row
 from services.chassis.errands import Desk, Errand
 from services.chassis.errors import Unavailable
 from services.chassis.store import Store
+from services.chassis.tenancy import ALL_TENANTS
 
 log = structlog.get_logger()
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
@@ -54,7 +55,7 @@ class Replayer:
         if self._cut_off is not None:
             await self._keep(self._cut_off, reason=CUT_OFF, replay_at=self._clock.now())
             self._cut_off = None
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             row = await work.transaction.fetch_row(
                 Q["take_dead_letter"](reason=CUT_OFF)
             )
@@ -78,18 +79,21 @@ class Replayer:
         message_class, handler = self._handlers[_base(row["subject"])]
         message = codec.decode(row["payload"], message_class)
         tenant_id, message_id = row["tenant_id"], row["message_id"]
-        async with self._store.transaction() as work:
-            if await work.is_first_sight(message_id, tenant_id=tenant_id):
-                await handler(work, message)
+        # A message that nobody was believed to have sent is kept for no tenant.
+        async with self._store.transaction(ALL_TENANTS) as work:
+            is_first = await work.is_first_sight(message_id, tenant_id=tenant_id)
             await work.transaction.execute(
                 Q["drop_dead_letter"](tenant_id=tenant_id, message_id=message_id)
             )
             await work.end_attempts(message_id, tenant_id=tenant_id)
+            if is_first:
+                await work.transaction.narrow(message.tenant_id)
+                await handler(work, message)
 
     async def _keep(
         self, row: Row, *, reason: str, replay_at: datetime.datetime | None = None
     ) -> None:
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             await work.transaction.execute(
                 Q["keep_dead_letter"](
                     tenant_id=row["tenant_id"],
@@ -102,7 +106,7 @@ class Replayer:
     async def forget_old(self) -> bool:
         """Forget a batch of messages that no operator asked for in time."""
         before = self._clock.now() - KEPT
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             count = await work.transaction.execute(
                 Q["forget_dead_letters"](before=before, limit=FORGET_BATCH)
             )
@@ -112,7 +116,7 @@ class Replayer:
 
 
 async def _list_or_replay(desk: Desk, arguments: argparse.Namespace) -> int:
-    async with desk.store.transaction() as work:
+    async with desk.store.transaction(ALL_TENANTS) as work:
         if arguments.replay:
             chosen = None if arguments.replay == ALL else arguments.replay
             count = await work.transaction.execute(

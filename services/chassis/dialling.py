@@ -5,6 +5,7 @@ A wrong key or too old a server does not get better by waiting, so it ends the s
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,10 @@ _REFUSALS: Final = frozenset({10012, 10052, 10074})
 
 The server tells these as faults of its own, unlike what it calls a bad request.
 """
+
+_VIOLATION: Final = re.compile(
+    r'permissions violation for (?P<act>\w+) to "(?P<subject>[^"]+)"'
+)
 
 _AWAY = (
     nats.errors.Error,
@@ -70,6 +75,11 @@ def own_errors() -> Iterator[None]:
         raise BusUnavailable(type(err).__name__) from err
 
 
+def inbox_of(service: str) -> str:
+    """Return what the subjects begin with on which a service awaits answers."""
+    return f"_INBOX_{service}"
+
+
 def options(url: str, *, service: str, seed_file: Path | None) -> dict[str, Any]:
     """Return how the client connects, and that it never stops trying.
 
@@ -79,7 +89,7 @@ def options(url: str, *, service: str, seed_file: Path | None) -> dict[str, Any]
     found: dict[str, Any] = {
         "servers": [url],
         "name": f"tandem-{service}",
-        "inbox_prefix": f"_INBOX_{service}".encode(),
+        "inbox_prefix": inbox_of(service).encode(),
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.25,
         "ping_interval": 5,
@@ -128,6 +138,19 @@ async def dial(
                 raise BusUnavailable(reason) from err
             log.info("waiting_for_bus", reason=reason)
             await clock.sleep(PAUSE_S)
+
+
+def denied_subject(err: Exception) -> str | None:
+    """Return the subject that a server's word denies us; None if it denies nothing.
+
+    An answer that comes too late is denied as well, for NATS allows it for a while
+    only. Whoever asked has given up by then, so that it is nobody's fault.
+    """
+    found = _VIOLATION.search(str(err).lower())
+    if found is None:
+        return None
+    is_answer = found["act"] == "publish" and found["subject"].startswith("_inbox_")
+    return None if is_answer else found["subject"]
 
 
 def refuse_old(client: Client) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services.chassis import database, migrations
+from services.chassis import database, migrations, roles
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.config import Settings
 from services.chassis.identifiers import Identifiers
@@ -45,6 +45,7 @@ async def run(
 
     Raises:
         NotMigrated: The schema is older than this code.
+        BadConfiguration: The role could do what a service must not.
     """
     clock = SystemClock()
     identifiers = Identifiers(clock)
@@ -56,6 +57,7 @@ async def run(
         timeout_s=settings.start_timeout_s,
     ) as opened:
         await migrations.check(opened, service=service)
+        await roles.check(opened, service=service)
         # The running service's relay sends what is told here: nothing to wake.
         store = Store(
             opened, Work, clock=clock, identifiers=identifiers, relay_wake=Wake()

@@ -31,6 +31,14 @@ class BusRefused(BusUnavailable):
     """NATS answered, and will not do what it was asked until somebody changes it."""
 
 
+class BusDenied(BusUnavailable):
+    """NATS does not let this service say or hear what it has to."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"denied: {subject}")
+        self.subject = subject
+
+
 class AlreadyStored(ChassisError):
     """A unique constraint refused a row."""
 

@@ -17,7 +17,7 @@ from prometheus_client import Counter
 
 from proto import codec, subjects
 from proto.base import Message
-from services.chassis import loops, queries
+from services.chassis import loops, queries, tenancy
 from services.chassis.attempts import ATTEMPTS_MAX, Attempts
 from services.chassis.clock import Clock
 from services.chassis.database import Database
@@ -25,6 +25,7 @@ from services.chassis.dead_letters import Replayer
 from services.chassis.errors import Unavailable
 from services.chassis.outbox import NOBODY, Envelope, Receipt
 from services.chassis.store import Store
+from services.chassis.tenancy import ALL_TENANTS
 
 log = structlog.get_logger()
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
@@ -144,7 +145,7 @@ class Receiver:
             await delivery.acknowledge()
             return
         try:
-            message = codec.decode(envelope.payload, message_class)
+            message = _message_in(envelope, message_class)
         except codec.Undecodable as err:
             await self._bury(envelope, reason=f"undecodable: {err.reason}")
             RECEIVED.labels(name, "buried").inc()
@@ -165,7 +166,7 @@ class Receiver:
 
     async def forget_old(self) -> bool:
         """Forget a batch of messages that nobody repeats any more."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             before = self._clock.now() - KEPT
             count = await work.transaction.execute(
                 Q["forget_messages"](before=before, limit=FORGET_BATCH)
@@ -209,16 +210,29 @@ class Receiver:
     ) -> None:
         """Let a message take its effect, if it has not yet."""
         message_id, tenant_id = envelope.message_id, envelope.tenant_id
-        async with self._store.transaction() as work:
+        async with self._store.transaction(tenant_id) as work:
             if await work.is_first_sight(message_id, tenant_id=tenant_id):
                 await self._handlers[type(message)](work, message)
             if is_counted:
                 await work.end_attempts(message_id, tenant_id=tenant_id)
 
     async def _bury(self, envelope: Envelope, *, reason: str) -> None:
-        async with self._store.transaction() as work:
+        # Whose it is may be what is wrong with it.
+        async with self._store.transaction(ALL_TENANTS) as work:
             await work.bury(envelope, reason=reason)
         log.error("message_buried", subject=envelope.subject, reason=reason)
+
+
+def _message_in(envelope: Envelope, message_class: type[Message]) -> Message:
+    """Return the message of an envelope.
+
+    Raises:
+        codec.Undecodable: It is none, or it names nobody as its tenant.
+    """
+    message = codec.decode(envelope.payload, message_class)
+    if not tenancy.is_tenant(message.tenant_id):
+        raise codec.Undecodable("it names no tenant")
+    return message
 
 
 def _is_credible(envelope: Envelope, message_class: type[Message]) -> bool:
@@ -229,5 +243,5 @@ def _is_credible(envelope: Envelope, message_class: type[Message]) -> bool:
 
 async def count_dead_letters(database: Database) -> int:
     """Return how many messages wait for an operator."""
-    row = await database.fetch_row(Q["count_dead_letters"]())
+    row = await database.reader(ALL_TENANTS).fetch_row(Q["count_dead_letters"]())
     return int(row["waiting"]) if row else 0

@@ -12,9 +12,9 @@ import asyncpg
 import structlog
 
 from services.chassis import database as databases
-from services.chassis import queries
+from services.chassis import queries, tenancy
 from services.chassis.database import Database
-from services.chassis.errors import NotMigrated
+from services.chassis.errors import BadConfiguration, NotMigrated
 
 log = structlog.get_logger()
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
@@ -53,7 +53,7 @@ async def apply(url: str, *, service: str, role: str) -> list[str]:
 
     Raises:
         DatabaseUnavailable: Postgres cannot be reached.
-        BadConfiguration: The address can never work.
+        BadConfiguration: The address can never work, or a role is missing.
     """
     setting = f"{service.upper()}_MIGRATION_DATABASE_URL"
     with databases.own_errors(), databases.address_errors(setting):
@@ -91,6 +91,7 @@ def role_of(url: str) -> str:
 async def _apply(connection: Any, *, service: str, role: str) -> list[str]:
     schema = _quoted(service)
     applied: list[str] = []
+    await _check_roles(connection, service=service)
     async with connection.transaction():
         # Two replicas may start at once; the second waits here and finds nothing.
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
@@ -113,6 +114,15 @@ async def _apply(connection: Any, *, service: str, role: str) -> list[str]:
         if role:
             await _grant(connection, schema=schema, role=_quoted(role))
     return applied
+
+
+async def _check_roles(connection: Any, *, service: str) -> None:
+    """Refuse to begin without the role that migrations grant rights to."""
+    role = tenancy.all_tenants_role(service)
+    if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
+        fault = f"the role {role} is missing"
+        remedy = "run deploy/local/admin.sql as who administers the database"
+        raise BadConfiguration([f"{fault}; {remedy}"])
 
 
 async def _grant(connection: Any, *, schema: str, role: str) -> None:

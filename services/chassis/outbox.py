@@ -21,6 +21,7 @@ from services.chassis.clock import Clock
 from services.chassis.database import Database, Transaction
 from services.chassis.identifiers import Identifiers
 from services.chassis.loops import Wake
+from services.chassis.tenancy import ALL_TENANTS
 
 log = structlog.get_logger()
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
@@ -140,7 +141,7 @@ class Relay:
     async def send_due(self) -> bool:
         """Send one batch of due messages; True when there may be more."""
         now = self._clock.now()
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(ALL_TENANTS) as transaction:
             rows = await transaction.fetch(
                 Q["claim_outbox"](
                     now=now, limit=CLAIM_MAX, again_s=AGAIN_S, again_s_max=AGAIN_S_MAX
@@ -194,12 +195,12 @@ class Relay:
 
     async def hasten(self) -> None:
         """Send everything again soon, because the broker was away."""
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(ALL_TENANTS) as transaction:
             await transaction.execute(Q["hasten_outbox"](now=self._clock.now()))
         self.wake.ring()
 
     async def _close(self, receiver: str, keys: Sequence[Key]) -> None:
-        async with self._database.transaction() as transaction:
+        async with self._database.transaction(ALL_TENANTS) as transaction:
             await transaction.execute(
                 Q["close_outbox"](
                     receiver=receiver,
@@ -209,7 +210,8 @@ class Relay:
             )
 
     async def _measure(self) -> None:
-        row = await self._database.fetch_row(Q["count_outbox"](now=self._clock.now()))
+        reader = self._database.reader(ALL_TENANTS)
+        row = await reader.fetch_row(Q["count_outbox"](now=self._clock.now()))
         if row is not None:
             WAITING.set(row["waiting"])
             OLDEST_S.set(row["oldest_s"])

@@ -12,7 +12,6 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
@@ -27,7 +26,7 @@ from services.chassis import (
     health,
     logs,
     migrations,
-    queries,
+    roles,
 )
 from services.chassis.bus import Bus
 from services.chassis.clock import Clock, SystemClock
@@ -36,6 +35,7 @@ from services.chassis.database import Database
 from services.chassis.errands import Errand
 from services.chassis.errors import (
     BadConfiguration,
+    BusDenied,
     BusRefused,
     ChassisError,
     DatabaseUnavailable,
@@ -49,7 +49,6 @@ from services.chassis.outbox import Relay
 from services.chassis.store import Store
 
 log = structlog.get_logger()
-Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
 
 S = TypeVar("S", bound=Settings)
 
@@ -129,6 +128,10 @@ def explain(err: ChassisError, service: str) -> tuple[list[str], int]:
     if isinstance(err, NotMigrated):
         remedy = f"run `python -m services.{service} migrate` first"
         return [f"{err}: {remedy}"], EXIT_CONFIGURATION
+    if isinstance(err, BusDenied):
+        fault = f"NATS does not let this service use {err.subject}"
+        remedy = "load deploy/nats/permissions.conf of this release into NATS"
+        return [f"{fault}: {remedy}, then start the service again"], EXIT_CONFIGURATION
     if isinstance(err, BusRefused):
         fault = f"NATS refuses to keep this service's streams ({err})"
         return [f"{fault}: see services/chassis/README.md"], EXIT_CONFIGURATION
@@ -141,9 +144,16 @@ def explain(err: ChassisError, service: str) -> tuple[list[str], int]:
 
 @contextlib.asynccontextmanager
 async def standing(
-    service: str, settings: S, *, clock: Clock
+    service: str,
+    settings: S,
+    *,
+    clock: Clock,
+    on_denied: Callable[[str], None] | None = None,
 ) -> AsyncIterator[Runtime[S]]:
-    """Open what a service stands on, in order; close it in the other order."""
+    """Open what a service stands on, in order; close it in the other order.
+
+    ``on_denied`` is told what NATS does not let the service say or hear.
+    """
     identifiers = Identifiers(clock)
     checks = Health()
     relays: list[Relay] = []
@@ -158,7 +168,7 @@ async def standing(
             )
         )
         await migrations.check(pool, service=service)
-        await _check_role(pool, service)
+        await roles.check(pool, service=service)
 
         connected = await stack.enter_async_context(
             bus.connect(
@@ -169,7 +179,7 @@ async def standing(
                 timeout_s=settings.start_timeout_s,
                 public_replicas=settings.nats_public_replicas,
                 on_reconnected=lambda: hasten(relays, clock=clock),
-                on_denied=lambda: checks.fail("bus_permissions"),
+                on_denied=_unready(checks, and_then=on_denied),
             )
         )
         relay = Relay(
@@ -255,9 +265,18 @@ async def _serve(service: str, settings: S, *, serve: Serve) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    denied: list[str] = []
+
+    def stop(subject: str) -> None:
+        # Whatever else it did would be half done, and nobody would hear of it.
+        denied.append(subject)
+        stopping.set()
+
     clock = SystemClock()
-    async with standing(service, settings, clock=clock) as runtime:
+    async with standing(service, settings, clock=clock, on_denied=stop) as runtime:
         await serve(runtime, stopping)
+    if denied:
+        raise BusDenied(denied[0])
     return 0
 
 
@@ -280,17 +299,17 @@ async def hasten(relays: Sequence[Relay], *, clock: Clock) -> None:
             await relay.hasten()
 
 
-async def _check_role(pool: Database, service: str) -> None:
-    """Refuse to serve as a role that could do more than a service must (hazard 112)."""
-    row = await pool.fetch_row(Q["check_role"](schema=service))
-    if row is not None and (row["is_too_strong"] or row["is_owner"]):
-        what = "may do everything" if row["is_too_strong"] else "owns the tables"
-        raise BadConfiguration(
-            [
-                f"{service.upper()}_DATABASE_URL logs in as {row['name']}, which"
-                f" {what}; use the service's own role tandem_{service}"
-            ]
-        )
+def _unready(
+    checks: Health, *, and_then: Callable[[str], None] | None
+) -> Callable[[str], None]:
+    """Return what is told a subject that NATS denies us."""
+
+    def denied(subject: str) -> None:
+        checks.fail("bus_permissions")
+        if and_then is not None:
+            and_then(subject)
+
+    return denied
 
 
 def _add_checks(checks: Health, *, pool: Database, connected: Bus) -> None:

@@ -16,6 +16,7 @@ from services.chassis.clock import Clock
 from services.chassis.database import Database, Transaction
 from services.chassis.identifiers import Identifiers
 from services.chassis.loops import Wake
+from services.chassis.tenancy import Scope
 
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
 
@@ -101,13 +102,13 @@ class Store(Generic[W]):
         self._identifiers = identifiers
         self._relay_wake = relay_wake
 
-    def transaction(self) -> "Opening[W]":
-        """Open one; it is committed when the block ends well.
+    def transaction(self, scope: Scope) -> "Opening[W]":
+        """Open one for a tenant or for all; committed when the block ends well.
 
         Raises:
             DatabaseUnavailable: Also when it is not known whether it committed.
         """
-        return Opening(self.database.transaction(), self._new)
+        return Opening(self.database.transaction(scope), self._new)
 
     def _new(self, transaction: Transaction) -> W:
         return self._work(

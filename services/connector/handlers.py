@@ -190,7 +190,7 @@ async def read_account_progress(
     desk: Desk, command: ReadAccountProgress
 ) -> AccountReading:
     """Answer how far an account has been read."""
-    async with desk.store.transaction() as work:
+    async with desk.store.transaction(command.tenant_id) as work:
         account = await work.get_account(command.tenant_id, command.account_id)
     if account is None:
         raise CommandFailed(

@@ -99,7 +99,7 @@ class Poller:
             interval_s=self._settings.poll_interval_s,
             has_changed=has_changed,
         )
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             await work.finish_reading(
                 claim,
                 read_asks=read_asks,
@@ -179,7 +179,7 @@ class Poller:
         after = observing.after_page(
             account, progress, page=page, message_count=len(messages)
         )
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             await work.save_scan(claim, after, read_at=read_at)
             await work.send(*messages)
         if is_last:
@@ -206,7 +206,7 @@ class Poller:
             scan_record_count=0,
             scan_expected_count=None,
         )
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             await work.save_scan(
                 claim, again, read_at=account.last_read_at or self._clock.now()
             )
@@ -240,7 +240,7 @@ class Poller:
             cursor = page.next or page.resume or cursor
             page = _fitting(page)
             messages = observing.messages(claim.ref, page.records, read_at=read_at)
-            async with self._store.transaction() as work:
+            async with self._store.transaction(claim.ref.tenant_id) as work:
                 await work.save_changes(claim, cursor=cursor, read_at=read_at)
                 await work.send(*messages)
             count += len(page.records)
@@ -250,7 +250,7 @@ class Poller:
     async def _scan_instead(self, claim: Claim, account: Account) -> None:
         """Forget a cursor that the app no longer knows; a scan comes next."""
         log.info("cursor_expired")
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             await work.save_changes(
                 claim,
                 cursor=None,
@@ -263,7 +263,7 @@ class Poller:
         for _ in range(PRESSURE_TRIES_MAX):
             if self._stopping is not None and self._stopping.is_set():
                 return False
-            async with self._store.transaction() as work:
+            async with self._store.transaction(ref.tenant_id) as work:
                 waiting = await work.count_waiting(ref, limit=limit)
             if waiting < limit:
                 return True
@@ -272,7 +272,7 @@ class Poller:
         return False
 
     async def _load(self, claim: Claim) -> Account:
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             account = await work.get_account(claim.ref.tenant_id, claim.ref.account_id)
         if account is None or account.lease_version != claim.version:
             raise Fenced(claim.ref.account_id)
@@ -289,7 +289,7 @@ class Poller:
             log.warning(
                 "reading_failed", meaning=err.meaning.name.lower(), reason=err.detail
             )
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             await work.note_failure(
                 claim,
                 code=err.code,

@@ -92,7 +92,7 @@ class Rereader:
         limit = max(at_once, opened.manifest.capabilities.get_batch)
         while await may_go_on():
             now = self._clock.now()
-            async with self._store.transaction() as work:
+            async with self._store.transaction(claim.ref.tenant_id) as work:
                 reads = await work.wanted_reads(claim.ref, before=now, limit=limit)
                 if not reads:
                     return count
@@ -144,7 +144,7 @@ class Rereader:
         # Those just read are among them, also where another replica's clock is ahead.
         read_until = max((asked_at, *(each.asked_at for each in controls)))
         given_up = missed if health.is_outdated else []
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             await work.hold(claim)
             await work.forget_wanted_reads(claim.ref, [*done, *given_up])
             await work.put_back_reads(claim.ref, left, until=now + AGAIN_AFTER)

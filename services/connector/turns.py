@@ -19,6 +19,7 @@ from services.chassis.clock import Clock
 from services.chassis.errors import Unavailable
 from services.chassis.loops import Wake
 from services.chassis.store import Store
+from services.chassis.tenancy import ALL_TENANTS
 from services.connector.accounts import AccountRef, Claim
 from services.connector.errors import Fenced
 from services.connector.store import ConnectorWork
@@ -86,7 +87,7 @@ class Leases:
         self, *, is_writing: bool, busy: list[AccountRef], limit: int
     ) -> list[Claim]:
         started_s = self._clock.monotonic()
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             claims = await work.claim(
                 is_writing=is_writing,
                 owner=self._owner,
@@ -116,7 +117,7 @@ class Leases:
     async def _borrow(self, ref: AccountRef) -> Claim | None:
         async with self._changing:
             started_s = self._clock.monotonic()
-            async with self._store.transaction() as work:
+            async with self._store.transaction(ref.tenant_id) as work:
                 claim = await work.claim_one(
                     ref, owner=self._owner, until=self._until()
                 )
@@ -147,7 +148,7 @@ class Leases:
             return
         del self._held[claim.ref]
         calls = self._transport.unsaved_calls()
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             # The next holder must find every call counted.
             if calls:
                 await work.add_calls(calls)
@@ -167,7 +168,7 @@ class Leases:
         if not claims:
             return
         started_s = self._clock.monotonic()
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             ours = await work.renew(claims, owner=self._owner, until=self._until())
         for claim in claims:
             held = self._held.get(claim.ref)
@@ -179,7 +180,7 @@ class Leases:
     async def _save_calls(self) -> None:
         """Add the calls made since the last time to the stored counts."""
         if calls := self._transport.unsaved_calls():
-            async with self._store.transaction() as work:
+            async with self._store.transaction(ALL_TENANTS) as work:
                 await work.add_calls(calls)
             self._transport.note_saved(calls)
 

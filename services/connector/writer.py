@@ -19,6 +19,7 @@ from proto.ids import ConnectionId, IntentId
 from services.chassis import loops
 from services.chassis.clock import Clock
 from services.chassis.store import Store
+from services.chassis.tenancy import ALL_TENANTS
 from services.connector import accounts, batches
 from services.connector.accounts import Account, AccountRef, Claim, OpenWrite
 from services.connector.answers import Outcome, PutOff
@@ -89,7 +90,7 @@ class Writer:
 
     async def prune(self) -> bool:
         """Drop a batch of old answers."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             count = await work.prune_writes(
                 before=self._clock.now() - KEPT, limit=PRUNE_BATCH
             )
@@ -97,7 +98,7 @@ class Writer:
 
     async def write(self, claim: Claim) -> None:
         """Give one account its turn."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             account = await work.get_account(claim.ref.tenant_id, claim.ref.account_id)
         if account is None or account.lease_version != claim.version:
             raise Fenced(claim.ref.account_id)
@@ -110,7 +111,7 @@ class Writer:
                 return
             if self._is_long(began_s) and not self.turns.has_room:
                 # It stays due as well, but behind those that wait for a turn.
-                async with self._store.transaction() as work:
+                async with self._store.transaction(claim.ref.tenant_id) as work:
                     await work.step_back(claim)
                 return
             found = await self._write_chunk(claim, account, put_off=put_off)
@@ -136,7 +137,7 @@ class Writer:
             lasting = next((one for one in reasons if one not in _PASSING), None)
         elif put_off:
             write_at = self._in(PUT_OFF_S)
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             await work.finish_writing(
                 claim,
                 write_asks=account.write_asks,
@@ -160,7 +161,7 @@ class Writer:
         that others have to be checked for.
         """
         size, opened = await self._prepare(claim, account)
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             writes = await work.open_writes(
                 claim.ref,
                 state="new",
@@ -196,7 +197,7 @@ class Writer:
         )
         answers = await carrier.check(writes)
         if ready := carrier.ready:
-            async with self._store.transaction() as work:
+            async with self._store.transaction(claim.ref.tenant_id) as work:
                 await work.mark_sent(claim, [write.intent_id for write in ready])
         answers += await carrier.send()
         took_s = self._clock.monotonic() - began_s
@@ -241,7 +242,7 @@ class Writer:
         The lease is ours alone, so nobody is still at it.
         """
         while True:
-            async with self._store.transaction() as work:
+            async with self._store.transaction(claim.ref.tenant_id) as work:
                 left = await work.open_writes(
                     claim.ref, state="sent", but=(), limit=RECOVER_MAX
                 )
@@ -270,7 +271,7 @@ class Writer:
     ) -> None:
         """Store what became of intents, and tell it, in one transaction."""
         connections = {item.intent_id: item.connection_id for item in writes}
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             await work.hold(claim)
             if put_off:
                 await work.put_off(

@@ -57,7 +57,7 @@ class Acting:
         described = await describing.describe(
             self._bus, tenant_id=command.tenant_id, settings=command.settings
         )
-        async with self._store.transaction() as work:
+        async with self._store.transaction(command.tenant_id) as work:
             connection_id = work.identifiers.new(ConnectionId)
             await _forget_digests(work, described, tenant_id=command.tenant_id)
             await _keep_descriptions(work, described, tenant_id=command.tenant_id)
@@ -80,7 +80,7 @@ class Acting:
         described = await describing.describe(
             self._bus, tenant_id=command.tenant_id, settings=command.settings
         )
-        async with self._store.transaction() as work:
+        async with self._store.transaction(command.tenant_id) as work:
             await _forget_digests(work, described, tenant_id=command.tenant_id)
             connection = await _lock(work, command)
             _check_change(connection, command)
@@ -115,7 +115,7 @@ class Acting:
             await describing.check_connected(
                 self._bus, tenant_id=command.tenant_id, settings=known.settings
             )
-        async with self._store.transaction() as work:
+        async with self._store.transaction(command.tenant_id) as work:
             connection = await _lock(work, command)
             _check_act(connection, command.act)
             if command.act is ConnectionAct.DELETE:
@@ -130,7 +130,7 @@ class Acting:
 
     async def approve(self, command: ApproveChanges) -> Connection:
         """Let everything go ahead that the guard against mass changes holds."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(command.tenant_id) as work:
             connection = await _load(work, command)
             await guarding.approve(work, connection)
             return await _reload(
@@ -141,14 +141,14 @@ class Acting:
 
     async def link(self, command: LinkRecords) -> Linked:
         """Bind two records for good."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(command.tenant_id) as work:
             connection = await _load(work, command)
             link_id = await binding.link(work, connection, command=command)
             return Linked(link_id=link_id)
 
     async def unlink(self, command: UnlinkRecords) -> Done:
         """Take a link apart."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(command.tenant_id) as work:
             connection = await _load(work, command)
             await binding.unlink(work, connection, command=command)
             return Done()
@@ -157,7 +157,7 @@ class Acting:
         self, command: ChangeConnection | TellConnection
     ) -> StoredConnection:
         found = await connections.load(
-            self._store.database,
+            self._store.database.reader(command.tenant_id),
             tenant_id=command.tenant_id,
             connection_id=command.connection_id,
         )

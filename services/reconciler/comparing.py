@@ -34,6 +34,7 @@ async def begin(work: Work, *, before: datetime.datetime) -> StoredConnection | 
     connection = await sweeps.lock_due(work.transaction, before=before)
     if connection is None:
         return None
+    await work.transaction.narrow(connection.tenant_id)
     asked = await following.ask_for_scans(
         work, following.apps_of(connection), tenant_id=connection.tenant_id
     )

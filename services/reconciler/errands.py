@@ -5,6 +5,7 @@ import sys
 from typing import Final
 
 from services.chassis.errands import Desk, Errand
+from services.chassis.tenancy import ALL_TENANTS
 from services.reconciler.store import claims
 
 
@@ -14,7 +15,7 @@ def add_arguments(_parser: argparse.ArgumentParser) -> None:
 
 async def verify(desk: Desk, _arguments: argparse.Namespace) -> int:
     """Have every running connection scanned on both sides before it plans again."""
-    async with desk.store.transaction() as work:
+    async with desk.store.transaction(ALL_TENANTS) as work:
         count = await claims.forget_epochs(work.transaction)
     sys.stdout.write(f"connections that are scanned anew: {count}\n")
     return 0

@@ -11,7 +11,7 @@ import structlog
 
 from proto.ids import AccountId, TenantId
 from proto.reconciler import SIDES, Side
-from services.chassis.database import Database
+from services.chassis.database import Source
 from services.chassis.store import Work
 from services.reconciler.engine import guards, model
 from services.reconciler.engine.model import Reason
@@ -33,7 +33,7 @@ class Room(NamedTuple):
 
 
 async def room_on(
-    database: Database,
+    source: Source,
     connection: StoredConnection,
     *,
     side: Side,
@@ -42,11 +42,11 @@ async def room_on(
     """Return what may be undone on a side; None if a person has approved it all."""
     if connection.approved_until is not None and now < connection.approved_until:
         return None
-    waiting = await guard_store.count_gone(database, connection, side=model.other(side))
+    waiting = await guard_store.count_gone(source, connection, side=model.other(side))
     if side in connection.guarded:
         return Room(0, waiting)
-    linked = await guard_store.count_two_sided(database, connection)
-    done = await guard_store.count_destructive(database, connection, since=now - WINDOW)
+    linked = await guard_store.count_two_sided(source, connection)
+    done = await guard_store.count_destructive(source, connection, since=now - WINDOW)
     return Room(guards.destructive_max(linked) - done.get(side, 0), waiting)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from proto.base import Instant
 from proto.reconciler import Side
-from services.chassis.database import Database, Transaction
+from services.chassis.database import Source
 from services.reconciler import batches
 from services.reconciler.batches import Batch, Key
 from services.reconciler.engine import newcomers
@@ -16,8 +16,6 @@ from services.reconciler.engine.newcomers import LostCreate
 from services.reconciler.store import arrivals, links, observations, queue
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.observations import Place
-
-Source = Database | Transaction
 
 
 async def load(

@@ -18,6 +18,7 @@ from services.chassis.errors import AlreadyStored
 from services.chassis.identifiers import Identifiers
 from services.chassis.loops import Wake
 from services.chassis.store import Store, Work
+from services.chassis.tenancy import ALL_TENANTS
 from services.reconciler import (
     batches,
     comparing,
@@ -72,7 +73,7 @@ class Planner:
 
     async def step(self) -> bool:
         """Plan one connection for a while; False if none is due."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             claimed = await claims.claim(
                 work.transaction,
                 now=self._clock.now(),
@@ -96,7 +97,7 @@ class Planner:
             # An answer or another claim came in between: decide from what is now.
             log.info("plan_overtaken", reason=type(err).__name__)
             delay_s = OVERTAKEN_DELAY_S
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claimed.tenant_id) as work:
             await self._give_back(work, claimed, delay_s=delay_s)
 
     async def _plan_batch(self, claimed: StoredConnection) -> bool:
@@ -114,7 +115,7 @@ class Planner:
         )
 
         tripped = await self._hold_excess(claimed, decisions)
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claimed.tenant_id) as work:
             await self._save(work, claimed, batch=batch, decisions=decisions)
             for side in tripped:
                 await guarding.trip(work, claimed, side=side)
@@ -137,7 +138,10 @@ class Planner:
             if not undone:
                 continue
             room = await guarding.room_on(
-                self._store.database, claimed, side=side, now=self._clock.now()
+                self._store.database.reader(claimed.tenant_id),
+                claimed,
+                side=side,
+                now=self._clock.now(),
             )
             if room is not None and max(undone, room.waiting) > room.left:
                 batches.hold_back(decisions, side)
@@ -146,22 +150,25 @@ class Planner:
 
     async def _load(self, claimed: StoredConnection) -> Batch | None:
         """Read the next batch, as large as writes on their way leave room for."""
-        database = self._store.database
-        open_count = await claims.count_open(
-            database,
-            tenant_id=claimed.tenant_id,
-            connection_id=claimed.connection_id,
-        )
-        room = self._config.open_intents_max - open_count
-        is_full = room <= 0
-        limit = URGENT_MAX if is_full else min(self._config.batch_records, room)
-        return await loading.load(
-            database,
-            claimed,
-            limit=limit,
-            only_urgent=is_full,
-            creates_after=self._clock.now() - _seconds(self._config.open_s),
-        )
+        # One transaction, because each would cost round trips of its own.
+        async with self._store.database.transaction(
+            claimed.tenant_id, is_reading=True
+        ) as reading:
+            open_count = await claims.count_open(
+                reading,
+                tenant_id=claimed.tenant_id,
+                connection_id=claimed.connection_id,
+            )
+            room = self._config.open_intents_max - open_count
+            is_full = room <= 0
+            limit = URGENT_MAX if is_full else min(self._config.batch_records, room)
+            return await loading.load(
+                reading,
+                claimed,
+                limit=limit,
+                only_urgent=is_full,
+                creates_after=self._clock.now() - _seconds(self._config.open_s),
+            )
 
     async def _save(
         self,

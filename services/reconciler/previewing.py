@@ -59,7 +59,7 @@ async def preview(
     assert connection.state not in (ConnectionState.SYNCING, ConnectionState.LIVE)
     found = Preview()
     try:
-        async with store.transaction() as work:
+        async with store.transaction(connection.tenant_id) as work:
             await queue.mark_both(
                 work.transaction, connection, tenant_id=connection.tenant_id
             )

@@ -56,7 +56,7 @@ class Showing:
         limit = _checked(command.limit)
         rank, after = _position(command.after)
         found = await connections.list_page(
-            self._database,
+            self._database.reader(command.tenant_id),
             tenant_id=command.tenant_id,
             account_id=command.account_id,
             rank=rank,
@@ -73,16 +73,13 @@ class Showing:
         """Return a connection's counts and progress."""
         connection = await self._load(command.tenant_id, command.connection_id)
         tenant_id, connection_id = connection.tenant_id, connection.connection_id
+        reader = self._database.reader(tenant_id)
         counts, to_plan, to_write, readings = await asyncio.gather(
             links.count_by_state(
-                self._database, tenant_id=tenant_id, connection_id=connection_id
+                reader, tenant_id=tenant_id, connection_id=connection_id
             ),
-            queue.count(
-                self._database, tenant_id=tenant_id, connection_id=connection_id
-            ),
-            claims.count_open(
-                self._database, tenant_id=tenant_id, connection_id=connection_id
-            ),
+            queue.count(reader, tenant_id=tenant_id, connection_id=connection_id),
+            claims.count_open(reader, tenant_id=tenant_id, connection_id=connection_id),
             self._readings(connection),
         )
         return ConnectionStatus(
@@ -108,12 +105,13 @@ class Showing:
         if command.state is RecordState.UNKNOWN:
             raise _invalid("state", "There is no such state of a contact.")
         connection = await self._load(command.tenant_id, command.connection_id)
+        reader = self._database.reader(command.tenant_id)
         after = command.after or ""
         if NUL in after:
             raise _invalid("after", "This is not a position that a page has told.")
         if command.email:
             found = await links.list_with_email(
-                self._database,
+                reader,
                 connection,
                 email=_address(command.email),
                 state=command.state,
@@ -122,7 +120,7 @@ class Showing:
             )
         else:
             found = await links.list_page(
-                self._database,
+                reader,
                 connection,
                 state=command.state,
                 after=after,
@@ -138,7 +136,9 @@ class Showing:
         self, tenant_id: TenantId, connection_id: ConnectionId
     ) -> StoredConnection:
         found = await connections.load(
-            self._database, tenant_id=tenant_id, connection_id=connection_id
+            self._database.reader(tenant_id),
+            tenant_id=tenant_id,
+            connection_id=connection_id,
         )
         if found is None:
             raise CommandFailed(

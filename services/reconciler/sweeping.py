@@ -11,6 +11,7 @@ from services.chassis import loops
 from services.chassis.clock import Clock
 from services.chassis.loops import Wake
 from services.chassis.store import Store, Work
+from services.chassis.tenancy import ALL_TENANTS
 from services.reconciler import comparing, missing, verifying, writing
 from services.reconciler.config import Config
 from services.reconciler.store import intents, leftovers, links
@@ -58,12 +59,12 @@ class Sweeper:
 
     async def verify(self) -> bool:
         """Have a connection scanned whose state comes from another database."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             return await verifying.verify_one(work)
 
     async def retry(self) -> bool:
         """Have links planned whose next try is due."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             is_any = await links.retry(
                 work.transaction, now=self._clock.now(), limit=RETRIES_MAX
             )
@@ -74,7 +75,7 @@ class Sweeper:
     async def look(self) -> bool:
         """Ask what became of writes whose answer is unknown or missing."""
         now = self._clock.now()
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             due = await intents.claim_looks(
                 work.transaction,
                 now=now,
@@ -104,14 +105,14 @@ class Sweeper:
 
     async def ask(self) -> bool:
         """Have records read again that an app did not know a while ago."""
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             count = await missing.ask_again(work, limit=missing.ASKED_MAX)
         return count == missing.ASKED_MAX
 
     async def compare(self) -> bool:
         """Have both sides of a connection scanned whose last comparison is old."""
         every = datetime.timedelta(seconds=self._config.compare_every_s)
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             begun = await comparing.begin(work, before=self._clock.now() - every)
         if begun is not None:
             log.info("comparison_begun", connection_id=begun.connection_id)
@@ -120,7 +121,7 @@ class Sweeper:
     async def purge(self) -> bool:
         """Take away a batch of what no connection is left for."""
         now = self._clock.now()
-        async with self._store.transaction() as work:
+        async with self._store.transaction(ALL_TENANTS) as work:
             return await leftovers.purge(
                 work.transaction, limit=LEFTOVERS_MAX, scans_before=now - SCANS_KEPT
             )

@@ -19,6 +19,7 @@ async def verify_one(work: Work) -> bool:
     found = await claims.find_unverified(work.transaction)
     if found is None:
         return False
+    await work.transaction.narrow(found.tenant_id)
     # Its writes are locked before it, as by whoever takes an answer; to look once more
     # than needed does no harm.
     await intents.look_at_all(work.transaction, found, now=work.clock.now())

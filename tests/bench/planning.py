@@ -113,7 +113,7 @@ class Bench:
 
     async def take(self, message: object) -> None:
         """Handle one message as the inbox would."""
-        async with self.store.transaction() as work:
+        async with self.store.transaction(TENANT) as work:
             await self.events[type(message)](work, message)  # type: ignore[index]
 
     async def prepare(self) -> ConnectionId:
@@ -131,7 +131,7 @@ class Bench:
         settings = Settings(
             name="Bench", left=End(account_id=LEFT), right=End(account_id=RIGHT)
         )
-        async with self.store.transaction() as work:
+        async with self.store.transaction(TENANT) as work:
             for side in sides:
                 await connections.describe_account(
                     work.transaction,
@@ -246,7 +246,9 @@ class Bench:
         )
 
     async def _outbox(self, text: str, kind: str) -> list[bytes]:
-        rows = await self.pool.fetch(Query("jobs", text, (f"job.connector.{kind}%",)))
+        query = Query("jobs", text, (f"job.connector.{kind}%",))
+        async with self.pool.transaction(TENANT) as transaction:
+            rows = await transaction.fetch(query)
         return [row["payload"] for row in rows]
 
 
@@ -263,7 +265,7 @@ async def measure(pool: Database, *, people: int, common: float) -> dict[str, ob
     spent = await bench.sync()
     total_s = time.perf_counter() - began
     statements = QUERIES._value.get() - before
-    row = await pool.fetch_row(
+    row = await pool.reader(TENANT).fetch_row(
         Query(
             "count_synced",
             "SELECT count(*) AS links FROM links"

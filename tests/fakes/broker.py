@@ -174,14 +174,22 @@ class MemoryBroker(Fickle):
 class Asked:
     """A message of core NATS, as the answering side sees it."""
 
-    def __init__(self, data: bytes, *, reply: asyncio.Future[bytes] | None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        reply: str = "",
+        answer: asyncio.Future[bytes] | None = None,
+    ) -> None:
         self.data = data
-        self._reply = reply
+        self.reply = reply
+        """The subject that an answer goes to."""
+        self._answer = answer
 
     async def respond(self, data: bytes) -> None:
         """Answer, if anybody still waits for it."""
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_result(data)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(data)
 
 
 class Member:

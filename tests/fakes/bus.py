@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar, cast
 from proto import codec, subjects
 from proto.base import Command, Message, Reply
 from proto.errors import ErrorReply
+from services.chassis import dialling
 from services.chassis.answering import Answerer, CommandHandler
 from services.chassis.bus import COMMAND_TIMEOUT_S, NOBODY_THERE_S, PUBLISH_TIMEOUT_S
 from services.chassis.errors import BusUnavailable, CommandFailed
@@ -129,7 +130,7 @@ class MemoryBus:
         if member is None or is_lost:
             broker.counts["receipt lost"] += 1
             return
-        message = Asked(codec.encode(receipt), reply=None)
+        message = Asked(codec.encode(receipt))
         delay_s = broker.source.uniform(*LATENCY_S)
         _loop().call_later(delay_s, member.deliver, message)
 
@@ -173,12 +174,13 @@ class MemoryBus:
             if member is not None:
                 break
             await asyncio.sleep(NOBODY_THERE_S)
-        reply: asyncio.Future[bytes] = _loop().create_future()
+        answer: asyncio.Future[bytes] = _loop().create_future()
+        inbox = f"{dialling.inbox_of(self._service)}.asks"
         if not broker.happens(broker.faults.loses_commands):
-            member.deliver(Asked(data, reply=reply))
+            member.deliver(Asked(data, reply=inbox, answer=answer))
         elif broker.happens(0.5):
-            member.deliver(Asked(data, reply=None))
-        return await reply
+            member.deliver(Asked(data, reply=inbox))
+        return await answer
 
     def _pass(self, what: str, kind: type[Message] | None = None) -> None:
         self.life.pass_by(f"bus {what} {kind.__name__}" if kind else f"bus {what}")

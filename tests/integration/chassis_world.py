@@ -12,6 +12,7 @@ from services.chassis import migrations, outbox, process
 from services.chassis.clock import SystemClock
 from services.chassis.config import Settings
 from services.chassis.process import Runtime
+from services.chassis.tenancy import ALL_TENANTS
 from tests.servers import Database
 
 TENANT = TenantId("tnt_1")
@@ -50,7 +51,7 @@ async def relaying(*runtimes: Runtime[Settings]) -> AsyncIterator[None]:
 
 
 async def waiting(runtime: Runtime[Settings]) -> int:
-    row = await runtime.database.fetch_row(
+    row = await runtime.database.reader(ALL_TENANTS).fetch_row(
         outbox.Q["count_outbox"](now=runtime.clock.now())
     )
     assert row is not None

@@ -195,7 +195,7 @@ class World:
         return Replica(self.store, self._session, self, f"replica-{self._replicas}")
 
     async def receive(self, replica: Replica, message: Any) -> None:
-        async with self.store.transaction() as work:
+        async with self.store.transaction(message.tenant_id) as work:
             message_id = self.identifiers.new(MessageId)
             assert await work.is_first_sight(message_id, tenant_id=message.tenant_id)
             await replica.handlers[type(message)](work, message)
@@ -224,7 +224,7 @@ class World:
         await self.receive(replica, message)
 
     async def account(self) -> Any:
-        async with self.store.transaction() as work:
+        async with self.store.transaction(TENANT) as work:
             return await work.get_account(TENANT, ACCOUNT)
 
     async def take_observed(self) -> list[ContactsObserved]:
@@ -237,13 +237,12 @@ class World:
     async def _take(self, kind: Any) -> list[Any]:
         """Return what was told since the last time, as if it were receipted."""
         subject = f"%{'observed' if kind is ContactsObserved else 'written'}%"
-        rows = await self.pool.fetch(
-            Query(
-                "take",
-                "DELETE FROM outbox WHERE subject LIKE $1"
-                " RETURNING payload, message_id",
-                (subject,),
-            )
+        query = Query(
+            "take",
+            "DELETE FROM outbox WHERE subject LIKE $1 RETURNING payload, message_id",
+            (subject,),
         )
+        async with self.pool.transaction(TENANT) as transaction:
+            rows = await transaction.fetch(query)
         ordered = sorted(rows, key=lambda row: row["message_id"])
         return [codec.decode(row["payload"], kind) for row in ordered]

@@ -7,7 +7,7 @@ from proto.connector import ContactWrite, ContactWritten, WriteKind
 from proto.ids import IntentId, RecordId
 from services.chassis.queries import Query
 from tests.integration.connector_vendor import EMAIL, NAME
-from tests.integration.connector_world import World
+from tests.integration.connector_world import TENANT, World
 
 
 def write(world: World, number: int, kind: WriteKind, **values: Any) -> ContactWrite:
@@ -48,4 +48,6 @@ async def carried_out(world: World, *writes: ContactWrite) -> dict[str, ContactW
 
 async def states(world: World) -> dict[str, int]:
     query = Query("s", "SELECT state, count(*) AS n FROM writes GROUP BY state", ())
-    return {row["state"]: row["n"] for row in await world.pool.fetch(query)}
+    return {
+        row["state"]: row["n"] for row in await world.pool.reader(TENANT).fetch(query)
+    }

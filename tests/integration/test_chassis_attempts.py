@@ -79,7 +79,7 @@ class World:
         await work.send(ReadNow(tenant_id=TENANT, account_id=ACCOUNT))
 
     async def counts(self) -> dict[str, int]:
-        rows = await self.runtime.database.fetch(COUNTS)
+        rows = await self.runtime.database.reader(TENANT).fetch(COUNTS)
         return {row["message_id"]: row["begun"] for row in rows}
 
     async def letters(self) -> int:
@@ -209,7 +209,7 @@ async def test_a_second_delivery_is_known_as_one(database, nats_server):
         again = await fetched()
         assert again.is_repeated
         await again.acknowledge()
-        async with connector.store(Work).transaction() as work:
+        async with connector.store(Work).transaction(TENANT) as work:
             await work.send(EVENT)
         for turn in range(2):
             await connector.relay.send_due()
@@ -217,7 +217,7 @@ async def test_a_second_delivery_is_known_as_one(database, nats_server):
             assert sent.is_repeated == (turn > 0)
             await sent.acknowledge()
             await connector.relay.hasten()
-            async with connector.database.transaction() as transaction:
+            async with connector.database.transaction(TENANT) as transaction:
                 await transaction.execute(
                     Query("again", "UPDATE outbox SET tries = 1", ())
                 )

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
+from proto.ids import TenantId
 from services.chassis import database as chassis_database
 from services.chassis.clock import SystemClock
 from services.chassis.errors import AlreadyStored, DatabaseUnavailable
 from services.chassis.queries import Query
 
+TENANT = TenantId("tnt_1")
 ONE = Query("one", "SELECT 1 AS one", ())
 
 
@@ -32,20 +34,20 @@ async def test_a_transaction_left_open_does_not_spoil_its_connection(opened):
     connection = await opened._pool.acquire()
     await connection.execute("BEGIN")
     await opened._pool.release(connection)
-    async with opened.transaction() as transaction:
+    async with opened.transaction(TENANT) as transaction:
         assert (await transaction.fetch_row(ONE))["one"] == 1
 
 
 async def test_what_failed_is_rolled_back_and_told_by_our_names(opened):
     make = Query("make", "CREATE TABLE things (name text PRIMARY KEY)", ())
     add = Query("add", "INSERT INTO things VALUES ($1)", ("a",))
-    async with opened.transaction() as transaction:
+    async with opened.transaction(TENANT) as transaction:
         await transaction.execute(make)
         assert await transaction.execute(add) == 1
     done = []
 
     async def add_again() -> None:
-        async with opened.transaction() as transaction:
+        async with opened.transaction(TENANT) as transaction:
             transaction.after_commit(lambda: done.append(1))
             await transaction.execute(add)
 
@@ -74,5 +76,5 @@ async def test_a_server_that_goes_away_is_unavailable_and_comes_back(
 
 
 async def _ask(opened):
-    async with opened.transaction() as transaction:
+    async with opened.transaction(TENANT) as transaction:
         assert await transaction.fetch(ONE)

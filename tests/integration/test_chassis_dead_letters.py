@@ -16,6 +16,7 @@ from services.chassis.inbox import count_dead_letters
 from services.chassis.outbox import Envelope
 from services.chassis.process import Runtime
 from services.chassis.store import Work
+from services.chassis.tenancy import ALL_TENANTS
 from tests.fakes.clock import MovableClock
 from tests.integration.chassis_world import EVENT, TENANT, service
 
@@ -49,7 +50,7 @@ def desk_of(runtime: Runtime) -> Desk:
 
 
 async def bury(runtime: Runtime, *envelopes: Envelope) -> None:
-    async with runtime.store(Work).transaction() as work:
+    async with runtime.store(Work).transaction(ALL_TENANTS) as work:
         for each in envelopes:
             await work.bury(each, reason="handler failed: ValueError")
 
@@ -104,7 +105,7 @@ async def test_a_buried_message_is_listed_without_content_and_replayed(
             raise ValueError("somebody@example.com")
         seen.append(message)
 
-    async with store.transaction() as work:
+    async with store.transaction(TENANT) as work:
         await work.bury(
             envelope(),
             reason="handler failed: ValueError",

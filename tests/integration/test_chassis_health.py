@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from tests.integration.chassis_world import service
+from tests.integration.chassis_world import TENANT, service
 
 
 async def test_a_service_without_a_free_connection_is_not_ready(database, nats_server):
@@ -15,5 +15,5 @@ async def test_a_service_without_a_free_connection_is_not_ready(database, nats_s
     ):
         assert await connector.health.faults() == {}
         for _ in range(connector.settings.database_connections_max):
-            await taken.enter_async_context(connector.database.transaction())
+            await taken.enter_async_context(connector.database.transaction(TENANT))
         assert await connector.health.faults() == {"database": "no answer"}

@@ -27,6 +27,7 @@ from services.chassis.errors import BadConfiguration, BusUnavailable, CommandFai
 from services.chassis.inbox import count_dead_letters
 from services.chassis.outbox import Envelope
 from services.chassis.store import Work
+from services.chassis.tenancy import ALL_TENANTS
 from tests.integration.chassis_world import (
     ACCOUNT,
     EVENT,
@@ -59,7 +60,7 @@ async def test_a_message_is_handled_once_and_its_outbox_row_closed(pair):
     receiver = reconciler.receiver(reconciler.store(Work), {ContactsObserved: handle})
     async with relaying(connector), asyncio.TaskGroup() as group:
         group.create_task(receiver.run(stopping))
-        async with connector.store(Work).transaction() as work:
+        async with connector.store(Work).transaction(TENANT) as work:
             await work.send(EVENT, EVENT)
         await until(lambda: is_empty(connector))
         stopping.set()
@@ -75,7 +76,7 @@ async def test_nothing_is_lost_with_the_brokers_directory(
         service("reconciler", database, nats_server) as reconciler,
         relaying(connector),
     ):
-        async with connector.store(Work).transaction() as work:
+        async with connector.store(Work).transaction(TENANT) as work:
             await work.send(*[EVENT] * 20)
         await asyncio.sleep(0.3)
         assert await waiting(connector) == 20
@@ -108,7 +109,7 @@ async def test_an_undecodable_message_is_buried_and_receipted(pair):
     store = reconciler.store(Work)
     receiver = reconciler.receiver(store, {ContactsObserved: handle})
     async with relaying(connector), asyncio.TaskGroup() as group:
-        async with connector.store(Work).transaction() as work:
+        async with connector.store(Work).transaction(TENANT) as work:
             await work.send(EVENT)
             await work.transaction.execute(
                 outbox_module.Q["add_to_outbox"](
@@ -189,7 +190,7 @@ async def test_one_id_of_two_tenants_is_two_messages(pair):
     events = [msgspec.structs.replace(EVENT, tenant_id=f"tnt_{n}") for n in (1, 2)]
     async with relaying(connector), asyncio.TaskGroup() as group:
         group.create_task(receiver.run(stopping))
-        async with connector.store(Work).transaction() as work:
+        async with connector.store(Work).transaction(ALL_TENANTS) as work:
             await work.transaction.execute(
                 outbox_module.Q["add_to_outbox"](
                     message_ids=["msg_1"] * 2,
@@ -225,7 +226,7 @@ async def test_a_failing_handler_is_tried_again_and_leaves_no_effect(pair):
     receiver = reconciler.receiver(reconciler.store(Work), {ContactsObserved: handle})
     async with relaying(connector), asyncio.TaskGroup() as group:
         group.create_task(receiver.run(stopping))
-        async with connector.store(Work).transaction() as work:
+        async with connector.store(Work).transaction(TENANT) as work:
             await work.send(EVENT)
         await until(lambda: is_empty(connector))
         stopping.set()

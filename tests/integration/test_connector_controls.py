@@ -58,7 +58,7 @@ async def told(world) -> dict[str, Presence]:
 
 async def waiting(world) -> dict[str, bool]:
     query = Query("w", "SELECT record_id, is_control FROM wanted_reads", ())
-    rows = await world.pool.fetch(query)
+    rows = await world.pool.reader(TENANT).fetch(query)
     return {row["record_id"]: row["is_control"] for row in rows}
 
 
@@ -232,7 +232,8 @@ async def test_controls_that_a_clock_ahead_has_asked_for_are_forgotten_too(world
         "UPDATE wanted_reads SET asked_at = asked_at + '5 s' WHERE is_control"
         " RETURNING record_id"
     )
-    assert len(await world.pool.fetch(Query("ahead", ahead, ()))) == 2
+    async with world.pool.transaction(TENANT) as transaction:
+        assert len(await transaction.fetch(Query("ahead", ahead, ()))) == 2
     await replica.read()
     assert await told(world) == dict.fromkeys(ids(1, 2, 3), Presence.LIVE)
     assert await waiting(world) == {}

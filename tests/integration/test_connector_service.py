@@ -101,7 +101,7 @@ class Peers:
         }
 
     async def tell(self, message: Message) -> None:
-        async with self.reconciler.store(Work).transaction() as work:
+        async with self.reconciler.store(Work).transaction(TENANT) as work:
             await work.send(message)
 
     async def until(self, condition: Callable[[], bool]) -> None:

@@ -14,7 +14,7 @@ from services.chassis.errors import CommandFailed
 from services.chassis.queries import Query
 from services.connector import writer as writer_module
 from tests.integration.connector_vendor import APP, EMAIL, NAME, Vendor
-from tests.integration.connector_world import ACCOUNT, World
+from tests.integration.connector_world import ACCOUNT, TENANT, World
 from tests.integration.connector_writes import (
     carried_out,
     create,
@@ -307,7 +307,8 @@ async def test_a_crash_while_sent_is_answered_as_unknown(world):
     await asyncio.gather(*ended, return_exceptions=True)
     assert marked == {"sent": 2}
     world.vendor.gate.set()
-    await world.pool.fetch(lease_as_of_the_dead(world))
+    async with world.pool.transaction(TENANT) as transaction:
+        await transaction.execute(lease_as_of_the_dead(world))
     await other.write()
     assert await world.take_results() == []
     world.clock.move(31)
@@ -324,7 +325,7 @@ def lease_as_of_the_dead(world) -> Query:
     until = world.clock.now() + datetime.timedelta(seconds=30)
     return Query(
         "l",
-        "UPDATE accounts SET lease_owner = 'dead', lease_until = $1 RETURNING 1",
+        "UPDATE accounts SET lease_owner = 'dead', lease_until = $1",
         (until,),
     )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from proto.ids import TenantId
 from services.api import ledger, routes
 from services.api.routing import Route
 from tests.integration.api_system.fixtures import system
@@ -31,7 +32,10 @@ async def test_every_act_says_who_did_it_and_how_it_ended(
 ) -> None:
     owner = await system.person()
     things = await things_of(system, owner)
-    head = await ledger.head_of(system.runtime.database, owner.tenant_id)
+    head = await ledger.head_of(
+        system.runtime.database.reader(TenantId(owner.tenant_id)),
+        TenantId(owner.tenant_id),
+    )
     path = route.path.format(app="carddav", **things)
     answer = await owner(route.method, path, await body_for(system, route, owner))
     reader = await system.key(owner.tenant_id, "manage")
@@ -41,7 +45,10 @@ async def test_every_act_says_who_did_it_and_how_it_ended(
     assert new[0]["outcome"] == ("done" if answer.status < 400 else answer.code)
     assert all(entry["request_id"] == answer.headers["X-Request-Id"] for entry in new)
     assert all(entry["remote"] == "127.0.0.1" for entry in new)
-    whole = await ledger.check(system.runtime.database, owner.tenant_id)
+    whole = await ledger.check(
+        system.runtime.database.reader(TenantId(owner.tenant_id)),
+        TenantId(owner.tenant_id),
+    )
     assert whole[1] == ""
     figures["acts_seen"] = int(figures.get("acts_seen", 0)) + 1
 
@@ -68,7 +75,10 @@ async def test_the_log_is_read_page_by_page_and_filtered(system: System) -> None
     ):
         answer = await owner("GET", f"/v1/audit?{query.replace('+', '%2B')}")
         assert len(answer.body["items"]) == count, query
-    head = await ledger.head_of(system.runtime.database, owner.tenant_id)
+    head = await ledger.head_of(
+        system.runtime.database.reader(TenantId(owner.tenant_id)),
+        TenantId(owner.tenant_id),
+    )
     assert first.body["items"][0]["digest"] == head.digest.hex()
     assert (await stranger("GET", "/v1/audit")).body["items"] == []
 

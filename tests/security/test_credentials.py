@@ -341,10 +341,10 @@ async def test_what_is_replaced_meanwhile_is_not_overwritten(
         for drawer, page in read:
             await rotator.move(drawer, page, tally=tally)
         assert tally == Tally(rewrapped=1)
-        async with store.transaction() as work:
+        async with store.transaction(TENANT) as work:
             assert await rotation.keys_in_use(work) == {"1": 2, "2": 1}
         assert await rotator.run() == Tally(rewrapped=2)
-        async with store.transaction() as work:
+        async with store.transaction(TENANT) as work:
             client = await work.client(TENANT, MAIL)
             renewed = await work.credential(TENANT, account(1))
         assert client is not None
@@ -368,5 +368,5 @@ async def renew(store: Store[AuthWork], safe: Vault, *, number: int) -> None:
         expires_at=None,
         renew_at=None,
     )
-    async with store.transaction() as work:
+    async with store.transaction(TENANT) as work:
         assert await work.renew_credential(TENANT, account(number), credential=renewed)

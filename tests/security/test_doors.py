@@ -140,11 +140,13 @@ async def test_whoever_is_late_with_a_link_ends_nothing(system: System) -> None:
     path = f"/v1/invitations/{invitation_id}"
     renewed = await owner("POST", f"{path}/resend")
 
+    tenant_id = TenantId(owner.tenant_id)
+
     async def end(link: Answer) -> bool:
-        async with system.runtime.store(Work).transaction() as work:
+        async with system.runtime.store(Work).transaction(tenant_id) as work:
             return await guests.end_invitation(
                 work.transaction,
-                TenantId(owner.tenant_id),
+                tenant_id,
                 invitation_id=InvitationId(invitation_id),
                 outcome="accepted",
                 digest=keys.digest(path_in(link).rpartition("/")[2]),

@@ -52,7 +52,7 @@ async def create(call: Call) -> web.Response:
     entry = call.audit_entry(
         "api_key.create", outcome="done", object_id=issued.row.key_id, fields=fields
     )
-    async with call.parts.store.transaction() as work:
+    async with call.parts.store.transaction(call.tenant_id) as work:
         valid = await store.count_keys(work.transaction, call.tenant_id, now=now)
         if valid >= call.parts.config.keys_max:
             raise Refused(
@@ -82,7 +82,7 @@ async def list_keys(call: Call) -> web.Response:
     if page.after and not identifiers.is_id(ApiKeyId, page.after):
         raise paging.bad_cursor()
     found = await store.list_keys(
-        call.parts.store.database,
+        call.parts.store.database.reader(call.tenant_id),
         call.tenant_id,
         after=page.after,
         # One more than is shown tells whether there is a next page.
@@ -101,7 +101,7 @@ async def revoke(call: Call) -> web.Response:
     key_id = call.id_in_path(ApiKeyId, "key_id")
     await bodies.read_nothing(call.request)
     now = call.parts.clock.now()
-    async with call.parts.store.transaction() as work:
+    async with call.parts.store.transaction(call.tenant_id) as work:
         is_known = await store.revoke_key(
             work.transaction, call.tenant_id, key_id=key_id, now=now
         )

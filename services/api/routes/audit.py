@@ -24,7 +24,7 @@ async def list_entries(call: Call) -> web.Response:
     if page.after and not _is_number(page.after):
         raise paging.bad_cursor()
     found = await ledger.list_entries(
-        call.parts.store.database,
+        call.parts.store.database.reader(call.tenant_id),
         call.tenant_id,
         before=int(page.after) if page.after else None,
         matching=_filter_of(call),

@@ -80,7 +80,9 @@ async def get(call: Call) -> web.Response:
     """Show how an authorisation stands."""
     authorisation_id = call.id_in_path(AuthorisationId, "authorisation_id")
     found = await store.find_authorisation(
-        call.parts.store.database, call.tenant_id, authorisation_id=authorisation_id
+        call.parts.store.database.reader(call.tenant_id),
+        call.tenant_id,
+        authorisation_id=authorisation_id,
     )
     if found is None:
         raise Refused(ErrorCode.NOT_FOUND)
@@ -108,7 +110,7 @@ def state_of(found: ListedAuthorisation, now: datetime.datetime) -> str:
 
 async def _keep(call: Call, new: NewAuthorisation) -> None:
     now = call.parts.clock.now()
-    async with call.parts.store.transaction() as work:
+    async with call.parts.store.transaction(call.tenant_id) as work:
         count = await store.count_open_authorisations(
             work.transaction, call.tenant_id, now=now
         )

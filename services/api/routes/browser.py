@@ -20,6 +20,7 @@ from services.api.problems import Code
 from services.api.routing import Page
 from services.api.store import AuditEntry, CalledAuthorisation
 from services.chassis.errors import CommandFailed, Unavailable
+from services.chassis.tenancy import ALL_TENANTS
 
 log = structlog.get_logger()
 
@@ -31,7 +32,8 @@ async def start(visit: Visit) -> web.StreamResponse:
     request, parts = visit.request, visit.parts
     link = request.match_info["link"]
     now = parts.clock.now()
-    async with parts.store.transaction() as work:
+    # The link tells the tenant.
+    async with parts.store.transaction(ALL_TENANTS) as work:
         opened = await store.open_authorisation(
             work.transaction, keys.digest(link), now=now
         )
@@ -63,7 +65,10 @@ async def callback(visit: Visit) -> web.StreamResponse:
     called = None
     if state:
         called = await store.find_authorisation_by_state(
-            parts.store.database, keys.digest(state), app=app
+            # The state tells the tenant.
+            parts.store.database.reader(ALL_TENANTS),
+            keys.digest(state),
+            app=app,
         )
     if called is None or called.ended_at is not None:
         raise Refused(ErrorCode.AUTHORISATION_EXPIRED)
@@ -138,7 +143,7 @@ async def _end(
         remote=parts.remote_of(request),
     )
     try:
-        async with parts.store.transaction() as work:
+        async with parts.store.transaction(called.tenant_id) as work:
             await store.end_authorisation(
                 work.transaction,
                 called,

@@ -73,7 +73,7 @@ async def invite(call: Call) -> web.Response:
     entry = call.audit_entry(
         "invitation.create", outcome="done", object_id=new.invitation_id, fields=fields
     )
-    async with call.parts.store.transaction() as work:
+    async with call.parts.store.transaction(call.tenant_id) as work:
         await roster.lock_tenant(work.transaction, call.tenant_id)
         if await guests.has_person(work.transaction, call.tenant_id, email=email):
             raise Refused(
@@ -106,7 +106,7 @@ async def list_invitations(call: Call) -> web.Response:
     if page.after and not identifiers.is_id(InvitationId, page.after):
         raise paging.bad_cursor()
     found = await guests.list_invitations(
-        call.parts.store.database,
+        call.parts.store.database.reader(call.tenant_id),
         call.tenant_id,
         after=page.after,
         # One more than is shown tells whether there is a next page.
@@ -129,7 +129,7 @@ async def resend(call: Call) -> web.Response:
     entry = call.audit_entry(
         "invitation.resend", outcome="done", object_id=invitation_id
     )
-    async with call.parts.store.transaction() as work:
+    async with call.parts.store.transaction(call.tenant_id) as work:
         found = await guests.lock_invitation(
             work.transaction, call.tenant_id, invitation_id=invitation_id
         )
@@ -159,7 +159,7 @@ async def revoke(call: Call) -> web.Response:
     entry = call.audit_entry(
         "invitation.revoke", outcome="done", object_id=invitation_id
     )
-    async with call.parts.store.transaction() as work:
+    async with call.parts.store.transaction(call.tenant_id) as work:
         found = await guests.lock_invitation(
             work.transaction, call.tenant_id, invitation_id=invitation_id
         )

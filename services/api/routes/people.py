@@ -33,7 +33,7 @@ async def list_people(call: Call) -> web.Response:
     if page.after and not identifiers.is_id(PersonId, page.after):
         raise paging.bad_cursor()
     found = await roster.list_people(
-        call.parts.store.database,
+        call.parts.store.database.reader(call.tenant_id),
         call.tenant_id,
         after=page.after,
         # One more than is shown tells whether there is a next page.
@@ -51,7 +51,9 @@ async def get_person(call: Call) -> web.Response:
     """Show one person."""
     person_id = call.id_in_path(PersonId, "person_id")
     found = await roster.find_person(
-        call.parts.store.database, call.tenant_id, person_id=person_id
+        call.parts.store.database.reader(call.tenant_id),
+        call.tenant_id,
+        person_id=person_id,
     )
     if found is None:
         raise Refused(ErrorCode.NOT_FOUND)
@@ -65,7 +67,7 @@ async def change_role(call: Call) -> web.Response:
     entry = call.audit_entry(
         f"person.make_{given.role}", outcome="done", object_id=person_id, fields=fields
     )
-    async with call.parts.store.transaction() as work:
+    async with call.parts.store.transaction(call.tenant_id) as work:
         person = await _lock(call, work.transaction, person_id=person_id)
         if person_id == call.caller.actor:
             raise Refused(Code.OWN_ROLE)
@@ -85,7 +87,7 @@ async def remove(call: Call) -> web.Response:
     person_id = call.id_in_path(PersonId, "person_id")
     await bodies.read_nothing(call.request)
     entry = call.audit_entry("person.remove", outcome="done", object_id=person_id)
-    async with call.parts.store.transaction() as work:
+    async with call.parts.store.transaction(call.tenant_id) as work:
         person = await _lock(call, work.transaction, person_id=person_id)
         await _keep_an_owner(call, work.transaction, person=person)
         await roster.remove_person(
@@ -101,7 +103,7 @@ async def end_sessions(call: Call) -> web.Response:
     person_id = call.id_in_path(PersonId, "person_id")
     await bodies.read_nothing(call.request)
     entry = call.audit_entry("person.sign_out", outcome="done", object_id=person_id)
-    async with call.parts.store.transaction() as work:
+    async with call.parts.store.transaction(call.tenant_id) as work:
         await _lock(call, work.transaction, person_id=person_id)
         await roster.end_sessions(work.transaction, call.tenant_id, person_id=person_id)
         now = call.parts.clock.now()

@@ -48,7 +48,9 @@ async def sign_in(visit: Visit) -> web.Response:
     )
     # The role is read again, as at any other request.
     found = await roster.find_person(
-        visit.parts.store.database, done.who.tenant_id, person_id=done.who.person_id
+        visit.parts.store.database.reader(done.who.tenant_id),
+        done.who.tenant_id,
+        person_id=done.who.person_id,
     )
     if found is None:
         raise Refused(ErrorCode.NOT_FOUND)
@@ -78,7 +80,7 @@ async def list_sessions(call: Call) -> web.Response:
     now = call.parts.clock.now()
     idle = datetime.timedelta(seconds=call.parts.config.session_idle_s)
     found = await roster.list_sessions(
-        call.parts.store.database,
+        call.parts.store.database.reader(call.tenant_id),
         call.tenant_id,
         person_id=call.person.person_id,
         idle_since=now - idle,
@@ -114,7 +116,7 @@ async def change_password(call: Call) -> web.Response:
 
 async def _end(call: Call, session_id: SessionId) -> None:
     entry = call.audit_entry("session.end", outcome="done", object_id=session_id)
-    async with call.parts.store.transaction() as work:
+    async with call.parts.store.transaction(call.tenant_id) as work:
         await _end_or_refuse(call, work.transaction, session_id=session_id)
         now = call.parts.clock.now()
         await store.add_audit_entry(work.transaction, entry, now=now)

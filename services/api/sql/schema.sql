@@ -205,3 +205,48 @@ CREATE TABLE api.oidc_sign_ins (
 );
 
 CREATE INDEX oidc_sign_ins_age ON api.oidc_sign_ins (expires_at);
+-- Row-level security: whose rows are shown to whom.
+SELECT api.separate_tenants(
+    'api.tenants', 'api.api_keys', 'api.audit_entries', 'api.authorisations'
+);
+
+-- For all tenants: a name, a key, a link or a state tells whose it is, and what is over
+-- goes. Keys are stored as digests only, and audit entries are out of its reach.
+GRANT SELECT, INSERT ON api.tenants TO tandem_api_all_tenants;
+GRANT
+    SELECT (
+        tenant_id, key_id, digest, scopes, expires_at, revoked_at, last_used_at
+    ),
+    UPDATE (last_used_at)
+ON api.api_keys TO tandem_api_all_tenants;
+GRANT
+    SELECT (
+        tenant_id, authorisation_id, app, link_digest, state_digest, browser_digest,
+        sealed, expires_at, opened_at, ended_at
+    ),
+    UPDATE (opened_at),
+    DELETE
+ON api.authorisations TO tandem_api_all_tenants;
+
+-- The same for people, who came later.
+SELECT api.separate_tenants(
+    'api.audit_heads', 'api.people', 'api.sessions', 'api.invitations', 'api.identities'
+);
+
+-- For all tenants: an address, a cookie, a link or a subject tells whose it is. What is
+-- of no tenant serves no one tenant either.
+GRANT
+    SELECT (tenant_id, person_id, email, role, password_hash)
+ON api.people TO tandem_api_all_tenants;
+GRANT
+    SELECT (tenant_id, session_id, person_id, digest, seen_at, expires_at),
+    DELETE
+ON api.sessions TO tandem_api_all_tenants;
+GRANT
+    SELECT (tenant_id, invitation_id, digest, email, role, expires_at, ended_at)
+ON api.invitations TO tandem_api_all_tenants;
+GRANT
+    SELECT (tenant_id, person_id, issuer, subject)
+ON api.identities TO tandem_api_all_tenants;
+GRANT SELECT, INSERT, UPDATE, DELETE ON api.guesses TO tandem_api_all_tenants;
+GRANT SELECT, INSERT, DELETE ON api.oidc_sign_ins TO tandem_api_all_tenants;

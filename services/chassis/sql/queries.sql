@@ -215,16 +215,57 @@ SET
 WHERE tenant_id = $tenant_id AND message_id = $message_id;
 
 -- name: check_role
--- Whether the role that we log in as could read past row-level security or change
--- the schema: a service needs neither.
+-- What the role that we log in as could do that a service must not, and what it cannot
+-- do that it has to; which tables of tenants show every row to everybody.
+WITH own AS (
+    SELECT
+        roles.oid AS role_id,
+        roles.rolname::text AS name,
+        (
+            SELECT other.oid
+            FROM pg_roles AS other
+            WHERE other.rolname = $all_tenants_role
+        ) AS all_tenants_id
+    FROM pg_roles AS roles
+    WHERE roles.rolname = session_user
+), relations AS (
+    SELECT
+        class.oid AS relation_id,
+        class.relname::text AS name,
+        class.relowner AS owner_id,
+        namespace.nspowner AS schema_owner_id,
+        class.relrowsecurity AND class.relforcerowsecurity AS is_separated
+    FROM pg_class AS class
+    JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+    WHERE namespace.nspname = $schema AND class.relkind IN ('r', 'p')
+)
 SELECT
-    role.rolname::text AS name,
-    role.rolsuper OR role.rolbypassrls AS is_too_strong,
+    own.name,
     EXISTS (
-        SELECT relation.oid
-        FROM pg_class AS relation
-        JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
-        WHERE namespace.nspname = $schema AND relation.relowner = role.oid
-    ) AS is_owner
-FROM pg_roles AS role
-WHERE role.rolname = current_user;
+        SELECT other.oid
+        FROM pg_roles AS other
+        WHERE (other.rolsuper OR other.rolbypassrls)
+            AND pg_has_role(own.role_id, other.oid, 'MEMBER')
+    ) AS is_too_strong,
+    EXISTS (
+        SELECT relations.relation_id
+        FROM relations
+        WHERE pg_has_role(own.role_id, relations.owner_id, 'MEMBER')
+            OR pg_has_role(own.role_id, relations.schema_owner_id, 'MEMBER')
+    ) AS is_owner,
+    coalesce(
+        pg_has_role(own.role_id, own.all_tenants_id, 'USAGE'), false
+    ) AS is_all_tenants,
+    coalesce(
+        pg_has_role(own.role_id, own.all_tenants_id, 'MEMBER'), false
+    ) AS may_serve_all,
+    ARRAY(
+        SELECT relations.name
+        FROM relations
+        JOIN pg_attribute AS attribute ON attribute.attrelid = relations.relation_id
+        WHERE attribute.attname = 'tenant_id'
+            AND NOT attribute.attisdropped
+            AND NOT relations.is_separated
+        ORDER BY relations.name
+    ) AS mixed
+FROM own;

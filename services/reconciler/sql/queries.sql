@@ -658,41 +658,49 @@ WHERE tenant_id = $tenant_id
 
 -- name: save_sightings
 -- Note that a scan showed records whose stored state is newer than the scan's.
+-- Its key is named beside its place, which row-level security finds no rows by.
 UPDATE reconciler.observations
 SET seen_scan = $scan_id
-WHERE ctid = ANY (ARRAY(
-    SELECT found.place
-    FROM unnest($record_ids::text[]) AS seen (record_id)
-    CROSS JOIN LATERAL (
-        SELECT observations.ctid AS place
-        FROM reconciler.observations
-        WHERE observations.account_id = $account_id
-            AND observations.record_id = seen.record_id
-            AND observations.tenant_id = $tenant_id
-            AND observations.seen_scan IS DISTINCT FROM $scan_id
-        LIMIT 1
-    ) AS found
-));
+WHERE account_id = $account_id
+    AND record_id = ANY ($record_ids::text[])
+    AND tenant_id = $tenant_id
+    AND ctid = ANY (ARRAY(
+        SELECT found.place
+        FROM unnest($record_ids::text[]) AS seen (record_id)
+        CROSS JOIN LATERAL (
+            SELECT observations.ctid AS place
+            FROM reconciler.observations
+            WHERE observations.account_id = $account_id
+                AND observations.record_id = seen.record_id
+                AND observations.tenant_id = $tenant_id
+                AND observations.seen_scan IS DISTINCT FROM $scan_id
+            LIMIT 1
+        ) AS found
+    ));
 
 -- name: drop_emails
 -- Take the addresses away that the given records no longer have.
+-- Its key is named beside its place, which row-level security finds no rows by.
 DELETE FROM reconciler.emails
-WHERE ctid = ANY (ARRAY(
-    SELECT had.place
-    FROM unnest($record_ids::text[]) AS changed (record_id)
-    CROSS JOIN LATERAL (
-        SELECT emails.ctid AS place, emails.email
-        FROM reconciler.emails
-        WHERE emails.account_id = $account_id
-            AND emails.record_id = changed.record_id
-            AND emails.tenant_id = $tenant_id
-        LIMIT $emails_max
-    ) AS had
-    WHERE (changed.record_id, had.email) NOT IN (
-        SELECT kept.record_id, kept.email
-        FROM unnest($owners::text[], $emails::text[]) AS kept (record_id, email)
-    )
-))
+WHERE account_id = $account_id
+    AND record_id = ANY ($record_ids::text[])
+    AND tenant_id = $tenant_id
+    AND ctid = ANY (ARRAY(
+        SELECT had.place
+        FROM unnest($record_ids::text[]) AS changed (record_id)
+        CROSS JOIN LATERAL (
+            SELECT emails.ctid AS place, emails.email
+            FROM reconciler.emails
+            WHERE emails.account_id = $account_id
+                AND emails.record_id = changed.record_id
+                AND emails.tenant_id = $tenant_id
+            LIMIT $emails_max
+        ) AS had
+        WHERE (changed.record_id, had.email) NOT IN (
+            SELECT kept.record_id, kept.email
+            FROM unnest($owners::text[], $emails::text[]) AS kept (record_id, email)
+        )
+    ))
 RETURNING email;
 
 -- name: add_emails
@@ -919,27 +927,32 @@ LIMIT $limit;
 
 -- name: clear_dirty
 -- Done with these, unless they were marked again since.
+-- Its key is named beside its place, which row-level security finds no rows by.
 DELETE FROM reconciler.dirty
-WHERE ctid = ANY (ARRAY(
-    SELECT found.place
-    FROM (
-        SELECT side, record_id, mark
-        FROM unnest($sides::text[], $record_ids::text[], $marks::bigint[])
-            AS given (side, record_id, mark)
-        ORDER BY side, record_id
-    ) AS planned
-    CROSS JOIN LATERAL (
-        SELECT dirty.ctid AS place
-        FROM reconciler.dirty
-        WHERE dirty.connection_id = $connection_id
-            AND dirty.side = planned.side
-            AND dirty.record_id = planned.record_id
-            AND dirty.tenant_id = $tenant_id
-            AND dirty.mark = planned.mark
-        LIMIT 1
-        FOR UPDATE
-    ) AS found
-));
+WHERE connection_id = $connection_id
+    AND side = ANY ($sides::text[])
+    AND record_id = ANY ($record_ids::text[])
+    AND tenant_id = $tenant_id
+    AND ctid = ANY (ARRAY(
+        SELECT found.place
+        FROM (
+            SELECT side, record_id, mark
+            FROM unnest($sides::text[], $record_ids::text[], $marks::bigint[])
+                AS given (side, record_id, mark)
+            ORDER BY side, record_id
+        ) AS planned
+        CROSS JOIN LATERAL (
+            SELECT dirty.ctid AS place
+            FROM reconciler.dirty
+            WHERE dirty.connection_id = $connection_id
+                AND dirty.side = planned.side
+                AND dirty.record_id = planned.record_id
+                AND dirty.tenant_id = $tenant_id
+                AND dirty.mark = planned.mark
+            LIMIT 1
+            FOR UPDATE
+        ) AS found
+    ));
 
 -- name: count_dirty
 -- How many records wait to be planned.
@@ -1202,21 +1215,25 @@ RETURNING link_id;
 
 -- name: drop_links
 -- Remove one-sided links that gave way to a two-sided one, or whose record is gone.
+-- Its key is named beside its place, which row-level security finds no rows by.
 DELETE FROM reconciler.links
-WHERE ctid = ANY (ARRAY(
-    SELECT found.place
-    FROM unnest($link_ids::text[]) AS dropped (link_id)
-    CROSS JOIN LATERAL (
-        SELECT links.ctid AS place
-        FROM reconciler.links
-        WHERE links.connection_id = $connection_id
-            AND links.link_id = dropped.link_id
-            AND links.tenant_id = $tenant_id
-            AND links.intent_id IS NULL
-        LIMIT 1
-        FOR UPDATE
-    ) AS found
-))
+WHERE connection_id = $connection_id
+    AND link_id = ANY ($link_ids::text[])
+    AND tenant_id = $tenant_id
+    AND ctid = ANY (ARRAY(
+        SELECT found.place
+        FROM unnest($link_ids::text[]) AS dropped (link_id)
+        CROSS JOIN LATERAL (
+            SELECT links.ctid AS place
+            FROM reconciler.links
+            WHERE links.connection_id = $connection_id
+                AND links.link_id = dropped.link_id
+                AND links.tenant_id = $tenant_id
+                AND links.intent_id IS NULL
+            LIMIT 1
+            FOR UPDATE
+        ) AS found
+    ))
 RETURNING link_id;
 
 -- name: count_open_intents

@@ -11,7 +11,7 @@ from proto.ids import AccountId, ConnectionId, IntentId, RecordId, TenantId
 from proto.reconciler import Side
 from proto.record import Record
 from services.chassis import queries
-from services.chassis.database import Database, Transaction
+from services.chassis.database import Source, Transaction
 from services.reconciler.engine.model import Intent, Seen
 from services.reconciler.engine.newcomers import LostCreate
 
@@ -32,7 +32,7 @@ class Newcomers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def find_open_creates(
-    source: Database | Transaction,
+    source: Source,
     account_ids: Collection[AccountId],
     *,
     tenant_id: TenantId,
@@ -57,7 +57,7 @@ async def find_open_creates(
 
 
 async def load_lost_creates(
-    source: Database | Transaction,
+    source: Source,
     account_ids: Collection[AccountId],
     *,
     tenant_id: TenantId,

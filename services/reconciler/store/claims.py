@@ -7,7 +7,7 @@ from pathlib import Path
 from proto.ids import ConnectionId, TenantId
 from proto.reconciler import ConnectionState
 from services.chassis import queries
-from services.chassis.database import Database, Transaction
+from services.chassis.database import Source, Transaction
 from services.reconciler.store import connections
 from services.reconciler.store.connections import StoredConnection, Tally
 
@@ -133,7 +133,7 @@ async def count_outcomes(
 
 
 async def count_open(
-    source: Transaction | Database,
+    source: Source,
     *,
     tenant_id: TenantId,
     connection_id: ConnectionId,

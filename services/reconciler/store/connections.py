@@ -12,7 +12,7 @@ from proto.connector import AccountDescription
 from proto.ids import AccountId, ConnectionId, ScanId, TenantId
 from proto.reconciler import ConnectionState, Settings, Side
 from services.chassis import queries
-from services.chassis.database import Database, Row, Transaction
+from services.chassis.database import Row, Source, Transaction
 from services.reconciler.engine import mapping, renewal
 from services.reconciler.engine.model import Config, SideConfig
 from services.reconciler.store import terms
@@ -205,13 +205,13 @@ async def add(
 
 
 async def load(
-    transaction: Transaction | Database,
+    source: Source,
     *,
     tenant_id: TenantId,
     connection_id: ConnectionId,
 ) -> StoredConnection | None:
     """Return a connection, unless it is deleted."""
-    row = await transaction.fetch_row(
+    row = await source.fetch_row(
         Q["load_connection"](tenant_id=tenant_id, connection_id=connection_id)
     )
     return None if row is None else connection_of(row)
@@ -238,7 +238,7 @@ async def lock_of_account(
 
 
 async def list_page(
-    database: Database,
+    source: Source,
     *,
     tenant_id: TenantId,
     account_id: AccountId | None,
@@ -247,7 +247,7 @@ async def list_page(
     limit: int,
 ) -> list[StoredConnection]:
     """Return a page, those that need attention first."""
-    rows = await database.fetch(
+    rows = await source.fetch(
         Q["list_connections"](
             tenant_id=tenant_id,
             account_id=account_id,

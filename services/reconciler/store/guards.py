@@ -7,14 +7,14 @@ from pathlib import Path
 from proto.ids import AccountId, ConnectionId, TenantId
 from proto.reconciler import Side
 from services.chassis import queries
-from services.chassis.database import Database, Transaction
+from services.chassis.database import Source, Transaction
 from services.reconciler.store.connections import StoredConnection
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 
 async def count_destructive(
-    source: Database | Transaction,
+    source: Source,
     connection: StoredConnection,
     *,
     since: datetime.datetime,
@@ -30,9 +30,7 @@ async def count_destructive(
     return {Side(row["side"]): int(row["decided"]) for row in rows}
 
 
-async def count_two_sided(
-    source: Database | Transaction, connection: StoredConnection
-) -> int:
+async def count_two_sided(source: Source, connection: StoredConnection) -> int:
     """Return how many contacts of a connection are on both sides."""
     row = await source.fetch_row(
         Q["count_two_sided"](
@@ -43,7 +41,7 @@ async def count_two_sided(
 
 
 async def count_gone(
-    source: Database | Transaction, connection: StoredConnection, *, side: Side
+    source: Source, connection: StoredConnection, *, side: Side
 ) -> int:
     """Return how many records of a side wait to be planned because they are gone."""
     row = await source.fetch_row(

@@ -11,7 +11,7 @@ from proto import codec
 from proto.ids import AccountId, ConnectionId, LinkId, RecordId, TenantId
 from proto.reconciler import RecordState, RecordView, Side
 from services.chassis import queries
-from services.chassis.database import Database, Row, Transaction
+from services.chassis.database import Row, Source, Transaction
 from services.reconciler.engine.model import Link
 from services.reconciler.store.connections import StoredConnection
 
@@ -32,7 +32,7 @@ class NamedLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def load_of_records(
-    source: Database | Transaction,
+    source: Source,
     connection: StoredConnection,
     *,
     left_ids: Collection[RecordId],
@@ -52,7 +52,7 @@ async def load_of_records(
 
 
 async def find_around(
-    source: Database | Transaction,
+    source: Source,
     connection: StoredConnection,
     *,
     left_ids: Collection[RecordId],
@@ -81,7 +81,7 @@ async def find_around(
 
 
 async def load(
-    source: Database | Transaction,
+    source: Source,
     connection: StoredConnection,
     *,
     link_ids: Collection[LinkId],
@@ -170,10 +170,10 @@ async def retry(
 
 
 async def count_by_state(
-    database: Database, *, tenant_id: TenantId, connection_id: ConnectionId
+    source: Source, *, tenant_id: TenantId, connection_id: ConnectionId
 ) -> dict[RecordState, tuple[int, int]]:
     """Return contacts by state, and how many of them have both sides."""
-    rows = await database.fetch(
+    rows = await source.fetch(
         Q["count_links"](tenant_id=tenant_id, connection_id=connection_id)
     )
     return {
@@ -183,7 +183,7 @@ async def count_by_state(
 
 
 async def list_page(
-    database: Database,
+    source: Source,
     connection: StoredConnection,
     *,
     state: RecordState | None,
@@ -201,11 +201,11 @@ async def list_page(
         query = Q["list_links"](**bound)
     else:
         query = Q["list_links_in_state"](**bound, state=state.value)
-    return [_view(row) for row in await database.fetch(query)]
+    return [_view(row) for row in await source.fetch(query)]
 
 
 async def list_with_email(
-    database: Database,
+    source: Source,
     connection: StoredConnection,
     *,
     email: str,
@@ -218,7 +218,7 @@ async def list_with_email(
         connection.left.account_id,
         connection.right.account_id,
     )
-    rows = await database.fetch(
+    rows = await source.fetch(
         Q["list_links_with_email"](
             tenant_id=connection.tenant_id,
             connection_id=connection.connection_id,

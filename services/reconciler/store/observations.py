@@ -12,7 +12,7 @@ from proto.connector import ScanPart
 from proto.ids import AccountId, RecordId, ScanId, TenantId
 from proto.record import Consent, Presence, Record
 from services.chassis import queries
-from services.chassis.database import Database, Transaction
+from services.chassis.database import Source, Transaction
 from services.reconciler.engine import consent
 from services.reconciler.engine.model import Seen
 
@@ -323,11 +323,11 @@ async def find_unseen(
 
 
 async def load(
-    database: Database | Transaction, places: Iterable[Place], *, tenant_id: TenantId
+    source: Source, places: Iterable[Place], *, tenant_id: TenantId
 ) -> dict[Place, Seen]:
     """Return the newest state of records; those never seen are missing."""
     ordered = sorted(set(places))
-    rows = await database.fetch(
+    rows = await source.fetch(
         Q["load_observed"](
             tenant_id=tenant_id,
             account_ids=[account for account, _ in ordered],
@@ -348,14 +348,14 @@ async def load(
 
 
 async def find_owners(
-    database: Database | Transaction,
+    source: Source,
     emails: Iterable[str],
     *,
     tenant_id: TenantId,
     account_id: AccountId,
 ) -> set[RecordId]:
     """Return the records of an account that have any of these addresses."""
-    rows = await database.fetch(
+    rows = await source.fetch(
         Q["find_owners"](
             tenant_id=tenant_id,
             account_id=account_id,
@@ -367,7 +367,7 @@ async def find_owners(
 
 
 async def find_sharers(
-    database: Database | Transaction,
+    source: Source,
     places: Iterable[Place],
     *,
     tenant_id: TenantId,
@@ -375,7 +375,7 @@ async def find_sharers(
 ) -> set[Place]:
     """Return records of the accounts that share an address with the given ones."""
     ordered = sorted(set(places))
-    rows = await database.fetch(
+    rows = await source.fetch(
         Q["find_sharers"](
             tenant_id=tenant_id,
             account_ids=[account for account, _ in ordered],

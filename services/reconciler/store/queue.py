@@ -14,7 +14,7 @@ from proto.ids import AccountId, ConnectionId, RecordId, ScanId, TenantId
 from proto.reconciler import Side
 from proto.record import Record
 from services.chassis import queries
-from services.chassis.database import Database, Transaction
+from services.chassis.database import Source, Transaction
 from services.reconciler.store import observations
 from services.reconciler.store.connections import Ends, StoredConnection
 
@@ -145,7 +145,7 @@ async def mark_all(
 
 
 async def load(
-    source: Database | Transaction,
+    source: Source,
     connection: StoredConnection,
     *,
     limit: int,
@@ -187,7 +187,7 @@ async def clear(
 
 
 async def count(
-    source: Database | Transaction,
+    source: Source,
     *,
     tenant_id: TenantId,
     connection_id: ConnectionId,

@@ -19,6 +19,7 @@ from services.auth.vault import Sealed
 from services.chassis.store import Work
 from tests.contract.stores.chassis import ChassisPlayer
 from tests.contract.stores.program import act
+from tests.contract.stores.stage import SOMEBODY
 
 Q = auth_store.Q
 TENANTS = [*[TenantId("tnt_1")] * 3, TenantId("tnt_2")]
@@ -42,7 +43,7 @@ class AuthPlayer(ChassisPlayer):
     async def prepare(self) -> None:
         if self.number != 0:
             return
-        async with self.store.transaction() as work:
+        async with self.store.transaction(SOMEBODY) as work:
             for account_id in ACCOUNTS[:2]:
                 made = self._account(account_id)
                 await work.add_account(TENANTS[0], account=made)

@@ -33,6 +33,7 @@ from services.connector.accounts import (
 from services.connector.store import ConnectorWork
 from tests.contract.stores.chassis import ChassisPlayer
 from tests.contract.stores.program import act, plain
+from tests.contract.stores.stage import SOMEBODY
 
 REFS = [
     AccountRef(TenantId(tenant), AccountId(account), AppId("app"))
@@ -60,7 +61,7 @@ class ConnectorPlayer(ChassisPlayer):
     async def prepare(self) -> None:
         if self.number != 0:
             return
-        async with self.store.transaction() as work:
+        async with self.store.transaction(SOMEBODY) as work:
             for ref in REFS:
                 # Each at a time of its own: what is due first must be plain.
                 self.clock.passed_s -= 1

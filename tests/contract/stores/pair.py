@@ -12,11 +12,12 @@ from services.auth.store import AuthWork
 from services.chassis.identifiers import Identifiers
 from services.chassis.loops import Wake
 from services.chassis.store import Store, Work
+from services.chassis.tenancy import ALL_TENANTS
 from services.connector.store import ConnectorWork
 from tests import servers
 from tests.contract.stores import stage
 from tests.contract.stores.program import StepClock, Undone
-from tests.contract.stores.stage import MemoryStage, Stage
+from tests.contract.stores.stage import SOMEBODY, MemoryStage, Stage
 
 Do = Callable[[Any], Awaitable[Any]]
 
@@ -73,8 +74,10 @@ class User:
 
     async def _do(self, do: Do) -> Any:
         if self._work is None:
-            self._open = self._store.transaction()
+            self._open = self._store.transaction(SOMEBODY)
             self._work = await self._open.__aenter__()
+        # What a test does in one transaction is the work of several in a service.
+        self._work.transaction.scope = ALL_TENANTS
         return await do(self._work)
 
     async def _end(self, error: BaseException | None) -> None:

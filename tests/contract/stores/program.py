@@ -23,7 +23,7 @@ from services.chassis.loops import Wake
 from services.chassis.queries import Query
 from services.chassis.store import Store, Work
 from services.connector.errors import Fenced
-from tests.contract.stores.stage import Stage
+from tests.contract.stores.stage import SOMEBODY, Stage
 
 START: Final = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.UTC)
 ENDS_CHANCE: Final = 0.25
@@ -220,7 +220,7 @@ class Player:
         if what is ROLL_BACK:
             return await self._leave(Undone())
         if self._work is None:
-            self._open = self.store.transaction()
+            self._open = self.store.transaction(SOMEBODY)
             self._work = await self._open.__aenter__()
             self._work.transaction = Recorder(self._work.transaction, self.answers)
         return await what.do(self._work)

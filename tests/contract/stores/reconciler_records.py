@@ -42,6 +42,7 @@ from tests.contract.stores.reconciler_words import (
     settings_of,
     side_of,
 )
+from tests.contract.stores.stage import SOMEBODY
 
 GONE = Record(record_id=RECORDS[2], presence=Presence.DELETED)
 
@@ -64,7 +65,7 @@ class RecordsPlayer(ChassisPlayer):
 
     async def prepare(self) -> None:
         """Have three connections that are synced, and know them."""
-        async with self.store.transaction() as work:
+        async with self.store.transaction(SOMEBODY) as work:
             if self.number == 0:
                 await self._store_connections(work)
             for tenant_id, connection_id in CONNECTIONS:

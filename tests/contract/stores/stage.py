@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 
 import asyncpg
 
+from proto.ids import TenantId
 from services.chassis import database as chassis_database
 from services.chassis.clock import SystemClock
 from services.chassis.database import Database
@@ -18,6 +19,11 @@ from tests.fakes.database.faults import DatabaseFaults
 from tests.fakes.database.locks import Patience
 
 USERS: Final = 2
+SOMEBODY: Final = TenantId("tnt_somebody")
+"""Whom programs serve: their steps are about several tenants each.
+
+So neither database is bound by row-level security here, which has tests of its own.
+"""
 LOOK_S: Final = 0.03
 """A statement that takes longer may be waiting for a lock."""
 DEADLOCK_MS: Final = 10
@@ -59,6 +65,7 @@ class MemoryStage:
             random.Random(1),
             faults=DatabaseFaults(yields=0.0, delays=0.0),
             patience=Patience(deadlock_s=0.0),
+            is_bound=False,
         )
         self.users: list[MemoryUser] = [
             self.database.as_service(service) for _ in range(USERS)
@@ -142,7 +149,7 @@ async def postgres_stage(
         users = [
             await stack.enter_async_context(
                 chassis_database.connect(
-                    database.service_url(service),
+                    database.admin_url,
                     schema=service,
                     clock=SystemClock(),
                     connections_max=2,

@@ -58,6 +58,63 @@ LEFT_OUT: Final = {
 }
 """Queries without a function, each with the reason."""
 
+FOR_ALL_TENANTS: Final = {
+    "chassis": frozenset(
+        {
+            *("add_to_outbox", "claim_outbox", "close_outbox", "hasten_outbox"),
+            *("count_outbox", "remember_message", "forget_messages"),
+            *("spare_attempts", "end_attempts", "forget_attempts"),
+            *("add_dead_letter", "forget_dead_letters", "count_dead_letters"),
+            *("list_dead_letters", "replay_dead_letters", "take_dead_letter"),
+            *("drop_dead_letter", "keep_dead_letter"),
+            *("check_database", "has_migrations", "check_role"),
+        }
+    ),
+    "auth": frozenset(
+        {
+            *("drop_stale", "drop_pending", "count_sealed"),
+            *("page_old_credentials", "rewrap_credentials"),
+            *("page_old_app_clients", "rewrap_app_clients"),
+            *("page_old_authorisations", "rewrap_authorisations"),
+        }
+    ),
+    "connector": frozenset(
+        {
+            *("claim_due", "claim_writing", "renew_leases", "release_lease"),
+            *("add_calls", "hold_lease", "count_waiting", "prune_writes"),
+        }
+    ),
+    "reconciler": frozenset(
+        {
+            *("load_connection", "lock_connection", "lock_connections_of_account"),
+            *("list_connections", "find_scanned", "find_needed_accounts"),
+            *("claim_connection", "find_unverified", "lock_unverified"),
+            *("forget_epochs", "lock_claim", "make_due", "claim_missing"),
+            *("find_controls", "count_live", "mark_records", "clear_dirty"),
+            *("count_dirty", "count_gone_dirty", "find_links_around"),
+            *("count_open_intents", "count_two_sided", "lock_unswept"),
+            *("find_swept", "claim_looks", "retry_links", "purge_links"),
+            *("purge_dirty", "purge_intents", "purge_losses", "purge_connections"),
+            *("purge_observations", "purge_emails", "purge_scan_parts"),
+            *("purge_scans", "purge_accounts"),
+        }
+    ),
+    "api": frozenset(
+        {
+            *("add_tenant", "find_tenant", "count_keys", "find_key", "note_key_use"),
+            *("count_open_authorisations", "open_authorisation"),
+            *("find_authorisation_by_state", "forget_authorisations"),
+            *("list_tenants", "find_people_to_sign_in", "find_session"),
+            *("find_invitation", "find_people_of_identity", "count_owners"),
+            *("has_person", "count_people", "forget_sessions"),
+            *("end_session", "end_sessions", "end_oldest_sessions"),
+            *("take_guess", "return_guess", "forget_guesses"),
+            *("add_oidc_sign_in", "take_oidc_sign_in", "forget_oidc_sign_ins"),
+        }
+    ),
+}
+"""What Postgres lets a transaction of all tenants run: tests/security compares."""
+
 Function = Callable[..., Awaitable[list[Row] | int]]
 
 
@@ -100,6 +157,12 @@ def functions_of(owner: str) -> dict[str, Function]:
         for name, function in inspect.getmembers(module, inspect.iscoroutinefunction)
         if function.__module__ == module.__name__ and not name.startswith("_")
     }
+
+
+def check_for_all(service: str, name: str) -> None:
+    """Refuse what Postgres refuses to a transaction that serves all tenants."""
+    allowed = FOR_ALL_TENANTS["chassis"] | FOR_ALL_TENANTS[service]
+    assert name in allowed, f"{service} may not run {name} for all tenants"
 
 
 def missing(service: str, name: str) -> NoReturn:

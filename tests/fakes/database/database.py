@@ -12,6 +12,8 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
+from proto.ids import TenantId
+from services.chassis import tenancy
 from services.chassis.database import (
     CONNECT_TIMEOUT_S,
     IDLE_IN_TRANSACTION_TIMEOUT_MS,
@@ -20,6 +22,7 @@ from services.chassis.database import (
 )
 from services.chassis.errors import DatabaseUnavailable
 from services.chassis.queries import Query
+from services.chassis.tenancy import ALL_TENANTS, Scope
 from tests.fakes.chance import Fickle
 from tests.fakes.database import catalogue, schema
 from tests.fakes.database.faults import NO_FAULTS, DatabaseFaults
@@ -46,10 +49,13 @@ class MemoryDatabase(Fickle):
         *,
         faults: DatabaseFaults = NO_FAULTS,
         patience: Patience | None = None,
+        is_bound: bool = True,
     ) -> None:
         self.source = source
         self.faults = faults
         self.patience = patience or Patience()
+        self.is_bound = is_bound
+        """Whether row-level security holds, as it does not for administrators."""
         self.watch: Watch | None = None
         self.witness: Witness | None = None
         self.is_away = False
@@ -115,7 +121,7 @@ class MemoryUser(Database):
         tables: dict[str, Table],
         connections_max: int,
     ) -> None:
-        super().__init__(pool=None)
+        super().__init__(pool=None, schema=service)
         self.service = service
         self._database = database
         self._tables = tables
@@ -136,13 +142,16 @@ class MemoryUser(Database):
         """Whether a statement waits for a lock that somebody else holds."""
         return any(session.is_waiting for session in self._open)
 
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+    def transaction(
+        self, scope: Scope, *, is_reading: bool = False
+    ) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction; it is committed when the block ends well."""
-        return MemoryTransaction(self)
+        tenancy.beginning(scope, role="")
+        return MemoryTransaction(self, scope, is_reading=is_reading)
 
     async def fetch(self, query: Query) -> list[Row]:
-        """Run one reading query on its own."""
-        session = await self.begin()
+        """Run one reading query that is about no tenant."""
+        session = await self.begin(None)
         try:
             rows = rows_of(await self.run(session, query))
             assert not session.has_written, f"{query.name} writes; open a transaction"
@@ -150,16 +159,13 @@ class MemoryUser(Database):
         finally:
             self.end(session)
 
-    async def fetch_row(self, query: Query) -> Row | None:
-        """Run one reading query on its own and return its first row."""
-        rows = await self.fetch(query)
-        return rows[0] if rows else None
-
     async def run(self, session: Session, query: Query) -> list[Row] | int:
         """Run one statement; whatever goes wrong ends the transaction, as it does."""
         modelled = self._modelled.get(query.name) or catalogue.missing(
             self.service, query.name
         )
+        if session.scope is ALL_TENANTS and self._database.is_bound:
+            catalogue.check_for_all(self.service, query.name)
         try:
             await self._let_others_run(session, query.name)
             session.statement = query.name
@@ -179,7 +185,7 @@ class MemoryUser(Database):
         self.break_connections()
         self._database.forget(self)
 
-    async def begin(self) -> Session:
+    async def begin(self, scope: Scope | None) -> Session:
         """Open a transaction, waiting for a connection that is free."""
         database, faults = self._database, self._database.faults
         self._tell("open")
@@ -188,12 +194,23 @@ class MemoryUser(Database):
             raise DatabaseUnavailable("ConnectionRefusedError")
         if len(self._open) >= self._connections_max:
             await self._wait_for_connection()
-        session = Session(self._tables, database.patience)
+        seen = scope if database.is_bound else ALL_TENANTS
+        session = Session(self._tables, database.patience, scope=seen)
         if database.watches_order and self.service == "reconciler":
             session.ordering = Ordering()
         session.used_at = asyncio.get_running_loop().time()
         self._open[session] = None
         return session
+
+    async def narrow(self, session: Session, tenant_id: TenantId) -> None:
+        """Have a session that serves all tenants serve one from now on."""
+        try:
+            await self._let_others_run(session, "narrow")
+        except BaseException as err:
+            session.fail(err)
+            raise
+        if self._database.is_bound:
+            session.scope = tenant_id
 
     async def commit(self, session: Session) -> None:
         """Commit; what goes wrong leaves it open whether that was done."""
@@ -261,23 +278,34 @@ class MemoryUser(Database):
 class MemoryTransaction(Transaction):
     """One transaction, open as long as the block that it is the context of."""
 
-    def __init__(self, user: MemoryUser) -> None:
-        super().__init__(connection=None)
+    def __init__(self, user: MemoryUser, scope: Scope, *, is_reading: bool) -> None:
+        super().__init__(connection=None, scope=scope)
         self._user = user
+        self._is_reading = is_reading
         self._session: Session
 
     async def __aenter__(self) -> Transaction:
-        self._session = await self._user.begin()
+        self._session = await self._user.begin(self.scope)
         return self
 
     async def __aexit__(self, kind: object, *_error: object) -> None:
         try:
+            if self._is_reading:
+                what = self._session.statement
+                assert not self._session.has_written, f"{what} writes while reading"
             if kind is None:
                 await self._user.commit(self._session)
         finally:
             self._user.end(self._session)
         if kind is None:
             self.committed()
+
+    async def narrow(self, tenant_id: TenantId) -> None:
+        """Serve one tenant from now on."""
+        assert self.scope is ALL_TENANTS, "it serves one tenant already"
+        tenancy.beginning(tenant_id, role="")
+        await self._user.narrow(self._session, tenant_id)
+        self.scope = tenant_id
 
     async def fetch(self, query: Query) -> list[Any]:
         """Run a query and return its rows."""

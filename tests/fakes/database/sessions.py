@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 from services.chassis.errors import AlreadyStored, DatabaseUnavailable
+from services.chassis.tenancy import ALL_TENANTS, Scope
 from tests.fakes.database import locks
 from tests.fakes.database.locks import NO_KEY_UPDATE, UPDATE, Patience
 from tests.fakes.database.ordering import Ordering
@@ -28,8 +29,16 @@ class Chosen(list[tuple[Slot, Row]]):
 class Session:
     """A transaction of one service."""
 
-    def __init__(self, tables: Mapping[str, Table], patience: Patience) -> None:
+    def __init__(
+        self,
+        tables: Mapping[str, Table],
+        patience: Patience,
+        *,
+        scope: Scope | None = None,
+    ) -> None:
         self.tables = tables
+        self.scope = scope
+        """Whom it serves, as row-level security has it; None sees no row at all."""
         self.is_over = False
         self.used_at = 0.0
         self.statement = ""
@@ -267,6 +276,14 @@ class Session:
     # What the above is made of.
 
     def _visible(self, slot: Slot) -> Row | None:
+        """Return a row as it is for us; those of other tenants are not there."""
+        row = self._version(slot)
+        if row is None or self.scope is ALL_TENANTS or self.scope == row["tenant_id"]:
+            return row
+        assert self.scope is not None, f"{self.statement} runs without a tenant"
+        return None
+
+    def _version(self, slot: Slot) -> Row | None:
         return slot.draft if slot.writer is self else slot.committed
 
     async def _hold(
@@ -337,6 +354,9 @@ class Session:
 
     async def _write(self, table: Table, slot: Slot, row: Row | None) -> None:
         """Draft a row that we hold, then make sure that no other has its values."""
+        assert row is None or self.scope in (ALL_TENANTS, row["tenant_id"]), (
+            f"{self.statement} writes a row of another tenant into {table.name}"
+        )
         before = self._visible(slot)
         if slot.writer is not self:
             slot.writer = self
@@ -351,7 +371,7 @@ class Session:
             for other in rivals:
                 while other.writer is not None and other.writer is not self:
                     await self._wait_for(other.writer)
-                if index.key_of(self._visible(other)) == key:
+                if index.key_of(self._version(other)) == key:
                     raise AlreadyStored(index.name)
 
     async def _wait_for(self, other: object) -> None:

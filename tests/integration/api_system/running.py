@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import asyncpg
 import msgspec
 from multidict import CIMultiDict
 
@@ -28,6 +29,7 @@ from services.chassis import migrations, process
 from services.chassis.clock import SystemClock
 from services.chassis.process import Runtime
 from services.chassis.store import Work
+from services.chassis.tenancy import ALL_TENANTS
 from tests.contract import rest
 from tests.integration.api_system.others import Others
 from tests.servers import Database
@@ -109,6 +111,7 @@ class System:
     """A running api among its stand-ins."""
 
     runtime: Runtime[Config]
+    database: Database
     others: Others
     session: aiohttp.ClientSession
     url: str
@@ -153,7 +156,7 @@ class System:
             password_hash="",
         )
         person = msgspec.structs.replace(person, **changes)
-        async with self.runtime.store(Work).transaction() as work:
+        async with self.runtime.store(Work).transaction(tenant) as work:
             now = self.runtime.clock.now()
             assert await roster.add_person(work.transaction, person, now=now)
         cookie = await self.session_of(tenant, person_id)
@@ -173,7 +176,7 @@ class System:
             remote="127.0.0.1",
             browser="test",
         )
-        async with self.runtime.store(Work).transaction() as work:
+        async with self.runtime.store(Work).transaction(tenant_id) as work:
             await roster.add_session(work.transaction, new, keep=20, now=now)
         return f"tandem_session={cookie}"
 
@@ -184,7 +187,7 @@ class System:
     async def tenant(self) -> TenantId:
         new_id = self.runtime.identifiers.new(TenantId)
         now = self.runtime.clock.now()
-        async with self.runtime.store(Work).transaction() as work:
+        async with self.runtime.store(Work).transaction(ALL_TENANTS) as work:
             return await store.take_tenant(
                 work.transaction, f"tenant {new_id}", new_id=new_id, now=now
             )
@@ -201,14 +204,19 @@ class System:
             identifiers=self.runtime.identifiers,
         )
         row = msgspec.structs.replace(issued.row, **changes)
-        async with self.runtime.store(Work).transaction() as work:
+        async with self.runtime.store(Work).transaction(row.tenant_id) as work:
             await store.add_key(work.transaction, row, now=now)
         return issued.text
 
     async def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
-        """Read the api's tables."""
-        pool = self.runtime.database._pool
-        return [dict(row) for row in await pool.fetch(query, *values)]
+        """Read or change the api's tables, of all tenants, as an administrator."""
+        connection = await asyncpg.connect(
+            self.database.admin_url, server_settings={"search_path": "api"}
+        )
+        try:
+            return [dict(row) for row in await connection.fetch(query, *values)]
+        finally:
+            await connection.close()
 
 
 @contextlib.asynccontextmanager
@@ -241,7 +249,13 @@ async def running(
         serving = asyncio.create_task(service.serve(runtime, stopping))
         try:
             await _until_ready(session, url, serving=serving)
-            yield System(runtime=runtime, others=others, session=session, url=url)
+            yield System(
+                runtime=runtime,
+                database=database,
+                others=others,
+                session=session,
+                url=url,
+            )
         finally:
             stopping.set()
             await asyncio.wait_for(serving, timeout=30)

@@ -58,7 +58,7 @@ async def show(
 
 
 async def stored(bench: planning.Bench) -> object:
-    (row,) = await bench.pool.fetch(STORED)
+    (row,) = await bench.pool.reader(planning.TENANT).fetch(STORED)
     return codec.decode(row["record"], Record).fields[TITLE]
 
 
@@ -107,6 +107,6 @@ async def test_a_deletion_that_a_listing_tells_is_news_at_once(bench):
             read_at=bench.clock.now(),
         )
     )
-    (row,) = await bench.pool.fetch(STORED)
+    (row,) = await bench.pool.reader(planning.TENANT).fetch(STORED)
     assert codec.decode(row["record"], Record).presence is Presence.DELETED
     assert await asked(bench) == []

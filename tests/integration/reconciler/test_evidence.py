@@ -38,7 +38,7 @@ async def scan(world: World, connection_id) -> None:
 async def ask_again(world: World) -> None:
     """Let the time pass that lies between two answers."""
     world.clock_s += CONFIRM_AFTER.total_seconds() + 1
-    async with world.reconcilers[0].database.transaction() as transaction:
+    async with world.reconcilers[0].database.transaction(TENANT) as transaction:
         await transaction.execute(Query("test", ASK_NOW, ()))
 
 

@@ -71,7 +71,7 @@ async def asked_in(bench: planning.Bench, time: datetime.timedelta) -> int:
 
 
 async def gone(bench: planning.Bench) -> int:
-    return len(await bench.pool.fetch(GONE))
+    return len(await bench.pool.reader(planning.TENANT).fetch(GONE))
 
 
 async def test_of_an_account_that_shows_nobody_nobody_is_deleted(bench):
@@ -129,7 +129,7 @@ async def test_nothing_is_asked_while_a_connection_is_paused(bench):
 
 
 async def set_state(bench: planning.Bench, state: str) -> None:
-    async with bench.pool.transaction() as transaction:
+    async with bench.pool.transaction(TENANT) as transaction:
         await transaction.execute(Query("s", f"{SET_STATE} '{state}'", ()))
 
 
@@ -158,7 +158,10 @@ async def test_whoever_others_were_merged_into_is_asked_for_until_it_is_shown(be
         assert job.record_ids == ("heir",)
         assert job.control_ids
         await show(bench, known(1), heir)
-        gone = {row["record_id"] for row in await bench.pool.fetch(GONE)}
+        gone = {
+            row["record_id"]
+            for row in await bench.pool.reader(planning.TENANT).fetch(GONE)
+        }
         assert ("heir" in gone) is is_gone, "two answers are needed"
 
 
@@ -173,6 +176,8 @@ async def test_whoever_is_shown_is_not_asked_for(bench):
     late = msgspec.structs.replace(heir, record_id=RecordId("late"))
     await show(bench, late)
     for record in (heir, late):
-        [row] = await bench.pool.fetch(Query("stored", STORED, (record.record_id,)))
+        [row] = await bench.pool.reader(planning.TENANT).fetch(
+            Query("stored", STORED, (record.record_id,))
+        )
         assert codec.decode(row["record"], Record) == record
     assert await asked_in(bench, datetime.timedelta(minutes=5)) == 0

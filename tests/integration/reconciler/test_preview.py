@@ -29,7 +29,7 @@ async def test_b26_a_preview_comes_to_what_a_sync_then_does(world):
     world.left.writes.clear()
     runtime = world.reconcilers[0]
     stored = await connections.load(
-        runtime.database, tenant_id=TENANT, connection_id=connection_id
+        runtime.database.reader(TENANT), tenant_id=TENANT, connection_id=connection_id
     )
     before = [await world.query(f"SELECT * FROM reconciler.{t}") for t in TABLES]
     batches = []

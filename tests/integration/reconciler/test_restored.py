@@ -2,7 +2,7 @@
 
 from proto.connector import FollowAccount
 from services.chassis.queries import Query
-from tests.integration.reconciler.world import until
+from tests.integration.reconciler.world import TENANT, until
 
 ELSEWHERE = "UPDATE reconciler.connections SET epoch = '1/1'"
 
@@ -13,7 +13,7 @@ async def test_nothing_is_planned_before_both_sides_are_scanned_again(world):
     world.right.add("ann@example.org", "Ann", "Smith")
     connection_id = await world.start()
     world.held_scans = []
-    async with world.reconcilers[0].database.transaction() as transaction:
+    async with world.reconcilers[0].database.transaction(TENANT) as transaction:
         await transaction.execute(Query("restore", ELSEWHERE, ()))
         # The backup is from before the two were linked.
         await transaction.execute(Query("lose", "DELETE FROM reconciler.links", ()))

@@ -66,7 +66,7 @@ async def statements_of_a_batch(pool, *, records: int) -> tuple[int, int, int]:
 
 
 async def forget_everything(pool) -> None:
-    async with pool.transaction() as transaction:
+    async with pool.transaction(planning.TENANT) as transaction:
         for table in TABLES:
             await transaction.execute(
                 queries.Query("empty", f"DELETE FROM {table}", ())
@@ -91,7 +91,7 @@ async def test_leftovers_of_a_deleted_connection_go_in_the_background(pool):
     await bench.scan(planning.LEFT, range(20))
     await bench.scan(planning.RIGHT, range(10, 30))
     await bench.sync()
-    async with bench.store.transaction() as work:
+    async with bench.store.transaction(planning.TENANT) as work:
         stored = await connections.lock(
             work.transaction,
             tenant_id=planning.TENANT,
@@ -114,7 +114,7 @@ async def test_leftovers_of_a_deleted_connection_go_in_the_background(pool):
     await sweeper.purge()
     await sweeper.purge()
     for table in set(TABLES) - {"outbox"}:
-        row = await pool.fetch_row(
+        row = await pool.reader(planning.TENANT).fetch_row(
             queries.Query("count", f"SELECT count(*) AS n FROM {table}", ())
         )
         assert row is not None

@@ -116,7 +116,7 @@ async def test_a_look_is_sent_when_no_answer_can_come_any_more(bench):
 
 async def test_a_claim_is_over_when_another_replica_took_it(bench):
     """A replica that was held up saves nothing."""
-    async with bench.store.transaction() as work:
+    async with bench.store.transaction(planning.TENANT) as work:
         now = bench.clock.now()
         until = now + datetime.timedelta(seconds=CONFIG.lease_s)
         first = await claims.claim(work.transaction, now=now, lease_until=until)
@@ -124,7 +124,7 @@ async def test_a_claim_is_over_when_another_replica_took_it(bench):
         assert await claims.claim(work.transaction, now=now, lease_until=until) is None
     bench.clock.move(CONFIG.lease_s + 1)
     assert await bench.planner.step()
-    async with bench.store.transaction() as work:
+    async with bench.store.transaction(planning.TENANT) as work:
         assert not await claims.keep(
             work.transaction, first, planned=1, lease_until=bench.clock.now()
         )

@@ -52,6 +52,7 @@ from services.chassis.errors import CommandFailed
 from services.chassis.process import Runtime
 from services.chassis.queries import Query
 from services.chassis.store import Work
+from services.chassis.tenancy import ALL_TENANTS
 from services.reconciler import service
 from services.reconciler.config import Config
 from tests.integration.reconciler.vendor import LEFT_IDS, RIGHT_IDS, Vendor
@@ -96,7 +97,7 @@ class World:
         told = [event for event in events for _ in range(self.repeats)]
         if self.shuffle is not None:
             self.shuffle.shuffle(told)
-        async with self.connector.store(Work).transaction() as work:
+        async with self.connector.store(Work).transaction(TENANT) as work:
             await work.send(*told)
 
     async def poll(self) -> None:
@@ -254,7 +255,7 @@ class World:
 
     async def lose(self, vendor: Vendor) -> None:
         self.lost.add(vendor.account_id)
-        async with self.auth.store(Work).transaction() as work:
+        async with self.auth.store(Work).transaction(TENANT) as work:
             now = work.clock.now()
             await work.send(
                 AccountLost(tenant_id=TENANT, account_id=vendor.account_id, at=now)
@@ -262,7 +263,7 @@ class World:
 
     async def find_again(self, vendor: Vendor) -> None:
         self.lost.discard(vendor.account_id)
-        async with self.auth.store(Work).transaction() as work:
+        async with self.auth.store(Work).transaction(TENANT) as work:
             now = work.clock.now()
             await work.send(
                 AccountConnected(tenant_id=TENANT, account_id=vendor.account_id, at=now)
@@ -352,7 +353,11 @@ class World:
 
     async def query(self, text: str, *values: object) -> list[Row]:
         """Look into the reconciler's tables."""
-        return await self.reconcilers[0].database.fetch(Query("look", text, values))
+        return (
+            await self.reconcilers[0]
+            .database.reader(TENANT)
+            .fetch(Query("look", text, values))
+        )
 
     async def is_idle(self) -> bool:
         """Say whether every outbox is empty."""
@@ -364,7 +369,7 @@ class World:
 
 
 async def waiting(runtime: Runtime) -> int:
-    row = await runtime.database.fetch_row(
+    row = await runtime.database.reader(ALL_TENANTS).fetch_row(
         outbox.Q["count_outbox"](now=runtime.clock.now())
     )
     assert row is not None

@@ -70,7 +70,7 @@ def _call_again(there: Any) -> Any:
 
 def _recover_by_sending(_there: Any) -> Any:
     async def recover(self: Writer, claim: Any) -> None:
-        async with self._store.transaction() as work:
+        async with self._store.transaction(claim.ref.tenant_id) as work:
             left = await work.open_writes(
                 claim.ref, state="sent", but=(), limit=RECOVER_MAX
             )
@@ -97,10 +97,10 @@ def _cursor_first(_there: Any) -> Any:
                 opened, opened.app.changes(cursor), lane=Lane.POLL
             )
             cursor = page.next or page.resume or cursor
-            async with self._store.transaction() as work:
+            async with self._store.transaction(claim.ref.tenant_id) as work:
                 await work.save_changes(claim, cursor=cursor, read_at=read_at)
             messages = observing.messages(claim.ref, page.records, read_at=read_at)
-            async with self._store.transaction() as work:
+            async with self._store.transaction(claim.ref.tenant_id) as work:
                 await work.send(*messages)
             count += len(page.records)
             if page.next is None:

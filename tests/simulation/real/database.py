@@ -10,9 +10,11 @@ from typing import Any, Final
 
 import asyncpg
 
+from proto.ids import TenantId
 from services.chassis.database import Database, Row, Transaction
 from services.chassis.errors import DatabaseUnavailable
 from services.chassis.queries import Query
+from services.chassis.tenancy import Scope
 from tests.fakes.chance import Fickle
 from tests.fakes.database.faults import NO_FAULTS, DatabaseFaults
 from tests.servers import Database as Place
@@ -100,7 +102,7 @@ class RealUser(Database):
     """What one process of a service uses as its database."""
 
     def __init__(self, opened: Database, database: RealDatabase, service: str) -> None:
-        super().__init__(opened._pool)
+        super().__init__(opened._pool, schema=service)
         self._database = database
         self._service = service
 
@@ -109,13 +111,15 @@ class RealUser(Database):
         self._pool.terminate()
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, scope: Scope, *, is_reading: bool = False
+    ) -> AsyncIterator[Transaction]:
         """Open a transaction; it is committed when the block ends well."""
         database = self._database
         self.come_by("open")
         if database.happens(database.faults.refusals):
             raise DatabaseUnavailable("ConnectionRefusedError")
-        context = super().transaction()
+        context = super().transaction(scope, is_reading=is_reading)
         with loop.running().working():
             opened = await context.__aenter__()
         try:
@@ -134,16 +138,10 @@ class RealUser(Database):
             raise DatabaseUnavailable("ConnectionDoesNotExistError")
 
     async def fetch(self, query: Query) -> list[Row]:
-        """Run one reading query on its own."""
+        """Run one reading query that is about no tenant."""
         self.come_by(query.name)
         with loop.running().working():
             return await super().fetch(query)
-
-    async def fetch_row(self, query: Query) -> Row | None:
-        """Run one reading query on its own and return its first row."""
-        self.come_by(query.name)
-        with loop.running().working():
-            return await super().fetch_row(query)
 
     def come_by(self, what: str) -> None:
         """Be somewhere that everything may end."""
@@ -162,9 +160,15 @@ class _Watched(Transaction):
     """An open transaction, each statement of which is a place."""
 
     def __init__(self, opened: Transaction, user: RealUser) -> None:
-        super().__init__(opened._connection)
+        super().__init__(opened._connection, opened.scope, role=opened._role)
         self._after_commit = opened._after_commit
         self._user = user
+
+    async def narrow(self, tenant_id: TenantId) -> None:
+        """Serve one tenant from now on."""
+        self._user.come_by("narrow")
+        with loop.running().working():
+            await super().narrow(tenant_id)
 
     async def fetch(self, query: Query) -> list[Row]:
         """Run a query and return its rows."""

@@ -3,12 +3,14 @@
 import asyncio
 import datetime
 import random
+from typing import ClassVar
 
 import pytest
 
+from proto import codec
 from proto.auth import Account, AccountState, GetAccount
 from proto.ids import AccountId, AppId, TenantId
-from services.chassis.answering import AT_ONCE_MAX
+from services.chassis.answering import AT_ONCE_MAX, Answerer
 from services.chassis.errors import BusUnavailable
 from tests.fakes import loop
 from tests.fakes.broker import MemoryBroker
@@ -57,3 +59,61 @@ def test_a_command_that_waited_for_its_turn_has_come_by_the_connection_before():
     """It was taken for one of the new connection, when its turn came after that."""
     waiting = answered(takes_s=BACK_AT_S + 1.0, at_once=AT_ONCE_MAX + 1)
     assert loop.run(waiting, start=START) == 0
+
+
+class Asked:
+    """A command whose sender says itself where the answer is to go."""
+
+    subject = "cmd.auth.get_account.v1"
+
+    def __init__(self, reply: str) -> None:
+        self.data = codec.encode(ASK)
+        self.reply = reply
+        self.answers: list[bytes] = []
+
+    async def respond(self, data: bytes) -> None:
+        self.answers.append(data)
+
+
+class Client:
+    """A connection over which one command comes."""
+
+    is_connected = True
+    stats: ClassVar = {"reconnects": 0}
+
+    async def subscribe(self, _subject, *, queue, cb):
+        assert queue == "auth"
+        self.deliver = cb
+
+    async def flush(self, timeout):  # noqa: ASYNC109
+        """Everything is there at once."""
+
+
+@pytest.mark.parametrize(
+    ("reply", "count"),
+    [
+        ("_INBOX_api.1.2", 1),
+        ("_INBOX_connector.1.2", 1),
+        ("_INBOX_auth.1.2", 0),
+        ("_INBOX_apis.1.2", 0),
+        ("evt.auth.account_lost.v1.acct_1", 0),
+        ("$JS.API.STREAM.DELETE.AUTH_INTERNAL", 0),
+        ("", 0),
+    ],
+)
+async def test_an_answer_goes_to_the_inbox_of_who_may_ask(reply, count):
+    """NATS lets the one answer through to wherever the command says (hazard 128)."""
+    client, carried_out = Client(), []
+
+    async def answer(command: GetAccount) -> Account:
+        carried_out.append(command)
+        return ACCOUNT
+
+    answerer = Answerer(client, service="auth")  # type: ignore[arg-type]
+    await answerer.answer(GetAccount, answer)
+    asked = Asked(reply)
+    await client.deliver(asked)
+    async with asyncio.timeout(5):
+        while answerer._tasks:
+            await asyncio.sleep(0)
+    assert len(asked.answers) == len(carried_out) == count

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from proto.ids import TenantId
 from services.chassis import database
 from services.chassis.database import Database
 from services.chassis.errors import DatabaseUnavailable
@@ -27,7 +28,7 @@ class EmptyPool:
 
 
 async def _in_a_transaction(opened: Database) -> None:
-    async with opened.transaction():
+    async with opened.transaction(TenantId("tnt_1")):
         raise AssertionError("there is no connection")
 
 
@@ -43,4 +44,4 @@ async def test_nobody_waits_for_a_connection_without_a_limit(use):
     """Reading alone once did, so that ``/readyz`` hung with a full pool."""
     async with asyncio.timeout(5):
         with pytest.raises(DatabaseUnavailable):
-            await use(Database(EmptyPool()))
+            await use(Database(EmptyPool(), schema="auth"))

@@ -135,7 +135,7 @@ class Replica:
         )
 
     async def follow(self) -> None:
-        async with self.store.transaction() as work:
+        async with self.store.transaction(REF.tenant_id) as work:
             await work.follow(REF, is_wanted=True, asked_at=START, scan_id=None)
 
     async def claim(self) -> list[Claim]:

@@ -41,7 +41,7 @@ class CountingWork:
         self.counted = 0
 
     @contextlib.asynccontextmanager
-    async def transaction(self):
+    async def transaction(self, _scope):
         yield self
         await asyncio.sleep(0.1)
 

@@ -11,6 +11,7 @@ from proto.ids import MessageId, TenantId
 from services.chassis import store as chassis_store
 from services.chassis.errors import AlreadyStored, DatabaseUnavailable
 from services.chassis.queries import Query
+from services.chassis.tenancy import ALL_TENANTS
 from tests.fakes import loop
 from tests.fakes.database.database import MemoryDatabase
 from tests.fakes.database.faults import DatabaseFaults
@@ -27,7 +28,7 @@ def remember(number: int) -> Query:
 
 async def do(user, *acts) -> None:
     """Do things in one transaction: queries, and what happens between them."""
-    async with user.transaction() as transaction:
+    async with user.transaction(ALL_TENANTS) as transaction:
         for act in acts:
             if isinstance(act, Query):
                 await transaction.execute(act)
@@ -129,7 +130,7 @@ def test_a_refusal_and_a_broken_connection_leave_nothing(fault):
 
 def test_nobody_waits_for_a_lock_longer_than_its_time():
     async def scene(database, ann, bob):
-        async with ann.transaction() as transaction:
+        async with ann.transaction(ALL_TENANTS) as transaction:
             await transaction.execute(remember(1))
             began = asyncio.get_running_loop().time()
             with pytest.raises(DatabaseUnavailable, match="LockNotAvailable"):
@@ -154,7 +155,7 @@ def test_a_transaction_that_idles_too_long_is_ended():
 def test_a_pool_has_only_so_many_connections():
     async def scene(database, _ann, _bob):
         small = database.as_service("auth", connections_max=1)
-        async with small.transaction():
+        async with small.transaction(ALL_TENANTS):
             with pytest.raises(DatabaseUnavailable, match="Timeout"):
                 await store(small, 1)
             waiting = asyncio.ensure_future(store(small, 2))
@@ -178,7 +179,7 @@ def test_what_goes_on_after_an_error_is_our_mistake():
             awaiting=[""],
             now=START,
         )
-        async with ann.transaction() as transaction:
+        async with ann.transaction(ALL_TENANTS) as transaction:
             await transaction.execute(add)
             with pytest.raises(AlreadyStored, match="outbox_pkey"):
                 await transaction.execute(add)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from proto.ids import TenantId
 from services.chassis import queries
 from tests.fakes.database.database import MemoryDatabase
 from tests.fakes.database.ordering import ORDER, Ordering, OutOfOrder
@@ -56,7 +57,7 @@ async def test_a_transaction_in_memory_is_watched():
     )
 
     async def approve():
-        async with user.transaction() as transaction:
+        async with user.transaction(TenantId("tnt_1")) as transaction:
             await transaction.execute(describing)
             await transaction.execute(marking)
 

@@ -52,7 +52,7 @@ def test_whom_a_chain_of_merges_leads_to_is_loaded_with_the_first():
                     read_at=clock.now(),
                 )
             )
-        async with bench.store.transaction() as work:
+        async with bench.store.transaction(TENANT) as work:
             stored = await connections.load(
                 work.transaction, tenant_id=TENANT, connection_id=connection_id
             )
@@ -88,7 +88,7 @@ def test_creates_that_are_waited_for_no_longer_hide_none_of_the_later():
         clock = MovableClock()
         bench = planning.Bench(database.as_service("reconciler"), clock=clock)
         connection_id = await bench.prepare()
-        async with bench.store.transaction() as work:
+        async with bench.store.transaction(TENANT) as work:
             stored = await connections.load(
                 work.transaction, tenant_id=TENANT, connection_id=connection_id
             )

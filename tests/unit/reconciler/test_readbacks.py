@@ -49,7 +49,7 @@ def test_what_we_made_is_noted_before_anything_is_marked():
             source_record=Record(record_id=SOURCE),
             read_at=clock.now(),
         )
-        async with bench.store.transaction() as work:
+        async with bench.store.transaction(TENANT) as work:
             stored = await connections.load(
                 work.transaction, tenant_id=TENANT, connection_id=connection_id
             )
@@ -101,7 +101,7 @@ def test_what_was_read_before_a_forgotten_digest_replaces_nothing():
             record=Record(record_id=SOURCE, version="old"),
             read_at=early,
         )
-        async with bench.store.transaction() as work:
+        async with bench.store.transaction(TENANT) as work:
             stored = await connections.load(
                 work.transaction, tenant_id=TENANT, connection_id=connection_id
             )

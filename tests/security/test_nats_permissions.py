@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import nats as nats_client
 import nats.errors
@@ -19,12 +20,15 @@ from proto.subjects import (
     all_messages,
     consumer_of,
     filter_subject,
+    receipt_subject,
     stream_of,
 )
-from services.chassis import streams
-from tests.servers import running_nats
-
-pytestmark = pytest.mark.integration
+from services.chassis import migrations, process, streams
+from services.chassis.config import Settings
+from services.chassis.errors import BusDenied
+from services.chassis.process import Runtime
+from tests.security.conftest import Figures
+from tests.servers import Database, running_nats
 
 _VIOLATION = re.compile(r'permissions violation for (\w+) to "([^"]+)"', re.IGNORECASE)
 _WAIT_S = 5.0
@@ -41,18 +45,64 @@ def nats_server(servers_directory: Path) -> Iterator[Server]:
     yield from running_nats(servers_directory, secured=True)
 
 
+STREAM_API: Final = (
+    *("STREAM.CREATE", "STREAM.UPDATE", "STREAM.INFO", "STREAM.DELETE"),
+    *("STREAM.PURGE", "STREAM.MSG.GET", "STREAM.MSG.DELETE", "STREAM.SNAPSHOT"),
+    *("STREAM.RESTORE", "STREAM.PEER.REMOVE", "STREAM.LEADER.STEPDOWN"),
+    *("CONSUMER.CREATE", "CONSUMER.NAMES", "CONSUMER.LIST", "DIRECT.GET"),
+)
+"""What can be asked of a stream; the subject goes on with its name."""
+CONSUMER_API: Final = (
+    *("CONSUMER.CREATE", "CONSUMER.DURABLE.CREATE", "CONSUMER.INFO"),
+    *("CONSUMER.DELETE", "CONSUMER.MSG.NEXT", "CONSUMER.PAUSE", "CONSUMER.RESET"),
+    *("CONSUMER.UNPIN", "CONSUMER.LEADER.STEPDOWN"),
+)
+"""What can be asked of a consumer; then follow its stream's name and its own."""
+ACCOUNT_API: Final = (
+    *("INFO", "STREAM.NAMES", "STREAM.LIST", "STREAM.CREATE.OTHER"),
+    *("STREAM.RESTORE.OTHER", "STREAM.TEMPLATE.CREATE.x", "META.LEADER.STEPDOWN"),
+    *("SERVER.REMOVE", "ACCOUNT.PURGE.TANDEM", "ACCOUNT.STREAM.MOVE.TANDEM.x"),
+)
+
+
 def _everything_to_publish() -> set[str]:
-    """List all subjects that any service may publish to, and some nobody may."""
+    """List what may be published by somebody, all of JetStream's API, and more."""
     declared = {s for name in SERVICES for s in permissions.of_service(name).publish}
-    foreign = {f"_INBOX_{service}.forged" for service in SERVICES}
-    dangerous = {
-        f"$JS.API.{verb}.{stream_of(message_class)}"
-        for message_class in all_messages()
-        if not issubclass(message_class, Command)
-        for verb in ("STREAM.DELETE", "STREAM.PURGE", "STREAM.MSG.GET", "DIRECT.GET")
+    messages = {filter_subject(message_class) for message_class in all_messages()}
+    receipts = {receipt_subject(service) for service in SERVICES}
+    foreign = {f"_INBOX_{service}.forged" for service in SERVICES} | {"_INBOX.forged"}
+    kept = [each for each in all_messages() if not issubclass(each, Command)]
+    names = {stream_of(each) for each in kept}
+    streams = {f"$JS.API.{verb}.{name}" for verb in STREAM_API for name in names}
+    consumers = {
+        f"$JS.API.{verb}.{stream_of(each)}.{consumer_of(each, receiver)}{rest}"
+        for each in kept
+        for receiver in (*SERVICES, "stranger")
+        for verb in CONSUMER_API
+        for rest in ("", f".{filter_subject(each)}", ".>")
     }
-    others = {"$JS.API.STREAM.CREATE.OTHER", "$JS.API.STREAM.LIST", "$SYS.REQ.x", "x"}
-    return declared | foreign | dangerous | others
+    acknowledgements = {
+        f"$JS.ACK.{stream_of(each)}.{consumer_of(each, receiver)}.>"
+        for each in kept
+        for receiver in (*SERVICES, "stranger")
+    }
+    others = {"$SYS.REQ.SERVER.PING", "$SYS.REQ.x", "$JS.FC.x.y", "$KV.x.y", "x"}
+    account = {f"$JS.API.{verb}" for verb in ACCOUNT_API}
+    return set().union(
+        *(declared, messages, receipts, foreign, streams, consumers),
+        *(acknowledgements, account, others),
+    )
+
+
+def _everything_to_hear() -> set[str]:
+    """List what somebody may subscribe to, with every queue group, and more."""
+    declared = {s for name in SERVICES for s in permissions.of_service(name).subscribe}
+    subjects = {entry.partition(" ")[0] for entry in declared}
+    subjects |= {filter_subject(message_class) for message_class in all_messages()}
+    grouped = {f"{s} {group}" for s in subjects for group in (*SERVICES, "stranger")}
+    wild = {">", "*", "*.>", "cmd.>", "evt.>", "job.>", "rcpt.*", "rcpt.>", "$SYS.>"}
+    wild |= {"$JS.>", "$JS.API.>", "$JS.EVENT.>", "$JS.ACK.>", "_INBOX.>", "*.*.>"}
+    return declared | subjects | grouped | wild
 
 
 def _literal(pattern: str) -> str:
@@ -101,35 +151,47 @@ async def _signed_in(
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_publishes_what_is_declared_and_nothing_else(
-    nats_server: Server, service: str
+    nats_server: Server, figures: Figures, service: str
 ):
     """The matrix: every subject of every service, tried by each of them."""
     allowed = {_literal(s) for s in permissions.of_service(service).publish}
     everything = {_literal(s) for s in _everything_to_publish()}
+    assert allowed < everything
     async with _signed_in(nats_server, service) as (client, refused):
         for subject in sorted(everything):
             await client.publish(subject, b"")
         await refused.settle(client)
     expected = {subject.lower() for subject in everything - allowed}
     assert {subject for _, subject in refused.seen} == expected
+    figures[f"publish_tried_{service}"] = len(everything)
+    figures[f"publish_allowed_{service}"] = len(allowed)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_subscribes_to_what_is_declared_and_nothing_else(
-    nats_server: Server, service: str
+    nats_server: Server, figures: Figures, service: str
 ):
     """Commands of others, their inboxes and their receipts stay unheard."""
-    declared = {s for name in SERVICES for s in permissions.of_service(name).subscribe}
     own = set(permissions.of_service(service).subscribe)
-    others = {">", "*", "cmd.>", "evt.>", "job.>", "$SYS.>", "rcpt.*"}
-    everything = declared | others
+    # Its own inbox may be heard in any queue group, as nobody else hears it.
+    inbox = f"{permissions.inbox_prefix(service)}.>"
+    everything = _everything_to_hear()
+    assert own < everything
+    heard = set()
     async with _signed_in(nats_server, service) as (client, refused):
         for entry in sorted(everything):
+            refused.seen.clear()
             subject, _, queue = entry.partition(" ")
-            await client.subscribe(subject, queue=queue)
-        await refused.settle(client)
-    expected = {entry.partition(" ")[0].lower() for entry in everything - own}
-    assert {subject for _, subject in refused.seen} == expected
+            subscription = await client.subscribe(subject, queue=queue)
+            await refused.settle(client)
+            if not refused.seen:
+                heard.add(entry)
+                await subscription.unsubscribe()
+    assert {entry for entry in heard if entry.partition(" ")[0] != inbox} == {
+        entry for entry in own if entry != inbox
+    }
+    figures[f"subscribe_tried_{service}"] = len(everything)
+    figures[f"subscribe_allowed_{service}"] = len(own)
 
 
 async def test_a_command_is_not_heard_outside_the_queue_group(nats_server: Server):
@@ -191,3 +253,30 @@ async def test_a_job_goes_from_its_sender_to_its_owner(nats_server: Server):
     assert message.data == b"work"
     assert info.num_ack_pending == 0
     assert refused_to_owner.seen == refused_to_sender.seen == set()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_service_that_is_denied_something_stops_and_says_what(
+    database: Database, nats_server: Server, service: str
+):
+    """Its sender sees a timeout only, so whoever goes on does so for ever (S5)."""
+    await migrations.apply(
+        database.owner_url(service), service=service, role=f"tandem_{service}"
+    )
+    settings = Settings(
+        database_url=database.service_url(service),
+        nats_url=nats_server.url,
+        nats_seed_file=nats_server.seed_file(service),
+    )
+
+    async def serve(runtime: Runtime[Settings], stopping: asyncio.Event) -> None:
+        await runtime.bus._client.publish("$JS.API.STREAM.LIST", b"")
+        await stopping.wait()
+        assert await runtime.health.faults() == {"bus_permissions": "failed"}
+
+    async with asyncio.timeout(30):
+        with pytest.raises(BusDenied) as denied:
+            await process._serve(service, settings, serve=serve)
+    said, code = process.explain(denied.value, service)
+    assert code == process.EXIT_CONFIGURATION
+    assert "$js.api.stream.list: load deploy/nats/permissions.conf" in said[0]
