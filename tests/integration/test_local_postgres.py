@@ -155,7 +155,7 @@ async def test_a_migrated_database_is_a_fresh_copy_each_time(
     """What one test stores, the next one does not see."""
     for _ in range(2):
         async with migrated_database(postgres_server, "auth") as database:
-            url = database.service_url("auth")
+            url = database.admin_url
             assert await _value(url, "SELECT count(*) FROM auth.inbox") == 0
             await _value(
                 database.owner_url("auth"), "ALTER TABLE auth.inbox RENAME TO other"

@@ -57,10 +57,26 @@ _CATALOGUES = {
         ORDER BY 1
     """,
     "policies": """
-        SELECT tablename, policyname, cmd, qual, with_check
+        SELECT tablename, policyname, roles::text, cmd, qual, with_check
         FROM pg_policies
         WHERE schemaname = $1::text
         ORDER BY 1, 2
+    """,
+    # The service's own role is given its rights by the runner, not by migrations.
+    "grants": """
+        SELECT class.relname, '' AS attname, granted.privilege_type
+        FROM pg_class AS class
+        CROSS JOIN LATERAL aclexplode(class.relacl) AS granted
+        WHERE class.relnamespace = $1::regnamespace
+            AND granted.grantee::regrole::text = 'tandem_' || $1::text || '_all_tenants'
+        UNION ALL
+        SELECT class.relname, attribute.attname, granted.privilege_type
+        FROM pg_attribute AS attribute
+        JOIN pg_class AS class ON class.oid = attribute.attrelid
+        CROSS JOIN LATERAL aclexplode(attribute.attacl) AS granted
+        WHERE class.relnamespace = $1::regnamespace
+            AND granted.grantee::regrole::text = 'tandem_' || $1::text || '_all_tenants'
+        ORDER BY 1, 2, 3
     """,
     "functions": """
         SELECT proname, pg_get_functiondef(oid)
@@ -135,6 +151,7 @@ async def test_the_picture_of_the_schema_is_what_migrations_make(
     for name in _CATALOGUES:
         assert shown[name] == made[name], name
     assert len(made["columns"]) > 10
+    assert len(made["grants"]) > 10
 
 
 async def test_migrating_twice_changes_nothing(database: Database, service: str):
