@@ -10,6 +10,7 @@ import aiohttp
 from services.auth import oauth
 from services.auth.oauth import NoGrant, Registration, TokenGrant, Why
 from services.auth.verdicts import Seen
+from services.chassis import addresses
 from services.chassis.addresses import Guard, GuardedConnector
 from services.chassis.errors import AddressRefused
 
@@ -26,6 +27,10 @@ class TokenEndpoint:
         self, registration: Registration, form: Mapping[str, str]
     ) -> TokenGrant | NoGrant:
         """Exchange a code or a refresh token for an access token."""
+        if not addresses.is_url(registration.token_url):
+            # With a user name in it, for one, the client raises what it documents
+            # nowhere; and it would send that name along.
+            return NoGrant(why=Why.NOT_TAKEN, reason="InvalidURL")
         fields, headers = dict(form), {"Accept": "application/json"}
         if registration.client_auth == "basic":
             headers["Authorization"] = _basic(registration)

@@ -130,7 +130,16 @@ async def test_what_is_no_answer_is_told_apart(answer: Answer, why: Why):
     assert found.why is why
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/token", "http://[::1/", "token"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1/token",
+        "http://[::1/",
+        "token",
+        "http://somebody@127.0.0.1:1/token",
+        "http://127.0.0.1:1\\@example.org/token",
+    ],
+)
 async def test_what_was_never_sent_is_known(url: str):
     found = await post(url)
     assert isinstance(found, NoGrant)
