@@ -9,7 +9,7 @@ import datetime
 import email.utils
 import re
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from types import SimpleNamespace
 from typing import Final
 from urllib.parse import urlencode, urlsplit
@@ -51,6 +51,22 @@ def url_of(call: Call, *, base_url: str) -> URL:
     Raises:
         CallFailed: It leads away from the account's own origin.
     """
+    try:
+        found = _joined(call, base_url=base_url)
+    except ValueError:
+        # What an app hands on may be a server's link, and any text at all.
+        found = None
+    if found is None:
+        raise CallFailed(Meaning.BROKEN, "the call leads away from the app's address")
+    return found
+
+
+def _joined(call: Call, *, base_url: str) -> URL | None:
+    """Return where a call goes; nothing if that is at another origin.
+
+    Raises:
+        ValueError: It is not even an address.
+    """
     base = urlsplit(base_url)
     origin = f"{base.scheme}://{base.netloc}"
     path = call.path
@@ -74,7 +90,7 @@ def url_of(call: Call, *, base_url: str) -> URL:
         or not (is_absolute or path == "" or path[0] in "/?")
         or not found.path.startswith("/")
     ):
-        raise CallFailed(Meaning.BROKEN, "the call leads away from the app's address")
+        return None
     return URL(text, encoded=True)
 
 
@@ -142,12 +158,24 @@ async def exchange(
         ) as response:
             return Answer(
                 status=response.status,
-                headers={name.lower(): text for name, text in response.headers.items()},
+                headers=headers_of(response.headers),
                 body=await _read(response),
             )
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as err:
         kind = NoAnswer if note.is_sent else NotSent
         raise kind(type(err).__name__) from err
+
+
+def headers_of(received: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of an answer with names in lower case, as whole characters.
+
+    The client keeps bytes that are no UTF-8 as halves of characters, which neither the
+    bus nor the database can hold: an entity tag with one would stop its account.
+    """
+    return {
+        name.lower(): text.encode(errors="surrogateescape").decode(errors="replace")
+        for name, text in received.items()
+    }
 
 
 def retry_after_s(answer: Answer, *, now: datetime.datetime) -> float | None:
@@ -157,7 +185,7 @@ def retry_after_s(answer: Answer, *, now: datetime.datetime) -> float | None:
         return float(text[:9])
     try:
         until = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import datetime
 import gzip
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from proto import codec
 from proto.auth import CredentialKind, IssueToken, Token
 from proto.connector import AuthMethod, Capabilities
 from proto.errors import ErrorCode, Retry
@@ -247,6 +249,43 @@ async def test_links_of_the_own_origin_are_followed(bench):
         Call(method="GET", path="/v1/next?c=2", from_origin=True),
     )
     assert [r.raw_path for r in bench.requests] == ["/v1/next?c=1", "/v1/next?c=2"]
+
+
+@pytest.mark.parametrize("link", ["http://[::1", "http://[::g]/", "//[", "/\ud800"])
+@pytest.mark.parametrize("from_origin", [True, False])
+def test_a_link_that_is_no_address_is_the_apps_fault(link: str, from_origin: bool):
+    """Links come from servers: what they cannot be read as once ended the turn."""
+    call = Call(method="GET", path=link, from_origin=from_origin, query=(("a", "b"),))
+    with contextlib.suppress(CallFailed):
+        url = exchange.url_of(call, base_url="https://app.example/v1")
+        assert str(url.origin()) == "https://app.example"
+
+
+async def test_a_header_that_is_no_utf_8_can_be_kept(bench):
+    """An entity tag with such a byte once could be encoded for nobody."""
+
+    async def answer(request: web.Request) -> web.Response:
+        request.transport.write(
+            b'HTTP/1.1 200 OK\r\nETag: "a\xff"\r\nX-Name: \xc3\xa4\r\n'
+            b"Content-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        request.transport.close()
+        return web.Response()
+
+    bench.answers = [answer]
+    (found,) = await bench.drive(READ)
+    assert codec.decode(codec.encode(found), Answer).headers["etag"] == '"a\ufffd"'
+    assert found.headers["x-name"] == "ä"
+
+
+@pytest.mark.parametrize(
+    "wait", ["Thu, 01 Jan 9999999999999999999999 00:00:00 GMT", "9" * 400, "x"]
+)
+def test_a_wait_that_is_no_time_is_none_or_long(wait: str):
+    answer = Answer(status=429, headers={"retry-after": wait}, body=b"")
+    now = datetime.datetime(2026, 1, 2, tzinfo=datetime.UTC)
+    found = exchange.retry_after_s(answer, now=now)
+    assert found is None or found > 0
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])

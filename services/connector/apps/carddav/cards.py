@@ -6,7 +6,7 @@ mean is not known here.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -147,13 +147,16 @@ class Card:
         """Take out the lines for which ``unwanted`` holds."""
         self.lines = [line for line in self.lines if not unwanted(line)]
 
-    def companion(self, line: Line, key: str) -> Line | None:
-        """Return the line of a property that shares the line's group."""
-        if not line.group:
-            return None
-        group = line.group.lower()
-        found = (other for _, other in self.all(key) if other.group.lower() == group)
-        return next(found, None)
+    def companions(self, key: str) -> Mapping[str, Line]:
+        """Return the first line of a property in each group, by the group's name.
+
+        All at once: to look for each line's own would take minutes of a hostile card.
+        """
+        found: dict[str, Line] = {}
+        for _, line in self.all(key):
+            if line.group:
+                found.setdefault(line.group.lower(), line)
+        return found
 
     def text(self) -> str:
         """Return the whole card, with the line ends that the standard asks for."""
@@ -167,9 +170,10 @@ def parse(text: str) -> Card:
     Raises:
         Unreadable: None, several, of an unknown version, or in a legacy encoding.
     """
-    lines = [_parse_line(source) for source in _unfolded(text.removeprefix("\ufeff"))]
-    if len(lines) > LINES_MAX:
+    sources = _unfolded(text.removeprefix("\ufeff"))
+    if len(sources) > LINES_MAX:
         raise Unreadable("too many lines")
+    lines = [_parse_line(source) for source in sources]
     frame = [(line.key, line.value.strip().upper()) for line in lines]
     if frame[:1] != [("BEGIN", "VCARD")] or frame[-1:] != [("END", "VCARD")]:
         raise Unreadable("no card")

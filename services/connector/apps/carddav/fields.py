@@ -268,8 +268,9 @@ def _date_line(card: Card, field: FieldId) -> Line | None:
     line = next((line for line in found if line), None)
     if line or field != FieldId("anniversary"):
         return line
+    labels = card.companions(items.APPLE_LABEL)
     for _, dated in card.all("X-ABDATE"):
-        label = card.companion(dated, items.APPLE_LABEL)
+        label = labels.get(dated.group.lower())
         if label and label.value.strip().lower() == _APPLE_ANNIVERSARY:
             return dated
     return None

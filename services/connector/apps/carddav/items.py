@@ -71,10 +71,12 @@ def write(card: Card, kind: Kind, *, items: Sequence[Item]) -> None:
 
 def _entries(card: Card, kind: Kind) -> list[_Entry]:
     found = []
+    own_labels = card.companions(APPLE_LABEL)
     for _, line in card.all(kind.key):
         value = kind.read(line)
         if value is not None:
-            item = Item(value=value, label=_label(card, kind=kind, line=line))
+            own = own_labels.get(line.group.lower())
+            item = Item(value=value, label=_label(line, kind=kind, own=own))
             found.append(_Entry(line, item, _preference(line)))
     return sorted(found, key=lambda entry: entry.preference)
 
@@ -86,8 +88,7 @@ def _preference(line: Line) -> int:
     return int(stated) if re.fullmatch(r"[0-9]{1,3}", stated) else _LEAST
 
 
-def _label(card: Card, *, kind: Kind, line: Line) -> str:
-    own = card.companion(line, APPLE_LABEL)
+def _label(line: Line, *, kind: Kind, own: Line | None) -> str:
     if own:
         text = cards.unescape(own.value).strip()
         built_in = _APPLE_BUILT_IN.fullmatch(text)
@@ -129,7 +130,7 @@ def _changed(card: Card, *, kind: Kind, entry: _Entry | None, item: Item) -> Lin
         line = kind.write(line, item.value)
     if entry and entry.item.label == item.label:
         return line
-    if own := card.companion(line, APPLE_LABEL):
+    if own := card.companions(APPLE_LABEL).get(line.group.lower()):
         card.drop(lambda other: other is own)
     line = line.without("TYPE", values=tuple(kind.labels))
     if not item.label:
@@ -194,7 +195,7 @@ def _address(line: Line) -> Address | None:
     raw = cards.split(line.value, ";")
     parts = [
         ", ".join(cards.unescape(piece) for piece in cards.split(text, ",")).strip()
-        for text in (*raw, *[""] * 7)
+        for text in (*raw[:7], *[""] * 7)
     ]
     address = Address(
         street=parts[2],

@@ -8,13 +8,17 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urljoin, urlsplit
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 import defusedxml
 import msgspec
 from defusedxml import ElementTree
 
 XML_TYPE: Final = "application/xml; charset=utf-8"
+
+ELEMENTS_MAX: Final = 1_000_000
+"""More than any listing has that is within the limit of bytes. An element takes a
+hundred times the memory of the four bytes that a server writes it with."""
 
 _DAV = "{DAV:}"
 _CARD = "{urn:ietf:params:xml:ns:carddav}"
@@ -148,9 +152,32 @@ def _body(text: str) -> bytes:
     return (_HEAD + text).encode()
 
 
+class _Builder(TreeBuilder):
+    """Builds the tree of a body, as long as it is not too large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = ELEMENTS_MAX
+
+    def start(self, tag: str, attributes: dict[str, str], /) -> Element:
+        """Add an element.
+
+        Raises:
+            Malformed: There are too many of them.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise Malformed("too many elements")
+        return super().start(tag, attributes)
+
+
 def _root(body: bytes) -> Element:
+    parser = ElementTree.DefusedXMLParser(target=_Builder(), forbid_dtd=True)
     try:
-        root: Element = ElementTree.fromstring(body, forbid_dtd=True)
+        parser.feed(body)
+        root: Element = parser.close()
+    except Malformed:
+        raise
     except (ParseError, defusedxml.DefusedXmlException, ValueError, LookupError) as err:
         # The parser's own words may quote a card.
         raise Malformed(type(err).__name__) from None
