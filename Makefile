@@ -78,5 +78,6 @@ $(READY): requirements/dev.txt
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	@echo "Preparing .venv (a minute, once) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	    --require-hashes -r requirements/dev.txt
+	    --require-hashes --only-binary=:all: --no-binary=nkeys \
+	    -r requirements/dev.txt
 	@touch $@

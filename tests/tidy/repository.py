@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 
+from deploy.supply import locks
 from tests.tidy.tree import Source
 
 EXTRA_COMMANDS = frozenset({"help", "clean"})
@@ -17,7 +18,6 @@ _INDEX = re.compile(
 )
 # Folders of somebody's machine; system paths such as /usr and /etc are not.
 _MACHINE = re.compile(r"(?<![\w.:/~$}>*-])/(?:work|root|home|Users|mnt)/[\w.]")
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
 _WANTED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)", re.MULTILINE)
 _TARGET = re.compile(r"^([a-z][\w-]*):(?!=)", re.MULTILINE)
 
@@ -31,19 +31,12 @@ def addresses(source: Source) -> Iterator[str]:
 
 def pins(lock: Source) -> dict[str, str]:
     """Return the locked version by package."""
-    return {_plain(name): version for name, version in _PIN.findall(lock.text)}
+    return {pin.name: pin.version for pin in locks.pins(lock.text)}
 
 
 def loose(lock: Source) -> Iterator[str]:
     """Every entry of a lock is one exact version with a hash, and no address."""
-    for entry in re.split(r"^(?=[A-Za-z0-9])", lock.text, flags=re.MULTILINE):
-        name = entry.split("\n")[0]
-        if _WANTED.match(entry) and not _PIN.match(entry):
-            yield f"{lock.path}: {name} has no exact version"
-        elif _PIN.match(entry) and "--hash=sha256:" not in entry:
-            yield f"{lock.path}: {name} has no hash"
-    if "://" in lock.text:
-        yield f"{lock.path}: holds an address"
+    yield from locks.faults(lock.path, lock.text)
 
 
 def loose_node(lock: Source) -> Iterator[str]:
@@ -61,7 +54,7 @@ def loose_node(lock: Source) -> Iterator[str]:
 
 def wanted(listed: Source) -> set[str]:
     """Return the packages that an .in file asks for."""
-    return {_plain(name) for name in _WANTED.findall(listed.text)}
+    return {locks.plain(name) for name in _WANTED.findall(listed.text)}
 
 
 def agreed_commands(conventions: Source) -> set[str]:
@@ -73,7 +66,3 @@ def agreed_commands(conventions: Source) -> set[str]:
 def commands(makefile: Source) -> set[str]:
     """Return the targets that a Makefile offers."""
     return set(_TARGET.findall(makefile.text))
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

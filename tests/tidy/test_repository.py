@@ -1,13 +1,14 @@
 """Addresses, lock files, commands and the subject table are as they should be."""
 
 import json
+import re
 
 import pytest
 
 from tests.tidy import repository, tables
 from tests.tidy.tree import Source, read, sources
 
-LOCKS = ("requirements/runtime.txt", "requirements/dev.txt")
+LOCKS = ("requirements/runtime.txt", "requirements/dev.txt", "requirements/audit.txt")
 LOCKED = "aiohttp==3.14.5 \\\n    --hash=sha256:00\n    # via tandem\n"
 
 
@@ -46,7 +47,7 @@ def test_every_dependency_is_locked_with_hashes(path: str) -> None:
 
 
 def test_both_locks_agree() -> None:
-    runtime, dev = (repository.pins(read(path)) for path in LOCKS)
+    runtime, dev = (repository.pins(read(path)) for path in LOCKS[:2])
     assert runtime.items() <= dev.items()
 
 
@@ -56,6 +57,10 @@ def test_both_locks_agree() -> None:
         LOCKED.replace("==3.14.5", ">=3.14"),
         "aiohttp==3.14.5\n",
         LOCKED + "# https://example.org\n",
+        LOCKED.replace("--hash", "--no-hash"),
+        LOCKED + "--extra-index" + "-url x\n",
+        LOCKED + "-e .\n",
+        LOCKED + "x @ file:x.whl\n",
     ],
 )
 def test_a_loose_lock_is_found(text: str) -> None:
@@ -81,6 +86,17 @@ def test_node_packages_are_locked_with_hashes() -> None:
 def test_a_loose_node_lock_is_found(entry: dict[str, str]) -> None:
     text = json.dumps({"packages": {"": {}, "node_modules/a": entry}})
     assert list(repository.loose_node(Source("x", text)))
+
+
+def test_what_is_installed_is_what_the_lock_means() -> None:
+    """Hashes are enforced, and nothing of a package runs when it is installed.
+
+    nkeys has no wheel; it is the one exception.
+    """
+    makefile = read("Makefile").text
+    wanted = "--require-hashes --only-binary=:all: --no-binary=nkeys"
+    for line in re.findall(r"pip install(?:.*\\\n)*.*", makefile):
+        assert wanted in " ".join(line.split())
 
 
 def test_make_offers_the_agreed_commands_and_no_others() -> None:

@@ -1,0 +1,1 @@
+"""What Tandem is built of: locks with hashes, a bill of materials, known weaknesses."""
