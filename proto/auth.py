@@ -34,6 +34,8 @@ class CredentialKind(enum.StrEnum):
     UNKNOWN = "unknown"
     BEARER = "bearer"
     BASIC = "basic"
+    API_KEY = "api_key"
+    """Sent in the header that the app's manifest names."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -76,7 +78,7 @@ class Token(Reply, frozen=True, kw_only=True):
 
     kind: CredentialKind
     secret: str
-    """The access token, or the password."""
+    """The access token, the API key, or the password."""
     username: str = ""
     base_url: str = ""
     version: int
@@ -189,6 +191,19 @@ class AddPasswordAccount(Command[Account], frozen=True, kw_only=True):
     username: str
     password: str
     account_id: AccountId | None = None
+
+
+class AddAccount(Command[Account], frozen=True, kw_only=True):
+    """Store an account with what its app's form asks for, once a call proves it."""
+
+    owner: ClassVar[str] = "auth"
+    senders: ClassVar[tuple[str, ...]] = ("api",)
+    reply: ClassVar[type[Reply]] = Account
+    app: AppId
+    values: dict[str, str]
+    """By the names of the app's ``credential_fields``; secrets are among them."""
+    account_id: AccountId | None = None
+    """An account of before, whose credential is to be replaced."""
 
 
 class GetAccount(Command[Account], frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Messages owned by the connector: apps, reading accounts, writing records."""
 
 import enum
-from typing import ClassVar, Self
+from collections.abc import Mapping
+from typing import ClassVar, Final, Self
 
 import msgspec
 
@@ -26,6 +27,9 @@ class AuthMethod(enum.StrEnum):
     UNKNOWN = "unknown"
     OAUTH = "oauth"
     PASSWORD = "password"  # noqa: S105
+    API_KEY = "api_key"
+    BEARER = "bearer"
+    """A token that a person made at the app, and that does not change by itself."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -72,6 +76,26 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """How long after a lost answer a write may still take effect or stay unseen."""
 
 
+class CredentialField(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One value that a person gives to authorise an account without a browser."""
+
+    name: str
+    """One of ``base_url``, ``username``, and the name of the method's secret."""
+    label: str
+    is_secret: bool = False
+    help: str = ""
+    """Where the person finds it at the app."""
+    placeholder: str = ""
+
+
+SECRET_NAMES: Final[Mapping[AuthMethod, str]] = {
+    AuthMethod.PASSWORD: "password",
+    AuthMethod.API_KEY: "api_key",
+    AuthMethod.BEARER: "token",
+}
+"""What the one secret of a form is called, by method."""
+
+
 class App(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An app of the catalogue, from its manifest."""
 
@@ -80,6 +104,8 @@ class App(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tier: str
     auth_method: AuthMethod
     oauth: OAuthFacts | None = None
+    credential_fields: tuple[CredentialField, ...] = ()
+    """What a person gives, in this order; none where a browser does it."""
     capabilities: Capabilities
     docs_url: str = ""
 

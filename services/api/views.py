@@ -41,6 +41,16 @@ class CapabilitiesView(View, frozen=True, kw_only=True):
     writes_conditionally: bool
 
 
+class CredentialFieldView(View, frozen=True, kw_only=True):
+    """One value that a person gives for an account of an app."""
+
+    name: str
+    label: str
+    is_secret: bool
+    help: str
+    placeholder: str
+
+
 class AppView(View, frozen=True, kw_only=True):
     """An app that can be connected."""
 
@@ -48,10 +58,12 @@ class AppView(View, frozen=True, kw_only=True):
     name: str
     tier: str
     auth_method: AuthMethod
+    credential_fields: tuple[CredentialFieldView, ...]
+    """What ``POST /v1/accounts`` takes for this app, in the order to ask for it."""
     capabilities: CapabilitiesView
     docs_url: str
     redirect_uri: str | None
-    """To be registered at the app with the client id; None for password apps."""
+    """To be registered at the app with the client id; None where there is no OAuth."""
 
 
 def show_app(app: App, *, redirect_uri: str) -> AppView:
@@ -62,6 +74,9 @@ def show_app(app: App, *, redirect_uri: str) -> AppView:
         name=app.name,
         tier=app.tier,
         auth_method=app.auth_method,
+        credential_fields=tuple(
+            show(field, CredentialFieldView) for field in app.credential_fields
+        ),
         capabilities=show(app.capabilities, CapabilitiesView),
         docs_url=app.docs_url,
         redirect_uri=redirect_uri if is_oauth else None,

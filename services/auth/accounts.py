@@ -1,4 +1,4 @@
-"""How a credential comes in: the OAuth code flow, user name and password.
+"""How a credential comes in: the OAuth code flow, or a form that a person fills in.
 
 What becomes of a credential once it is here is in ``proving``.
 """
@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from proto.auth import (
     Account,
     AccountState,
+    AddAccount,
     AddPasswordAccount,
     Authorisation,
     BeginAuthorisation,
     CompleteAuthorisation,
     CredentialKind,
 )
-from proto.connector import AuthMethod
 from proto.errors import ErrorCode, Retry
 from proto.ids import AccountId, AppId, TenantId
-from services.auth import checks, oauth, sealing
+from services.auth import checks, forms, oauth, sealing
 from services.auth.catalogue import Catalogue
 from services.auth.clients import Clients
 from services.auth.config import Config
@@ -182,19 +182,24 @@ class Accounts:
         )
 
     async def add_password(self, command: AddPasswordAccount) -> Account:
-        """Store user name and password once a call has proved them."""
-        app = await self._catalogue.app(command.tenant_id, command.app)
-        if app.auth_method is not AuthMethod.PASSWORD:
-            raise CommandFailed(
-                ErrorCode.INVALID,
-                f"{app.name} is authorised in a browser:"
-                " POST /v1/accounts/authorisations begins it.",
-                field="app",
+        """Answer an api of before: user name and password are a form like others."""
+        return await self.add(
+            AddAccount(
+                tenant_id=command.tenant_id,
+                app=command.app,
+                values={
+                    "base_url": command.base_url,
+                    "username": command.username,
+                    "password": command.password,
+                },
+                account_id=command.account_id,
             )
-        for field in ("base_url", "username", "password"):
-            checks.require(getattr(command, field), field)
-        checks.require_username(command.username, "username")
-        checks.require_address(command.base_url, "base_url")
+        )
+
+    async def add(self, command: AddAccount) -> Account:
+        """Store what a person gave by the app's form, once a call has proved it."""
+        app = await self._catalogue.app(command.tenant_id, command.app)
+        filled = forms.read(app, command.values)
         if command.account_id is not None:
             await self._existing(command.tenant_id, command.account_id, app=app.app)
         return await self._prover.prove(
@@ -203,14 +208,10 @@ class Accounts:
                 account_id=self._identifiers.new(AccountId),
                 app=app.app,
                 state=AccountState.PENDING,
-                base_url=checks.canonical(command.base_url),
+                base_url=filled.base_url,
                 created_at=self._clock.now(),
             ),
-            given=GivenCredential(
-                kind=CredentialKind.BASIC,
-                secret=AccountSecret(password=command.password),
-                username=command.username,
-            ),
+            given=filled.given,
             instead_of=command.account_id,
         )
 

@@ -99,8 +99,8 @@ class Clients:
         if found.auth_method is not AuthMethod.OAUTH or found.oauth is None:
             raise CommandFailed(
                 ErrorCode.INVALID,
-                f"{found.name} takes a user name and a password:"
-                " POST /v1/accounts stores them.",
+                f"{found.name} is authorised by what a person gives:"
+                " POST /v1/accounts stores it.",
                 field="app",
             )
         return found.oauth

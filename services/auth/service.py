@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from proto.auth import (
+    AddAccount,
     AddPasswordAccount,
     BeginAuthorisation,
     CheckAppClient,
@@ -77,6 +78,7 @@ async def serve(
             (CheckAppClient, trials.check),
             (BeginAuthorisation, accounts.begin),
             (CompleteAuthorisation, accounts.complete),
+            (AddAccount, accounts.add),
             (AddPasswordAccount, accounts.add_password),
             (GetAccount, functools.partial(handlers.get_account, store=store)),
             (ListAccounts, functools.partial(handlers.list_accounts, store=store)),

@@ -20,6 +20,7 @@ from yarl import URL
 from proto.auth import CredentialKind, Token
 from services.chassis.addresses import Guard, GuardedConnector
 from services.connector.errors import CallFailed, Meaning
+from services.connector.manifest import Manifest
 from services.connector.port import ANSWER_BYTES_MAX, Answer, Call
 
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -94,11 +95,14 @@ def _joined(call: Call, *, base_url: str) -> URL | None:
     return URL(text, encoded=True)
 
 
-def authorisation_of(token: Token) -> str:
-    """Return the header that proves who a call is for."""
+def authorisation_of(token: Token, *, manifest: Manifest) -> tuple[str, str]:
+    """Return the header that proves who a call is for, by name and text."""
+    if token.kind is CredentialKind.API_KEY:
+        return manifest.key_header, f"{manifest.key_prefix}{token.secret}"
     if token.kind is CredentialKind.BASIC:
-        return aiohttp.encode_basic_auth(token.username, token.secret)
-    return f"Bearer {token.secret}"
+        encoded = aiohttp.encode_basic_auth(token.username, token.secret)
+        return "Authorization", encoded
+    return "Authorization", f"Bearer {token.secret}"
 
 
 @contextlib.asynccontextmanager

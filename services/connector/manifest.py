@@ -4,7 +4,14 @@ from pathlib import Path
 
 import msgspec
 
-from proto.connector import App, AuthMethod, Capabilities, OAuthFacts
+from proto.connector import (
+    SECRET_NAMES,
+    App,
+    AuthMethod,
+    Capabilities,
+    CredentialField,
+    OAuthFacts,
+)
 from proto.ids import AppId
 
 
@@ -29,11 +36,42 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Where the API is; empty when a person gives the address of their server."""
     auth_method: AuthMethod
     oauth: OAuthFacts | None = None
+    credential_fields: tuple[CredentialField, ...] = ()
+    """What a person gives where no browser authorises; shown in this order."""
+    key_header: str = "Authorization"
+    """The header that carries an API key, behind ``key_prefix``."""
+    key_prefix: str = ""
     limits: Limits
     capabilities: Capabilities
     docs_url: str = ""
     headers: dict[str, str] = {}
     """Sent with every call."""
+
+    def __post_init__(self) -> None:
+        """Check that the form asks for what the method needs, and for no more."""
+        names = [field.name for field in self.credential_fields]
+        if len(set(names)) < len(names):
+            raise ValueError("credential_fields has a name twice")
+        if set(names) != self._needed_names():
+            needed = ", ".join(sorted(self._needed_names())) or "nothing"
+            raise ValueError(f"credential_fields must ask for: {needed}")
+        secret = SECRET_NAMES.get(self.auth_method)
+        if any(
+            field.is_secret != (field.name == secret)
+            for field in self.credential_fields
+        ):
+            raise ValueError(f"of credential_fields {secret} alone is secret")
+
+    def _needed_names(self) -> set[str]:
+        secret = SECRET_NAMES.get(self.auth_method)
+        if secret is None:
+            return set()
+        needed = {secret}
+        if self.auth_method is AuthMethod.PASSWORD:
+            needed.add("username")
+        if not self.base_url:
+            needed.add("base_url")
+        return needed
 
     def as_app(self) -> App:
         """Return what other services may know of the app."""
@@ -43,6 +81,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             tier=self.tier,
             auth_method=self.auth_method,
             oauth=self.oauth,
+            credential_fields=self.credential_fields,
             capabilities=self.capabilities,
             docs_url=self.docs_url,
         )

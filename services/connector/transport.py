@@ -275,8 +275,10 @@ class Transport:
                 "Accept-Encoding": "gzip, deflate",
                 **account.manifest.headers,
                 **dict(call.headers),
-                "Authorization": exchange.authorisation_of(token),
             }
+            # Last, so that nothing of the app's takes its place.
+            name, text = exchange.authorisation_of(token, manifest=account.manifest)
+            headers[name] = text
             before_call(call)
             answer = await self._exchange(account, call, url=url, headers=headers)
         if answer.status < 300:

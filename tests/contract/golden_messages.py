@@ -56,7 +56,10 @@ def sample(kind: msgspec.inspect.Type, *, depth: int = 0) -> Any:
             return [sample(kind.item_type, depth=deeper)]
         case msgspec.inspect.DictType():
             key = sample(kind.key_type, depth=deeper)
-            return {key: sample(kind.value_type, depth=deeper), f"{key}_empty": None}
+            found = {key: sample(kind.value_type, depth=deeper)}
+            if _allows_none(kind.value_type):
+                found[f"{key}_empty"] = None
+            return found
         case msgspec.inspect.EnumType():
             return list(kind.cls)[-1].value
         case msgspec.inspect.DateTimeType():
@@ -72,6 +75,11 @@ def sample(kind: msgspec.inspect.Type, *, depth: int = 0) -> Any:
 
 def _is_none(kind: msgspec.inspect.Type) -> bool:
     return isinstance(kind, msgspec.inspect.NoneType)
+
+
+def _allows_none(kind: msgspec.inspect.Type) -> bool:
+    members = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
+    return any(map(_is_none, members))
 
 
 def _richness(kind: msgspec.inspect.Type) -> int:

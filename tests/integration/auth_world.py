@@ -33,6 +33,7 @@ from proto.connector import (
     Apps,
     AuthMethod,
     Capabilities,
+    CredentialField,
     ListApps,
     OAuthFacts,
     VerifiedAccount,
@@ -68,6 +69,25 @@ MAIL = AppId("constant_contact")
 CARDS = AppId("carddav")
 BROWSER = "the cookie of one window"
 PASSWORD = "correct horse battery staple"
+API_KEY = "key-of-ada-7c1f"
+BEARER_TOKEN = "pat-of-ada-93d2"
+KEYED = AppId("keyed")
+TOKENED = AppId("tokened")
+FORMED = tuple(
+    App(
+        app=app,
+        name=app.title(),
+        tier="bronze",
+        auth_method=method,
+        credential_fields=(CredentialField(name=name, label="Secret", is_secret=True),),
+        capabilities=Capabilities(),
+    )
+    for app, method, name in (
+        (KEYED, AuthMethod.API_KEY, "api_key"),
+        (TOKENED, AuthMethod.BEARER, "token"),
+    )
+)
+"""Apps that are authorised by what a person gives, and by no address of their own."""
 CARDS_URL = "http://127.0.0.1:1/dav"
 TABLES = ("outbox", "authorisations", "credentials", "accounts", "app_clients")
 """What a test leaves behind, those that belong to others first."""
@@ -100,7 +120,7 @@ class World:
         """What the connector says instead of the vendor's own account id."""
         self.while_proved: Callable[[], Awaitable[object]] | None = None
         """What happens before the connector says whose an account is."""
-        self.secrets = {CLIENT_SECRET, PASSWORD}
+        self.secrets = {CLIENT_SECRET, PASSWORD, API_KEY, BEARER_TOKEN}
         """Everything that must not be seen in a log or in a reply."""
 
     @property
@@ -287,7 +307,7 @@ class World:
             auth_method=AuthMethod.PASSWORD,
             capabilities=Capabilities(),
         )
-        return Apps(apps=(cards, self.app(), *self.further_apps))
+        return Apps(apps=(cards, self.app(), *FORMED, *self.further_apps))
 
     async def verify(self, command: VerifyAccount) -> VerifiedAccount:
         """Do as the connector does: try the token, ask for a newer one once."""
@@ -311,6 +331,14 @@ class World:
             version_min = token.version + 1
 
     async def _identity_of(self, token: Token) -> VerifiedAccount | None:
+        if token.kind is CredentialKind.API_KEY or token.secret == BEARER_TOKEN:
+            is_right = token.secret in (API_KEY, BEARER_TOKEN)
+            mark = f"{token.kind} of Ada"
+            return (
+                VerifiedAccount(vendor_account_id=mark, display_name="Ada")
+                if is_right
+                else None
+            )
         if token.kind is CredentialKind.BASIC:
             if token.secret != PASSWORD:
                 return None

@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from proto.auth import (
-    AddPasswordAccount,
+    AddAccount,
     CheckAppClient,
     ClientFinding,
     ClientPart,
@@ -35,6 +35,19 @@ async def test_apps_say_where_to_register_the_redirect(system: System) -> None:
     dav, mail = answer.body["items"]
     assert answer.status == 200
     assert dav["redirect_uri"] is None
+    assert [field["name"] for field in dav["credential_fields"]] == [
+        "base_url",
+        "username",
+        "password",
+    ]
+    assert dav["credential_fields"][2] == {
+        "name": "password",
+        "label": "Password",
+        "is_secret": True,
+        "help": "Of this app.",
+        "placeholder": "",
+    }
+    assert mail["credential_fields"] == []
     assert mail["redirect_uri"] == f"{system.url}/oauth/callback/constant_contact"
 
 
@@ -99,13 +112,28 @@ async def test_an_account_with_a_password_is_added_and_read(system: System) -> N
     assert (read.status, read.body) == (200, added.body)
     again = {**PASSWORD_ACCOUNT, "account_id": account_id}
     assert (await client("POST", "/v1/accounts", again)).status == 200
-    assert system.others.last(AddPasswordAccount).account_id == account_id
+    assert system.others.last(AddAccount).account_id == account_id
+
+
+async def test_what_a_person_gives_goes_by_the_names_of_the_form(
+    system: System,
+) -> None:
+    client = await system.client()
+    for name in ("api_key", "token"):
+        body = {"app": "carddav", name: "s3cr3t"}
+        assert (await client("POST", "/v1/accounts", body)).status == 201
+        assert system.others.last(AddAccount).values == {name: "s3cr3t"}
+    answer = await client("POST", "/v1/accounts", {"app": "carddav", "pin": "1"})
+    assert (answer.status, answer.faults) == (422, ["/pin"])
+    with system.others.refusing(AddAccount, ErrorCode.INVALID, field="api_key"):
+        answer = await client("POST", "/v1/accounts", {"app": "carddav"})
+    assert (answer.status, answer.faults) == (422, ["/api_key"])
 
 
 async def test_a_wrong_password_is_a_clear_refusal(system: System) -> None:
     client = await system.client()
     code = ErrorCode.CREDENTIALS_REFUSED
-    with system.others.refusing(AddPasswordAccount, code, field="password"):
+    with system.others.refusing(AddAccount, code, field="password"):
         answer = await client("POST", "/v1/accounts", PASSWORD_ACCOUNT)
     assert (answer.status, answer.code) == (422, "credentials_refused")
     assert answer.faults == ["/password"]

@@ -10,9 +10,12 @@ import pytest
 import pytest_asyncio
 
 from proto.auth import (
+    Account,
     AccountState,
+    AddAccount,
     AddPasswordAccount,
     BeginAuthorisation,
+    CredentialKind,
     GetAccount,
     IssueToken,
     ListAccounts,
@@ -26,13 +29,17 @@ from tests.contract.emulator_caller import REDIRECT_URI
 from tests.emulators.constant_contact.settings import Settings as VendorSettings
 from tests.emulators.core.faults import Fault
 from tests.integration.auth_world import (
+    API_KEY,
+    BEARER_TOKEN,
     BROWSER,
     CARDS,
     CARDS_URL,
+    KEYED,
     MAIL,
     OTHER_TENANT,
     PASSWORD,
     TENANT,
+    TOKENED,
     World,
     completion,
     opened,
@@ -487,6 +494,49 @@ async def test_a_bad_password_account_is_refused(
     }
     failure = await world.refusal(AddPasswordAccount(**{**values, **changes}))
     assert failure.code is code
+
+
+@pytest.mark.behaviour(
+    5, broken_by="auth/forms.py: what an app does not ask for is taken all the same"
+)
+@pytest.mark.parametrize(
+    ("app", "name", "secret", "kind"),
+    [
+        (KEYED, "api_key", API_KEY, CredentialKind.API_KEY),
+        (TOKENED, "token", BEARER_TOKEN, CredentialKind.BEARER),
+    ],
+)
+async def test_what_a_person_gave_is_proved_sealed_and_issued(
+    world: World, app: AppId, name: str, secret: str, kind: CredentialKind
+):
+    """Keys and tokens are kept like all credentials, and only by the app's form."""
+
+    async def give(account_id: AccountId | None = None, **values: str) -> Account:
+        return await world.ask(
+            AddAccount(tenant_id=TENANT, app=app, values=values, account_id=account_id)
+        )
+
+    refusal = await refused(give(**{name: "wrong"}))
+    assert refusal.code is ErrorCode.CREDENTIALS_REFUSED
+    for values, field in (
+        ({}, name),
+        ({name: secret, "password": "x"}, "password"),
+        ({name: secret, "base_url": CARDS_URL}, "base_url"),
+    ):
+        refusal = await refused(give(**values))
+        assert (refusal.code, refusal.field) == (ErrorCode.INVALID, field)
+    assert await stored_accounts(world) == 0
+
+    account = await give(**{name: f"{secret}\n"})
+    token = await world.issue(account.account_id)
+    assert (token.kind, token.secret, token.username) == (kind, secret, "")
+    assert (token.base_url, token.expires_at) == ("", None)
+    (row,) = await world.rows("SELECT * FROM auth.credentials")
+    assert secret.encode() not in repr(dict(row)).encode()
+    assert secret.encode() not in bytes(row["body"])
+    again = await give(account.account_id, **{name: secret})
+    assert again.account_id == account.account_id
+    assert (await world.issue(account.account_id)).version == 2
 
 
 async def test_accounts_are_listed_in_pages(world: World):

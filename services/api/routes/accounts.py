@@ -4,9 +4,9 @@ from typing import Annotated, Final
 
 import msgspec
 from aiohttp import web
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
-from proto.auth import AddPasswordAccount, GetAccount, ListAccounts, RemoveAccount
+from proto.auth import AddAccount, GetAccount, ListAccounts, RemoveAccount
 from proto.connector import DescribeAccount
 from proto.ids import AccountId, AppId
 from proto.reconciler import ListConnections
@@ -22,36 +22,41 @@ from services.chassis import identifiers
 AppText = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
 Url = Annotated[str, Meta(min_length=1, max_length=2_000)]
 Login = Annotated[str, Meta(min_length=1, max_length=1_000)]
+Secret = Annotated[str, Meta(min_length=1, max_length=2_000)]
+FORM: Final = ("base_url", "username", "password", "api_key", "token")
+"""All that forms ask for; which of it an app does, auth knows by its manifest."""
 
 
-class PasswordAccountIn(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
-):
-    """An account of an app that takes a user name and a password."""
+class AccountIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account of an app that takes what a person gives, by the app's form."""
 
     app: AppText
-    base_url: Url
-    username: Login
-    password: Login
+    base_url: Url | UnsetType = UNSET
+    username: Login | UnsetType = UNSET
+    password: Login | UnsetType = UNSET
+    api_key: Secret | UnsetType = UNSET
+    token: Secret | UnsetType = UNSET
     account_id: str | None = None
-    """An account of before, whose password is to be replaced."""
+    """An account of before, whose credential is to be replaced."""
 
 
 async def add_account(call: Call) -> web.Response:
-    """Add an account with a password, which is tried before it is stored."""
-    given, fields = await call.body(PasswordAccountIn)
-    apps.check_urls(base_url=given.base_url)
+    """Add an account with what a person gave, which is tried before it is stored."""
+    given, fields = await call.body(AccountIn)
+    if given.base_url is not UNSET:
+        apps.check_urls(base_url=given.base_url)
     account_id = bodies.account(given.account_id)
+    values = msgspec.structs.asdict(given)
     async with call.acting(
         "account.add", object_id=account_id or "", fields=fields
     ) as act:
         account = await call.ask(
-            AddPasswordAccount(
+            AddAccount(
                 tenant_id=call.tenant_id,
                 app=AppId(given.app),
-                base_url=given.base_url,
-                username=given.username,
-                password=given.password,
+                values={
+                    name: values[name] for name in FORM if values[name] is not UNSET
+                },
                 account_id=account_id,
             ),
             calls_app=True,

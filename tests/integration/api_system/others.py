@@ -34,6 +34,13 @@ APPS = (
         name="CardDAV",
         tier="bronze",
         auth_method=connector.AuthMethod.PASSWORD,
+        credential_fields=(
+            connector.CredentialField(name="base_url", label="Server address"),
+            connector.CredentialField(name="username", label="User name"),
+            connector.CredentialField(
+                name="password", label="Password", is_secret=True, help="Of this app."
+            ),
+        ),
         capabilities=CAPABILITIES,
     ),
     connector.App(
@@ -181,7 +188,7 @@ class Others:
             raise CommandFailed(ErrorCode.AUTHORISATION_DENIED)
         return self.add_account(command.tenant_id, begun.app)
 
-    async def add_password(self, command: auth.AddPasswordAccount) -> Reply:
+    async def add(self, command: auth.AddAccount) -> Reply:
         if command.account_id is not None:
             return self._account(command)
         return self.add_account(command.tenant_id, command.app)
@@ -341,7 +348,7 @@ def answers(others: Others) -> dict[str, dict[type[Command[Any]], Any]]:
             auth.CheckAppClient: others.check_client,
             auth.BeginAuthorisation: others.begin,
             auth.CompleteAuthorisation: others.complete,
-            auth.AddPasswordAccount: others.add_password,
+            auth.AddAccount: others.add,
             auth.GetAccount: others.get_account,
             auth.ListAccounts: others.list_accounts,
             auth.RemoveAccount: others.remove,

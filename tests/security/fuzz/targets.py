@@ -22,7 +22,7 @@ from proto import codec, ids
 from proto.fields import Address, FieldKind
 from services.api import bodies, keys, paging, settings
 from services.api.errors import Refused
-from services.api.routes.accounts import PasswordAccountIn
+from services.api.routes.accounts import AccountIn
 from services.api.routes.api_keys import ApiKeyIn
 from services.api.routes.apps import ClientIn
 from services.api.routes.authorisations import AuthorisationIn
@@ -74,7 +74,7 @@ BODIES: Final[tuple[tuple[type[Any], bytes], ...]] = (
     (settings.ConnectionIn, _CONNECTION),
     (settings.ConnectionChangeIn, _CONNECTION),
     (
-        PasswordAccountIn,
+        AccountIn,
         b'{"app": "carddav", "base_url": "https://dav.example.org/ana",'
         b' "username": "ana", "password": "secret", "account_id": "acct_1"}',
     ),
@@ -133,9 +133,9 @@ def _body(random_: random.Random) -> None:
     given, _ = bodies.parse(mutate(sample, random_), into)
     if isinstance(given, settings.ConnectionIn):
         codec.encode(settings.settings_of(given))
-    elif isinstance(given, PasswordAccountIn):
+    elif isinstance(given, AccountIn):
         bodies.account(given.account_id)
-        addresses.is_url(given.base_url)
+        addresses.is_url(str(given.base_url))
 
 
 def _query(random_: random.Random) -> None:

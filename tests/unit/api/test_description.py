@@ -32,7 +32,7 @@ OPERATORS = {("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics")}
 BODIES: dict[str, type[msgspec.Struct]] = {
     "ClientIn": apps.ClientIn,
     "AuthorisationIn": authorisations.AuthorisationIn,
-    "PasswordAccountIn": accounts.PasswordAccountIn,
+    "AccountIn": accounts.AccountIn,
     "EndIn": settings.EndIn,
     "ConditionIn": settings.ConditionIn,
     "ActionIn": settings.ActionIn,
@@ -52,6 +52,7 @@ BODIES: dict[str, type[msgspec.Struct]] = {
 }
 SHOWN: dict[str, type[View]] = {
     "Capabilities": views.CapabilitiesView,
+    "CredentialField": views.CredentialFieldView,
     "App": views.AppView,
     "Client": views.ClientView,
     "Finding": views.FindingView,

@@ -135,6 +135,8 @@ async def bench():
         limits=Limits(calls_per_second=100, timeout_s=1.0),
         capabilities=Capabilities(),
         headers={"X-Api": "3"},
+        key_header="X-Key",
+        key_prefix="v1 ",
     )
     async with exchange.session(Guard(("127.0.0.0/8",))) as session:
         made = Transport(
@@ -178,6 +180,17 @@ async def test_a_call_carries_the_token_and_the_manifests_headers(bench):
     assert request.headers["X-Api"] == "3"
     assert answer.decode(dict[str, bool]) == {"ok": True}
     assert answer.headers["content-type"].startswith("application/json")
+
+
+async def test_an_api_key_goes_where_the_manifest_says(bench):
+    bench.answers = [ok]
+    bench.auth.token = msgspec.structs.replace(
+        bench.auth.token, kind=CredentialKind.API_KEY
+    )
+    await bench.drive(READ)
+    headers = bench.requests[0].headers
+    assert headers["X-Key"] == "v1 s-1"
+    assert "Authorization" not in headers
 
 
 async def test_a_password_goes_as_basic(bench):

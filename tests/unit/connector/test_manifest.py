@@ -1,0 +1,100 @@
+"""A manifest's form asks for what its method needs, and for no more."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from proto.auth import CredentialKind, Token
+from services.connector import exchange, manifest
+
+HEAD = """
+app = "sample"
+name = "Sample"
+tier = "bronze"
+auth_method = "{method}"
+base_url = "{base_url}"
+key_header = "X-Api-Key"
+key_prefix = "key "
+"""
+REST = "[limits]\ncalls_per_second = 1.0\n[capabilities]\n"
+
+
+def load(
+    folder: Path, method: str, *names: str, base_url: str = "", secret: str = ""
+) -> manifest.Manifest:
+    tables = "".join(
+        f'[[credential_fields]]\nname = "{name}"\nlabel = "L"\n'
+        f"is_secret = {str(name == secret).lower()}\n"
+        for name in names
+    )
+    path = folder / "manifest.toml"
+    path.write_text(HEAD.format(method=method, base_url=base_url) + REST + tables)
+    return manifest.load(path)
+
+
+@pytest.mark.parametrize(
+    ("method", "names", "base_url"),
+    [
+        ("oauth", "", "https://a.example"),
+        ("password", "base_url username password", ""),
+        ("password", "username password", "https://a.example"),
+        ("api_key", "api_key", "https://a.example"),
+        ("api_key", "base_url api_key", ""),
+        ("bearer", "token", "https://a.example"),
+    ],
+)
+def test_a_form_is_told_as_it_is(
+    tmp_path: Path, method: str, names: str, base_url: str
+):
+    secret = names.rpartition(" ")[2]
+    found = load(tmp_path, method, *names.split(), base_url=base_url, secret=secret)
+    shown = found.as_app().credential_fields
+    assert [field.name for field in shown] == names.split()
+    assert [field.name for field in shown if field.is_secret] == names.split()[-1:]
+
+
+@pytest.mark.parametrize(
+    ("method", "names", "secret"),
+    [
+        ("oauth", "token", "token"),
+        ("api_key", "", ""),
+        ("api_key", "api_key username", "api_key"),
+        ("api_key", "api_key api_key", "api_key"),
+        ("api_key", "api_key", ""),
+        ("api_key", "api_key base_url", "api_key"),
+        ("bearer", "api_key", "api_key"),
+        ("password", "password", "password"),
+        ("password", "username password", "username"),
+        ("password", "username password surprise", "password"),
+    ],
+)
+def test_a_form_that_fits_its_method_badly_is_refused(
+    tmp_path: Path, method: str, names: str, secret: str
+):
+    with pytest.raises(msgspec.ValidationError, match="credential_fields"):
+        load(
+            tmp_path,
+            method,
+            *names.split(),
+            base_url="https://a.example",
+            secret=secret,
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (CredentialKind.API_KEY, ("X-Api-Key", "key s-1")),
+        (CredentialKind.BEARER, ("Authorization", "Bearer s-1")),
+        (CredentialKind.BASIC, ("Authorization", "Basic YW5hOnMtMQ==")),
+    ],
+)
+def test_each_kind_of_credential_has_its_header(
+    tmp_path: Path, kind: CredentialKind, wanted: tuple[str, str]
+):
+    found = load(
+        tmp_path, "api_key", "api_key", base_url="https://a.example", secret="api_key"
+    )
+    token = Token(kind=kind, secret="s-1", username="ana", version=1)
+    assert exchange.authorisation_of(token, manifest=found) == wanted
