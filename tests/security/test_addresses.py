@@ -211,10 +211,17 @@ async def through_auth(url: str, guard: Guard) -> Answer | str:
         api_url="",
         scopes=(),
         issuer="",
+        sends_issuer=False,
     )
     async with auth_transport.open_endpoint(TIMEOUT_S, guard=guard) as endpoint:
         found = await endpoint.post(registration, oauth.refresh_form(SECRET))
     return found.reason if isinstance(found, NoGrant) else "granted"
+
+
+async def through_a_trial(url: str, guard: Guard) -> Answer | str:
+    """Open the page of a tenant's authorisation server as auth does."""
+    async with auth_transport.open_endpoint(TIMEOUT_S, guard=guard) as endpoint:
+        return "seen" if await endpoint.visit(url) else "not seen"
 
 
 async def through_a_person(url: str, guard: Guard) -> Answer | str:
@@ -226,7 +233,12 @@ async def through_a_person(url: str, guard: Guard) -> Answer | str:
     return await through_connector(checks.canonical(url), guard)
 
 
-DOORS: Final[tuple[Door, ...]] = (through_connector, through_auth, through_a_person)
+DOORS: Final[tuple[Door, ...]] = (
+    through_connector,
+    through_auth,
+    through_a_trial,
+    through_a_person,
+)
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -273,7 +285,7 @@ async def test_a_name_that_moved_is_judged_by_where_it_leads_when_it_is_dialled(
         names.answers["moving.example"] = [(PUBLIC,), (target,)]
         url = f"https://moving.example:{private.port}/"
         await checks.require_callable(url, "base_url", guard=Guard())
-        assert await door(url, Guard()) in ("AddressRefused", "address_refused")
+        assert await door(url, Guard()) in ("AddressRefused", "not seen")
     assert (dialled, private.connections) == ([], 0)
 
 
@@ -354,7 +366,8 @@ async def test_neither_service_follows_a_redirect(
             assert isinstance(reply, Answer)
             assert reply.status == status
             assert isinstance(await through_auth(url, ALLOWED), str)
-            assert server.connections == 2
+            assert await through_a_trial(url, ALLOWED) == "seen"
+            assert server.connections == 3
     assert private.connections == 0
     assert private.heard == b""
 
