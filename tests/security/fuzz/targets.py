@@ -27,9 +27,10 @@ from services.api.routes.api_keys import ApiKeyIn
 from services.api.routes.apps import ClientIn
 from services.api.routes.authorisations import AuthorisationIn
 from services.api.routes.links import LinkIn
-from services.auth import checks, oauth, vault
+from services.auth import checks, oauth, vault, verdicts
 from services.auth.errors import CannotOpen
 from services.auth.vault import Sealed, Vault
+from services.auth.verdicts import Seen
 from services.chassis import addresses, identifiers
 from services.chassis.addresses import Guard
 from services.chassis.bus import NatsDelivery
@@ -126,6 +127,12 @@ def _text(sample: bytes, random_: random.Random) -> str:
 def _token_answer(random_: random.Random) -> None:
     status = random_.choice((200, 200, 200, 400, 401, 302, 500, 503))
     oauth.read_answer(status, mutate(random_.choice(_TOKENS), random_))
+
+
+def _look(random_: random.Random) -> None:
+    location = _text(random_.choice(_ADDRESSES), random_)
+    seen = Seen(status=random_.choice((200, 302, 303, 400)), location=location)
+    verdicts.look(seen, redirect_uri="https://tandem.example.org/oauth/callback/x")
 
 
 def _body(random_: random.Random) -> None:
@@ -271,6 +278,7 @@ def _value(random_: random.Random) -> None:
 TARGETS: Final[tuple[Target, ...]] = (
     *(Target(name, run, (CallFailed,)) for name, run in vendors.targets()),
     Target("auth.token_answer", _token_answer),
+    Target("auth.look", _look),
     Target("auth.key_ring", _Ring(), (BadConfiguration,)),
     Target("auth.sealed", _sealed, (CannotOpen,)),
     Target("api.body", _body, (Refused,)),
