@@ -16,6 +16,7 @@ from tests.security.fuzz import mutating, running
 from tests.security.fuzz.running import Report
 from tests.security.fuzz.targets import BODIES, TARGETS, Target
 
+_BODY = r"(?:call\.body\(|bodies\.read\(visit\.request, )(\w+)\)"
 RANGES = 5
 COUNT = 10_000
 
@@ -79,7 +80,7 @@ def test_every_body_of_the_api_is_tried():
     read = {
         name
         for path in folder.glob("*.py")
-        for name in re.findall(r"call\.body\((\w+)\)", path.read_text())
+        for name in re.findall(_BODY, path.read_text())
     }
     assert read == {into.__name__ for into, _ in BODIES}
 

@@ -26,7 +26,10 @@ from services.api.routes.accounts import AccountIn
 from services.api.routes.api_keys import ApiKeyIn
 from services.api.routes.apps import ClientIn
 from services.api.routes.authorisations import AuthorisationIn
+from services.api.routes.invitations import AcceptanceIn, InvitationIn
 from services.api.routes.links import LinkIn
+from services.api.routes.people import PersonChangeIn
+from services.api.routes.signing_in import PasswordIn, SignInIn
 from services.auth import checks, oauth, vault, verdicts
 from services.auth.errors import CannotOpen
 from services.auth.vault import Sealed, Vault
@@ -91,6 +94,11 @@ BODIES: Final[tuple[tuple[type[Any], bytes], ...]] = (
     ),
     (AuthorisationIn, b'{"app": "constant_contact", "account_id": "acct_1"}'),
     (LinkIn, b'{"left": "a", "right": "b"}'),
+    (InvitationIn, b'{"email": "ana@example.org", "role": "viewer"}'),
+    (AcceptanceIn, b'{"secret": "s-1", "password": "correct horse"}'),
+    (PersonChangeIn, b'{"role": "owner"}'),
+    (PasswordIn, b'{"current_password": "correct horse", "password": "battery"}'),
+    (SignInIn, b'{"email": "ana@example.org", "password": "correct horse"}'),
 )
 _QUERIES: Final = (
     b"limit=50&after=acct_0198f2a0-0000-7000-8000-000000000001",
