@@ -108,6 +108,11 @@ def present_life() -> Life | None:
     return _life.get()
 
 
+def present_parent() -> int:
+    """Return the number of the task that began the running one; 0 if none did."""
+    return getattr(asyncio.current_task(), "parent", 0)
+
+
 class _Handle(asyncio.Handle):
     """A call that is to be made soon; it does not ask whether anybody debugs."""
 
@@ -158,7 +163,13 @@ class LivingLoop(asyncio.BaseEventLoop):
         coroutine: Coroutine[Any, Any, T],
         context: contextvars.Context | None = None,
     ) -> asyncio.Task[T]:
-        task = _Task(coroutine, loop=self, context=context, number=next(self._numbers))
+        task = _Task(
+            coroutine,
+            loop=self,
+            context=context,
+            number=next(self._numbers),
+            parent=asyncio.current_task(self),
+        )
         self._tasks.add(task)
         life = _life.get() if context is None else context.get(_life)
         if life is not None:
@@ -273,8 +284,12 @@ class _Task(asyncio.Task[T]):
     another process it would cancel its members in another order.
     """
 
-    def __init__(self, coroutine: Any, *, loop: Any, context: Any, number: int) -> None:
+    def __init__(
+        self, coroutine: Any, *, loop: Any, context: Any, number: int, parent: Any
+    ) -> None:
         self._number = number
+        self.parent = 0 if parent is None else hash(parent)
+        """The number of the task that began it."""
         super().__init__(coroutine, loop=loop, context=context)
 
     def __hash__(self) -> int:

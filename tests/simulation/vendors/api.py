@@ -33,6 +33,8 @@ class Calls:
         """When each call left that no person was waiting for; each once."""
         self.reads: dict[RecordId, list[float]] = defaultdict(list)
         """When each record was shown fresh, by its id."""
+        self.reads_for: dict[tuple[RecordId, int], list[float]] = defaultdict(list)
+        """The same of one errand of ours."""
         self.denied: dict[RecordId, list[float]] = defaultdict(list)
         """When the vendor said by mistake that it does not know a record."""
         self.finds: dict[str, list[float]] = defaultdict(list)
@@ -215,6 +217,7 @@ class _Turn:
         """Return a record as it is now, or what stands in its place."""
         holder = self._book.holders.get(record_id)
         self._calls.reads[record_id].append(self._now)
+        self._calls.reads_for[record_id, self._request.errand].append(self._now)
         if holder is None:
             return None
         state = holder.now
@@ -323,7 +326,9 @@ class _Turn:
 
     def _cause(self, draft: wire.Draft, record_id: RecordId | None = None) -> Cause:
         sent_at = self._request.sent_at
-        reads = self._calls.reads[record_id] if record_id else []
+        # What others have read since tells whoever writes nothing.
+        place = (record_id, self._request.errand)
+        reads = self._calls.reads_for[place] if record_id else []
         before = [moment for moment in reads if moment <= sent_at]
         return Cause(
             who=Who.TANDEM,

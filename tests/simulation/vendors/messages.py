@@ -20,6 +20,9 @@ class Request(msgspec.Struct, kw_only=True):
     """The true time when it left; the vendor knows only when it arrived."""
     sender: Life | None = None
     """The process that waits for the answer, where somebody wants to know."""
+    errand: int = 0
+    """Which task has it sent, each call by a task of its own: what a write is based on
+    was read for the same one."""
     is_doubled: bool = False
     """It was sent once, and the network has brought it a second time."""
 

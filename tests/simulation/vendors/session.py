@@ -83,6 +83,7 @@ class Session:
             query=parse_qs(url.raw_query_string, keep_blank_values=True),
             headers={name.lower(): text for name, text in headers.items()},
             body=data or b"",
+            errand=loop.present_parent(),
         )
         return _Exchange(
             self._line(url), request, timeout_s=timeout.total, note=trace_request_ctx
