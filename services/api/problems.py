@@ -40,6 +40,7 @@ class Code(enum.StrEnum):
     ACCOUNT_IN_USE = "account_in_use"
     LINK_OPENED = "link_opened"
     OTHER_BROWSER = "other_browser"
+    OTHER_PERSON = "other_person"
     SESSION_OVER = "session_over"
     FOREIGN_PAGE = "foreign_page"
     ROLE_MISSING = "role_missing"
@@ -264,6 +265,12 @@ KINDS: Final[Mapping[str, Kind]] = {
         "Another browser",
         "This authorisation was not begun in this browser, or its cookies are off."
         " Begin it again, here.",
+    ),
+    Code.OTHER_PERSON: Kind(
+        403,
+        "Another person",
+        "Whoever began this authorisation has to be signed in here to finish it. Sign"
+        " in as that person, or begin it again.",
     ),
     Code.SESSION_OVER: Kind(
         401, "Signed out", "This session has ended, or never was. Sign in again."

@@ -11,7 +11,14 @@ from typing import Final, TypeVar
 import msgspec
 
 from proto.base import Instant
-from proto.ids import AccountId, ApiKeyId, AppId, AuthorisationId, TenantId
+from proto.ids import (
+    AccountId,
+    ApiKeyId,
+    AppId,
+    AuthorisationId,
+    PersonId,
+    TenantId,
+)
 from services.chassis import queries
 from services.chassis.database import Row, Source, Transaction
 
@@ -86,16 +93,20 @@ class NewAuthorisation(msgspec.Struct, frozen=True, kw_only=True):
     browser_digest: bytes
     sealed: bytes
     expires_at: Instant
+    person_id: PersonId | None
+    """Who began it; None where a key did."""
 
 
 class OpenedAuthorisation(msgspec.Struct, frozen=True, kw_only=True):
     """An authorisation whose link was followed."""
 
+    tenant_id: TenantId
     authorisation_id: AuthorisationId
     sealed: bytes
     browser_digest: bytes
     expires_at: Instant
     ended_at: Instant | None
+    person_id: PersonId | None
     opened_before_at: Instant | None
 
 
@@ -108,6 +119,7 @@ class CalledAuthorisation(msgspec.Struct, frozen=True, kw_only=True):
     browser_digest: bytes
     expires_at: Instant
     ended_at: Instant | None
+    person_id: PersonId | None
 
 
 class ListedAuthorisation(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import pytest
 
 from proto.auth import BeginAuthorisation, CompleteAuthorisation
 from proto.errors import ErrorCode
+from services.api import sessions
 from tests.integration.api_system import others
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import Answer, Client, System
@@ -132,6 +133,35 @@ async def test_a_callback_in_another_browser_connects_nothing(system: System) ->
     assert len(system.others.asked) == asked
     done = await browser.open(f"{CALLBACK}?state={state}&code=c")
     assert done.status == 200
+
+
+async def test_what_a_person_began_nobody_else_brings_to_its_end(
+    system: System,
+) -> None:
+    """Not whoever was sent the link, nor who uses the browser after them."""
+    eve = await system.person()
+    ann = await system.person(tenant_id=eve.tenant_id)
+    own, hers = (each.cookie.partition("=")[2] for each in (ann, eve))
+    name, browser = sessions.cookie_name(system.url), Browser(system)
+    begun = await begin(ann)
+    asked = len(system.others.asked)
+    for session in ("", hers, "unknown"):
+        browser.cookies[name] = session
+        refused = await browser.open(begun.body["authorise_url"])
+        assert (refused.status, "Another person" in refused.body) == (403, True)
+    assert await state_of(ann, begun) == ("waiting", "")
+    browser.cookies[name] = own
+    state = await browser.agree(begun)
+    for session in ("", hers):
+        browser.cookies[name] = session
+        refused = await browser.open(f"{CALLBACK}?state={state}&code=c")
+        assert (refused.status, "Another person" in refused.body) == (403, True)
+    assert len(system.others.asked) == asked
+    browser.cookies[name] = own
+    done = await browser.open(f"{CALLBACK}?state={state}&code=c")
+    assert done.status == 200
+    log = await ann("GET", "/v1/audit?act=account.complete_authorisation")
+    assert [entry["actor"] for entry in log.body["items"]] == [ann.person_id]
 
 
 async def test_a_callback_of_another_app_connects_nothing(system: System) -> None:

@@ -39,6 +39,7 @@ async def begin(call: Call) -> web.Response:
     account_id = bodies.account(given.account_id)
     authorisation_id = call.parts.identifiers.new(AuthorisationId)
     browser, link = seals.new_secret(), seals.new_secret()
+    person = call.caller.person
     async with call.acting(
         "account.begin_authorisation", object_id=authorisation_id, fields=fields
     ):
@@ -63,6 +64,7 @@ async def begin(call: Call) -> web.Response:
                 browser_digest=keys.digest(browser),
                 sealed=seals.seal(held, link=link),
                 expires_at=begun.expires_at,
+                person_id=None if person is None else person.person_id,
             ),
         )
     return calls.respond(

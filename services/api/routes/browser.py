@@ -1,7 +1,8 @@
 """``/oauth/``: what a person's browser opens to authorise an account.
 
 The link binds the browser by a cookie and sends it to the app; the app sends it
-back to the callback, which only the same browser can complete (RFC 9700).
+back to the callback, which only the same browser can complete (RFC 9700). What a person
+has begun wants that person's session in both.
 """
 
 import secrets
@@ -13,12 +14,12 @@ from aiohttp import web
 from proto.auth import Account, CompleteAuthorisation
 from proto.errors import ErrorCode
 from proto.ids import AccountId, AuthorisationId
-from services.api import calls, keys, pages, seals, store
-from services.api.calls import REQUEST_ID, Visit
+from services.api import calls, keys, pages, seals, sessions, store
+from services.api.calls import REQUEST_ID, Caller, Visit
 from services.api.errors import Refused
 from services.api.problems import Code
 from services.api.routing import Page
-from services.api.store import AuditEntry, CalledAuthorisation
+from services.api.store import AuditEntry, CalledAuthorisation, OpenedAuthorisation
 from services.chassis.errors import CommandFailed, Unavailable
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -32,11 +33,15 @@ async def start(visit: Visit) -> web.StreamResponse:
     request, parts = visit.request, visit.parts
     link = request.match_info["link"]
     now = parts.clock.now()
+    who = await _signed_in(visit)
     # The link tells the tenant.
     async with parts.store.transaction(ALL_TENANTS) as work:
         opened = await store.open_authorisation(
             work.transaction, keys.digest(link), now=now
         )
+        if opened is not None:
+            # Refused in here, so that it does not count as opened.
+            _require_same(opened, who)
     if opened is None or opened.ended_at is not None or opened.expires_at <= now:
         raise Refused(ErrorCode.AUTHORISATION_EXPIRED)
     name = cookie_name(opened.authorisation_id, base_url=parts.base_url)
@@ -78,9 +83,28 @@ async def callback(visit: Visit) -> web.StreamResponse:
     browser = visit.request.cookies.get(name, "")
     if not _is_bound(browser, called.browser_digest):
         raise Refused(Code.OTHER_BROWSER)
+    _require_same(called, await _signed_in(visit))
     response = await _complete(visit, called=called, browser=browser)
     response.del_cookie(name, path="/", secure=parts.base_url.startswith("https:"))
     return response
+
+
+async def _signed_in(visit: Visit) -> Caller | None:
+    """Return who is signed in where the browser is, if anybody is."""
+    try:
+        return await sessions.identify(visit.request, visit.parts)
+    except Refused:
+        return None
+
+
+def _require_same(
+    begun: OpenedAuthorisation | CalledAuthorisation, who: Caller | None
+) -> None:
+    """Refuse whoever is not the person that began an authorisation, if one did."""
+    if begun.person_id is None:
+        return
+    if who is None or (who.tenant_id, who.actor) != (begun.tenant_id, begun.person_id):
+        raise Refused(Code.OTHER_PERSON)
 
 
 def cookie_name(authorisation_id: AuthorisationId, *, base_url: str) -> str:
@@ -135,7 +159,7 @@ async def _end(
     now = parts.clock.now()
     entry = AuditEntry(
         tenant_id=called.tenant_id,
-        actor="browser",
+        actor=called.person_id or "browser",
         act="account.complete_authorisation",
         object_id=called.authorisation_id,
         outcome=outcome,

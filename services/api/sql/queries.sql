@@ -131,11 +131,11 @@ WHERE tenant_id = $tenant_id
 -- An authorisation that waits for a browser.
 INSERT INTO api.authorisations (
     tenant_id, authorisation_id, app, link_digest, state_digest, browser_digest,
-    sealed, created_at, expires_at
+    sealed, created_at, expires_at, person_id
 )
 VALUES (
     $tenant_id, $authorisation_id, $app, $link_digest, $state_digest,
-    $browser_digest, $sealed, $now, $expires_at
+    $browser_digest, $sealed, $now, $expires_at, $person_id
 );
 
 -- name: open_authorisation
@@ -151,14 +151,15 @@ FROM (
 WHERE authorisations.tenant_id = before.tenant_id
     AND authorisations.authorisation_id = before.authorisation_id
 RETURNING
-    authorisations.authorisation_id, authorisations.sealed,
+    authorisations.tenant_id, authorisations.authorisation_id, authorisations.sealed,
     authorisations.browser_digest, authorisations.expires_at,
-    authorisations.ended_at, before.opened_at AS opened_before_at;
+    authorisations.ended_at, authorisations.person_id,
+    before.opened_at AS opened_before_at;
 
 -- name: find_authorisation_by_state
 -- The authorisation that a callback belongs to: its tenant is known from it alone.
 SELECT
-    tenant_id, authorisation_id, app, browser_digest, expires_at, ended_at
+    tenant_id, authorisation_id, app, browser_digest, expires_at, ended_at, person_id
 FROM api.authorisations
 WHERE state_digest = $state_digest
     AND app = $app;

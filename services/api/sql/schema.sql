@@ -119,6 +119,8 @@ CREATE TABLE api.authorisations (
     ended_at          timestamptz,
     outcome           text NOT NULL DEFAULT '',
     account_id        text,
+    -- Who began it; NULL where a key did.
+    person_id         text,
     PRIMARY KEY (tenant_id, authorisation_id)
 );
 
@@ -222,7 +224,7 @@ ON api.api_keys TO tandem_api_all_tenants;
 GRANT
     SELECT (
         tenant_id, authorisation_id, app, link_digest, state_digest, browser_digest,
-        sealed, expires_at, opened_at, ended_at
+        sealed, expires_at, opened_at, ended_at, person_id
     ),
     UPDATE (opened_at),
     DELETE
