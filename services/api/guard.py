@@ -29,12 +29,20 @@ SERVED = Histogram(
 )
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
+_HTTPS_ALONE: Final = {
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains"
+}
+"""Where browsers reach us by https: that they come by nothing else for a year."""
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _QUIET: Final = ("/livez", "/readyz", "/metrics")
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
+    # Pages have one of their own.
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
     "Server": "tandem",
 }
 
@@ -54,9 +62,16 @@ async def surround(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await _answer(request, handler)
         if request.path not in _QUIET:
             _note(request, response, seconds=time.monotonic() - began)
-    for name, value in {**_HEADERS, REQUEST_ID_HEADER: request_id}.items():
+    given_to_all = headers_of(request.app[PARTS].base_url)
+    for name, value in {**given_to_all, REQUEST_ID_HEADER: request_id}.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def headers_of(base_url: str) -> dict[str, str]:
+    """Return what each answer tells browsers, where they reach us at an address."""
+    is_https = base_url.startswith("https:")
+    return {**_HEADERS, **_HTTPS_ALONE} if is_https else _HEADERS
 
 
 def _note(

@@ -262,15 +262,11 @@ async def end_session(
 
 
 async def end_sessions(
-    transaction: Transaction,
-    tenant_id: TenantId,
-    *,
-    person_id: PersonId,
-    but: SessionId | None = None,
+    transaction: Transaction, tenant_id: TenantId, *, person_id: PersonId
 ) -> None:
-    """End all sessions of a person, but one if that is given."""
+    """End all sessions of a person."""
     await transaction.execute(
-        Q["end_sessions"](tenant_id=tenant_id, person_id=person_id, but=but or "")
+        Q["end_sessions"](tenant_id=tenant_id, person_id=person_id)
     )
 
 

@@ -88,8 +88,11 @@ async def sign_in(
     return signed_in
 
 
-async def change_password(call: Call, *, current: str, new: str) -> None:
-    """Replace the caller's password, and end their other sessions.
+async def change_password(call: Call, *, current: str, new: str) -> str:
+    """Replace the caller's password; return the cookie of the one session they have.
+
+    All others end, the one that it came by too: its cookie may be somebody's who knew
+    the old password.
 
     Raises:
         Refused: The current one is not right, or the new one is not taken.
@@ -125,13 +128,18 @@ async def change_password(call: Call, *, current: str, new: str) -> None:
             password_hash=password_hash,
         )
         await roster.end_sessions(
+            work.transaction, call.tenant_id, person_id=person.person_id
+        )
+        cookie, _ = await sessions.begin(
             work.transaction,
             call.tenant_id,
             person_id=person.person_id,
-            but=person.session_id,
+            request=call.request,
+            parts=parts,
         )
         await guesses.give_back(work.transaction, subjects)
         await store.add_audit_entry(work.transaction, entry, now=now)
+    return cookie
 
 
 async def new_hash(parts: Parts, password: str) -> str:

@@ -321,7 +321,7 @@ async def test_the_oldest_session_ends_for_one_too_many(
     assert len(listed) == sessions.SESSIONS_MAX
 
 
-async def test_a_new_password_wants_the_old_one_and_ends_other_sessions(
+async def test_a_new_password_wants_the_old_one_and_ends_all_sessions(
     system: System, password_hash: str
 ) -> None:
     person, email = await with_password(system, password_hash)
@@ -336,8 +336,10 @@ async def test_a_new_password_wants_the_old_one_and_ends_other_sessions(
         assert (answer.status, answer.code) == (status, code), new
     assert (await other("GET", "/v1/session")).status == 200
     body = {"current_password": PASSWORD, "password": OTHER}
-    assert (await person("PUT", "/v1/password", body)).status == 204
-    assert (await person("GET", "/v1/session")).status == 200
+    changed = await person("PUT", "/v1/password", body)
+    assert changed.status == 204
+    assert (await browser(system, changed)("GET", "/v1/session")).status == 200
+    assert (await person("GET", "/v1/session")).code == "session_over"
     assert (await other("GET", "/v1/session")).code == "session_over"
     assert (await sign_in(system, email)).code == "sign_in_refused"
     assert (await sign_in(system, email, OTHER)).status == 201

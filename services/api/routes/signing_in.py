@@ -106,12 +106,14 @@ async def end_session(call: Call) -> web.Response:
 
 
 async def change_password(call: Call) -> web.Response:
-    """Replace the own password; all other sessions end."""
+    """Replace the own password; all sessions end, and one begins."""
     given, _ = await call.body(PasswordIn)
-    await signing.change_password(
+    cookie = await signing.change_password(
         call, current=given.current_password, new=given.password
     )
-    return web.Response(status=204)
+    response = web.Response(status=204)
+    sessions.give(response, cookie, parts=call.parts)
+    return response
 
 
 async def _end(call: Call, session_id: SessionId) -> None:

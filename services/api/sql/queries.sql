@@ -321,11 +321,10 @@ WHERE tenant_id = $tenant_id
     AND session_id = $session_id;
 
 -- name: end_sessions
--- All sessions of a person end but one, or all where that is empty.
+-- All sessions of a person end.
 DELETE FROM api.sessions
 WHERE tenant_id = $tenant_id
-    AND person_id = $person_id
-    AND session_id <> $but;
+    AND person_id = $person_id;
 
 -- name: end_oldest_sessions
 -- All sessions of a person end but the newest few.

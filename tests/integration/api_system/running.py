@@ -92,6 +92,9 @@ class Client:
         )
         assert answer.headers["X-Request-Id"]
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        policy = answer.headers["Content-Security-Policy"].split("; ")
+        assert {"default-src 'none'", "base-uri 'none'"} <= set(policy)
+        assert "frame-ancestors 'none'" in policy
         return answer
 
 

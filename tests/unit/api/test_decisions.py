@@ -322,3 +322,11 @@ def test_every_reason_has_a_sentence_of_its_own(reason: Reason) -> None:
     assert sentence != reasons.sentence("unknown")
     known = [reasons.sentence(each.value) for each in Reason]
     assert known.count(sentence) == 1
+
+
+def test_https_is_kept_for_a_year_where_it_is_spoken():
+    """On this machine http is allowed; a browser that was told so could not come."""
+    name = "Strict-Transport-Security"
+    sent = guard.headers_of("https://t.example.org")
+    assert sent[name] == "max-age=31536000; includeSubDomains"
+    assert name not in guard.headers_of("http://127.0.0.1:8080")
