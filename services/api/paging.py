@@ -4,15 +4,22 @@ A cursor is opaque to clients; it comes from the service that owns the list.
 """
 
 import re
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from aiohttp import web
 
 from proto import codec
+from proto.ids import TenantId
 from services.api.calls import Call
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
+from services.chassis import identifiers
+from services.chassis.database import Source
+from services.chassis.identifiers import IdType
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200
@@ -20,6 +27,15 @@ CURSOR_CHARS_MAX: Final = 500
 QUERY: Final = ("limit", "after")
 """What every route takes that answers with pages."""
 _NUMBER: Final = re.compile("[0-9]{1,4}")
+
+
+class Load(Protocol[R_co]):
+    """Reads a page of a tenant's rows behind a cursor."""
+
+    async def __call__(
+        self, source: Source, tenant_id: TenantId, *, after: str, limit: int
+    ) -> Sequence[R_co]:
+        """Return at most so many rows, oldest first."""
 
 
 class Page(NamedTuple):
@@ -56,6 +72,37 @@ def respond(
         target = call.request.rel_url.update_query(after=next_after)
         response.headers["Link"] = f'<{target}>; rel="next"'
     return response
+
+
+async def by_id(
+    call: Call,
+    id_type: IdType[str],
+    load: Load[R],
+    *,
+    id_of: Callable[[R], str],
+    view: Callable[[R], object],
+) -> web.Response:
+    """Answer with a page of what the api keeps, oldest first; a cursor is an id.
+
+    Raises:
+        Refused: A parameter is out of range, or the cursor no id of this kind.
+    """
+    page = read(call)
+    if page.after and not identifiers.is_id(id_type, page.after):
+        raise bad_cursor()
+    # One more than is shown tells whether there is a next page.
+    found = await load(
+        call.parts.store.database.reader(call.tenant_id),
+        call.tenant_id,
+        after=page.after,
+        limit=page.limit + 1,
+    )
+    shown = found[: page.limit]
+    return respond(
+        call,
+        [view(row) for row in shown],
+        next_after=id_of(shown[-1]) if len(found) > page.limit else None,
+    )
 
 
 def bad_cursor() -> Refused:

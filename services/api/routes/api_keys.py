@@ -16,7 +16,6 @@ from services.api.errors import Fault, Refused
 from services.api.problems import Code
 from services.api.routing import Route
 from services.api.views import ApiKeyView, NewApiKeyView
-from services.chassis import identifiers
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -78,21 +77,12 @@ async def create(call: Call) -> web.Response:
 
 async def list_keys(call: Call) -> web.Response:
     """Show a page of keys, oldest first, revoked and expired ones too."""
-    page = paging.read(call)
-    if page.after and not identifiers.is_id(ApiKeyId, page.after):
-        raise paging.bad_cursor()
-    found = await store.list_keys(
-        call.parts.store.database.reader(call.tenant_id),
-        call.tenant_id,
-        after=page.after,
-        # One more than is shown tells whether there is a next page.
-        limit=page.limit + 1,
-    )
-    shown = found[: page.limit]
-    return paging.respond(
+    return await paging.by_id(
         call,
-        [views.show(key, ApiKeyView) for key in shown],
-        next_after=shown[-1].key_id if len(found) > page.limit else None,
+        ApiKeyId,
+        store.list_keys,
+        id_of=lambda key: key.key_id,
+        view=lambda key: views.show(key, ApiKeyView),
     )
 
 

@@ -30,7 +30,6 @@ from services.api.guests import ListedInvitation, NewInvitation
 from services.api.problems import Code
 from services.api.routing import OpenRoute, Route
 from services.api.views import InvitationView, NewInvitationView
-from services.chassis import identifiers
 
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
 
@@ -102,21 +101,13 @@ async def invite(call: Call) -> web.Response:
 
 async def list_invitations(call: Call) -> web.Response:
     """Show a page of invitations, oldest first, those that are over too."""
-    page = paging.read(call)
-    if page.after and not identifiers.is_id(InvitationId, page.after):
-        raise paging.bad_cursor()
-    found = await guests.list_invitations(
-        call.parts.store.database.reader(call.tenant_id),
-        call.tenant_id,
-        after=page.after,
-        # One more than is shown tells whether there is a next page.
-        limit=page.limit + 1,
-    )
-    shown, now = found[: page.limit], call.parts.clock.now()
-    return paging.respond(
+    now = call.parts.clock.now()
+    return await paging.by_id(
         call,
-        [InvitationView(**_shown(one, now=now)) for one in shown],
-        next_after=shown[-1].invitation_id if len(found) > page.limit else None,
+        InvitationId,
+        guests.list_invitations,
+        id_of=lambda one: one.invitation_id,
+        view=lambda one: InvitationView(**_shown(one, now=now)),
     )
 
 

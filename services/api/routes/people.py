@@ -15,7 +15,6 @@ from services.api.problems import Code
 from services.api.roster import LockedPerson
 from services.api.routing import Route
 from services.api.views import PersonView
-from services.chassis import identifiers
 from services.chassis.database import Transaction
 
 
@@ -29,21 +28,12 @@ class PersonChangeIn(
 
 async def list_people(call: Call) -> web.Response:
     """Show a page of people, oldest first."""
-    page = paging.read(call)
-    if page.after and not identifiers.is_id(PersonId, page.after):
-        raise paging.bad_cursor()
-    found = await roster.list_people(
-        call.parts.store.database.reader(call.tenant_id),
-        call.tenant_id,
-        after=page.after,
-        # One more than is shown tells whether there is a next page.
-        limit=page.limit + 1,
-    )
-    shown = found[: page.limit]
-    return paging.respond(
+    return await paging.by_id(
         call,
-        [views.show(person, PersonView) for person in shown],
-        next_after=shown[-1].person_id if len(found) > page.limit else None,
+        PersonId,
+        roster.list_people,
+        id_of=lambda person: person.person_id,
+        view=lambda person: views.show(person, PersonView),
     )
 
 
