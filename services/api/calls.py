@@ -71,6 +71,29 @@ class Parts:
         async with self.store.transaction(entry.tenant_id) as work:
             await store.add_audit_entry(work.transaction, entry, now=self.clock.now())
 
+    def audit_entry(
+        self,
+        request: web.Request,
+        tenant_id: TenantId,
+        *,
+        actor: str,
+        act: str,
+        object_id: str,
+        outcome: str,
+        fields: tuple[str, ...] = (),
+    ) -> AuditEntry:
+        """Return an entry that names the request and where it came from."""
+        return AuditEntry(
+            tenant_id=tenant_id,
+            actor=actor,
+            act=act,
+            object_id=object_id,
+            fields=fields,
+            outcome=outcome,
+            request_id=request[REQUEST_ID],
+            remote=self.remote_of(request),
+        )
+
     def remote_of(self, request: web.Request) -> str:
         """Return the network address that a request comes from."""
         return remotes.remote_of(request, self.config.proxies)
@@ -155,15 +178,14 @@ class Call:
         self, act: str, *, outcome: str, object_id: str, fields: tuple[str, ...] = ()
     ) -> AuditEntry:
         """Return an entry that names who asks, the request and where it came from."""
-        return AuditEntry(
-            tenant_id=self.tenant_id,
+        return self.parts.audit_entry(
+            self.request,
+            self.tenant_id,
             actor=self.caller.actor,
             act=act,
             object_id=object_id,
             fields=fields,
             outcome=outcome,
-            request_id=self.request[REQUEST_ID],
-            remote=self.parts.remote_of(self.request),
         )
 
     @contextlib.asynccontextmanager

@@ -14,7 +14,6 @@ from aiohttp import web
 
 from proto.ids import PersonId
 from services.api import (
-    guests,
     identities,
     inviting,
     keys,
@@ -24,7 +23,7 @@ from services.api import (
     signing,
     store,
 )
-from services.api.calls import REQUEST_ID, Parts
+from services.api.calls import Parts
 from services.api.errors import Refused
 from services.api.guests import FoundInvitation
 from services.api.identities import Known, WaitingSignIn
@@ -165,21 +164,9 @@ async def _accept(
     entry = _entry(request, parts, who=known, act="invitation.accept")
     now = parts.clock.now()
     async with parts.store.transaction(known.tenant_id) as work:
-        await roster.lock_tenant(work.transaction, known.tenant_id)
-        is_first = await guests.end_invitation(
-            work.transaction,
-            known.tenant_id,
-            invitation_id=found.invitation_id,
-            outcome="accepted",
-            digest=found.digest,
-            now=now,
-        )
-        if not (
-            is_first
-            and await roster.add_person(work.transaction, person, now=now)
-            and await identities.add_identity(
-                work.transaction, known, identity=identity
-            )
+        await inviting.admit(work.transaction, person, found=found, now=now)
+        if not await identities.add_identity(
+            work.transaction, known, identity=identity
         ):
             raise Refused(Code.INVITATION_OVER)
         await store.add_audit_entry(work.transaction, entry, now=now)
@@ -216,15 +203,14 @@ async def _begin_session(request: web.Request, parts: Parts, *, who: Known) -> s
 
 
 def _entry(request: web.Request, parts: Parts, *, who: Known, act: str) -> AuditEntry:
-    return AuditEntry(
-        tenant_id=who.tenant_id,
+    return parts.audit_entry(
+        request,
+        who.tenant_id,
         actor=who.person_id,
         act=act,
         object_id=who.person_id,
         fields=("identity",),
         outcome="done",
-        request_id=request[REQUEST_ID],
-        remote=parts.remote_of(request),
     )
 
 

@@ -1,15 +1,17 @@
 """How an invitation is accepted: the link and a password make a person."""
 
+import datetime
+
 from aiohttp import web
 
 from proto.ids import PersonId
 from services.api import guests, keys, passwords, roster, signing, store
-from services.api.calls import REQUEST_ID, Parts
+from services.api.calls import Parts
 from services.api.errors import Fault, Refused
 from services.api.guests import FoundInvitation
 from services.api.problems import Code
 from services.api.roster import NewPerson
-from services.api.store import AuditEntry
+from services.chassis.database import Transaction
 from services.chassis.tenancy import ALL_TENANTS
 
 
@@ -50,31 +52,42 @@ async def accept(
         role=found.role,
         password_hash=password_hash,
     )
-    entry = AuditEntry(
-        tenant_id=found.tenant_id,
+    entry = parts.audit_entry(
+        request,
+        found.tenant_id,
         actor=person.person_id,
         act="invitation.accept",
         object_id=found.invitation_id,
         fields=("password",),
         outcome="done",
-        request_id=request[REQUEST_ID],
-        remote=parts.remote_of(request),
     )
     now = parts.clock.now()
     async with parts.store.transaction(found.tenant_id) as work:
-        await roster.lock_tenant(work.transaction, found.tenant_id)
-        # Somebody may have used the link, or it may have been replaced, meanwhile.
-        is_first = await guests.end_invitation(
-            work.transaction,
-            found.tenant_id,
-            invitation_id=found.invitation_id,
-            outcome="accepted",
-            digest=found.digest,
-            now=now,
-        )
-        if not (
-            is_first and await roster.add_person(work.transaction, person, now=now)
-        ):
-            raise Refused(Code.INVITATION_OVER)
+        await admit(work.transaction, person, found=found, now=now)
         await store.add_audit_entry(work.transaction, entry, now=now)
     return found
+
+
+async def admit(
+    transaction: Transaction,
+    person: NewPerson,
+    *,
+    found: FoundInvitation,
+    now: datetime.datetime,
+) -> None:
+    """Store the person of an invitation, which is over by that.
+
+    Raises:
+        Refused: Somebody has used the link, or it was replaced, meanwhile.
+    """
+    await roster.lock_tenant(transaction, found.tenant_id)
+    is_first = await guests.end_invitation(
+        transaction,
+        found.tenant_id,
+        invitation_id=found.invitation_id,
+        outcome="accepted",
+        digest=found.digest,
+        now=now,
+    )
+    if not (is_first and await roster.add_person(transaction, person, now=now)):
+        raise Refused(Code.INVITATION_OVER)

@@ -13,12 +13,11 @@ from aiohttp import web
 
 from proto.ids import PersonId, SessionId, TenantId
 from services.api import keys, roster, store
-from services.api.calls import REQUEST_ID, Caller, Parts, SignedIn
+from services.api.calls import Caller, Parts, SignedIn
 from services.api.errors import Refused
 from services.api.permissions import SCOPES_OF
 from services.api.problems import Code
 from services.api.roster import NewSession
-from services.api.store import AuditEntry
 from services.chassis.database import Transaction
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -110,14 +109,13 @@ async def end_previous(request: web.Request, parts: Parts) -> None:
             person_id=found.person_id,
             session_id=found.session_id,
         )
-        entry = AuditEntry(
-            tenant_id=found.tenant_id,
+        entry = parts.audit_entry(
+            request,
+            found.tenant_id,
             actor=found.person_id,
             act="session.end",
             object_id=found.session_id,
             outcome="done",
-            request_id=request[REQUEST_ID],
-            remote=parts.remote_of(request),
         )
         await store.add_audit_entry(work.transaction, entry, now=parts.clock.now())
 

@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from proto.errors import ErrorCode
 from proto.ids import SessionId
 from services.api import guesses, passwords, roster, sessions, store
-from services.api.calls import REQUEST_ID, Call, Parts
+from services.api.calls import Call, Parts
 from services.api.errors import Fault, Refused
 from services.api.guesses import Subjects
 from services.api.passwords import Verdict
@@ -220,15 +220,14 @@ async def _begin(
 def _entry(
     request: web.Request, parts: Parts, *, who: Candidate, outcome: str
 ) -> AuditEntry:
-    return AuditEntry(
-        tenant_id=who.tenant_id,
+    return parts.audit_entry(
+        request,
+        who.tenant_id,
         actor=who.person_id,
         act="session.begin",
         object_id=who.person_id,
         fields=("password",),
         outcome=outcome,
-        request_id=request[REQUEST_ID],
-        remote=parts.remote_of(request),
     )
 
 

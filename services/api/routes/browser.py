@@ -15,11 +15,11 @@ from proto.auth import Account, CompleteAuthorisation
 from proto.errors import ErrorCode
 from proto.ids import AccountId, AuthorisationId
 from services.api import calls, keys, pages, seals, sessions, store
-from services.api.calls import REQUEST_ID, Caller, Visit
+from services.api.calls import Caller, Visit
 from services.api.errors import Refused
 from services.api.problems import Code
 from services.api.routing import Page
-from services.api.store import AuditEntry, CalledAuthorisation, OpenedAuthorisation
+from services.api.store import CalledAuthorisation, OpenedAuthorisation
 from services.chassis.errors import CommandFailed, Unavailable
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -157,14 +157,13 @@ async def _end(
 ) -> None:
     request, parts = visit.request, visit.parts
     now = parts.clock.now()
-    entry = AuditEntry(
-        tenant_id=called.tenant_id,
+    entry = parts.audit_entry(
+        request,
+        called.tenant_id,
         actor=called.person_id or "browser",
         act="account.complete_authorisation",
         object_id=called.authorisation_id,
         outcome=outcome,
-        request_id=request[REQUEST_ID],
-        remote=parts.remote_of(request),
     )
     try:
         async with parts.store.transaction(called.tenant_id) as work:
