@@ -48,7 +48,7 @@ def loose_node(lock: Source) -> Iterator[str]:
             yield f"{lock.path}: {name} has no exact version"
         if not entry.get("integrity", "").startswith("sha512-"):
             yield f"{lock.path}: {name} has no hash"
-        if "resolved" in entry:
+        if "://" in json.dumps(entry):
             yield f"{lock.path}: {name} holds an address"
 
 

@@ -81,6 +81,7 @@ def test_node_packages_are_locked_with_hashes() -> None:
         {"version": "1.0.0"},
         {"version": "1.0.0", "integrity": "sha1-x"},
         {"version": "1.0.0", "integrity": "sha512-x", "resolved": "https://a.example"},
+        {"version": "1.0.0", "integrity": "sha512-x", "funding": {"url": "https://a"}},
     ],
 )
 def test_a_loose_node_lock_is_found(entry: dict[str, str]) -> None:
