@@ -6,6 +6,7 @@ from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from services.reconciler.engine import guards, names
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.config import Pair
+from services.reconciler.engine.guards import Turn
 from services.reconciler.engine.model import Hold, Reason
 from services.reconciler.engine.weigh import Want, Weighed
 
@@ -16,33 +17,34 @@ def hold(case: Case, weighed: Weighed) -> Weighed:
     The parts of a name are held together: in a ring with an app of full names, parts of
     which some go round and others do not make a name that grows for ever.
     """
-    if not case.link.trail:
+    tired = guards.tired(case.link, now=case.now)
+    if not tired:
         return weighed
-    frozen = {
-        want.pair.mapping.mapping_id: want.pair
+    frozen = [
+        want.pair
         for side in SIDES
         for want in weighed.wants[side]
-        if guards.oscillates(
-            case.link,
-            want.pair.mapping.mapping_id,
-            fields=want.fields,
-            side=side,
-            now=case.now,
-        )
-    }
+        if _turn_of(want, side) in tired
+    ]
     if not frozen:
         return weighed
-    has_name = any(_is_of_name(pair) for pair in frozen.values())
+    ids = {pair.mapping.mapping_id for pair in frozen}
+    has_name = any(map(_is_of_name, frozen))
     wants: dict[Side, list[Want]] = {LEFT: [], RIGHT: []}
     holds = list(weighed.holds)
     for side in SIDES:
         for want in weighed.wants[side]:
             mapping_id = want.pair.mapping.mapping_id
-            if mapping_id in frozen or (has_name and _is_of_name(want.pair)):
+            if mapping_id in ids or (has_name and _is_of_name(want.pair)):
                 holds.append(Hold(mapping_id=mapping_id, reason=Reason.OSCILLATES))
             else:
                 wants[side].append(want)
     return msgspec.structs.replace(weighed, wants=wants, holds=tuple(holds))
+
+
+def _turn_of(want: Want, side: Side) -> Turn:
+    form = guards.form_of(want.fields)
+    return Turn(want.pair.mapping.mapping_id, side, form)
 
 
 def _is_of_name(pair: Pair) -> bool:

@@ -2,8 +2,9 @@
 
 import datetime
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from proto.base import Instant
 from proto.connector import WriteKind
@@ -28,6 +29,15 @@ APPROVAL_S: Final = 3600
 OSCILLATION_S: Final = 24 * 3600
 RETURNS_MAX: Final = 3
 """How often one value may be written to a field within that time."""
+
+
+class Turn(NamedTuple):
+    """A value, by its form, that a mapping wrote to a side."""
+
+    mapping_id: str
+    side: Side
+    form: str
+
 
 _CHOICE: Final = FieldKind.CHOICE
 _BOOLEAN: Final = FieldKind.BOOLEAN
@@ -89,19 +99,18 @@ def _tags(acts: tuple[Act, ...]) -> bool:
     return DELETION in [act.key for act in acts]
 
 
-def oscillates(
-    link: Link, mapping_id: str, *, fields: Fields, side: Side, now: Instant
-) -> bool:
-    """Say whether a write would bring back a value once too often (hazard 54)."""
-    since, form = now - datetime.timedelta(seconds=OSCILLATION_S), form_of(fields)
-    returns = sum(
-        step.at > since
-        and step.form == form
-        and step.side is side
-        and step.mapping_id == mapping_id
+def tired(link: Link, *, now: Instant) -> frozenset[Turn]:
+    """Return what was written too often within a day to be written again (hazard 54).
+
+    Nearly every link has none, and then nothing else is to be looked at.
+    """
+    since = now - datetime.timedelta(seconds=OSCILLATION_S)
+    counted = Counter(
+        Turn(step.mapping_id, step.side, step.form)
         for step in link.trail
+        if step.at > since
     )
-    return returns >= RETURNS_MAX
+    return frozenset(turn for turn, count in counted.items() if count >= RETURNS_MAX)
 
 
 def form_of(fields: Fields) -> str:

@@ -332,7 +332,7 @@ MUTANTS: Final = (
         name="oscillation_not_frozen",
         hazards=(54, 68),
         removes="A value that comes and goes is written for ever.",
-        changes=(Change(guards, "oscillates", always(False)),),
+        changes=(Change(guards, "tired", always(frozenset())),),
         needs=("freezes",),
     ),
     Mutant(
