@@ -77,8 +77,8 @@ def respond(
 async def by_id(
     call: Call,
     id_type: IdType[str],
-    load: Load[R],
     *,
+    load: Load[R],
     id_of: Callable[[R], str],
     view: Callable[[R], object],
 ) -> web.Response:

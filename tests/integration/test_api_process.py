@@ -12,8 +12,7 @@ import pytest_asyncio
 from deploy.local import nats, ports, postgres
 from services.api import service
 from services.chassis.store import Work
-from tests import servers
-from tests.integration.api_system import others, running
+from tests.integration.api_system import fixtures, others, running
 from tests.integration.api_system.running import System
 from tests.servers import Database
 
@@ -23,18 +22,13 @@ async def small_system(
     postgres_server: postgres.Server, nats_server: nats.Server
 ) -> AsyncIterator[System]:
     """An api with a short patience and a low limit."""
-    async with (
-        servers.fresh_database(postgres_server, template="prepared") as database,
-        others.answering(nats_server) as answering,
-        running.running(
-            database,
-            nats_server,
-            others=answering,
-            command_timeout_s=0.6,
-            requests_per_minute_max=30,
-            keys_max=2,
-        ) as started,
-    ):
+    async with fixtures.alone(
+        postgres_server,
+        nats_server,
+        command_timeout_s=0.6,
+        requests_per_minute_max=30,
+        keys_max=2,
+    ) as started:
         yield started
 
 

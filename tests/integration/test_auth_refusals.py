@@ -1,45 +1,22 @@
 """Refused accounts: what no refresh can mend is believed when it lasts, not at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from proto.auth import AccountState, GetAccount
 from proto.errors import ErrorCode, Retry
 from proto.ids import AccountId
+from tests.integration.auth_fixtures import shared, world
 from tests.integration.auth_world import (
     PASSWORD,
     TENANT,
     World,
-    opened,
     refused,
-    write_key_ring,
 )
 
+__all__ = ["shared", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(
-    postgres_server, nats_server, tmp_path_factory
-) -> AsyncIterator[World]:
-    """One vendor, and one auth."""
-    ring = write_key_ring(tmp_path_factory.mktemp("auth") / "ring.json")
-    async with (
-        opened(postgres_server, nats_server) as world,
-        world.auth(key_ring_file=ring),
-    ):
-        yield world
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def world(shared: World) -> World:
-    """Nothing stored but the vendor's client."""
-    await shared.reset()
-    await shared.set_client()
-    return shared
 
 
 async def connect(world: World) -> AccountId:

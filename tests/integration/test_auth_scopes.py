@@ -1,49 +1,26 @@
 """Scopes: what an app grants is stored, and compared with what it has to grant."""
 
-from collections.abc import AsyncIterator
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 import pytest
-import pytest_asyncio
 import structlog.testing
 
 from proto.auth import AccountState, GetAccount
 from proto.errors import ErrorCode
 from proto.ids import AccountId
+from tests.integration.auth_fixtures import shared, world
 from tests.integration.auth_world import (
     TENANT,
     World,
     completion,
-    opened,
     refused,
-    write_key_ring,
 )
 
+__all__ = ["shared", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NEEDED = {"account_read", "contact_data", "offline_access"}
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(
-    postgres_server, nats_server, tmp_path_factory
-) -> AsyncIterator[World]:
-    """One vendor, and one auth."""
-    ring = write_key_ring(tmp_path_factory.mktemp("auth") / "ring.json")
-    async with (
-        opened(postgres_server, nats_server) as world,
-        world.auth(key_ring_file=ring),
-    ):
-        yield world
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def world(shared: World) -> World:
-    """Nothing stored but the vendor's client."""
-    await shared.reset()
-    await shared.set_client()
-    return shared
 
 
 def asking_for(url: str, scopes: set[str]) -> str:

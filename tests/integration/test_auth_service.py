@@ -28,6 +28,7 @@ from services.chassis.errors import BadConfiguration
 from tests.contract.emulator_caller import REDIRECT_URI
 from tests.emulators.constant_contact.settings import Settings as VendorSettings
 from tests.emulators.core.faults import Fault
+from tests.integration.auth_fixtures import world
 from tests.integration.auth_world import (
     API_KEY,
     BEARER_TOKEN,
@@ -47,6 +48,7 @@ from tests.integration.auth_world import (
     write_key_ring,
 )
 
+__all__ = ["world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -62,14 +64,6 @@ async def shared(
         world.auth(key_ring_file=ring),
     ):
         yield world
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def world(shared: World) -> World:
-    """Nothing stored but the vendor's client."""
-    await shared.reset()
-    await shared.set_client()
-    return shared
 
 
 async def stored_accounts(world: World) -> int:

@@ -1,9 +1,6 @@
 """A tenant's client is tried at its app, and what is wrong with it is told."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 
 from proto.auth import CheckAppClient, ClientChecked, ClientPart, Verdict
 from proto.errors import ErrorCode
@@ -11,39 +8,18 @@ from proto.ids import AppId
 from tests.contract.emulator_caller import REDIRECT_URI
 from tests.emulators.constant_contact.emulator import AUTHORIZE_PATH, TOKEN_PATH
 from tests.emulators.core.faults import Fault
+from tests.integration.auth_fixtures import shared, world
 from tests.integration.auth_world import (
     CARDS,
     MAIL,
     TENANT,
     World,
-    opened,
-    write_key_ring,
 )
 
+__all__ = ["shared", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ACCEPTED, REFUSED, UNKNOWN = Verdict.ACCEPTED, Verdict.REFUSED, Verdict.UNKNOWN
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared(
-    postgres_server, nats_server, tmp_path_factory
-) -> AsyncIterator[World]:
-    """One vendor, and one auth."""
-    ring = write_key_ring(tmp_path_factory.mktemp("auth") / "ring.json")
-    async with (
-        opened(postgres_server, nats_server) as world,
-        world.auth(key_ring_file=ring),
-    ):
-        yield world
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def world(shared: World) -> World:
-    """Nothing stored but the vendor's client."""
-    await shared.reset()
-    await shared.set_client()
-    return shared
 
 
 def trial(app: AppId = MAIL, redirect_uri: str = REDIRECT_URI) -> CheckAppClient:

@@ -16,12 +16,11 @@ from deploy.local import nats, postgres
 from services.api import issuers
 from services.api.config import Config
 from services.api.oidc import UnknownKey
-from tests import servers
 from tests.fakes.clock import MovableClock
-from tests.integration.api_system import others, running
+from tests.integration.api_system import fixtures
 from tests.integration.api_system.running import Answer, Client, System
-from tests.security import oidc_provider
-from tests.security.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider
+from tests.security import forger
+from tests.security.forger import CLIENT_ID, CLIENT_SECRET, Provider
 from tests.security.test_doors import invited, path_in, state_of
 from tests.security.test_people import acts_of, sign_in
 
@@ -33,7 +32,7 @@ VERIFIED = {"email": "Eve@example.org", "email_verified": True}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def provider() -> AsyncIterator[Provider]:
-    async with oidc_provider.running() as started:
+    async with forger.running() as started:
         yield started
 
 
@@ -52,20 +51,15 @@ async def system(
     secret_file: Path,
 ) -> AsyncIterator[System]:
     """An api whose people may sign in at the provider."""
-    async with (
-        servers.fresh_database(postgres_server, template="prepared") as database,
-        others.answering(nats_server) as answering,
-        running.running(
-            database,
-            nats_server,
-            others=answering,
-            oidc_issuer=provider.issuer,
-            oidc_name="Example ID",
-            oidc_client_id=CLIENT_ID,
-            oidc_client_secret_file=secret_file,
-            private_addresses=("127.0.0.0/8",),
-        ) as started,
-    ):
+    async with fixtures.alone(
+        postgres_server,
+        nats_server,
+        oidc_issuer=provider.issuer,
+        oidc_name="Example ID",
+        oidc_client_id=CLIENT_ID,
+        oidc_client_secret_file=secret_file,
+        private_addresses=("127.0.0.0/8",),
+    ) as started:
         yield started
 
 
@@ -297,11 +291,11 @@ def forgeries(provider: Provider) -> dict[str, Callable[[dict[str, Any]], str]]:
 
     def keyed(secret: bytes, kid: str = "") -> Callable[[dict[str, Any]], str]:
         kid = kid or provider.kid
-        return lambda claims: oidc_provider.keyed(claims, secret, kid=kid)
+        return lambda claims: forger.keyed(claims, secret, kid=kid)
 
     honest = provider.token
     return {
-        "nobody signed": oidc_provider.unsigned,
+        "nobody signed": forger.unsigned,
         "a stranger signed": signed(STRANGER_KEY),
         "a stranger's key": signed(STRANGER_KEY, kid="another"),
         "its key inside": signed(
@@ -400,18 +394,13 @@ async def test_without_leave_nobody_calls_a_private_address(
     provider: Provider,
     secret_file: Path,
 ) -> None:
-    async with (
-        servers.fresh_database(postgres_server, template="prepared") as database,
-        others.answering(nats_server) as answering,
-        running.running(
-            database,
-            nats_server,
-            others=answering,
-            oidc_issuer=provider.issuer,
-            oidc_client_id=CLIENT_ID,
-            oidc_client_secret_file=secret_file,
-        ) as started,
-    ):
+    async with fixtures.alone(
+        postgres_server,
+        nats_server,
+        oidc_issuer=provider.issuer,
+        oidc_client_id=CLIENT_ID,
+        oidc_client_secret_file=secret_file,
+    ) as started:
         answer = await started.stranger()("GET", "/sign-in/oidc")
         assert outcome_of(answer) == AWAY
         assert "tandem_oidc" not in answer.cookies

@@ -80,7 +80,7 @@ async def list_keys(call: Call) -> web.Response:
     return await paging.by_id(
         call,
         ApiKeyId,
-        store.list_keys,
+        load=store.list_keys,
         id_of=lambda key: key.key_id,
         view=lambda key: views.show(key, ApiKeyView),
     )

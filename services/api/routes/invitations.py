@@ -105,7 +105,7 @@ async def list_invitations(call: Call) -> web.Response:
     return await paging.by_id(
         call,
         InvitationId,
-        guests.list_invitations,
+        load=guests.list_invitations,
         id_of=lambda one: one.invitation_id,
         view=lambda one: InvitationView(**_shown(one, now=now)),
     )

@@ -31,7 +31,7 @@ async def list_people(call: Call) -> web.Response:
     return await paging.by_id(
         call,
         PersonId,
-        roster.list_people,
+        load=roster.list_people,
         id_of=lambda person: person.person_id,
         view=lambda person: views.show(person, PersonView),
     )
