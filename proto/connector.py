@@ -72,6 +72,10 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """An update can be made to fail if the record changed since it was read."""
     get_batch: int = 1
     """Records one call can read by id."""
+    create_batch: int = 1
+    """Records one call can create."""
+    update_batch: int = 1
+    """Records one call can change."""
     settle_s: int = 5
     """How long after a lost answer a write may still take effect or stay unseen."""
 

@@ -7,7 +7,7 @@ what to write. Two phases, so that the journal can note in between what is sent.
 import asyncio
 import datetime
 from collections.abc import Callable, Sequence
-from typing import Final, TypeAlias
+from typing import Final
 
 from proto.connector import ContactWrite, ContactWritten, WriteKind, WriteOutcome
 from proto.errors import ErrorCode
@@ -16,46 +16,19 @@ from proto.record import Presence
 from services.chassis.clock import Clock
 from services.connector import checking, lookups, remainder
 from services.connector.accounts import OpenWrite
-from services.connector.answers import Answers, Outcome, PutOff, Unclear
+from services.connector.answers import Answers, Outcome, Unclear
 from services.connector.checking import Borrow, Checked, Checks
-from services.connector.errors import CallFailed, Meaning
+from services.connector.errors import CallFailed
 from services.connector.lookups import Fresh, Lookups
 from services.connector.pacing import Lane
-from services.connector.port import (
-    Call,
-    CreateResult,
-    Exists,
-    Missing,
-    Moved,
-    Operation,
-    Refused,
-    Snapshot,
-    UpdateResult,
-    Written,
-)
+from services.connector.port import Update
+from services.connector.sending import Done, Ready, Sender
 from services.connector.transport import OpenAccount, Transport
 
 READ_AGE_MAX: Final = datetime.timedelta(seconds=5)
 """An update is not sent on the strength of an older read, unless the app checks."""
 CALLS_BETWEEN: Final = 2
 """Calls that may go ahead of a write after its read, however slow their pace is."""
-
-Done: TypeAlias = Outcome | Unclear
-
-
-class _NotBegun(CallFailed):
-    """The account is somebody else's by now."""
-
-    def __init__(self) -> None:
-        super().__init__(Meaning.UNREACHABLE, "its turn came too late")
-        self.code = ErrorCode.SERVICE_UNAVAILABLE
-
-
-class _TooLate(CallFailed):
-    """A write waited so long for its turn that what it is built on may be over."""
-
-    def __init__(self) -> None:
-        super().__init__(Meaning.RATE_LIMITED, "its turn came too late")
 
 
 class Carrier:
@@ -71,29 +44,38 @@ class Carrier:
         clock: Clock,
         lane: Lane = Lane.WRITE,
     ) -> None:
-        self._transport = transport
         self._opened = opened
-        self._is_ours = is_ours
         self._clock = clock
-        self._lane = lane
         self._capabilities = opened.manifest.capabilities
         self._is_conditional = self._capabilities.writes_conditionally
         at_once = transport.calls_at_once(opened.manifest)
         spacing_s = transport.spacing_s(opened.manifest)
         self._patience = datetime.timedelta(seconds=CALLS_BETWEEN * spacing_s)
-        batch = max(1, self._capabilities.get_batch)
+        self._create_batch = max(1, self._capabilities.create_batch)
+        self._update_batch = max(1, self._capabilities.update_batch)
+        get_batch = max(1, self._capabilities.get_batch)
         # Without conditional writes the time between reading a record and writing it
         # must stay short, so that no more is read ahead than is written at once.
         held = at_once
-        if not self._is_conditional and spacing_s:
-            held = int(READ_AGE_MAX.total_seconds() / (CALLS_BETWEEN * spacing_s))
-            held = max(1, min(at_once, held))
-        self._group = batch if self._is_conditional else min(batch, held)
-        self._groups = asyncio.Semaphore(max(1, held // self._group))
-        self._places = asyncio.Semaphore(at_once)
+        self._group = max(get_batch, self._update_batch)
+        if not self._is_conditional:
+            if spacing_s:
+                held = int(READ_AGE_MAX.total_seconds() / (CALLS_BETWEEN * spacing_s))
+                held = max(1, min(at_once, held))
+            self._group = min(self._group, held * get_batch, held * self._update_batch)
+        calls = -(-self._group // self._update_batch)
+        self._groups = asyncio.Semaphore(max(1, held // calls))
         self._lookups = Lookups(transport, clock, lane=lane)
         self._checks = Checks(transport, opened, borrow=borrow, clock=clock, lane=lane)
         self._answers = Answers(clock)
+        self._sender = Sender(
+            transport,
+            opened,
+            is_ours=is_ours,
+            lookups=self._lookups,
+            clock=clock,
+            lane=lane,
+        )
         self._checked: Checked = {}
         self._unclear: list[Unclear] = []
         self._is_served = False
@@ -136,7 +118,9 @@ class Carrier:
         creates = [item for item in self.ready if item.write.kind is WriteKind.CREATE]
         # One after the other: a create that waits for its place behind updates grows
         # old, and so does what was read for an update.
-        done = list(await asyncio.gather(*(self._create(item) for item in creates)))
+        done = await self._send_all(
+            [self._of_create(item) for item in creates], batch=self._create_batch
+        )
         for wave in _in_waves(updates):
             groups = [
                 self._update_group(wave[start : start + self._group])
@@ -146,7 +130,9 @@ class Carrier:
                 done += group
         answers = self._clear(done)
         return answers + [
-            self._answers.failed(one, is_served=self._is_served)
+            self._answers.failed(
+                one, is_served=self._is_served or self._sender.has_served
+            )
             for one in self._unclear
         ]
 
@@ -160,16 +146,29 @@ class Carrier:
             fresh = await self._lookups.read(
                 self._opened, [_record_id(item.write) for item in group]
             )
-            return list(
-                await asyncio.gather(
-                    *(
-                        self._update(item, fresh[_record_id(item.write)])
-                        for item in group
-                    )
-                )
-            )
+            found = [
+                self._of_update(item, fresh[_record_id(item.write)]) for item in group
+            ]
+            return await self._send_all(found, batch=self._update_batch)
 
-    async def _update(self, item: OpenWrite, fresh: Fresh | CallFailed) -> Done:
+    async def _send_all(
+        self, found: Sequence[Ready | Done], *, batch: int
+    ) -> list[Done]:
+        """Send what is ready, in the batches that the app takes; add what is done."""
+        ready = [one for one in found if isinstance(one, Ready)]
+        sent = await asyncio.gather(
+            *(
+                self._sender.send(ready[start : start + batch])
+                for start in range(0, len(ready), batch)
+            )
+        )
+        return [
+            *(one for one in found if not isinstance(one, Ready)),
+            *(done for each in sent for done in each),
+        ]
+
+    def _of_update(self, item: OpenWrite, fresh: Fresh | CallFailed) -> Ready | Done:
+        """Return an update as it may be sent, or why it is not, by its record."""
         if isinstance(fresh, CallFailed):
             return Unclear(item, fresh)
         self._is_served = True
@@ -184,22 +183,22 @@ class Carrier:
             return self._answers.answer(item, WriteOutcome.WRITTEN, fresh=fresh)
         if not remainder.is_possible(change, self._capabilities):
             return self._impossible(item)
-        operation = self._opened.app.update(fresh.snapshot, change)
         until = item.write.not_after
         if not self._is_conditional:
             until = min(until, fresh.read_at + READ_AGE_MAX + self._patience)
-        return await self._carry(item, operation, until=until, read_at=fresh.read_at)
+        update = Update(snapshot=fresh.snapshot, change=change)
+        return Ready(item, update, until=until, read_at=fresh.read_at)
 
-    async def _create(self, item: OpenWrite) -> Done:
+    def _of_create(self, item: OpenWrite) -> Ready | Done:
+        """Return a create as it may be sent, or why it may not."""
         write = item.write
         if not remainder.is_creatable(write, self._capabilities):
             return self._impossible(item)
-        new = remainder.of_create(write)
         checked_at = self._checked[item.intent_id]
         until = checked_at + checking.CHECK_AGE_MAX + self._patience
-        return await self._carry(
+        return Ready(
             item,
-            self._opened.app.create(new),
+            remainder.of_create(write),
             until=min(write.not_after, until),
             read_at=checked_at,
         )
@@ -209,104 +208,6 @@ class Carrier:
         return self._answers.answer(
             item, WriteOutcome.REFUSED, reason=ErrorCode.APP_REFUSED
         )
-
-    async def _carry(
-        self,
-        item: OpenWrite,
-        operation: Operation[CreateResult | UpdateResult],
-        *,
-        until: datetime.datetime,
-        read_at: datetime.datetime,
-    ) -> Done:
-        """Drive a write, if its turn comes in time; it is asked again after a 401."""
-        sent_at: datetime.datetime | None = None
-
-        def begin(call: Call) -> None:
-            nonlocal sent_at
-            if not call.is_write:
-                return
-            if not self._is_ours():
-                raise _NotBegun
-            now = self._clock.now()
-            if now > until:
-                raise _TooLate
-            sent_at = now
-
-        async with self._places:
-            try:
-                result = await self._transport.drive(
-                    self._opened, operation, lane=self._lane, before_call=begin
-                )
-            except _TooLate as err:
-                return PutOff(item.intent_id, err.code, is_of_account=False)
-            except CallFailed as err:
-                if sent_at is None:
-                    return Unclear(item, err)
-                return self._answers.sent(item, err, sent_at=sent_at)
-            self._is_served = True
-            if sent_at is not None:
-                # The answer shows what is true once the write is applied. The time
-                # before the call would lose against a page read while it was under
-                # way, which may show the record as it was.
-                read_at = self._clock.now()
-            return await self._of_result(item, result, sent_at=sent_at, read_at=read_at)
-
-    async def _of_result(
-        self,
-        item: OpenWrite,
-        result: CreateResult | UpdateResult,
-        *,
-        sent_at: datetime.datetime | None,
-        read_at: datetime.datetime,
-    ) -> Done:
-        match result:
-            case Written(record=record):
-                return self._answers.answer(
-                    item,
-                    WriteOutcome.WRITTEN,
-                    fresh=Fresh(Snapshot(record=record), read_at),
-                    sent_at=sent_at,
-                )
-            case Refused(code=code, field_id=field_id):
-                return self._answers.answer(
-                    item,
-                    WriteOutcome.REFUSED,
-                    reason=code,
-                    field=field_id or "",
-                    sent_at=sent_at,
-                )
-            case Missing():
-                return self._answers.answer(item, WriteOutcome.MISSING, sent_at=sent_at)
-            case Exists(record_id=record_id):
-                return await self._reread(
-                    item, record_id, outcome=WriteOutcome.EXISTS, sent_at=sent_at
-                )
-            case Moved():
-                return await self._reread(
-                    item,
-                    _record_id(item.write),
-                    outcome=WriteOutcome.CHANGED,
-                    sent_at=sent_at,
-                )
-
-    async def _reread(
-        self,
-        item: OpenWrite,
-        record_id: RecordId,
-        *,
-        outcome: WriteOutcome,
-        sent_at: datetime.datetime | None,
-    ) -> Done:
-        """Answer with the record that stood in the way."""
-        fresh = (await self._lookups.read(self._opened, [record_id]))[record_id]
-        if isinstance(fresh, CallFailed):
-            # Nothing was written, so that it may be tried again from the start.
-            return Unclear(item, fresh)
-        if outcome is WriteOutcome.CHANGED and (
-            fresh.snapshot.record.presence is not Presence.LIVE
-        ):
-            outcome = WriteOutcome.MISSING
-        return self._answers.answer(item, outcome, fresh=fresh, sent_at=sent_at)
 
 
 def _in_waves(updates: Sequence[OpenWrite]) -> list[list[OpenWrite]]:

@@ -9,17 +9,25 @@ turn, so that none starves.
 import collections
 import datetime
 import enum
+import itertools
+from collections.abc import Sequence
 from typing import Final
 
+from proto.connector import Capabilities, WriteKind
 from services.connector.manifest import Limits
 
 WINDOW_MARGIN: Final = 1.05
 """Calls that we space well may still reach the app bunched up."""
 YIELD_EVERY: Final = 4
 CHUNK_MAX: Final = 100
+"""So much at a time where each write is a call."""
+BATCHED_MAX: Final = 500
+"""So much where an app takes several writes in one call: one job holds no more."""
 CHUNK_S: Final = 5.0
 """Writes are taken in hand for about so long at a time."""
 UNLIMITED: Final = 0.0
+_SENT: Final = (WriteKind.CREATE, WriteKind.UPDATE)
+_ROUNDING: Final = 1e-6
 
 
 class Lane(enum.IntEnum):
@@ -146,7 +154,7 @@ def chunk_size(
     limits: Limits,
     *,
     calls_per_second_max: float | None,
-    get_batch: int,
+    capabilities: Capabilities,
     write_s: float = 0.0,
 ) -> int:
     """Return how many writes to take in hand at once: about five seconds of work.
@@ -155,20 +163,48 @@ def chunk_size(
         write_s: How long a write took lately, however fast the app may be called.
     """
     spacing = spacing_s(limits, calls_per_second_max=calls_per_second_max)
-    calls_each = 1 + 1 / max(1, get_batch)
-    each_s = max(spacing * calls_each, write_s)
+    calls = min(calls_of(kind, capabilities=capabilities) for kind in _SENT)
+    batch = max(capabilities.create_batch, capabilities.update_batch)
+    count_max = CHUNK_MAX if batch <= 1 else BATCHED_MAX
+    each_s = max(spacing * calls, write_s)
     if not each_s:
-        return CHUNK_MAX
-    return max(1, min(CHUNK_MAX, int(CHUNK_S / each_s)))
+        return count_max
+    return max(1, min(count_max, int(CHUNK_S / each_s)))
 
 
-def write_s_after(before_s: float, *, count: int, size: int, took_s: float) -> float:
+def calls_of(kind: WriteKind, *, capabilities: Capabilities) -> float:
+    """Return how many calls a write costs among many of its kind, a read included."""
+    batch = (
+        capabilities.update_batch
+        if kind is WriteKind.UPDATE
+        else capabilities.create_batch
+    )
+    return 1 / max(1, batch) + 1 / max(1, capabilities.get_batch)
+
+
+def affordable(
+    kinds: Sequence[WriteKind], *, capabilities: Capabilities, size: int
+) -> int:
+    """Return how many of some writes to take, where one kind costs more than another.
+
+    Args:
+        size: How many it would be if all were of the kind that costs least.
+    """
+    cheapest = min(calls_of(kind, capabilities=capabilities) for kind in _SENT)
+    costs = (calls_of(kind, capabilities=capabilities) / cheapest for kind in kinds)
+    spent = itertools.accumulate(costs)
+    return max(1, sum(1 for each in spent if each <= size + _ROUNDING))
+
+
+def write_s_after(
+    before_s: float, *, count: int, is_full: bool, took_s: float
+) -> float:
     """Return how long a write of an account takes, after another chunk of them.
 
     What arrives while a chunk is carried out waits for its end, an unsubscribe too.
     A chunk that was neither long nor full tells nothing.
     """
-    if not count or (took_s <= CHUNK_S and count < size):
+    if not count or (took_s <= CHUNK_S and not is_full):
         return before_s
     return took_s / count
 

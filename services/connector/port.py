@@ -42,6 +42,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """Statuses that the operation handles itself."""
     is_write: bool = False
     """A write is never repeated: without an answer its outcome is unknown."""
+    wait_s: float = 0.0
+    """How long to wait before it, as where an app does later what it was asked to."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,8 +163,19 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     field_id: FieldId | None = None
 
 
-CreateResult: TypeAlias = Written | Exists | Refused
-UpdateResult: TypeAlias = Written | Moved | Missing | Refused
+class Unsure(msgspec.Struct, frozen=True, kw_only=True):
+    """Sent, and the app does not tell of this one: it may be written or not."""
+
+
+CreateResult: TypeAlias = Written | Exists | Refused | Unsure
+UpdateResult: TypeAlias = Written | Moved | Missing | Refused | Unsure
+
+
+class Update(msgspec.Struct, frozen=True, kw_only=True):
+    """One of several updates that go to the app together."""
+
+    snapshot: Snapshot
+    change: Change
 
 
 class App(Protocol):
@@ -216,4 +229,28 @@ class App(Protocol):
 
         Asked only for what the manifest's capabilities say, and only for what the
         record lacks. A consent that was read is never resent as a looser one.
+        """
+
+
+class BatchApp(App, Protocol):
+    """An app that takes several writes in one call, as its manifest says.
+
+    Asked only for two or more. A call that the app refuses as a whole fails with the
+    meaning ``REFUSED``, and nothing of it is done; then it is asked for in halves.
+    """
+
+    def create_many(
+        self, news: Sequence[NewRecord]
+    ) -> Operation[tuple[CreateResult, ...]]:
+        """Create records; one result each, in their order.
+
+        Asked for where ``capabilities.create_batch`` is above 1, for at most so many.
+        """
+
+    def update_many(
+        self, updates: Sequence[Update]
+    ) -> Operation[tuple[UpdateResult, ...]]:
+        """Change records, each of them once; one result each, in their order.
+
+        Asked for where ``capabilities.update_batch`` is above 1, for at most so many.
         """

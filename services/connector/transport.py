@@ -7,7 +7,7 @@ bytes mean is the app's business. A write is sent once, whatever happens to it.
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import aiohttp
@@ -16,10 +16,11 @@ from prometheus_client import Counter, Histogram
 from yarl import URL
 
 from proto.auth import Token
+from proto.connector import WriteKind
 from services.chassis.clock import Clock
 from services.chassis.errors import AddressRefused
 from services.connector import accounts, exchange, pacing
-from services.connector.accounts import AccountRef, CallCount
+from services.connector.accounts import AccountRef
 from services.connector.config import Config
 from services.connector.credentials import Credentials
 from services.connector.errors import CallFailed, Meaning
@@ -38,6 +39,8 @@ PAUSE_S: Final = 2.0
 """Waited where an app asks for a pause and does not say how long."""
 JITTER_S: Final = 0.5
 OPERATION_CALLS_MAX: Final = 2_000
+OPERATION_WAIT_S_MAX: Final = 120.0
+"""How long an operation may wait in all for what an app does later."""
 APP_AGE_S_MAX: Final = 300.0
 """How long an app may go by what it remembers of an account."""
 _BROKEN_STATUSES: Final = (500, 502, 504)
@@ -83,7 +86,7 @@ class Transport:
         self._settings = settings
         self._clock = clock
         self._places = asyncio.Semaphore(settings.calls_at_once_max)
-        self._lines = Lines(self._new_line)
+        self.lines = Lines(self._new_line)
 
     async def open(self, ref: AccountRef, *, is_fresh: bool = False) -> OpenAccount:
         """Return an account ready to be called.
@@ -96,7 +99,7 @@ class Transport:
             UnknownApp: Its app is not in the catalogue.
         """
         manifest, app_class = self._registry.entry(ref.app)
-        line = self._lines.of(ref)
+        line = self.lines.of(ref)
         token = await self._credentials.get(ref, accepted_at=line.accepted_at)
         base_url = (token.base_url or manifest.base_url).rstrip("/")
         facts = Facts(base_url=base_url, username=token.username)
@@ -124,6 +127,7 @@ class Transport:
             CallFailed: With NO_ANSWER where a write may have been applied.
         """
         applied = False
+        waited_s = 0.0
         reply: Answer | CallFailed | None = None
         try:
             for _ in range(OPERATION_CALLS_MAX):
@@ -131,6 +135,11 @@ class Transport:
                     call = operation.throw(reply)
                 else:
                     call = operation.send(reply)  # type: ignore[arg-type]
+                waited_s += call.wait_s
+                if waited_s > OPERATION_WAIT_S_MAX:
+                    raise CallFailed(Meaning.BROKEN, "the app does not get it done")
+                if call.wait_s:
+                    await self._clock.sleep(call.wait_s)
                 try:
                     reply = await self._call(
                         account, call, lane=lane, before_call=before_call
@@ -157,22 +166,32 @@ class Transport:
 
     def budget_of(self, ref: AccountRef) -> Budget:
         """Return the account's budget."""
-        return self._lines.of(ref).budget
+        return self.lines.of(ref).budget
 
     def chunk_size(self, opened: OpenAccount) -> int:
-        """Return how many writes of an account to take in hand at once."""
+        """Return how many writes of an account to take in hand at once, at most."""
         return pacing.chunk_size(
             opened.manifest.limits,
             calls_per_second_max=self._settings.calls_per_second_max,
-            get_batch=opened.manifest.capabilities.get_batch,
-            write_s=self._lines.of(opened.ref).write_s,
+            capabilities=opened.manifest.capabilities,
+            write_s=self.lines.of(opened.ref).write_s,
         )
 
-    def note_chunk(self, opened: OpenAccount, *, count: int, took_s: float) -> None:
+    def affordable(self, opened: OpenAccount, kinds: Sequence[WriteKind]) -> int:
+        """Return how many of these writes to take in hand at once, the first ones."""
+        return pacing.affordable(
+            kinds,
+            capabilities=opened.manifest.capabilities,
+            size=self.chunk_size(opened),
+        )
+
+    def note_chunk(
+        self, opened: OpenAccount, *, count: int, is_full: bool, took_s: float
+    ) -> None:
         """Note how long a chunk of writes took, for the size of the next."""
-        line, size = self._lines.of(opened.ref), self.chunk_size(opened)
+        line = self.lines.of(opened.ref)
         line.write_s = pacing.write_s_after(
-            line.write_s, count=count, size=size, took_s=took_s
+            line.write_s, count=count, is_full=is_full, took_s=took_s
         )
 
     def spacing_s(self, manifest: Manifest) -> float:
@@ -186,14 +205,6 @@ class Transport:
         return max(
             1, self._settings.concurrent_calls_max or manifest.limits.concurrent_calls
         )
-
-    def unsaved_calls(self) -> list[CallCount]:
-        """Return the calls that are not counted in the database yet."""
-        return self._lines.unsaved_calls()
-
-    def note_saved(self, calls: Iterable[CallCount]) -> None:
-        """Note that calls are counted in the database now."""
-        self._lines.note_saved(calls)
 
     async def _call(
         self,
@@ -248,7 +259,7 @@ class Transport:
             CallFailed: What auth makes of it: to wait, or that the account is lost.
         """
         await self._credentials.get(
-            ref, version_min=version + 1, accepted_at=self._lines.of(ref).accepted_at
+            ref, version_min=version + 1, accepted_at=self.lines.of(ref).accepted_at
         )
 
     async def _try(
@@ -262,7 +273,7 @@ class Transport:
     ) -> tuple[Answer, int]:
         """Make a call once, when its turn has come."""
         url = exchange.url_of(call, base_url=account.base_url)
-        line = self._lines.of(account.ref)
+        line = self.lines.of(account.ref)
         async with line.places, contextlib.AsyncExitStack() as until_answered:
             token = await self._take_turn(
                 account,
@@ -300,7 +311,7 @@ class Transport:
         would be late, and meet the ones after it at the app (I10); one that waited
         for its turn in a place would keep other accounts waiting (hazard 107).
         """
-        line = self._lines.of(account.ref)
+        line = self.lines.of(account.ref)
         give_up_s = self._clock.monotonic() + GATE_S_MAX
         with line.waiting(lane):
             while True:
@@ -369,7 +380,7 @@ class Transport:
                 pause_s = exchange.retry_after_s(answer, now=self._clock.now())
             pause_s = PAUSE_S if pause_s is None else max(0.0, pause_s)
             failed.retry_after_s = pause_s
-            self._lines.of(account.ref).budget.block(
+            self.lines.of(account.ref).budget.block(
                 until_s=self._clock.monotonic() + min(pause_s, accounts.ASKED_S_MAX)
             )
         return failed

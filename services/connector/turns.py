@@ -147,14 +147,14 @@ class Leases:
         if held.users:
             return
         del self._held[claim.ref]
-        calls = self._transport.unsaved_calls()
+        calls = self._transport.lines.unsaved_calls()
         async with self._store.transaction(ALL_TENANTS) as work:
             # The next holder must find every call counted.
             if calls:
                 await work.add_calls(calls)
             until = self._free_from(claim.ref)
             await work.release(claim, owner=self._owner, until=until)
-        self._transport.note_saved(calls)
+        self._transport.lines.note_saved(calls)
 
     async def renew(self) -> bool:
         """Keep everything that is held for another while."""
@@ -179,10 +179,10 @@ class Leases:
 
     async def _save_calls(self) -> None:
         """Add the calls made since the last time to the stored counts."""
-        if calls := self._transport.unsaved_calls():
+        if calls := self._transport.lines.unsaved_calls():
             async with self._store.transaction(ALL_TENANTS) as work:
                 await work.add_calls(calls)
-            self._transport.note_saved(calls)
+            self._transport.lines.note_saved(calls)
 
     def _take(self, claim: Claim, *, until_s: float) -> None:
         self._hold(claim, until_s=until_s)

@@ -170,11 +170,18 @@ class Writer:
             )
         if not writes:
             return None
+        is_full = len(writes) == size
         writes = [item for item in writes if item.is_urgent] or writes
         if isinstance(opened, ErrorCode):
             answers = self._unusable(writes, opened)
         else:
-            answers = await self._carry_out(claim, writes, opened=opened)
+            kinds = [item.write.kind for item in writes]
+            count = self._transport.affordable(opened, kinds)
+            is_full = is_full or count < len(writes)
+            writes = writes[:count]
+            answers = await self._carry_out(
+                claim, writes, opened=opened, is_full=is_full
+            )
         results = [answer for answer in answers if isinstance(answer, ContactWritten)]
         later = [answer for answer in answers if isinstance(answer, PutOff)]
         await self._tell(claim, writes, results=results, put_off=later)
@@ -182,7 +189,12 @@ class Writer:
         return later
 
     async def _carry_out(
-        self, claim: Claim, writes: Sequence[OpenWrite], *, opened: OpenAccount
+        self,
+        claim: Claim,
+        writes: Sequence[OpenWrite],
+        *,
+        opened: OpenAccount,
+        is_full: bool,
     ) -> list[Outcome]:
         """Check intents, note what is about to be sent, and send it."""
         began_s = self._clock.monotonic()
@@ -201,7 +213,9 @@ class Writer:
                 await work.mark_sent(claim, [write.intent_id for write in ready])
         answers += await carrier.send()
         took_s = self._clock.monotonic() - began_s
-        self._transport.note_chunk(opened, count=len(writes), took_s=took_s)
+        self._transport.note_chunk(
+            opened, count=len(writes), is_full=is_full, took_s=took_s
+        )
         return answers
 
     async def _prepare(

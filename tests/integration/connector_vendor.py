@@ -98,20 +98,21 @@ class Vendor:
         """Return the paths of the calls of one kind, in order."""
         return [p for m, p in self.calls if m == method and p.startswith(path)]
 
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/api/me", self._me),
+            web.get("/api/contacts", self._list),
+            web.get("/api/changes", self._changes),
+            web.get("/api/find", self._find),
+            web.get("/api/contacts/{id}", self._get),
+            web.post("/api/contacts", self._create),
+            web.put("/api/contacts/{id}", self._update),
+        ]
+
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator["Vendor"]:
         application = web.Application(middlewares=[self._note])
-        application.add_routes(
-            [
-                web.get("/api/me", self._me),
-                web.get("/api/contacts", self._list),
-                web.get("/api/changes", self._changes),
-                web.get("/api/find", self._find),
-                web.get("/api/contacts/{id}", self._get),
-                web.post("/api/contacts", self._create),
-                web.put("/api/contacts/{id}", self._update),
-            ]
-        )
+        application.add_routes(self.routes())
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:
@@ -142,13 +143,13 @@ class Vendor:
         return answer
 
     async def _me(self, _request: web.Request) -> web.Response:
-        return _json({"id": "me-1", "name": "Fake Ltd"})
+        return answered({"id": "me-1", "name": "Fake Ltd"})
 
     async def _list(self, request: web.Request) -> web.Response:
         start = int(request.query.get("after", "0"))
         live = [c for c in self.contacts.values() if not c.is_deleted]
         end = start + self.page_size
-        return _json(
+        return answered(
             Contacts(
                 contacts=tuple(live[start:end]),
                 next=str(end) if end < len(live) else None,
@@ -160,7 +161,7 @@ class Vendor:
     async def _changes(self, request: web.Request) -> web.Response:
         since = int(request.query["since"])
         changed = dict.fromkeys(self.changes[since:])
-        return _json(
+        return answered(
             Contacts(
                 contacts=tuple(self.contacts[record_id] for record_id in changed),
                 resume=str(len(self.changes)),
@@ -174,28 +175,32 @@ class Vendor:
             for c in self.contacts.values()
             if not c.is_deleted and (c.email or "").lower() in emails
         ]
-        return _json(Contacts(contacts=tuple(found)))
+        return answered(Contacts(contacts=tuple(found)))
 
     async def _get(self, request: web.Request) -> web.Response:
         contact = self.contacts.get(request.match_info["id"])
-        return _json({"error": "none"}, 404) if contact is None else _json(contact)
+        return (
+            answered({"error": "none"}, 404) if contact is None else answered(contact)
+        )
 
     async def _create(self, request: web.Request) -> web.Response:
         values = msgspec.json.decode(await request.read())
         if values.get("name") == "refuse me":
-            return _json({"error": "no"}, 400)
-        return _json(self.put(f"n{len(self.contacts) + 1:05}", **values), 201)
+            return answered({"error": "no"}, 400)
+        return answered(self.put(f"n{len(self.contacts) + 1:05}", **values), 201)
 
     async def _update(self, request: web.Request) -> web.Response:
         record_id = request.match_info["id"]
         contact = self.contacts.get(record_id)
         if contact is None or contact.is_deleted:
-            return _json({"error": "none"}, 404)
+            return answered({"error": "none"}, 404)
         if request.headers.get("If-Match", str(contact.version)) != str(
             contact.version
         ):
-            return _json({"error": "moved"}, 412)
-        return _json(self.put(record_id, **msgspec.json.decode(await request.read())))
+            return answered({"error": "moved"}, 412)
+        return answered(
+            self.put(record_id, **msgspec.json.decode(await request.read()))
+        )
 
 
 class FakeApp:
@@ -206,14 +211,7 @@ class FakeApp:
         self.facts = facts
 
     def meaning_of(self, answer: Answer) -> CallFailed:
-        meaning = {
-            401: Meaning.UNAUTHORISED,
-            403: Meaning.FORBIDDEN,
-            410: Meaning.CURSOR_EXPIRED,
-            429: Meaning.RATE_LIMITED,
-            503: Meaning.UNAVAILABLE,
-        }.get(answer.status, Meaning.BROKEN)
-        return CallFailed(meaning, f"status {answer.status}")
+        return meaning_of(answer)
 
     def verify(self) -> Operation[Identity]:
         answer = yield Call(method="GET", path="/me")
@@ -250,7 +248,7 @@ class FakeApp:
             if answer.status == 404:
                 record = Record(record_id=record_id, presence=Presence.MISSING)
             else:
-                record = _record(answer.decode(Contact))
+                record = record_of(answer.decode(Contact))
             found.append(Snapshot(record=record, raw=answer.body))
         return tuple(found)
 
@@ -258,7 +256,7 @@ class FakeApp:
         answer = yield Call(
             method="GET", path="/find", query=tuple(("email", e) for e in emails)
         )
-        return tuple(_record(c) for c in answer.decode(Contacts).contacts)
+        return tuple(record_of(c) for c in answer.decode(Contacts).contacts)
 
     def find_by_markers(self, markers: Sequence[str]) -> Operation[dict[str, Record]]:
         return {}
@@ -282,7 +280,7 @@ class FakeApp:
             return Refused(code=ErrorCode.VALUE_REFUSED, field_id=NAME)
         if answer.status == 409:
             return Exists(record_id=RecordId(answer.decode(dict[str, str])["id"]))
-        return Written(record=_record(answer.decode(Contact)))
+        return Written(record=record_of(answer.decode(Contact)))
 
     def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
         """Put the whole contact: what is not to change goes along as it was read."""
@@ -311,7 +309,19 @@ class FakeApp:
             return Missing()
         if answer.status == 412:
             return Moved()
-        return Written(record=_record(answer.decode(Contact)))
+        return Written(record=record_of(answer.decode(Contact)))
+
+
+def meaning_of(answer: Answer) -> CallFailed:
+    meaning = {
+        401: Meaning.UNAUTHORISED,
+        403: Meaning.FORBIDDEN,
+        410: Meaning.CURSOR_EXPIRED,
+        422: Meaning.REFUSED,
+        429: Meaning.RATE_LIMITED,
+        503: Meaning.UNAVAILABLE,
+    }.get(answer.status, Meaning.BROKEN)
+    return CallFailed(meaning, f"status {answer.status}")
 
 
 def changed(
@@ -344,14 +354,14 @@ def manifest(**capabilities: Any) -> Manifest:
 def _page(answer: Answer) -> Page:
     found = answer.decode(Contacts)
     return Page(
-        records=tuple(_record(c) for c in found.contacts),
+        records=tuple(record_of(c) for c in found.contacts),
         next=found.next,
         resume=found.resume if found.next is None else None,
         expected_count=found.count,
     )
 
 
-def _record(contact: Contact) -> Record:
+def record_of(contact: Contact) -> Record:
     return Record(
         record_id=RecordId(contact.id),
         version=str(contact.version),
@@ -364,7 +374,7 @@ def _record(contact: Contact) -> Record:
     )
 
 
-def _json(value: object, status: int = 200) -> web.Response:
+def answered(value: object, status: int = 200) -> web.Response:
     return web.Response(
         body=msgspec.json.encode(value), status=status, content_type="application/json"
     )

@@ -89,7 +89,7 @@ class Replica:
     def __init__(
         self, store: Store[ConnectorWork], session: Any, world: "World", owner: str
     ) -> None:
-        registry = Registry({APP: Entry(world.manifest, FakeApp)})
+        registry = Registry({APP: Entry(world.manifest, world.app_class)})
         self.credentials = Credentials(world.auth, world.clock)
         self.transport = Transport(
             session,
@@ -147,8 +147,16 @@ class Replica:
 class World:
     """Everything around the replicas."""
 
-    def __init__(self, database: Database, vendor: Vendor, **capabilities: Any) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vendor: Vendor,
+        *,
+        app_class: type[FakeApp] = FakeApp,
+        **capabilities: Any,
+    ) -> None:
         self.database = database
+        self.app_class = app_class
         self.vendor = vendor
         self.auth = FakeAuth(vendor)
         self.clock = SkippingClock()

@@ -33,6 +33,11 @@ BELATED: Final = 0.06
 FICKLE: Final = 0.08
 UNDATED: Final = 0.04
 """How common some special scenarios are."""
+BATCHING: Final = 0.3
+"""The share of vendors that take several writes in one call."""
+BATCHES: Final = (2, 5, 20)
+STRICT: Final = 0.4
+"""The share of those that take all of a batch or nothing."""
 BOTH_LATER: Final = 0.06
 """How often all vendors rewrite values some time after they were written."""
 SKEW_S: Final = 5.0
@@ -174,6 +179,7 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
     source = random.Random(f"{seed} scenario")
     is_ring = source.random() < 0.04 and features.freezes
     vendors = _vendors(source, count=3 if is_ring else 2, features=features)
+    vendors = _batching(vendors, random.Random(f"{seed} batches"))
     fates: tuple[Fate, ...] = weather.ORDINARY
     if features.sweeps:
         fates += weather.UNTRUE
@@ -201,6 +207,20 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
     if is_crowded and features.guards:
         return _crowded(drawn)
     return _special(drawn, source) if len(vendors) == 2 else drawn
+
+
+def _batching(vendors: tuple[Ways, ...], source: random.Random) -> tuple[Ways, ...]:
+    """Have some vendors take several writes in one call."""
+    return tuple(
+        msgspec.structs.replace(
+            each,
+            write_batch=source.choice(BATCHES),
+            refuses_whole_batches=source.random() < STRICT,
+        )
+        if source.random() < BATCHING
+        else each
+        for each in vendors
+    )
 
 
 def _special(drawn: Scenario, source: random.Random) -> Scenario:

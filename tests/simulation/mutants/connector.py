@@ -25,9 +25,9 @@ _LATER: Final = datetime.timedelta(days=365)
 
 
 def _update_unseen(there: Any) -> Any:
-    async def update(self: Carrier, item: Any, fresh: Any) -> Any:
+    def update(self: Carrier, item: Any, fresh: Any) -> Any:
         write = msgspec.structs.replace(item.write, seen={})
-        return await there(self, item._replace(write=write), fresh)
+        return there(self, item._replace(write=write), fresh)
 
     return update
 
@@ -131,7 +131,7 @@ MUTANTS: Final = (
         name="no_pre_write_comparison",
         hazards=(39,),
         removes="An update is sent although the record is no longer as it was seen.",
-        changes=(Change(Carrier, "_update", _update_unseen),),
+        changes=(Change(Carrier, "_of_update", _update_unseen),),
     ),
     Mutant(
         name="source_not_read_again",
@@ -145,7 +145,7 @@ MUTANTS: Final = (
         removes="A write is sent however long ago it was decided, and unchecked.",
         changes=(
             Change(Carrier, "check", _check_forever),
-            Change(Carrier, "_update", _update_unseen),
+            Change(Carrier, "_of_update", _update_unseen),
             Change(Checks, "_check_sources", _believe_sources),
         ),
         hidden_by="reading the records again, which shows what moved meanwhile",

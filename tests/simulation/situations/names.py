@@ -48,6 +48,8 @@ KNOWN: Final = {
     "C41": "a linked record edited while a write of its link was open",
     "C42a": "a create that met a record",
     "C42b": "a create that met a record of another link",
+    "C43a": "some of a batch done and some not",
+    "C43b": "a batch refused as a whole",
     "C45": "a call refused as one too many",
     "C--": "a write that came twice",
     "D52": "a write of ours read back",

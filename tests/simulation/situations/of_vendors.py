@@ -37,6 +37,8 @@ def of(story: Story) -> Found:
         yield "H109", any(not each.is_taken for each in presented)
         for account, known in line.vendor.calls.items():
             yield "B22", known.stale > 0
+            yield "C43a", known.halves > 0
+            yield "C43b", known.refused_batches > 0
             place = line.vendor.books[account].place
             for refused in known.refused:
                 yield "C42b", _is_of_another(story, place, refused)

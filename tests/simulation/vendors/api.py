@@ -4,9 +4,10 @@ It keeps what the judge wants to know of the calls: what was read and searched w
 and how fast they came.
 """
 
+import functools
 from collections import defaultdict, deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
 import msgspec
@@ -49,6 +50,9 @@ class Calls:
         self.limited = 0
         self.stale = 0
         """Records that a listing showed as they had been before."""
+        self.halves = 0
+        """Batches of which some was done and some not."""
+        self.refused_batches = 0
         self.refused: list[Refused] = []
         self._window: deque[float] = deque()
 
@@ -79,6 +83,7 @@ class Refused(NamedTuple):
     existing_id: RecordId
 
 
+Done: TypeAlias = tuple[int, wire.Person | wire.Problem]
 OnCall = Callable[[Place, Request], None]
 
 
@@ -160,11 +165,20 @@ class _Turn:
             case ("GET", ["people"]):
                 return answer(200, self._people())
             case ("POST", ["people"]):
-                return self._create()
+                return self._alone(self._create)
+            case ("POST", ["people", "batch"]):
+                return self._batch()
             case ("GET", ["people", record_id]):
                 return self._get(RecordId(unquote(record_id)))
             case (("PATCH" | "PUT") as method, ["people", record_id]):
-                return self._change(RecordId(unquote(record_id)), method == "PUT")
+                return self._alone(
+                    functools.partial(
+                        self._change,
+                        RecordId(unquote(record_id)),
+                        if_match=self._request.headers.get("if-match"),
+                        is_whole=method == "PUT",
+                    )
+                )
             case ("DELETE", ["people", record_id]):
                 return self._delete(RecordId(unquote(record_id)))
         return _problem(404, "no_such_path")
@@ -211,7 +225,9 @@ class _Turn:
 
     def _get(self, record_id: RecordId) -> Response:
         person = self._look_up(record_id)
-        return _problem(404, "no_such_person") if person is None else _shown(person)
+        return (
+            _problem(404, "no_such_person") if person is None else answer(200, person)
+        )
 
     def _look_up(self, record_id: RecordId) -> wire.Person | None:
         """Return a record as it is now, or what stands in its place."""
@@ -248,10 +264,54 @@ class _Turn:
                 self._calls.shown.setdefault((record_id, email), self._now)
         return people
 
-    def _create(self) -> Response:
-        draft = self._draft()
-        if isinstance(draft, Response):
-            return draft
+    def _alone(self, write: Callable[[wire.Draft], Done]) -> Response:
+        """Make or change the one record that the request is about."""
+        try:
+            draft = msgspec.json.decode(self._request.body, type=wire.Draft)
+        except msgspec.MsgspecError:
+            return _problem(400, "unreadable")
+        return answer(*(self._refusal(draft) or write(draft)))
+
+    def _batch(self) -> Response:
+        """Make and change records, each for itself; or none if one is not taken."""
+        try:
+            asked = msgspec.json.decode(self._request.body, type=wire.Drafts)
+        except msgspec.MsgspecError:
+            return _problem(400, "unreadable")
+        assert 1 < len(asked.drafts) <= self._ways.write_batch
+        if self._ways.refuses_whole_batches:
+            refusals = filter(None, map(self._refusal_of_batch, asked.drafts))
+            if refusal := next(refusals, None):
+                self._calls.refused_batches += 1
+                return answer(*refusal)
+        results = []
+        for draft in asked.drafts:
+            status, body = self._refusal(draft) or self._one_of_batch(draft)
+            if isinstance(body, wire.Person):
+                results.append(wire.Result(status=status, person=body))
+            else:
+                results.append(wire.Result(status=status, problem=body))
+        self._calls.halves += len({each.status < 300 for each in results}) > 1
+        return answer(200, wire.Results(results=tuple(results)))
+
+    def _refusal_of_batch(self, draft: wire.Draft) -> Done | None:
+        email = draft.fields.get(self._ways.email_name)
+        owner = self._book.owner_of(email, but=RecordId(draft.id))
+        if self._ways.unique_emails and owner is not None:
+            return 409, wire.Problem(code="taken", field=self._ways.email_name)
+        return self._refusal(draft)
+
+    def _one_of_batch(self, draft: wire.Draft) -> Done:
+        if not draft.id:
+            return self._create(draft)
+        return self._change(
+            RecordId(draft.id),
+            draft,
+            if_match=draft.version or None,
+            is_whole=self._ways.replaces_whole,
+        )
+
+    def _create(self, draft: wire.Draft) -> Done:
         if self._ways.markers is Markers.UNIQUE and draft.marker:
             for holder in self._book.holders.values():
                 # What the network doubles is told apart by it even when its record
@@ -270,24 +330,27 @@ class _Turn:
             )
         except EmailTaken as err:
             return self._meet(draft, err.record_id)
-        return _shown(self._show(self._book.holders[record_id]), status=201)
+        return 201, self._show(self._book.holders[record_id])
 
-    def _meet(self, draft: wire.Draft, existing_id: RecordId) -> Response:
+    def _meet(self, draft: wire.Draft, existing_id: RecordId) -> Done:
         """Refuse to make a record that is there already."""
         self._calls.refused.append(Refused(draft.marker, existing_id))
-        return _problem(409, "exists", existing_id=existing_id)
+        return 409, wire.Problem(code="exists", existing_id=existing_id)
 
-    def _change(self, record_id: RecordId, is_whole: bool) -> Response:
+    def _change(
+        self,
+        record_id: RecordId,
+        draft: wire.Draft,
+        *,
+        if_match: str | None,
+        is_whole: bool,
+    ) -> Done:
         holder = self._book.holders.get(record_id)
         if holder is None or not holder.now.is_live:
-            return _problem(404, "no_such_person")
+            return 404, wire.Problem(code="no_such_person")
         state = holder.now
-        if_match = self._request.headers.get("if-match")
         if if_match is not None and if_match != str(state.version):
-            return _problem(412, "moved")
-        draft = self._draft()
-        if isinstance(draft, Response):
-            return draft
+            return 412, wire.Problem(code="moved")
         fields = draft.fields
         if is_whole:
             fields = {**dict.fromkeys(state.fields), **fields}
@@ -298,33 +361,37 @@ class _Turn:
                 lists=_changed(state.lists, draft.lists_add, draft.lists_remove),
                 tags=_changed(state.tags, draft.tags_add, draft.tags_remove),
                 consent=Consent(draft.consent) if draft.consent else None,
-                cause=self._cause(draft, record_id),
+                cause=self._cause(
+                    draft, record_id, is_conditional=if_match is not None
+                ),
             )
         except EmailTaken:
-            return _problem(409, "taken", field=self._ways.email_name)
-        return _shown(self._show(holder))
+            return 409, wire.Problem(code="taken", field=self._ways.email_name)
+        return 200, self._show(holder)
 
     def _delete(self, record_id: RecordId) -> Response:
         """Do what we never ask for; the judge would see it."""
         self._book.delete(record_id, cause=self._cause(wire.Draft()))
         return Response(status=204)
 
-    def _draft(self) -> wire.Draft | Response:
-        """Return what is to be written, or why the vendor will not have it."""
-        try:
-            draft = msgspec.json.decode(self._request.body, type=wire.Draft)
-        except msgspec.MsgspecError:
-            return _problem(400, "unreadable")
+    def _refusal(self, draft: wire.Draft) -> Done | None:
+        """Return why the vendor will not have what is to be written, if it will not."""
         for name, value in draft.fields.items():
             limit = self._ways.limit_of(self._ways.role_of(name))
             is_known = name in self._ways.names
             if not is_known or (
                 limit and isinstance(value, str) and len(value) > limit
             ):
-                return _problem(422, "value", field=name)
-        return draft
+                return 422, wire.Problem(code="value", field=name)
+        return None
 
-    def _cause(self, draft: wire.Draft, record_id: RecordId | None = None) -> Cause:
+    def _cause(
+        self,
+        draft: wire.Draft,
+        record_id: RecordId | None = None,
+        *,
+        is_conditional: bool = False,
+    ) -> Cause:
         sent_at = self._request.sent_at
         # What others have read since tells whoever writes nothing.
         place = (record_id, self._request.errand)
@@ -336,7 +403,7 @@ class _Turn:
             sent_at=sent_at,
             read_at=before[-1] if before else None,
             marker=draft.marker,
-            is_conditional="if-match" in self._request.headers,
+            is_conditional=is_conditional,
         )
 
 
@@ -349,10 +416,6 @@ def _changed(
     held: tuple[str, ...], more: tuple[str, ...], less: tuple[str, ...]
 ) -> tuple[str, ...]:
     return tuple(each for each in dict.fromkeys((*held, *more)) if each not in less)
-
-
-def _shown(person: wire.Person, *, status: int = 200) -> Response:
-    return answer(status, person)
 
 
 def _problem(status: int, code: str, **more: Value) -> Response:

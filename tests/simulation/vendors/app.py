@@ -7,7 +7,7 @@ author would know them from its documentation.
 import datetime
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeAlias
 
 import msgspec
 
@@ -34,11 +34,15 @@ from services.connector.port import (
     Page,
     Refused,
     Snapshot,
+    Update,
     UpdateResult,
     Written,
 )
 from tests.simulation.vendors import wire
 from tests.simulation.vendors.ways import LAG_S_MAX, Markers, Paging, Ways
+
+Told: TypeAlias = tuple[int, wire.Person | wire.Problem | None]
+"""What became of one write: a status, and the record or what was wrong."""
 
 OVERLAP_S: Final = LAG_S_MAX + 2.0
 """Changes are read again from so long before: listings lag, and seconds are coarse."""
@@ -153,41 +157,85 @@ class SimApp:
 
     def create(self, new: NewRecord) -> Operation[CreateResult]:
         """Create one person; whoever says nothing of consent may not be mailed."""
-        consent = None
-        if self.ways.has_consent:
-            consent = new.consent.value
-        draft = wire.Draft(
-            fields=dict(new.fields),
-            lists=tuple(map(str, new.containers)),
-            tags=new.tags,
-            consent=consent,
-            marker=new.marker,
-        )
         answer = yield Call(
             method="POST",
             path="/people",
-            body=codec.encode(draft),
+            body=codec.encode(self._new(new)),
             accepts=(201, 409, 422),
             is_write=True,
         )
-        if answer.status == 409:
-            existing_id = answer.decode(wire.Problem).existing_id
-            if existing_id is None:
-                raise CallFailed(Meaning.BROKEN, "a conflict that names nobody")
-            return Exists(record_id=RecordId(existing_id))
-        if answer.status == 422:
-            return _refusal(answer, ErrorCode.VALUE_REFUSED)
-        return Written(record=self._record(answer.decode(wire.Person)))
+        return self._created(_told(answer))
+
+    def create_many(
+        self, news: Sequence[NewRecord]
+    ) -> Operation[tuple[CreateResult, ...]]:
+        """Create several people in one call."""
+        results = yield from self._write_many([self._new(new) for new in news])
+        return tuple(map(self._created, results))
 
     def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
         """Change one person in one call."""
-        method, written = "PATCH", dict(change.fields)
+        headers: tuple[tuple[str, str], ...] = ()
+        if self.ways.writes_conditionally:
+            headers = (("If-Match", snapshot.record.version),)
+        answer = yield Call(
+            method="PUT" if self.ways.replaces_whole else "PATCH",
+            path=_path_of(snapshot.record.record_id),
+            headers=headers,
+            body=codec.encode(self._changed(snapshot, change)),
+            accepts=(200, 404, 409, 412, 422),
+            is_write=True,
+        )
+        return self._updated(_told(answer))
+
+    def update_many(
+        self, updates: Sequence[Update]
+    ) -> Operation[tuple[UpdateResult, ...]]:
+        """Change several people in one call."""
+        drafts = []
+        for each in updates:
+            record = each.snapshot.record
+            draft = self._changed(each.snapshot, each.change)
+            version = record.version if self.ways.writes_conditionally else ""
+            drafts.append(
+                msgspec.structs.replace(draft, id=record.record_id, version=version)
+            )
+        results = yield from self._write_many(drafts)
+        return tuple(map(self._updated, results))
+
+    def _write_many(self, drafts: Sequence[wire.Draft]) -> Operation[list[Told]]:
+        """Write several; where one makes the vendor refuse all, nothing is done."""
+        answer = yield Call(
+            method="POST",
+            path="/people/batch",
+            body=codec.encode(wire.Drafts(drafts=tuple(drafts))),
+            accepts=(200, 409, 422),
+            is_write=True,
+        )
+        if answer.status != 200:
+            raise CallFailed(Meaning.REFUSED, "something of a batch")
+        return [
+            (result.status, result.person or result.problem)
+            for result in answer.decode(wire.Results).results
+        ]
+
+    def _new(self, new: NewRecord) -> wire.Draft:
+        return wire.Draft(
+            fields=dict(new.fields),
+            lists=tuple(map(str, new.containers)),
+            tags=new.tags,
+            consent=new.consent.value if self.ways.has_consent else None,
+            marker=new.marker,
+        )
+
+    def _changed(self, snapshot: Snapshot, change: Change) -> wire.Draft:
+        written = dict(change.fields)
         if self.ways.replaces_whole:
             person = msgspec.json.decode(snapshot.raw, type=wire.Person)
-            method, written = "PUT", {**person.fields, **change.fields}
+            written = {**person.fields, **change.fields}
         is_tightening = change.consent is not Consent.UNKNOWN
         members = change.memberships
-        draft = wire.Draft(
+        return wire.Draft(
             fields=written,
             lists_add=tuple(map(str, members.containers_add)),
             lists_remove=tuple(map(str, members.containers_remove)),
@@ -195,27 +243,30 @@ class SimApp:
             tags_remove=members.tags_remove,
             consent=change.consent.value if is_tightening else None,
         )
-        headers: tuple[tuple[str, str], ...] = ()
-        if self.ways.writes_conditionally:
-            headers = (("If-Match", snapshot.record.version),)
-        answer = yield Call(
-            method=method,
-            path=_path_of(snapshot.record.record_id),
-            headers=headers,
-            body=codec.encode(draft),
-            accepts=(200, 404, 409, 412, 422),
-            is_write=True,
-        )
-        if answer.status == 404:
-            answer.decode(wire.Problem)
-            return Missing()
-        if answer.status == 412:
-            return Moved()
-        if answer.status in (409, 422):
-            taken = answer.status == 409
-            code = ErrorCode.ALREADY_EXISTS if taken else ErrorCode.VALUE_REFUSED
-            return _refusal(answer, code)
-        return Written(record=self._record(answer.decode(wire.Person)))
+
+    def _created(self, told: Told) -> CreateResult:
+        match told:
+            case 201, wire.Person() as body:
+                return Written(record=self._record(body))
+            case 409, wire.Problem(existing_id=str(existing_id)):
+                return Exists(record_id=RecordId(existing_id))
+            case 422, wire.Problem() as body:
+                return _refusal(body, ErrorCode.VALUE_REFUSED)
+        raise CallFailed(Meaning.BROKEN, f"a create with {told[0]}")
+
+    def _updated(self, told: Told) -> UpdateResult:
+        match told:
+            case 200, wire.Person() as body:
+                return Written(record=self._record(body))
+            case 404, wire.Problem():
+                return Missing()
+            case 412, _:
+                return Moved()
+            case 409, wire.Problem() as body:
+                return _refusal(body, ErrorCode.ALREADY_EXISTS)
+            case 422, wire.Problem() as body:
+                return _refusal(body, ErrorCode.VALUE_REFUSED)
+        raise CallFailed(Meaning.BROKEN, f"an update with {told[0]}")
 
     def _page(self, cursor: Cursor) -> Operation[Page]:
         size = self.ways.page_size
@@ -316,9 +367,18 @@ def _gone(record_id: str) -> Record:
     return Record(record_id=RecordId(record_id), presence=Presence.MISSING)
 
 
-def _refusal(answer: Answer, code: ErrorCode) -> Refused:
-    field = answer.decode(wire.Problem).field
-    return Refused(code=code, field_id=FieldId(field) if field else None)
+def _told(answer: Answer) -> Told:
+    """Return what became of a write that went alone."""
+    if answer.status < 300:
+        return answer.status, answer.decode(wire.Person)
+    if answer.status == 412:
+        return answer.status, None
+    return answer.status, answer.decode(wire.Problem)
+
+
+def _refusal(problem: wire.Problem, code: ErrorCode) -> Refused:
+    field_id = FieldId(problem.field) if problem.field else None
+    return Refused(code=code, field_id=field_id)
 
 
 def _path_of(record_id: RecordId) -> str:

@@ -161,7 +161,7 @@ def _can_have(fate: Fate, request: Request, vendor: Vendor) -> bool:
         return request.method == "GET" and "/people/" in request.path
     if fate is Fate.TWICE:
         # Two records from one call would be nobody's doing but the network's.
-        is_create = request.method == "POST" and request.path.endswith("/people")
+        is_create = request.method == "POST" and "/people" in request.path
         is_token = request.path == "/oauth/token"
         is_told_apart = vendor.ways.markers is Markers.UNIQUE
         return not is_token and (not is_create or is_told_apart)

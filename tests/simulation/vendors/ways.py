@@ -82,6 +82,10 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A write puts the whole record, so that what it leaves out is emptied."""
     markers: Markers = Markers.IGNORED
     get_batch: int = 1
+    write_batch: int = 1
+    """Records one call makes or changes."""
+    refuses_whole_batches: bool = False
+    """One value that it does not take, and nothing of a batch is done."""
     paging: Paging = Paging.KEYSET
     page_size: int = 10
     stamp_s: float = 0.001
@@ -176,6 +180,8 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             keeps_marks=self.markers is not Markers.IGNORED,
             writes_conditionally=self.writes_conditionally,
             get_batch=self.get_batch,
+            create_batch=self.write_batch,
+            update_batch=self.write_batch,
             settle_s=int(LATE_S_MAX + LAG_S_MAX) + 5,
         )
 

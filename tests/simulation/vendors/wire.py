@@ -40,6 +40,10 @@ class People(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A record to be made, or what is to be changed of one."""
 
+    id: str = ""
+    """Of several: the record to be changed; none where one is to be made."""
+    version: str = ""
+    """Of several: it is changed only if it is still this one."""
     fields: dict[str, Value] = {}
     lists: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -57,6 +61,26 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str
     field: str | None = None
     existing_id: str | None = None
+
+
+class Drafts(msgspec.Struct, frozen=True, kw_only=True):
+    """Several records to be made or changed."""
+
+    drafts: tuple[Draft, ...]
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one of several."""
+
+    status: int
+    person: Person | None = None
+    problem: Problem | None = None
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of several, in their order."""
+
+    results: tuple[Result, ...]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proto.connector import Capabilities, WriteKind
 from services.connector import pacing
 from services.connector.manifest import Limits
 from services.connector.pacing import WINDOW_MARGIN, Budget, Lane
 
 TODAY = datetime.date(2026, 1, 1)
+ALONE = Capabilities()
 
 
 def spend(budget: Budget, lane: Lane, *, until_s: float) -> list[float]:
@@ -156,7 +158,9 @@ def test_a_budget_rests_until_its_last_window_is_over():
 )
 def test_a_chunk_is_about_five_seconds_of_calls(rate, override, batch, expected):
     size = pacing.chunk_size(
-        Limits(calls_per_second=rate), calls_per_second_max=override, get_batch=batch
+        Limits(calls_per_second=rate),
+        calls_per_second_max=override,
+        capabilities=Capabilities(get_batch=batch),
     )
     assert size == expected
 
@@ -175,12 +179,53 @@ def test_a_chunk_that_took_long_makes_the_next_one_smaller(
     count, size, took_s, expected
 ):
     """What arrives meanwhile waits for its end. A few quick ones tell nothing."""
-    write_s = pacing.write_s_after(0.5, count=count, size=size, took_s=took_s)
+    write_s = pacing.write_s_after(
+        0.5, count=count, is_full=count == size, took_s=took_s
+    )
     limits = Limits(calls_per_second=0.0)
     size = pacing.chunk_size(
-        limits, calls_per_second_max=None, get_batch=1, write_s=write_s
+        limits, calls_per_second_max=None, capabilities=ALONE, write_s=write_s
     )
     assert size == expected
+
+
+CREATE, UPDATE = WriteKind.CREATE, WriteKind.UPDATE
+
+
+@pytest.mark.parametrize(
+    ("batches", "rate", "expected"),
+    [
+        # 100 read and 100 written with two calls: 500 in ten calls.
+        ({"get_batch": 100, "create_batch": 100, "update_batch": 100}, 4.0, 500),
+        ({"get_batch": 100, "create_batch": 100, "update_batch": 100}, 1.0, 250),
+        # As many as one job holds, however many the app would take.
+        ({"get_batch": 100, "create_batch": 40_000}, 100.0, 500),
+        ({"get_batch": 10, "create_batch": 10, "update_batch": 10}, 0.0, 500),
+    ],
+)
+def test_a_chunk_of_an_app_that_takes_batches_holds_more(batches, rate, expected):
+    size = pacing.chunk_size(
+        Limits(calls_per_second=rate),
+        calls_per_second_max=None,
+        capabilities=Capabilities(**batches),
+    )
+    assert size == expected
+
+
+@pytest.mark.parametrize(
+    ("kinds", "size", "expected"),
+    [
+        ([CREATE] * 100, 60, 60),
+        ([UPDATE] * 100, 60, 6),
+        ([UPDATE, *[CREATE] * 100], 60, 51),
+        ([*[CREATE] * 100, UPDATE], 1000, 101),
+        ([UPDATE], 1, 1),
+    ],
+)
+def test_what_is_written_one_by_one_takes_the_room_of_a_batch(kinds, size, expected):
+    """A create costs 0.11 calls here, and an update 1.1."""
+    capabilities = Capabilities(create_batch=100, get_batch=10)
+    assert pacing.affordable(kinds, capabilities=capabilities, size=size) == expected
 
 
 def test_the_settings_replace_the_manifests_pace():

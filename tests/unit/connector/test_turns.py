@@ -66,6 +66,7 @@ class CountingTransport:
 
     def __init__(self) -> None:
         self.unsaved = 0
+        self.lines = self
 
     def call(self) -> None:
         self.unsaved += 1
