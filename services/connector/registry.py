@@ -85,7 +85,13 @@ def _load(name: AppId, path: Path) -> Entry:
         raise ValueError("the manifest is of another app")
     module = importlib.import_module(f"{_PACKAGE}.{name}.app")
     app_class: type[App] = module.App
-    missing = [op for op in _OPERATIONS if not callable(getattr(app_class, op, None))]
+    capabilities = manifest.capabilities
+    needed = [
+        *_OPERATIONS,
+        *(["create_many"] if capabilities.create_batch > 1 else []),
+        *(["update_many"] if capabilities.update_batch > 1 else []),
+    ]
+    missing = [op for op in needed if not callable(getattr(app_class, op, None))]
     if missing:
         raise AttributeError(f"operations are missing: {', '.join(missing)}")
     return Entry(manifest, app_class)

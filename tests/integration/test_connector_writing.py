@@ -148,7 +148,7 @@ async def test_an_email_that_exists_is_not_created_again(world):
 
 @pytest.mark.behaviour(
     29,
-    broken_by="connector/carrier.py: a refused record ends its batch",
+    broken_by="connector/sending.py: a refused record ends its batch",
 )
 async def test_a_refused_record_does_not_stop_the_others(world):
     """Hazard 44."""

@@ -37,3 +37,10 @@ def test_a_broken_app_is_left_out(tmp_path):
     assert found.entry(AppId("constant_contact")).manifest.name == "Constant Contact"
     with pytest.raises(UnknownApp):
         found.entry(AppId("no_code"))
+
+
+@pytest.mark.parametrize("claim", ["create_batch", "update_batch"])
+def test_an_app_that_claims_batches_and_has_none_is_left_out(tmp_path, claim):
+    claiming = GOOD.replace("get_batch = 1", f"get_batch = 1\n{claim} = 2")
+    folder(tmp_path, "constant_contact", claiming)
+    assert list(registry.load(tmp_path)) == []
