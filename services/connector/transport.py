@@ -7,7 +7,7 @@ bytes mean is the app's business. A write is sent once, whatever happens to it.
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import aiohttp
@@ -16,7 +16,6 @@ from prometheus_client import Counter, Histogram
 from yarl import URL
 
 from proto.auth import Token
-from proto.connector import WriteKind
 from services.chassis.clock import Clock
 from services.chassis.errors import AddressRefused
 from services.connector import accounts, exchange, pacing
@@ -175,14 +174,6 @@ class Transport:
             calls_per_second_max=self._settings.calls_per_second_max,
             capabilities=opened.manifest.capabilities,
             write_s=self.lines.of(opened.ref).write_s,
-        )
-
-    def affordable(self, opened: OpenAccount, kinds: Sequence[WriteKind]) -> int:
-        """Return how many of these writes to take in hand at once, the first ones."""
-        return pacing.affordable(
-            kinds,
-            capabilities=opened.manifest.capabilities,
-            size=self.chunk_size(opened),
         )
 
     def note_chunk(

@@ -20,7 +20,7 @@ from services.chassis import loops
 from services.chassis.clock import Clock
 from services.chassis.store import Store
 from services.chassis.tenancy import ALL_TENANTS
-from services.connector import accounts, batches
+from services.connector import accounts, batches, pacing
 from services.connector.accounts import Account, AccountRef, Claim, OpenWrite
 from services.connector.answers import Outcome, PutOff
 from services.connector.carrier import Carrier
@@ -175,8 +175,11 @@ class Writer:
         if isinstance(opened, ErrorCode):
             answers = self._unusable(writes, opened)
         else:
-            kinds = [item.write.kind for item in writes]
-            count = self._transport.affordable(opened, kinds)
+            count = pacing.affordable(
+                [item.write.kind for item in writes],
+                capabilities=opened.manifest.capabilities,
+                size=size,
+            )
             is_full = is_full or count < len(writes)
             writes = writes[:count]
             answers = await self._carry_out(
