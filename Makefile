@@ -17,7 +17,7 @@ SIM := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
     $(if $(CRASHES),--crash-points) $(if $(QUIET),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up down fmt lint types sim deep security bench clean
+.PHONY: help demo test check up down fmt lint types sim deep apps security bench clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ sim: $(READY)  ## simulate; SEEDS= FROM= SEED= MUTANTS= ONLY=, see docs/howto/si
 
 deep: $(READY)  ## try tens of thousands of examples of each law; ONLY=a file of them
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest $(or $(ONLY),tests/engine)
+
+apps: $(READY)  ## try every app against the conformance suite; ONLY=some of them
+	$(BIN)/python -m tests.contract $(ONLY)
 
 security: $(READY)  ## attack every wall, in full, and print the figures as JSON
 	$(BIN)/python -m tests.security

@@ -26,7 +26,7 @@ T = TypeVar("T")
 FOLDER = Path(carddav.__file__).parent
 MANIFEST = manifest.load(FOLDER / "manifest.toml")
 PASSWORD = "secret"
-USERS_MAX = 60
+USERS_MAX = 400
 
 _numbers = itertools.count()
 

@@ -97,14 +97,18 @@ class App:
             start = yield from walk.begin_scan(self._facts)
         else:
             start = walk.decode(cursor)
-        return (yield from walk.read_page(start, facts=self._facts))
+        return (yield from self._page(start))
 
     def changes(self, cursor: str) -> Operation[Page]:
         """Read one page of what changed since a ``resume`` or ``next`` cursor."""
         start = walk.decode(cursor)
         if not start.todo:
             start = yield from walk.begin_changes(start, facts=self._facts)
-        return (yield from walk.read_page(start, facts=self._facts))
+        return (yield from self._page(start))
+
+    def _page(self, cursor: walk.Cursor) -> Operation[Page]:
+        page_size = self._manifest.limits.page_size
+        return walk.read_page(cursor, facts=self._facts, page_size=page_size)
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
         """Read cards by id."""

@@ -19,7 +19,6 @@ from services.connector.apps.carddav.discovery import Place
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import ANSWER_BYTES_MAX, Facts, Operation, Page
 
-CHUNK_CARDS_MAX = 200
 CHUNK_BYTES_MAX = ANSWER_BYTES_MAX // 2
 CARD_BYTES_ASSUMED = 64 * 1024
 """Photos make cards large; this many bytes stand in where no size is told."""
@@ -91,8 +90,8 @@ def begin_changes(last: Cursor, *, facts: Facts) -> Operation[Cursor]:
     return Cursor(place=last.place, reached=last.reached, todo=todo)
 
 
-def read_page(cursor: Cursor, *, facts: Facts) -> Operation[Page]:
-    """Read the next cards of a pass, at most one chunk."""
+def read_page(cursor: Cursor, *, facts: Facts, page_size: int) -> Operation[Page]:
+    """Read the next cards of a pass, at most one chunk of ``page_size``."""
     expected = None
     while cursor.todo and not cursor.window:
         book, base = cursor.todo[0]
@@ -105,7 +104,7 @@ def read_page(cursor: Cursor, *, facts: Facts) -> Operation[Page]:
         listing = yield from calls.list_changes(book, base, facts=facts)
         if _is_start_of_only_book(cursor) and not listing.is_partial:
             expected = len(listing.sizes)
-        cursor = _take_listing(cursor, listing)
+        cursor = _take_listing(cursor, listing, page_size=page_size)
         if listing.is_partial and not cursor.window:
             return Page(records=(), next=encode(cursor))
     if not cursor.todo:
@@ -177,7 +176,7 @@ def _without_first_chunk(cursor: Cursor) -> Cursor:
     )
 
 
-def _take_listing(cursor: Cursor, listing: Listing) -> Cursor:
+def _take_listing(cursor: Cursor, listing: Listing, *, page_size: int) -> Cursor:
     """Put the next names of a listing into the cursor."""
     book = cursor.todo[0][0]
     window: list[list[str]] = []
@@ -194,7 +193,7 @@ def _take_listing(cursor: Cursor, listing: Listing) -> Cursor:
         size = CARD_BYTES_ASSUMED if size is None else size
         if cards_left < 1 or bytes_left < size:
             window.append([])
-            cards_left, bytes_left = CHUNK_CARDS_MAX, CHUNK_BYTES_MAX
+            cards_left, bytes_left = page_size, CHUNK_BYTES_MAX
         window[-1].append(name)
         characters_left -= len(name)
         cards_left -= 1

@@ -26,7 +26,6 @@ from services.connector.apps.constant_contact import (
 from services.connector.apps.constant_contact.catalogue import Catalogue
 from services.connector.apps.constant_contact.cursors import (
     INCLUDE,
-    PAGE_SIZE,
     Progress,
     Stage,
 )
@@ -65,6 +64,7 @@ class App:
     """
 
     def __init__(self, manifest: Manifest, facts: Facts) -> None:
+        self._page_size = manifest.limits.page_size
         self._pager = paging.Pager(facts.base_url)
         self._catalogue = Catalogue(self._pager)
         self._tags = tags.Tags(self._pager)
@@ -109,7 +109,7 @@ class App:
         if progress.stage is not Stage.SCAN:
             raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of a scan")
         is_first = not progress.link
-        progress, page = yield from self._page(progress, limit=PAGE_SIZE)
+        progress, page = yield from self._page(progress, limit=self._page_size)
         following = progress.following(self._pager.next_of(page))
         records = yield from self._records(page.contacts)
         return Page(
@@ -130,7 +130,7 @@ class App:
             raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of changes")
         found: dict[RecordId, Record] = {}
         while True:
-            limit = PAGE_SIZE - len(found)
+            limit = self._page_size - len(found)
             progress, page = yield from self._page(progress, limit=limit)
             contacts = [
                 one for one in page.contacts if progress.concerns(one.deleted_at)
@@ -142,7 +142,7 @@ class App:
             if following is None:
                 resume = cursors.encode(progress.resumption())
                 return Page(records=records, resume=resume)
-            if following.link or len(found) > PAGE_SIZE // 2:
+            if following.link or len(found) > self._page_size // 2:
                 return Page(records=records, next=cursors.encode(following))
             progress = following
 

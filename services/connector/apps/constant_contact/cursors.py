@@ -17,7 +17,7 @@ OVERLAP_S = 60.0
 """Read again from before the last pass: the filters exclude their bound, stamps
 have seconds, and the clock that answers need not be the one that stamps."""
 
-PAGE_SIZE = 500
+
 INCLUDE = "custom_fields,list_memberships,phone_numbers,street_addresses,taggings"
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -1,0 +1,161 @@
+"""An app's server with one account, and what people and the vendor do there.
+
+A stage knows the vendor's own forms and nothing of the app's code: what it puts in and
+sees is the other half of each comparison. An operation that an app's vendor has nothing
+for is left as it is here, and is then never asked for.
+"""
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from proto.auth import Token
+from proto.fields import Role, Value
+from proto.ids import ContainerId, RecordId
+from proto.record import Consent
+from tests.contract.conformance import cards
+from tests.contract.conformance.cards import Card
+
+
+class NotOnStage(Exception):
+    """The vendor has no such thing, or the stage does not know how."""
+
+
+class Stage:
+    """One account of one app."""
+
+    app: ClassVar[str]
+    multiple: ClassVar[Mapping[Role, str]] = {}
+    """Roles of which a record holds several, with the label of a sole one."""
+    text_role: ClassVar[Role] = Role.JOB_TITLE
+    """A plain text that users edit and that nothing else hangs on."""
+    name_roles: ClassVar[tuple[Role, ...]] = (Role.NAME_GIVEN, Role.NAME_FAMILY)
+    base_url: str
+    """Where the vendor's API is, as an account of this app has it."""
+    username: str = ""
+
+    def shaped(self, role: Role, text: str) -> Value:
+        """Return a text in the shape that a role's field has here."""
+        return cards.one(text, label=self.multiple.get(role))
+
+    def plain(self, number: int) -> Card:
+        """Return one of many people: a name and an address."""
+        names = ("Person", str(number))
+        if len(self.name_roles) == 1:
+            names = (" ".join(names),)
+        return {
+            Role.EMAIL: self.shaped(Role.EMAIL, cards.email_of(number)),
+            **dict(zip(self.name_roles, names, strict=True)),
+        }
+
+    def full(self, number: int) -> Card:
+        """Return somebody of whom everything is known that the vendor can hold."""
+        raise NotOnStage
+
+    def token(self, *, version_min: int) -> Token:
+        """Return what a call proves itself with; a newer one if it has to be."""
+        raise NotOnStage
+
+    # What people do.
+
+    async def add(self, people: Sequence[Card]) -> list[RecordId]:
+        """Put people into the account, one after the other."""
+        raise NotOnStage
+
+    async def edit(self, record_id: RecordId, changes: Card) -> None:
+        """Change somebody as a user of the vendor would; None empties."""
+        raise NotOnStage
+
+    async def delete(self, record_id: RecordId) -> None:
+        """Delete somebody as a user would."""
+        raise NotOnStage
+
+    async def restore(self, record_id: RecordId) -> None:
+        """Bring somebody back who was deleted."""
+        raise NotOnStage
+
+    async def see(self, record_id: RecordId) -> Card | None:
+        """Return somebody as the vendor has them, without what is empty; None: gone."""
+        raise NotOnStage
+
+    async def find(self, email: str) -> list[RecordId]:
+        """Return who is there with an address, as the vendor would say."""
+        raise NotOnStage
+
+    async def enrich(self, record_id: RecordId) -> None:
+        """Give somebody what the vendor can hold and no field of the app shows."""
+        raise NotOnStage
+
+    async def extras(self, record_id: RecordId) -> object:
+        """Return what ``enrich`` gave, to be compared."""
+        raise NotOnStage
+
+    async def unsubscribe(self, record_id: RecordId) -> None:
+        """Have somebody say that they want no more mail."""
+        raise NotOnStage
+
+    async def consent_of(self, record_id: RecordId) -> Consent:
+        """Return whether somebody may be mailed, as the vendor has it."""
+        raise NotOnStage
+
+    async def tag(self, record_id: RecordId, names: Sequence[str]) -> None:
+        """Give somebody these tags, besides those that are there."""
+        raise NotOnStage
+
+    async def tags_of(self, record_id: RecordId) -> set[str]:
+        """Return the names of somebody's tags."""
+        raise NotOnStage
+
+    async def new_container(self, name: str) -> ContainerId:
+        """Make one more list."""
+        raise NotOnStage
+
+    async def put_into(self, record_id: RecordId, container: ContainerId) -> None:
+        """Put somebody into a list."""
+        raise NotOnStage
+
+    async def containers_of(self, record_id: RecordId) -> set[str]:
+        """Return the ids of the lists that somebody is in."""
+        raise NotOnStage
+
+    async def define(self, label: str, *, options: Sequence[str] = ()) -> None:
+        """Define a custom field: of text, or with options to choose from."""
+        raise NotOnStage
+
+    async def own_value(self, record_id: RecordId, label: str) -> str | None:
+        """Return somebody's value of a custom field; of a choice its label."""
+        raise NotOnStage
+
+    # What the vendor does.
+
+    def set_limit(self, calls_per_second: int) -> None:
+        """Refuse what comes faster, as the vendor does."""
+        raise NotOnStage
+
+    def exhaust(self) -> None:
+        """Refuse calls for the rest of the day, as the vendor does."""
+        raise NotOnStage
+
+    def expire_token(self) -> None:
+        """Have the token that is in use expire; a newer one is good."""
+        raise NotOnStage
+
+    def revoke(self) -> None:
+        """Have no token be good any more, newer ones neither."""
+        raise NotOnStage
+
+    async def forget_changes(self) -> None:
+        """Have cursors of changes be too old."""
+        raise NotOnStage
+
+    def freeze(self) -> None:
+        """Have all that happens from now on happen in the same second."""
+        raise NotOnStage
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the vendor's clock; a negative number sets it back."""
+        raise NotOnStage
+
+    def now(self) -> datetime.datetime:
+        """Return the vendor's time."""
+        raise NotOnStage

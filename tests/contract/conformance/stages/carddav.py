@@ -1,0 +1,288 @@
+"""A user of a real Radicale server as a stage, and cards in the terms of RFC 6350.
+
+Another program's view: what is put in and seen is read and written here by ``vobject``
+where that matters, and by plain text where it does not.
+"""
+
+import contextlib
+import itertools
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+import aiohttp
+import vobject
+
+from deploy.local import radicale
+from proto.auth import CredentialKind, Token
+from proto.fields import Address, Item, Role, Value
+from proto.ids import RecordId
+from tests.contract.conformance import cards
+from tests.contract.conformance.cards import SAMPLES, Card
+from tests.contract.conformance.stage import Stage
+
+SERVER: Final = "radicale"
+PASSWORD: Final = "secret"
+NAME_PARTS: Final[Mapping[Role, str]] = {
+    Role.NAME_FAMILY: "family",
+    Role.NAME_GIVEN: "given",
+    Role.NAME_MIDDLE: "additional",
+    Role.NAME_PREFIX: "prefix",
+    Role.NAME_SUFFIX: "suffix",
+}
+TEXTS: Final[Mapping[Role, str]] = {
+    Role.JOB_TITLE: "title",
+    Role.NOTE: "note",
+    Role.BIRTHDAY: "bday",
+}
+ITEMS: Final[Mapping[Role, str]] = {
+    Role.EMAIL: "email",
+    Role.PHONE: "tel",
+    Role.WEBSITE: "url",
+    Role.ADDRESS: "adr",
+}
+TYPES: Final[Mapping[str, str]] = {"mobile": "CELL"}
+LABELS: Final[Mapping[str, str]] = {"cell": "mobile"}
+EXTRA: Final = "X-SHOE-SIZE"
+_numbers = itertools.count()
+
+
+class CardDAV(Stage):
+    """One address book of one user."""
+
+    app = "carddav"
+    multiple: ClassVar[Mapping[Role, str]] = {
+        Role.EMAIL: "work",
+        Role.PHONE: "work",
+        Role.WEBSITE: "work",
+        Role.ADDRESS: "work",
+    }
+
+    def __init__(
+        self, server: radicale.Server, user: str, *, session: aiohttp.ClientSession
+    ) -> None:
+        self._server = server
+        self._session = session
+        self.username = user
+        self.base_url = server.url
+        self._book = server.book_path(user)
+        self._password = PASSWORD
+        self._version = 1
+
+    def full(self, number: int) -> Card:
+        """Return somebody with every property that is read from a card."""
+        return {
+            **self.plain(number),
+            **{role: SAMPLES[role] for role in (*NAME_PARTS, *TEXTS)},
+            Role.COMPANY: SAMPLES[Role.COMPANY],
+            Role.EMAIL: (
+                Item(value=cards.email_of(number), label="work"),
+                Item(value=f"home{number}@example.org", label="home"),
+            ),
+            Role.PHONE: (
+                Item(value=SAMPLES[Role.PHONE_WORK], label="work"),
+                Item(value=SAMPLES[Role.PHONE_MOBILE], label="mobile"),
+            ),
+            Role.WEBSITE: (Item(value=SAMPLES[Role.WEBSITE], label="work"),),
+            Role.ADDRESS: (Item(value=cards.ADDRESS, label="home"),),
+        }
+
+    def token(self, *, version_min: int) -> Token:
+        """Return user and password."""
+        self._version = max(self._version, version_min)
+        return Token(
+            kind=CredentialKind.BASIC,
+            secret=self._password,
+            username=self.username,
+            version=self._version,
+        )
+
+    async def add(self, people: Sequence[Card]) -> list[RecordId]:
+        """Put cards into the book, as another program would."""
+        made = []
+        for card in people:
+            name = str(uuid.uuid4())
+            path = f"{self._book}{name}.vcf"
+            vcard = vobject.vCard()
+            vcard.add("uid").value = name
+            _write(vcard, card)
+            await self._put(path, vcard.serialize())
+            made.append(RecordId(path))
+        return made
+
+    async def edit(self, record_id: RecordId, changes: Card) -> None:
+        """Change a card, as another program would."""
+        vcard = await self._read(record_id)
+        assert vcard is not None
+        _write(vcard, changes)
+        await self._put(record_id, vcard.serialize())
+
+    async def delete(self, record_id: RecordId) -> None:
+        """Delete a card."""
+        await self._call("DELETE", record_id)
+
+    async def see(self, record_id: RecordId) -> Card | None:
+        """Return a card as it lies on the server."""
+        vcard = await self._read(record_id)
+        return None if vcard is None else _card(vcard)
+
+    async def find(self, email: str) -> list[RecordId]:
+        """Return the cards with an address, whatever its case."""
+        folder = self._server.directory / "collections/collection-root"
+        book = folder / self.username / "contacts"
+        return [
+            RecordId(f"{self._book}{path.name}")
+            for path in sorted(book.glob("*.vcf"))
+            if email.lower() in path.read_text(encoding="utf-8").lower()
+        ]
+
+    async def enrich(self, record_id: RecordId) -> None:
+        """Give a card a property that nobody knows."""
+        text = await self._text(record_id)
+        assert text is not None
+        more = f"{EXTRA};X-FOOT=left:42\r\nEND:VCARD"
+        await self._put(record_id, text.replace("END:VCARD", more))
+
+    async def extras(self, record_id: RecordId) -> object:
+        """Return that property, with its parameter."""
+        text = await self._text(record_id)
+        assert text is not None
+        return [line for line in text.splitlines() if line.startswith(EXTRA)]
+
+    async def tag(self, record_id: RecordId, names: Sequence[str]) -> None:
+        """Give a card categories."""
+        vcard = await self._read(record_id)
+        assert vcard is not None
+        held = await self.tags_of(record_id)
+        _drop(vcard, "categories")
+        vcard.add("categories").value = [*sorted(held), *names]
+        await self._put(record_id, vcard.serialize())
+
+    async def tags_of(self, record_id: RecordId) -> set[str]:
+        """Return a card's categories."""
+        vcard = await self._read(record_id)
+        assert vcard is not None
+        lines = vcard.contents.get("categories", [])
+        return {name for line in lines for name in line.value}
+
+    def revoke(self) -> None:
+        """Have the password be another."""
+        self._password = "forgotten"
+
+    async def forget_changes(self) -> None:
+        """Have the server forget its sync tokens."""
+        self._server.forget_sync_tokens(self.username)
+
+    async def _read(self, record_id: RecordId) -> Any:
+        text = await self._text(record_id)
+        return None if text is None else vobject.readOne(text)
+
+    async def _text(self, record_id: RecordId) -> str | None:
+        status, text = await self._call("GET", record_id, accepts=(200, 404))
+        return text if status == 200 else None
+
+    async def _put(self, path: str, text: str) -> None:
+        await self._call("PUT", path, body=text)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: str | None = None,
+        accepts: tuple[int, ...] = (200, 201, 204),
+    ) -> tuple[int, str]:
+        async with self._session.request(
+            method,
+            self.base_url + path,
+            data=None if body is None else body.encode(),
+            headers={
+                "Authorization": aiohttp.encode_basic_auth(self.username, PASSWORD),
+                "Content-Type": "text/vcard; charset=utf-8",
+            },
+        ) as response:
+            text = await response.text()
+            assert response.status in accepts, (response.status, text)
+            return response.status, text
+
+
+def _write(vcard: Any, changes: Card) -> None:
+    """Set what a card says of these roles; None empties."""
+    names = vcard.n.value if "n" in vcard.contents else vobject.vcard.Name()
+    for role, value in changes.items():
+        if role in NAME_PARTS:
+            setattr(names, NAME_PARTS[role], value or "")
+        elif role is Role.COMPANY:
+            _drop(vcard, "org")
+            if value:
+                vcard.add("org").value = [value]
+        elif role in ITEMS:
+            _drop(vcard, ITEMS[role])
+            for item in value if isinstance(value, tuple) else ():
+                _add_item(vcard, ITEMS[role], item)
+        else:
+            _drop(vcard, TEXTS[role])
+            if value:
+                vcard.add(TEXTS[role]).value = value
+    _drop(vcard, "n")
+    _drop(vcard, "fn")
+    vcard.add("n").value = names
+    vcard.add("fn").value = f"{names.given} {names.family}".strip() or "Nobody"
+
+
+def _add_item(vcard: Any, name: str, item: Item) -> None:
+    line = vcard.add(name)
+    line.type_param = TYPES.get(item.label, item.label.upper())
+    line.value = item.value
+    if isinstance(item.value, Address):
+        line.value = vobject.vcard.Address(
+            street=item.value.street,
+            city=item.value.city,
+            region=item.value.region,
+            code=item.value.postal_code,
+            country=item.value.country,
+        )
+
+
+def _card(vcard: Any) -> Card:
+    """Return what a card says, without what is empty."""
+    found: dict[Role, Value] = {}
+    if "n" in vcard.contents:
+        for role, part in NAME_PARTS.items():
+            found[role] = _joined(getattr(vcard.n.value, part))
+    for role, name in TEXTS.items():
+        found[role] = vcard.contents[name][0].value if name in vcard.contents else None
+    if "org" in vcard.contents:
+        found[Role.COMPANY] = vcard.org.value[0]
+    for role, name in ITEMS.items():
+        found[role] = tuple(map(_item, vcard.contents.get(name, [])))
+    return {role: value for role, value in found.items() if value}
+
+
+def _item(line: Any) -> Item:
+    label = str(line.params.get("TYPE", [""])[0]).lower()
+    value = line.value
+    if isinstance(value, vobject.vcard.Address):
+        value = Address(
+            street=_joined(value.street),
+            city=_joined(value.city),
+            region=_joined(value.region),
+            postal_code=_joined(value.code),
+            country=_joined(value.country),
+        )
+    return Item(value=value, label=LABELS.get(label, label))
+
+
+def _joined(part: str | list[str]) -> str:
+    return part if isinstance(part, str) else " ".join(part)
+
+
+def _drop(vcard: Any, name: str) -> None:
+    vcard.contents.pop(name, None)
+
+
+@contextlib.asynccontextmanager
+async def opened(server: radicale.Server) -> AsyncIterator[CardDAV]:
+    """Take a user whom no other test has, with an empty book."""
+    async with aiohttp.ClientSession() as session:
+        yield CardDAV(server, f"user{next(_numbers)}", session=session)

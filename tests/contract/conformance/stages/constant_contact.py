@@ -1,0 +1,356 @@
+"""Constant Contact's emulator as a stage, and its contacts in the terms of cards.
+
+The table is written from the vendor's description of a contact (Swagger 3.0.178).
+"""
+
+import contextlib
+import datetime
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, ClassVar, Final
+
+import aiohttp
+import msgspec
+
+from proto.auth import CredentialKind, Token
+from proto.fields import Address, Item, Role, Value
+from proto.ids import ContainerId, RecordId
+from proto.record import Consent
+from tests.contract.conformance import cards
+from tests.contract.conformance.cards import SAMPLES, Card
+from tests.contract.conformance.stage import Stage
+from tests.emulators.constant_contact import acts
+from tests.emulators.constant_contact.emulator import Emulator, running
+from tests.emulators.constant_contact.settings import Settings
+from tests.emulators.constant_contact.wire import Contact, Seed
+from tests.emulators.constant_contact.writing import Writer
+from tests.emulators.core.limits import Limits
+from tests.emulators.core.oauth import Grant
+
+TEXTS: Final[Mapping[Role, str]] = {
+    Role.NAME_GIVEN: "first_name",
+    Role.NAME_FAMILY: "last_name",
+    Role.JOB_TITLE: "job_title",
+    Role.COMPANY: "company_name",
+    Role.ANNIVERSARY: "anniversary",
+}
+CONSENTS: Final[Mapping[str, Consent]] = {
+    "explicit": Consent.SUBSCRIBED,
+    "implicit": Consent.SUBSCRIBED,
+    "unsubscribed": Consent.UNSUBSCRIBED,
+}
+SCOPES: Final = frozenset({"contact_data", "account_read", "offline_access"})
+
+
+class ConstantContact(Stage):
+    """One account at the emulator."""
+
+    app = "constant_contact"
+    multiple: ClassVar[Mapping[Role, str]] = {
+        Role.PHONE: "work",
+        Role.ADDRESS: "work",
+    }
+
+    def __init__(self, emulator: Emulator, session: aiohttp.ClientSession) -> None:
+        self._emulator = emulator
+        self._session = session
+        (self._account,) = emulator.accounts.values()
+        self.base_url = f"{emulator.url}/v3"
+        self._version = 0
+        self._secret = ""
+
+    def full(self, number: int) -> Card:
+        """Return somebody with every property that a contact has."""
+        return {
+            **self.plain(number),
+            **{role: SAMPLES[role] for role in TEXTS},
+            # The vendor keeps no year.
+            Role.BIRTHDAY: "--02-29",
+            Role.PHONE: (
+                Item(value=SAMPLES[Role.PHONE_WORK], label="work"),
+                Item(value=SAMPLES[Role.PHONE_MOBILE], label="mobile"),
+                Item(value=SAMPLES[Role.PHONE_HOME], label="home"),
+            ),
+            Role.ADDRESS: (
+                Item(value=cards.ADDRESS, label="work"),
+                Item(value=Address(city="Graz"), label="home"),
+            ),
+        }
+
+    def token(self, *, version_min: int) -> Token:
+        """Return an access token; a new one when asked for."""
+        if version_min > self._version or not self._secret:
+            self._version = max(1, version_min)
+            grant = Grant(
+                client_id=next(iter(self._emulator.server.clients)),
+                account_id=self._account.account_id,
+                scopes=SCOPES,
+            )
+            self._secret = self._emulator.server.issue(grant).access_token
+            if self._is_revoked:
+                self.expire_token()
+        return Token(
+            kind=CredentialKind.BEARER, secret=self._secret, version=self._version
+        )
+
+    _is_revoked = False
+
+    async def add(self, people: Sequence[Card]) -> list[RecordId]:
+        """Seed contacts."""
+        writer = Writer(self._account, who="seed")
+        return [
+            RecordId(writer.seed(msgspec.convert(_json(card), Seed)).contact.contact_id)
+            for card in people
+        ]
+
+    async def edit(self, record_id: RecordId, changes: Card) -> None:
+        """Edit as the account's staff does."""
+        body = _json(changes)
+        if email := body.pop("email_address", None):
+            self._act("change_email", record_id, address=email["address"])
+        if body:
+            self._act("edit", record_id, changes=body)
+
+    async def delete(self, record_id: RecordId) -> None:
+        """Delete as the account's staff does."""
+        self._act("delete", record_id)
+
+    async def restore(self, record_id: RecordId) -> None:
+        """Bring back who was deleted."""
+        self._act("revive", record_id)
+
+    async def see(self, record_id: RecordId) -> Card | None:
+        """Return a contact as the vendor keeps it."""
+        contact = self._contact(record_id)
+        return None if contact is None else _card(contact)
+
+    async def find(self, email: str) -> list[RecordId]:
+        """Return the contacts with an address, whatever its case."""
+        return [
+            RecordId(entry.contact.contact_id)
+            for entry in self._account.book.living()
+            if entry.contact.email_address is not None
+            and entry.contact.email_address.address.lower() == email.lower()
+        ]
+
+    async def enrich(self, record_id: RecordId) -> None:
+        """Give a contact a note, which is no field of a sync."""
+        self._act("edit", record_id, changes={"notes": [{"content": "likes rye"}]})
+
+    async def extras(self, record_id: RecordId) -> object:
+        """Return the notes."""
+        contact = self._contact(record_id)
+        assert contact is not None
+        return [note.content for note in contact.notes or ()]
+
+    async def unsubscribe(self, record_id: RecordId) -> None:
+        """Have the contact follow the link in a mail."""
+        self._act("unsubscribe", record_id)
+
+    async def consent_of(self, record_id: RecordId) -> Consent:
+        """Return what the permission to send means."""
+        contact = self._contact(record_id)
+        assert contact is not None
+        email = contact.email_address
+        permission = "not_set" if email is None else email.permission_to_send
+        return CONSENTS.get(permission, Consent.UNKNOWN)
+
+    async def tag(self, record_id: RecordId, names: Sequence[str]) -> None:
+        """Tag a contact; a tag that there is not is made."""
+        ids = {tag.name: tag_id for tag_id, tag in self._account.tags.items()}
+        for name in names:
+            if name not in ids:
+                made = await self._post("contact_tags", {"name": name})
+                ids[name] = made["tag_id"]
+        contact = self._contact(record_id)
+        assert contact is not None
+        held = [*(contact.taggings or ()), *(ids[name] for name in names)]
+        self._act("edit", record_id, changes={"taggings": held})
+
+    async def tags_of(self, record_id: RecordId) -> set[str]:
+        """Return the names of a contact's tags."""
+        contact = self._contact(record_id)
+        assert contact is not None
+        return {self._account.tags[each].name for each in contact.taggings or ()}
+
+    async def new_container(self, name: str) -> ContainerId:
+        """Make a list."""
+        made = await self._post("contact_lists", {"name": name})
+        return ContainerId(made["list_id"])
+
+    async def put_into(self, record_id: RecordId, container: ContainerId) -> None:
+        """Put a contact on a list."""
+        held = await self.containers_of(record_id)
+        lists = [*held, str(container)]
+        self._act("edit", record_id, changes={"list_memberships": lists})
+
+    async def containers_of(self, record_id: RecordId) -> set[str]:
+        """Return the ids of a contact's lists."""
+        contact = self._contact(record_id)
+        assert contact is not None
+        return set(contact.list_memberships or ())
+
+    async def define(self, label: str, *, options: Sequence[str] = ()) -> None:
+        """Define a custom field."""
+        body: dict[str, Any] = {"label": label, "type": "string"}
+        if options:
+            body["type"] = "single_select"
+            body["choices"] = [
+                {"choice_label": option, "display_order": number}
+                for number, option in enumerate(options, 1)
+            ]
+        await self._post("contact_custom_fields", body)
+
+    async def own_value(self, record_id: RecordId, label: str) -> str | None:
+        """Return a contact's value of a custom field."""
+        contact = self._contact(record_id)
+        assert contact is not None
+        fields = self._account.custom_fields
+        for one in contact.custom_fields or ():
+            field = fields[one.custom_field_id]
+            if field.label != label:
+                continue
+            names = {
+                str(each.choice_id): each.choice_label for each in field.choices or ()
+            }
+            if one.choice_ids:
+                return names[one.choice_ids[0]]
+            return names.get(one.value or "", one.value)
+        return None
+
+    def set_limit(self, calls_per_second: int) -> None:
+        """Have the vendor count calls by the second."""
+        self._emulator.limiter.limits.requests_per_second = calls_per_second
+
+    def exhaust(self) -> None:
+        """Have the day's calls be used up."""
+        self._emulator.limiter.limits.requests_per_day = 0
+
+    def expire_token(self) -> None:
+        """Kill the access token, as its age would."""
+        account_id = self._account.account_id
+        self._emulator.server.revoke(account_id, keep_refresh_tokens=True)
+
+    def revoke(self) -> None:
+        """Have the person withdraw what they agreed to."""
+        self._is_revoked = True
+        self.expire_token()
+
+    def freeze(self) -> None:
+        """Stop the vendor's clock."""
+        self._emulator.clock.freeze()
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the vendor's clock."""
+        self._emulator.clock.advance(seconds)
+
+    def now(self) -> datetime.datetime:
+        """Return the vendor's time."""
+        now_s = self._emulator.clock.now()
+        return datetime.datetime.fromtimestamp(now_s, datetime.UTC)
+
+    def _contact(self, record_id: RecordId) -> Contact | None:
+        entry = self._account.book.by_id.get(record_id)
+        is_there = entry is not None and entry.contact.deleted_at is None
+        return entry.contact if entry is not None and is_there else None
+
+    def _act(self, name: str, record_id: RecordId, **about: Any) -> None:
+        asked = {"act": name, "contact_id": record_id, **about}
+        decoded = msgspec.json.decode(msgspec.json.encode([asked]), type=acts.Acts)
+        acts.perform(decoded[0], self._account, self._emulator.behaviour)
+
+    async def _post(self, path: str, body: object) -> dict[str, Any]:
+        secret = self.token(version_min=0).secret
+        async with self._session.post(
+            f"{self.base_url}/{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {secret}"},
+        ) as response:
+            assert response.status == 201, await response.text()
+            made: dict[str, Any] = await response.json()
+            return made
+
+
+def _json(card: Card) -> dict[str, Any]:
+    """Return a card as the vendor's JSON; what is None is emptied."""
+    found: dict[str, Any] = {}
+    for role, value in card.items():
+        if role is Role.EMAIL:
+            found["email_address"] = {
+                "address": value,
+                "permission_to_send": "implicit",
+            }
+        elif role is Role.BIRTHDAY:
+            month, day = value[2:].split("-") if isinstance(value, str) else (None,) * 2
+            found["birthday_month"] = month and int(month)
+            found["birthday_day"] = day and int(day)
+        elif role is Role.PHONE:
+            found["phone_numbers"] = [
+                {"phone_number": item.value, "kind": item.label}
+                for item in _items(value)
+            ]
+        elif role is Role.ADDRESS:
+            found["street_addresses"] = [_street(item) for item in _items(value)]
+        else:
+            found[TEXTS[role]] = value
+    return found
+
+
+def _street(item: Item) -> dict[str, str]:
+    assert isinstance(item.value, Address)
+    parts = {
+        "street": item.value.street,
+        "city": item.value.city,
+        "state": item.value.region,
+        "postal_code": item.value.postal_code,
+        "country": item.value.country,
+    }
+    return {"kind": item.label, **{name: text for name, text in parts.items() if text}}
+
+
+def _card(contact: Contact) -> Card:
+    """Return a contact as a card, without what is empty."""
+    found: dict[Role, Value] = {
+        role: getattr(contact, name)
+        for role, name in TEXTS.items()
+        if getattr(contact, name)
+    }
+    if contact.email_address is not None:
+        found[Role.EMAIL] = contact.email_address.address
+    if contact.birthday_month and contact.birthday_day:
+        month, day = contact.birthday_month, contact.birthday_day
+        found[Role.BIRTHDAY] = f"--{month:02}-{day:02}"
+    if contact.phone_numbers:
+        found[Role.PHONE] = tuple(
+            Item(value=one.phone_number, label=one.kind or "")
+            for one in contact.phone_numbers
+        )
+    if contact.street_addresses:
+        found[Role.ADDRESS] = tuple(
+            Item(
+                value=Address(
+                    street=one.street or "",
+                    city=one.city or "",
+                    region=one.state or "",
+                    postal_code=one.postal_code or "",
+                    country=one.country or "",
+                ),
+                label=one.kind,
+            )
+            for one in contact.street_addresses
+        )
+    return found
+
+
+def _items(value: Value) -> tuple[Item, ...]:
+    return value if isinstance(value, tuple) else ()
+
+
+@contextlib.asynccontextmanager
+async def opened(_server: object) -> AsyncIterator[ConstantContact]:
+    """Start an emulator of its own, without limits."""
+    limits = Limits(requests_per_second=None, requests_per_day=None)
+    async with (
+        running(Settings(limits=limits)) as emulator,
+        aiohttp.ClientSession() as session,
+    ):
+        yield ConstantContact(emulator, session)

@@ -1,0 +1,102 @@
+"""What came of the suite: behaviours by apps, and the level that each has earned."""
+
+import tomllib
+from collections.abc import Iterable
+from typing import Final
+
+import pytest
+
+from services.connector import registry
+from tests.contract.conformance import lacking
+from tests.contract.conformance.rules import RULES
+
+DONE, EXEMPT, FAILED = "done", "exempt", "FAILED"
+LEVELS: Final = ("bronze", "silver", "gold")
+NONE: Final = "none"
+_RANKS: Final = (DONE, EXEMPT, FAILED)
+
+
+class Collector:
+    """A plugin of pytest that notes what became of each behaviour of each app."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str], str] = {}
+        self._of: dict[str, tuple[str, str]] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Note which behaviour and app a test is of."""
+        for item in items:
+            params = getattr(getattr(item, "callspec", None), "params", {})
+            if "bench" in getattr(item, "fixturenames", ()):
+                name = getattr(item, "originalname", item.name)
+                self._of[item.nodeid] = (name, params["app"])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note an outcome; of several examples of one behaviour the worst counts."""
+        place = self._of.get(report.nodeid)
+        if place is None or (report.when != "call" and report.passed):
+            return
+        state = DONE if report.passed else EXEMPT if report.skipped else FAILED
+        before = self.found.get(place, state)
+        self.found[place] = max(before, state, key=_RANKS.index)
+
+    @property
+    def apps(self) -> list[str]:
+        """Return the apps, by name."""
+        return sorted({app for _, app in self.found})
+
+    @property
+    def behaviours(self) -> list[str]:
+        """Return the behaviours, in the order they were tried in."""
+        return list(dict.fromkeys(name for name, _ in self.found))
+
+
+def lines(collector: Collector) -> Iterable[str]:
+    """Yield the table, one line each."""
+    apps = collector.apps
+    width = max(map(len, map(_told, collector.behaviours)), default=0)
+    yield " ".join(("behaviour".ljust(width), *apps))
+    for name in collector.behaviours:
+        states = (collector.found.get((name, app), "").ljust(len(app)) for app in apps)
+        yield " ".join((_told(name).ljust(width), *states)).rstrip()
+    yield ""
+    for app in apps:
+        counts = {
+            state: sum(
+                found == state
+                for (_, each), found in collector.found.items()
+                if each == app
+            )
+            for state in _RANKS
+        }
+        told = ", ".join(f"{count} {state}" for state, count in counts.items())
+        yield f"{app}: {told}; {level_of(app, collector)}"
+        for need, lack in sorted(lacking.lacks_of(app).items()):
+            yield f"  lacks {need}: {lack.because} ({lack.source}, {lack.seen})"
+
+
+def level_of(app: str, collector: Collector) -> str:
+    """Return the highest level whose rules, and those below, are all kept."""
+    quality = tomllib.loads((registry.APPS / app / "quality.toml").read_text())
+    reached = NONE
+    for level in LEVELS:
+        if any(
+            is_open(f"{level}.{rule}", state, app=app, collector=collector)
+            for rule, state in quality[level].items()
+        ):
+            break
+        reached = level
+    return reached
+
+
+def is_open(rule: str, state: object, *, app: str, collector: Collector) -> bool:
+    """Say whether a rule is not kept: it is not done, or a behaviour of it failed."""
+    is_said = state == "done" or (isinstance(state, dict) and bool(state.get("exempt")))
+    return not is_said or any(
+        collector.found.get((name, app), FAILED) == FAILED
+        for name in RULES.get(rule, ())
+    )
+
+
+def _told(name: str) -> str:
+    return name.removeprefix("test_").replace("_", " ")

@@ -1,0 +1,107 @@
+"""The suite's own parts: its rules name behaviours, and its table tells the truth."""
+
+import ast
+import datetime
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from services.connector import registry
+from tests.contract.conformance import lacking, table
+from tests.contract.conformance.bench import CATALOGUE
+from tests.contract.conformance.lacking import Lack
+from tests.contract.conformance.rules import RULES
+from tests.contract.conformance.table import DONE, EXEMPT, FAILED, Collector
+
+HERE = Path(__file__).parent
+BEHAVIOURS_MIN = 60
+ELSEWHERE = {
+    "bronze.manifest_valid",
+    "bronze.fixtures",
+    "bronze.emulator",
+    "bronze.readme",
+    "gold.webhooks",
+    "gold.hundred_thousand_records",
+    "gold.checked_against_the_real_vendor",
+}
+"""Rules that no behaviour of the suite earns."""
+LACK = Lack(
+    because="no", source="https://example.org", seen=datetime.date(2026, 11, 26)
+)
+
+
+def behaviours() -> set[str]:
+    """Return the tests of the suite that are given an app."""
+    return {
+        node.name
+        for path in HERE.glob("test_apps*.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.AsyncFunctionDef)
+        and any(argument.arg == "bench" for argument in node.args.args)
+        and node.name.startswith("test_")
+    }
+
+
+def test_there_are_enough_behaviours():
+    assert len(behaviours()) >= BEHAVIOURS_MIN
+
+
+def test_every_rule_is_earned_by_behaviours_that_there_are():
+    template = tomllib.loads((registry.APPS / "_template/quality.toml").read_text())
+    rules = {f"{level}.{rule}" for level in table.LEVELS for rule in template[level]}
+    assert rules == RULES.keys() | ELSEWHERE
+    named = {name for names in RULES.values() for name in names}
+    assert named <= behaviours()
+
+
+@pytest.fixture
+def collector() -> Collector:
+    """Return a run in which the suite found nothing wrong with one app."""
+    made = Collector()
+    names = {name for names in RULES.values() for name in names}
+    made.found = {(name, "carddav"): DONE for name in sorted(names)}
+    return made
+
+
+def test_a_level_is_lost_with_one_behaviour(collector):
+    assert table.level_of("carddav", collector) != table.NONE
+    collector.found[RULES["bronze.creates"][0], "carddav"] = EXEMPT
+    assert table.level_of("carddav", collector) != table.NONE
+    collector.found[RULES["bronze.creates"][0], "carddav"] = FAILED
+    assert table.level_of("carddav", collector) == table.NONE
+    del collector.found[RULES["bronze.creates"][0], "carddav"]
+    assert table.level_of("carddav", collector) == table.NONE
+
+
+def test_the_table_shows_every_behaviour_of_every_app(collector):
+    collector.found["test_it_flies", "carddav"] = FAILED
+    shown = "\n".join(table.lines(collector))
+    assert "it flies" in shown
+    assert f"1 FAILED; {table.level_of('carddav', collector)}" in shown
+
+
+@pytest.mark.parametrize(
+    ("need", "fault"),
+    [
+        ("writes_conditionally", "claimed by the manifest"),
+        ("teleports", "no need of the suite"),
+    ],
+)
+def test_a_lack_that_cannot_be_is_found(need, fault):
+    manifest = CATALOGUE.entry("carddav").manifest
+    lacks = {**lacking.lacks_of("carddav"), need: LACK}
+    (found,) = lacking.faults(manifest, lacks)
+    assert fault in found
+
+
+def test_a_lack_without_a_word_is_found():
+    manifest = CATALOGUE.entry("carddav").manifest
+    lacks = lacking.lacks_of("carddav")
+    del lacks["has_consent"]
+    assert lacking.faults(manifest, lacks) == [
+        "has_consent is not claimed, and not explained"
+    ]
+    lacks["has_consent"] = msgspec.structs.replace(LACK, source="hearsay")
+    assert lacking.faults(manifest, lacks) == ["has_consent lacks a reason or a source"]
