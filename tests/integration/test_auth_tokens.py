@@ -532,11 +532,11 @@ async def test_a_service_that_stops_answers_what_it_took(auth: Auth):
 async def test_a_token_without_a_refresh_token_serves_to_its_end(auth: Auth):
     world, account_id = auth.world, await auth.connect()
     server = world.emulator.server
-    server.offline_scope = "never granted"
+    kept, server.offline_scope = server.offline_scope, "never granted"
     try:
         await world.authorise(instead_of=account_id)
     finally:
-        del server.offline_scope
+        server.offline_scope = kept
     world.move(NEARLY_OVER_S)
     assert is_good(world, await world.issue(account_id))
     world.move(61)

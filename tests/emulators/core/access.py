@@ -2,14 +2,17 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+import msgspec
 
 from tests.emulators.core import consent
 from tests.emulators.core.http import Call, Reply, html_reply, json_reply
 from tests.emulators.core.oauth import (
     AuthorizationServer,
     Client,
+    Grant,
     OAuthRefused,
     Request,
     Tokens,
@@ -17,6 +20,28 @@ from tests.emulators.core.oauth import (
 
 Accounts = Callable[[], Iterable[tuple[str, str]]]
 """Returns id and name of each account that a person may log in to."""
+
+
+class Dialect(msgspec.Struct, frozen=True, kw_only=True):
+    """In which ways a vendor's endpoints differ from the RFC's plain ones."""
+
+    scope_separator: str = " "
+    default_scopes: frozenset[str] = frozenset()
+    """Granted where the authorize request names none; empty: it has to."""
+    response_types: tuple[str, ...] = ("code",)
+    """What the authorize request may ask for; an empty one: nothing at all."""
+    takes_secret_in_body: bool = False
+    """The client's secret comes with the form instead of by Basic."""
+    is_client_known_by_refresh_token: bool = False
+    """A refresh needs no client's name and no secret."""
+    repeats_refresh_token: bool = True
+    """A refresh tells the refresh token again."""
+    tells_scopes: bool = True
+    more: Callable[[Grant], Mapping[str, object]] = lambda _grant: {}
+    """What else the answer with tokens says."""
+
+
+PLAIN = Dialect()
 
 
 class _Denied(Exception):
@@ -36,8 +61,10 @@ class Access:
         vendor: str,
         scopes: frozenset[str],
         accounts: Accounts,
+        dialect: Dialect = PLAIN,
     ) -> None:
         self._server = server
+        self._dialect = dialect
         self._vendor = vendor
         self._scopes = scopes
         self._accounts = accounts
@@ -86,7 +113,7 @@ class Access:
         fields = call.form()
         try:
             client = self._authenticate(call, fields)
-            return json_reply(_tokens_body(self._grant(client, fields)))
+            return json_reply(self._body(self._grant(client, fields), fields))
         except OAuthRefused as refused:
             body = {"error": refused.error, "error_description": refused.description}
             return json_reply(body, refused.status)
@@ -106,8 +133,33 @@ class Access:
                 )
         raise OAuthRefused("unsupported_grant_type", "The grant type is not supported.")
 
+    def _body(self, tokens: Tokens, fields: dict[str, str]) -> dict[str, object]:
+        body: dict[str, object] = {
+            "token_type": "Bearer",
+            "expires_in": tokens.expires_in,
+            "access_token": tokens.access_token,
+        }
+        if self._dialect.tells_scopes:
+            separator = self._dialect.scope_separator
+            body["scope"] = separator.join(sorted(tokens.scopes))
+        is_refresh = fields.get("grant_type") == "refresh_token"
+        if tokens.refresh_token is not None and (
+            self._dialect.repeats_refresh_token or not is_refresh
+        ):
+            body["refresh_token"] = tokens.refresh_token
+        grant = self._server.check(tokens.access_token)
+        assert grant is not None
+        return body | dict(self._dialect.more(grant))
+
     def _authenticate(self, call: Call, fields: dict[str, str]) -> Client:
+        if (
+            self._dialect.is_client_known_by_refresh_token
+            and fields.get("grant_type") == "refresh_token"
+        ):
+            return self._server.client_of(fields.get("refresh_token", ""))
         client_id, secret = _read_basic(call.headers.get("Authorization", ""))
+        if self._dialect.takes_secret_in_body and client_id is None:
+            secret = fields.get("client_secret")
         client = self._server.clients.get(client_id or fields.get("client_id", ""))
         if client is None or client.client_secret != secret:
             raise OAuthRefused(
@@ -127,9 +179,10 @@ class Access:
                 "invalid_request", "The redirect URI is not exactly a registered one."
             )
         state = fields.get("state", "")
-        scopes = frozenset(fields.get("scope", "").split())
+        named = fields.get("scope", "").replace(self._dialect.scope_separator, " ")
+        scopes = frozenset(named.split()) or self._dialect.default_scopes
         challenge = fields.get("code_challenge", "")
-        if fields.get("response_type") != "code":
+        if fields.get("response_type", "") not in self._dialect.response_types:
             raise _Denied(redirect_uri, state, "unsupported_response_type")
         if not scopes or not scopes <= self._scopes:
             raise _Denied(redirect_uri, state, "invalid_scope")
@@ -165,15 +218,3 @@ def _with_query(url: str, **fields: str) -> str:
     query = parse_qsl(parts.query, keep_blank_values=True)
     query += [(name, value) for name, value in fields.items() if value]
     return urlunsplit(parts._replace(query=urlencode(query)))
-
-
-def _tokens_body(tokens: Tokens) -> dict[str, object]:
-    body: dict[str, object] = {
-        "token_type": "Bearer",
-        "expires_in": tokens.expires_in,
-        "access_token": tokens.access_token,
-        "scope": " ".join(sorted(tokens.scopes)),
-    }
-    if tokens.refresh_token is not None:
-        body["refresh_token"] = tokens.refresh_token
-    return body

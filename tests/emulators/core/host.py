@@ -81,6 +81,7 @@ class Host:
         response.headers["Date"] = self._clock.http_date()
         if reply.location is not None:
             response.headers["Location"] = reply.location
+        response.headers.update(reply.headers)
         return response
 
     async def _answer(self, call: Call) -> Reply:

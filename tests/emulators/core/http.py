@@ -23,6 +23,7 @@ class Reply(NamedTuple):
     body: bytes = b""
     content_type: str = "application/json"
     location: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Refusal(Exception):

@@ -37,6 +37,8 @@ class TokenPolicy(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     refresh_token_lifetime_s: Annotated[float, msgspec.Meta(gt=0)] = 180 * 86_400
     code_lifetime_s: Annotated[float, msgspec.Meta(gt=0)] = 300
     is_rotating: bool = True
+    is_single: bool = False
+    """An account's new access token kills the client's earlier one."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,12 +90,23 @@ class _Code(msgspec.Struct, frozen=True):
 
 
 class AuthorizationServer:
-    """Keep clients, codes and tokens of one vendor."""
+    """Keep clients, codes and tokens of one vendor.
 
-    offline_scope = "offline_access"
+    Args:
+        offline_scope: The scope without which no refresh token is given; empty where
+            everybody gets one.
+    """
 
-    def __init__(self, clock: Clock, *, seed: int, policy: TokenPolicy) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        seed: int,
+        policy: TokenPolicy,
+        offline_scope: str = "offline_access",
+    ) -> None:
         self._clock = clock
+        self.offline_scope = offline_scope
         self._random = random.Random(seed)
         self.policy = policy
         self.clients: dict[str, Client] = {}
@@ -139,12 +152,9 @@ class AuthorizationServer:
 
     def issue(self, grant: Grant) -> Tokens:
         """Give out tokens for a grant, the refresh token only with its scope."""
-        return self._tokens(
-            grant,
-            refresh_token=self._new_refresh_token(grant)
-            if self.offline_scope in grant.scopes
-            else None,
-        )
+        is_offline = not self.offline_scope or self.offline_scope in grant.scopes
+        refresh_token = self._new_refresh_token(grant) if is_offline else None
+        return self._tokens(grant, refresh_token=refresh_token)
 
     def refresh(self, *, client: Client, refresh_token: str) -> Tokens:
         """Renew; where tokens rotate, every earlier refresh token dies now."""
@@ -160,6 +170,17 @@ class AuthorizationServer:
             self._forget_refresh_tokens(grant.account_id, client_id=client.client_id)
             refresh_token = self._new_refresh_token(grant)
         return self._tokens(grant, refresh_token=refresh_token)
+
+    def client_of(self, refresh_token: str) -> Client:
+        """Return whose refresh token it is.
+
+        Raises:
+            OAuthRefused: It is nobody's.
+        """
+        held = self._refresh.get(refresh_token)
+        if held is None:
+            raise _invalid("The refresh token is invalid or expired.")
+        return self.clients[held.grant.client_id]
 
     def check(self, access_token: str) -> Grant | None:
         """Return what a live access token stands for."""
@@ -180,6 +201,8 @@ class AuthorizationServer:
 
     def _tokens(self, grant: Grant, *, refresh_token: str | None) -> Tokens:
         lifetime_s = self.policy.access_token_lifetime_s
+        if self.policy.is_single:
+            self._forget_access_tokens(grant)
         access_token = ".".join(map(self._token, _ACCESS_TOKEN_BYTES))
         held = _Held(grant, self._clock.now() + lifetime_s)
         _remember(self._access, access_token, held)
@@ -189,6 +212,14 @@ class AuthorizationServer:
             expires_in=int(lifetime_s),
             scopes=grant.scopes,
         )
+
+    def _forget_access_tokens(self, grant: Grant) -> None:
+        self._access = {
+            token: held
+            for token, held in self._access.items()
+            if (held.grant.account_id, held.grant.client_id)
+            != (grant.account_id, grant.client_id)
+        }
 
     def _new_refresh_token(self, grant: Grant) -> str:
         token = self._token(32)
