@@ -89,7 +89,13 @@ async def listening(
     Raises:
         BadConfiguration: The port is taken or may not be used.
     """
-    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handle_signals=False,
+        # It would unpack to the end what strangers send, also what was refused.
+        auto_decompress=False,
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -12,6 +12,7 @@ from proto.errors import ErrorCode
 from proto.fields import Item
 from proto.ids import ContainerId, RecordId
 from proto.record import Presence, Record
+from services.connector.apps.carddav import wire
 from services.connector.apps.carddav.app import App
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
@@ -146,6 +147,28 @@ def test_books_on_another_host_are_not_visited(app):
 def test_an_answer_that_is_no_multistatus_is_broken(app, body):
     broken = [answer(body, status=207)]
     assert meaning_of_failure(app.verify(), broken, app) is Meaning.BROKEN
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        '<!DOCTYPE m SYSTEM "file:///etc/passwd">',
+        '<!DOCTYPE m PUBLIC "-//x" "http://127.0.0.1:1/x.dtd">',
+        '<!DOCTYPE m [<!ENTITY a "b">]>',
+        '<!DOCTYPE m [<!ENTITY a SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE m [<!ENTITY % a SYSTEM "http://127.0.0.1:1/x.dtd"> %a;]>',
+        "<!DOCTYPE m [<!ATTLIST m a CDATA 'b'>]>",
+        "<!DOCTYPE m>",
+    ],
+)
+def test_a_document_type_alone_makes_an_answer_broken(kind: str):
+    """But for it the answer would be read, so nothing else can be what is refused."""
+    shown_whole = (FOLDER / "fixtures" / "propfind_books.xml").read_bytes()
+    whole = shown_whole.partition(b"?>")[2].strip()
+    url = "https://dav.example.org/"
+    assert wire.parse(whole, url=url).resources
+    with pytest.raises(wire.Malformed):
+        wire.parse(kind.encode() + whole, url=url)
 
 
 @pytest.mark.parametrize(

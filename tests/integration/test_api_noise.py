@@ -103,7 +103,7 @@ JSON = b"Content-Type: application/json"
             b'{"name": "a", "expires_at": "9999-12-31T23:59:59-23:59"}',
         ),
         (422, b"/v1/api-keys", (KEY, JSON), b'{"name": ' + b"9" * 9_999 + b"}"),
-        (400, b"/v1/api-keys", (KEY, JSON, b"Content-Encoding: gzip"), b"xxxx"),
+        (415, b"/v1/api-keys", (KEY, JSON, b"Content-Encoding: gzip"), b"xxxx"),
         (401, b"/v1/session", (b"Cookie: tandem_session=\xff\xed\xa0\x80",), b""),
         (403, b"/v1/session", (JSON, b"Origin: \xff"), b"{}"),
         (422, b"/v1/session", (JSON,), b'{"email": "a\\u0000", "password": "p"}'),

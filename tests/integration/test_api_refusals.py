@@ -3,6 +3,9 @@
 import asyncio
 import datetime
 import json
+import os
+import time
+import zlib
 
 import pytest
 
@@ -345,8 +348,8 @@ async def test_header_and_body_faults_of_http_itself_show_no_traceback(
         b"GET /v1/apps HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
         b"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
         + str(key).encode()
-        + b"\r\nContent-Type: application/json\r\nContent-Encoding: gzip\r\n"
-        b"Content-Length: 5\r\n\r\nxxxxx",
+        + b"\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+        b"\r\nxxxxx\r\n",
     ):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(raw)
@@ -355,3 +358,75 @@ async def test_header_and_body_faults_of_http_itself_show_no_traceback(
         writer.close()
         assert head.split(b" ")[1] == b"400", head
         assert b"Traceback" not in head
+
+
+@pytest.fixture(scope="module")
+def bomb() -> tuple[bytes, float]:
+    """A little that unpacks to much, and how long the processor is busy with that."""
+    packing = zlib.compressobj(wbits=31)
+    some = bytes(1024 * 1024)
+    packed = b"".join([packing.compress(some) for _ in range(256)]) + packing.flush()
+    began, unpacking = time.process_time(), zlib.decompressobj(wbits=31)
+    rest = packed
+    while rest:
+        unpacking.decompress(rest, len(some))
+        rest = unpacking.unconsumed_tail
+    return packed, time.process_time() - began
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "media_type"),
+    [
+        (415, "/v1/api-keys", "application/json"),
+        (415, "/v1/session", "application/json"),
+        (415, "/sign-in", "application/x-www-form-urlencoded"),
+        (404, "/v1/nothing", "application/json"),
+    ],
+)
+async def test_a_packed_body_is_not_unpacked(
+    system: System,
+    bomb: tuple[bytes, float],
+    status: int,
+    path: str,
+    media_type: str,
+) -> None:
+    """Hazard 127: half a megabyte, of anybody, kept all callers waiting for seconds.
+
+    What was refused was unpacked to its end all the same, before the next request.
+    """
+    packed, unpacking_s = bomb
+    client = await system.client()
+    headers = {
+        "Content-Encoding": "gzip",
+        "Content-Type": media_type,
+        "Origin": system.url,
+    }
+    assert (await client("POST", path, b"x", headers=headers)).status == status
+    began = time.process_time()
+    answer = await client("POST", path, packed, headers=headers)
+    assert answer.status == status
+    assert (await client("GET", "/livez")).status == 200
+    assert time.process_time() - began < unpacking_s / 2
+
+
+async def test_requests_leave_nothing_open(system: System) -> None:
+    """Answered, refused, broken off or never finished: no descriptor stays behind."""
+    client, port = await system.client(), system.runtime.settings.http_port
+
+    async def round_of_all() -> None:
+        await client("GET", "/v1/apps")
+        await client("POST", "/v1/api-keys", b"{")
+        for raw in (b"GARBAGE\r\n\r\n", b"POST /v1/api-keys HTTP/1.1\r\nHost: x\r\n"):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(raw)
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+
+    await round_of_all()
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(20):
+        await round_of_all()
+    async with asyncio.timeout(10):
+        while len(os.listdir("/dev/fd")) > before:
+            await asyncio.sleep(0.05)

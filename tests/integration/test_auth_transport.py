@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import contextlib
+import gzip
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import parse_qs
 
@@ -14,6 +16,8 @@ from services.auth.oauth import NoGrant, Registration, TokenGrant, Why
 from services.chassis.addresses import Guard
 
 BODY = b'{"access_token": "a", "refresh_token": "r"}'
+UNPACKED_BYTES = 64 * 1024 * 1024
+PACKED = gzip.compress(b" " * UNPACKED_BYTES)
 LOCAL = Guard(("127.0.0.0/8",))
 REGISTRATION = Registration(
     client_id="id:of us",
@@ -95,6 +99,15 @@ async def too_much(writer: asyncio.StreamWriter) -> None:
         await writer.drain()
 
 
+async def packed(writer: asyncio.StreamWriter) -> None:
+    """Sixty-four kilobytes that unpack to as many megabytes."""
+    told = head("200 OK", len(PACKED)).replace(
+        b"Content-Type", b"Content-Encoding: gzip\r\nContent-Type"
+    )
+    writer.write(told + PACKED)
+    await writer.drain()
+
+
 async def silence(_writer: asyncio.StreamWriter) -> None:
     await asyncio.sleep(1)
 
@@ -128,6 +141,19 @@ async def test_what_is_no_answer_is_told_apart(answer: Answer, why: Why):
         assert len(asked) == 1
     assert isinstance(found, NoGrant)
     assert found.why is why
+
+
+async def test_a_packed_answer_is_cut_off_as_it_is_unpacked():
+    """Hazard 127: what little is sent never fills the memory."""
+    async with answering(packed) as (url, asked):
+        tracemalloc.start()
+        found = await post(url)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert len(asked) == 1
+    assert isinstance(found, NoGrant)
+    assert found.why is Why.LOST
+    assert peak < UNPACKED_BYTES // 8
 
 
 @pytest.mark.parametrize(
