@@ -13,11 +13,13 @@ import argon2
 import pytest
 import pytest_asyncio
 
+from deploy.local import nats, postgres
 from proto.ids import PersonId, TenantId
 from services.api import guesses, routes, sessions
 from services.api.passwords import Hasher
 from services.api.permissions import SCOPES_OF
 from services.api.routing import Route
+from tests.integration.api_system import fixtures
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import Answer, Client, System
 
@@ -515,6 +517,16 @@ async def run(system: System, *arguments: str, password: str) -> tuple[int, str,
         out, err = await child.communicate(f"{password}\n".encode())
     assert b"Traceback" not in err
     return child.returncode or 0, out.decode().strip(), err.decode()
+
+
+async def test_a_fresh_installation_knows_nobody(
+    postgres_server: postgres.Server, nats_server: nats.Server
+) -> None:
+    """No account comes with it: nobody can be signed in, and no key is good."""
+    async with fixtures.alone(postgres_server, nats_server) as fresh:
+        for table in ("tenants", "people", "identities", "invitations", "api_keys"):
+            (row,) = await fresh.rows(f"SELECT count(*) AS found FROM {table}")
+            assert row["found"] == 0, table
 
 
 async def test_the_first_owner_is_made_on_the_command_line(system: System) -> None:

@@ -20,6 +20,7 @@ OWNERS = frozenset({"accounts", "console", "deployment", "privacy", "operations"
 _ID = re.compile(r"\d+\.\d+\.\d+")
 _TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 _OWNER = re.compile(r"Owner: (\w+)")
+_NOWHERE = re.compile(r"Nowhere below `services`: ((?:`[^`]+`(?:, )?)+)")
 
 
 class Row(NamedTuple):
@@ -74,6 +75,21 @@ def miscounted(page: str, found: Iterable[Row]) -> Iterator[str]:
             yield f"the counts should have the line {line}"
 
 
+def not_absent(found: Iterable[Row], product: Iterable[Source]) -> Iterator[str]:
+    """What a row says is nowhere in the product is nowhere in it, in any case."""
+    files = [(source.path, source.text.lower()) for source in product]
+    said = (
+        (row.id, word)
+        for row in found
+        for listed in _NOWHERE.findall(row.evidence)
+        for word in re.findall(r"`([^`]+)`", listed)
+    )
+    for each, word in said:
+        pattern = _as_a_word(word.lower())
+        for path in (path for path, text in files if pattern.search(text)):
+            yield f"{each}: `{word}` is in {path}"
+
+
 def tests_in(modules: Iterable[Source]) -> set[tuple[str, str]]:
     """Return the path and the name of each test."""
     return {
@@ -83,6 +99,12 @@ def tests_in(modules: Iterable[Source]) -> set[tuple[str, str]]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
     }
+
+
+def _as_a_word(text: str) -> re.Pattern[str]:
+    """Return what finds a text that no letters go on from, where it ends in one."""
+    end = r"(?!\w)" if text[-1:].isalnum() else ""
+    return re.compile(rf"(?<!\w){re.escape(text)}{end}")
 
 
 def _of_row(row: Row, tests: set[tuple[str, str]]) -> Iterator[str]:

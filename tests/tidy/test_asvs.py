@@ -32,6 +32,33 @@ def test_the_counts_are_those_of_the_rows() -> None:
     assert not problems, "\n".join(problems)
 
 
+def test_what_is_said_to_be_nowhere_is_nowhere() -> None:
+    found = asvs.rows(read(PAGE).text)
+    problems = list(asvs.not_absent(found, sources("services")))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "is_found"),
+    [
+        ("acr", "Goes across.", False),
+        ("acr", "claims['ACR']", True),
+        ("eval(", "x = eval(y)", True),
+        ("eval(", "retrieval(y)", False),
+        ("Access-Control-", "access-control-allow-origin", True),
+        ("subprocess", "asyncio.subprocess.PIPE", True),
+    ],
+)
+def test_a_word_that_is_there_after_all_is_found(
+    word: str, text: str, is_found: bool
+) -> None:
+    row = Row(
+        "1.1.1", "1", "what", "met", f"Nowhere below `services`: `none`, `{word}`."
+    )
+    problems = list(asvs.not_absent([row], [Source("services/a.py", text)]))
+    assert problems == ([f"1.1.1: `{word}` is in services/a.py"] if is_found else [])
+
+
 def test_a_whole_page_is_taken() -> None:
     assert list(asvs.faults(_whole(), {TEST})) == []
 
