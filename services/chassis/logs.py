@@ -1,7 +1,8 @@
 """Structured logs to stdout: a fixed phrase, and keys from an allow-list.
 
 A key that is not on the list keeps its name and loses its value, so that no
-contact's field and no secret reaches a log by being passed along.
+contact's field and no secret reaches a log by being passed along. Of what libraries
+log, only who failed and where is taken over.
 """
 
 import logging
@@ -10,6 +11,7 @@ from collections.abc import MutableMapping
 from typing import Any, Final, TextIO
 
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
 
 _KEYS: Final = """
     event level timestamp service version port host signal reason code retry
@@ -44,7 +46,23 @@ def configure(
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
-    logging.basicConfig(level=logging.CRITICAL)
+    logging.basicConfig(level=logging.ERROR, handlers=[_OfLibraries()], force=True)
+
+
+class _OfLibraries(logging.Handler):
+    """Takes over what libraries log as errors, without their words: those hold values.
+
+    It is where a task ends that nobody waited for, and where a request is refused
+    that is no HTTP.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger()
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            log.info("request_malformed", error_type=type(error).__name__)
+        else:
+            log.error("library_failed", kind=record.name, exc_info=error)
 
 
 def hide_unlisted(
