@@ -57,6 +57,7 @@ def problem(
     response = page(
         "problem", title=kind.title, fault=detail or kind.detail, status=kind.status
     )
+    response[problems.REFUSAL] = code
     retry = {"Retry-After": str(kind.retry_s)} if kind.retry_s else {}
     response.headers.update({**retry, **(headers or {})})
     return response

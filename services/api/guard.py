@@ -87,6 +87,7 @@ def _note(
         method=method,
         path=path,
         status=response.status,
+        code=response.get(problems.REFUSAL, ""),
         seconds=round(seconds, 4),
     )
 

@@ -63,6 +63,7 @@ def failed(code: str, detail: str = "") -> web.Response:
     kind = problems.kind_of(code)
     response = _page(kind.title, detail or kind.detail, outcome=code)
     response.set_status(kind.status)
+    response[problems.REFUSAL] = code
     return response
 
 
@@ -79,6 +80,7 @@ def problem(
         return failed(code, detail)
     response = _page(kind.title, detail or kind.detail, outcome=code, is_end=False)
     response.set_status(kind.status)
+    response[problems.REFUSAL] = code
     retry = {"Retry-After": str(kind.retry_s)} if kind.retry_s else {}
     response.headers.update({**retry, **(headers or {})})
     return response

@@ -350,6 +350,10 @@ def kind_of(code: str) -> Kind:
     return KINDS.get(code, KINDS[ErrorCode.UNKNOWN])
 
 
+REFUSAL: Final = web.ResponseKey("refusal", str)
+"""The code of an answer that says no, for the log."""
+
+
 def respond(
     code: str,
     detail: str = "",
@@ -371,9 +375,11 @@ def respond(
     if faults:
         body["errors"] = [fault._asdict() for fault in faults]
     retry = {"Retry-After": str(kind.retry_s)} if kind.retry_s else {}
-    return web.Response(
+    response = web.Response(
         status=kind.status,
         body=codec.encode(body),
         content_type=CONTENT_TYPE,
         headers={**retry, **(headers or {})},
     )
+    response[REFUSAL] = code
+    return response

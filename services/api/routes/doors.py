@@ -56,6 +56,7 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
             status=kind.status,
         )
         response.headers.update(err.headers)
+        response[problems.REFUSAL] = err.code
         return response
     response = forms.go_to("/account")
     sessions.give(response, done.cookie, parts=visit.parts)
