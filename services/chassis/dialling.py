@@ -47,12 +47,27 @@ _AWAY = (
 )
 
 
+class WithoutTls(nats.errors.Error):
+    """TLS is wanted, and the server offers none."""
+
+
 class InOrder(Client):
     """A client whose ``flush`` ends after the server took all that was sent before.
 
     The library's own writes its PING to the socket at once, ahead of what is still
-    pending: a subscription could begin, or end, after the answer to it.
+    pending: a subscription could begin, or end, after the answer to it. It also takes
+    ``tls://`` for a wish, which whoever is in between can take away.
     """
+
+    async def _process_info(
+        self, info: dict[str, Any], initial_connection: bool = False
+    ) -> None:
+        # Before anything is signed or sent, also when it connects again.
+        server = self._current_server
+        is_wanted = server is not None and server.uri.scheme == "tls"
+        if initial_connection and is_wanted and not info.get("tls_required"):
+            raise WithoutTls
+        await super()._process_info(info, initial_connection)
 
     async def flush(self, timeout: int = FLUSH_TIMEOUT_S) -> None:  # noqa: ASYNC109
         """Go to the server and back twice: nothing is pending the second time."""
