@@ -53,13 +53,17 @@ def _with_tools(figures: dict[str, Any], *, into: Path) -> list[str]:
     figures["sbom"] = str(into)
     figures["components"] = len(bill["components"])
     missing = missing_from(bill, lock.read_text(encoding="utf-8"))
-    faults = [f"{into}: without {name}" for name in missing]
+    figures["audit"], weak = judged(found)
+    return [*(f"{into}: without {name}" for name in missing), *weak]
+
+
+def judged(found: tools.Audit | None) -> tuple[str, list[str]]:
+    """Return what to say of an audit, and its faults: any weakness is one."""
     if found is None:
-        figures["audit"] = NOT_REACHED
-        return faults
-    figures["audit"] = f"{found.audited} audited, {len(found.known)} known weaknesses"
-    faults += [f"{name}: nothing is known about it" for name in found.skipped]
-    return [*faults, *found.known]
+        return NOT_REACHED, []
+    unknown = [f"{name}: nothing is known about it" for name in found.skipped]
+    said = f"{found.audited} audited, {len(found.known)} known weaknesses"
+    return said, [*unknown, *found.known]
 
 
 def missing_from(bill: dict[str, Any], lock: str) -> list[str]:

@@ -69,6 +69,16 @@ def test_an_advisory_service_out_of_reach_is_no_clean_answer(
     assert tools.audit(tmp_path, lock=tmp_path / "x.txt") == wanted
 
 
+def test_a_known_weakness_fails_the_check():
+    """However young it is; and what nobody knows anything of fails it, too."""
+    said, faults = supply.judged(tools.read_audit(printed(CLEAN, WEAK)))
+    assert said == "2 audited, 2 known weaknesses"
+    assert faults == ["d 2: CVE-1", "d 2: CVE-2"]
+    assert supply.judged(tools.read_audit(printed(CLEAN)))[1] == []
+    assert len(supply.judged(tools.read_audit(printed(CLEAN, SKIPPED)))[1]) == 1
+    assert supply.judged(None) == (supply.NOT_REACHED, [])
+
+
 def test_a_package_that_the_bill_lacks_is_told():
     bill = {"components": [{"name": "A_b", "version": "1.0"}]}
     assert supply.missing_from(bill, LOCK) == ["c-d 2"]
