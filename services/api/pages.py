@@ -58,13 +58,11 @@ def connected(*, display_name: str, account_id: str) -> web.Response:
     )
 
 
-def failed(code: str, detail: str = "") -> web.Response:
+def failed(
+    code: str, detail: str = "", *, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """Return the page that says how an authorisation ended, if not well."""
-    kind = problems.kind_of(code)
-    response = _page(kind.title, detail or kind.detail, outcome=code)
-    response.set_status(kind.status)
-    response[problems.REFUSAL] = code
-    return response
+    return _refusal(code, detail, headers=headers or {}, is_end=True)
 
 
 def problem(
@@ -76,13 +74,19 @@ def problem(
     nobody that this is the end.
     """
     kind = problems.kind_of(code)
-    if not kind.is_passing:
-        return failed(code, detail)
-    response = _page(kind.title, detail or kind.detail, outcome=code, is_end=False)
+    retry = {"Retry-After": str(kind.retry_s)} if kind.retry_s else {}
+    told = {**retry, **(headers or {})}
+    return _refusal(code, detail, headers=told, is_end=not kind.is_passing)
+
+
+def _refusal(
+    code: str, detail: str, *, headers: Mapping[str, str], is_end: bool
+) -> web.Response:
+    kind = problems.kind_of(code)
+    response = _page(kind.title, detail or kind.detail, outcome=code, is_end=is_end)
     response.set_status(kind.status)
     response[problems.REFUSAL] = code
-    retry = {"Retry-After": str(kind.retry_s)} if kind.retry_s else {}
-    response.headers.update({**retry, **(headers or {})})
+    response.headers.update(headers)
     return response
 
 

@@ -305,6 +305,14 @@ async def test_unknown_paths_and_methods_are_problems_too(system: System) -> Non
     assert (answer.status, answer.code) == (404, "unknown_app")
 
 
+async def test_a_page_says_which_methods_it_takes(system: System) -> None:
+    """RFC 9110 wants `Allow` in each 405; pages of an authorisation left it out."""
+    for path in ("/oauth/callback/carddav", "/account"):
+        async with system.session.put(system.url + path) as page:
+            assert (page.status, page.headers["Allow"]) == (405, "GET")
+            assert page.content_type == "text/html"
+
+
 async def test_a_service_that_is_away_is_said_in_time(system: System) -> None:
     client = await system.client()
     with system.others.refusing(ListApps, ErrorCode.SERVICE_UNAVAILABLE):
