@@ -1,4 +1,4 @@
-"""A server that cannot prove who it is gets nothing, and why is told by its name."""
+"""A server that cannot prove who it is gets nothing, and the log says why by name."""
 
 import asyncio
 import datetime
