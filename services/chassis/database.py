@@ -87,7 +87,10 @@ def address_errors(setting: str) -> Iterator[None]:
     try:
         yield
     except asyncpg.ClientConfigurationError as err:
-        fault = "is no address like postgresql://user@host:5432/database"
+        fault = (
+            "is no address like postgresql://user@host:5432/database, or has an"
+            " sslmode or sslrootcert that cannot be used"
+        )
         raise BadConfiguration([f"{setting} {fault}"]) from err
     except asyncpg.InvalidCatalogNameError as err:
         fault = "names a database that Postgres does not have; create it first"
