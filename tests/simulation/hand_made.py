@@ -31,7 +31,7 @@ from tests.simulation.invariants.truth import LinkRow, Owned, Truth, Version, Wr
 from tests.simulation.ledger import Cause, Entry, Key, Ledger, Place, Who
 from tests.simulation.people import People
 from tests.simulation.scenario import draw
-from tests.simulation.vendors.api import Vendor
+from tests.simulation.vendors.api import Sight, Vendor
 from tests.simulation.vendors.book import Book
 from tests.simulation.vendors.ways import Ways
 
@@ -173,6 +173,11 @@ class History:
             read_at=self.time - read_s_ago,
         )
         self.books[side].edit(record_id, fields, cause=cause, **(more or {}))
+
+    def tell(self, side: Side, record_id: RecordId, *, s_old: float = 0.0) -> None:
+        """Have Tandem be told of a record, as it is or was."""
+        sight = Sight(self.time, self.time - s_old)
+        self.truth.calls(self.owned.place(side)).sights[record_id].append(sight)
 
     def link(
         self,

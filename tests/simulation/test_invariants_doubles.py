@@ -53,7 +53,7 @@ def test_i4_two_records_of_one_person():
     [
         ("", Markers.IGNORED),
         ("not renamed", Markers.IGNORED),
-        ("listed", Markers.IGNORED),
+        ("told", Markers.IGNORED),
         ("bound", Markers.IGNORED),
         ("answered", Markers.IGNORED),
         ("", Markers.KEPT),
@@ -76,8 +76,8 @@ def test_i4_a_record_that_nothing_told_any_more(but, markers):
     if but == "answered":
         history.answered.add(history.key(RIGHT, lost))
     history.wait(1.0)
-    if but == "listed":
-        history.truth.calls(history.owned.right).listed[lost] = history.time
+    if but == "told":
+        history.tell(RIGHT, lost)
         history.wait(1.0)
     history.edit(RIGHT, lost, email=history.value(Role.EMAIL, person))
     if but != "not renamed":
@@ -206,6 +206,24 @@ def test_i5_a_restored_record_whose_counterpart_has_got_another(turns, has_anoth
     is_allowed = turns == "R" and has_another
     assert history.broken() == (set() if is_allowed else {"I5"})
     assert sum(history.truth.exempt.values()) == is_allowed
+
+
+@pytest.mark.parametrize(("s_old", "is_allowed"), [(0.0, True), (2.0, False)])
+def test_i5_a_record_counts_as_restored_once_anything_told_of_it(s_old, is_allowed):
+    """A listing tells as much as a read by id, but is a little old (seed 60294)."""
+    history = History(right=BARE)
+    _, left, right = history.pair()
+    fields = history.books[LEFT].holders[left].now.fields
+    history.books[LEFT].delete(left)
+    history.truth.calls(history.owned.left).reads[left].append(history.time)
+    history.tell(LEFT, left)
+    history.link(history.enter(LEFT, history.person()), right)
+    history.wait(1.0)
+    history.books[LEFT].restore(left)
+    history.books[RIGHT].delete(right)
+    history.tell(LEFT, left, s_old=s_old)
+    history.make(RIGHT, mark="1", given=fields["given"])
+    assert history.broken() == (set() if is_allowed else {"I5"})
 
 
 @pytest.mark.parametrize("merges", [Merges.POINTS, Merges.SILENT])

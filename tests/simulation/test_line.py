@@ -1,5 +1,6 @@
 """What the connector's own code makes of each fate of a call, and what was done."""
 
+import asyncio
 import datetime
 import random
 
@@ -139,6 +140,39 @@ def test_what_is_sent_arrives_although_its_sender_is_gone():
     assert loop.run(act(), start=START) == 1
 
 
+@pytest.mark.parametrize(
+    ("fate", "is_there", "is_told"),
+    [
+        (Fate.FINE, True, True),
+        (Fate.FINE, False, False),
+        (Fate.LOST, True, False),
+        (Fate.GARBLED, True, False),
+        (Fate.FAILS_AFTER, True, False),
+    ],
+)
+def test_what_nobody_hears_tells_nothing(fate, is_there, is_told):
+    """It was taken for known what a process had asked that died (seed 66058)."""
+
+    async def act():
+        setting = Setting(fate, lag_s=2.0)
+        clock = loop.VirtualClock(loop.running())
+        record_id = setting.book.create({"email": "a@x.example"})
+        await clock.sleep(3.0)
+        life = loop.Life("sender")
+        asked = life.start(setting.call(Call(method="GET", path="/people")))
+        await clock.sleep(0.001)
+        if not is_there:
+            life.end()
+        await asyncio.wait([asked])
+        await clock.sleep(LATE_S_MAX)
+        [calls] = setting.vendor.calls.values()
+        assert len(calls.appeared[record_id]) == 1
+        return calls.sights.get(record_id, [])
+
+    sights = loop.run(act(), start=START)
+    assert [at - as_of > 2.0 for at, as_of in sights] == ([True] if is_told else [])
+
+
 @pytest.mark.parametrize(("secret", "has_failed"), [("s", True), ("wrong", False)])
 def test_a_token_endpoint_that_fails_answers_for_the_token_that_it_got(
     secret, has_failed
@@ -175,8 +209,8 @@ def test_a_listing_may_be_untrue(fate, shown):
         answer = await setting.call(Call(method="GET", path="/people"))
         [calls] = setting.vendor.calls.values()
         appeared = {each for each, times in calls.appeared.items() if times}
-        return answer.decode(wire.People).people, appeared
+        return answer.decode(wire.People).people, appeared, set(calls.sights)
 
-    people, appeared = loop.run(act(), start=START)
-    assert {person.id for person in people} == appeared
+    people, appeared, told = loop.run(act(), start=START)
+    assert {person.id for person in people} == appeared == told
     assert len(people) == shown

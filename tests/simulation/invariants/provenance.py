@@ -177,6 +177,6 @@ def _entered_at(
 
 
 def _shown_at(key: Key, until: float, *, truth: Truth) -> float:
-    """Return when a record was last in an answer; none at all tells nothing."""
-    times = truth.calls(key[0]).appeared[key[1]]
-    return max((each for each in times if each <= until), default=until)
+    """Return as of when a record was known; nothing at all tells nothing."""
+    known_until = truth.known_until(key, at=until)
+    return until if known_until is None else known_until

@@ -31,7 +31,9 @@ def is_beyond(key: Key, *, at: float, truth: Truth) -> bool:
     is_ours = made.who is Who.TANDEM and ways.markers is Markers.IGNORED
     if not is_ours or truth.is_answered(key):
         return False
-    first = min(at, calls.listed.get(key[1], at)) - ways.lag_s
+    # What was said to the create itself is an answer, and not stored.
+    told = [each.as_of for each in calls.sights.get(key[1], ()) if each.as_of > made.at]
+    first = min([at - ways.lag_s, *told])
     state = truth.holder(key).at(max(first, made.at))
     return state is not None and not _reads_like(made.cause.asked, state, ways)
 

@@ -77,9 +77,9 @@ def no_resurrection(entry: Entry, truth: Truth) -> Iterator[Wrong]:
     source = truth.source_of(entry)
     if source is None:
         return
-    sent_at = entry.cause.sent_at
-    reads = truth.calls(source[0]).reads[source[1]]
-    seen_at = max((each for each in reads if each <= sent_at), default=sent_at)
+    seen_at = truth.known_until(source, at=entry.cause.sent_at)
+    if seen_at is None:
+        seen_at = entry.cause.sent_at
     for partner in truth.partners(source):
         if partner[0] != entry.place or truth.holder(partner).now.is_live:
             continue

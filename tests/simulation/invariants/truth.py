@@ -217,6 +217,14 @@ class Truth:
             since, state = self.holder(key).history[-1]
         return key if state.is_live else None
 
+    def known_until(self, key: Key, *, at: float) -> float | None:
+        """Return as of when we knew a record at a time; None if nobody had told of it.
+
+        A listing is a little old, and what nobody was there to hear told nothing.
+        """
+        sights = self.calls(key[0]).sights.get(key[1], ())
+        return max((each.as_of for each in sights if each.at <= at), default=None)
+
     def is_answered(self, key: Key) -> bool:
         """Say whether Tandem has stored that an app made a record at our word."""
         return key in self._answered()

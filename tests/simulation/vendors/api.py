@@ -44,8 +44,8 @@ class Calls:
         """When a record was first shown with an address, in any answer."""
         self.appeared: dict[RecordId, list[float]] = defaultdict(list)
         """When each record was in an answer of any kind."""
-        self.listed: dict[RecordId, float] = {}
-        """When a record was first shown by a listing or a search."""
+        self.sights: dict[RecordId, list[Sight]] = defaultdict(list)
+        """What answers told of each record that somebody was there to hear."""
         self.paths: dict[str, int] = defaultdict(int)
         self.limited = 0
         self.stale = 0
@@ -74,6 +74,14 @@ class Calls:
             return True
         window.append(now)
         return False
+
+
+class Sight(NamedTuple):
+    """A record in an answer that was heard, or that it is gone."""
+
+    at: float
+    as_of: float
+    """When it was so: listings are a little old."""
 
 
 class Refused(NamedTuple):
@@ -122,7 +130,16 @@ class Vendor:
             limited.headers["Retry-After"] = "1"
             return limited
         calls.note(request)
-        return _Turn(book, calls, request).answer()
+        turn = _Turn(book, calls, request)
+        response = turn.answer()
+        response.account, response.told = account, turn.told
+        return response
+
+    def hear(self, response: Response) -> None:
+        """Note what a response tells, now that whoever asked has it."""
+        for record_id, as_of in response.told.items():
+            sight = Sight(self.now(), as_of)
+            self.calls[response.account].sights[record_id].append(sight)
 
     def deny(self, request: Request) -> Response:
         """Say of a record that it is not known, whether it is there or not."""
@@ -142,7 +159,13 @@ class Vendor:
         for person in people.people[count:]:
             self.calls[account].appeared[RecordId(person.id)].pop()
         kept = msgspec.structs.replace(people, people=people.people[:count], next=None)
-        return answer(200, kept)
+        thinned = answer(200, kept)
+        thinned.account = account
+        thinned.told = {
+            record_id: response.told[record_id]
+            for record_id in (RecordId(person.id) for person in kept.people)
+        }
+        return thinned
 
 
 class _Turn:
@@ -154,6 +177,7 @@ class _Turn:
         self._calls = calls
         self._request = request
         self._now = book.now()
+        self.told: dict[RecordId, float] = {}
 
     def answer(self) -> Response:
         match (self._request.method, self._request.path.split("/")[2:]):
@@ -233,6 +257,7 @@ class _Turn:
         """Return a record as it is now, or what stands in its place."""
         holder = self._book.holders.get(record_id)
         self._calls.reads[record_id].append(self._now)
+        self.told[record_id] = self._now
         self._calls.reads_for[record_id, self._request.errand].append(self._now)
         if holder is None:
             return None
@@ -247,18 +272,18 @@ class _Turn:
 
     def _show(self, holder: Holder) -> wire.Person:
         person = listing.person_of(holder, holder.now, self._ways)
-        return self._note_shown(wire.People(people=(person,))).people[0]
+        people = wire.People(people=(person,))
+        return self._note_shown(people, as_of=self._now).people[0]
 
     def _note_listed(self, people: wire.People) -> wire.People:
-        for person in people.people:
-            self._calls.listed.setdefault(RecordId(person.id), self._now)
-        return self._note_shown(people)
+        return self._note_shown(people, as_of=self._now - self._ways.lag_s)
 
-    def _note_shown(self, people: wire.People) -> wire.People:
+    def _note_shown(self, people: wire.People, *, as_of: float) -> wire.People:
         name = self._ways.email_name
         for person in people.people:
             record_id = RecordId(person.id)
             self._calls.appeared[record_id].append(self._now)
+            self.told[record_id] = as_of
             email = address_key(person.fields.get(name))
             if email:
                 self._calls.shown.setdefault((record_id, email), self._now)

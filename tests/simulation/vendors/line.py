@@ -93,6 +93,7 @@ class Line:
             future.set_exception(Broken())
         else:
             future.set_result(response)
+            self.vendor.hear(response)
 
     def _answer(self, request: Request, fate: Fate) -> Response | None:
         """Have the vendor answer, or whatever stands in its place."""
@@ -139,7 +140,8 @@ class Line:
             # What a refusal says is told by its status alone.
             return response
         body = response.body[: len(response.body) // 2]
-        return msgspec.structs.replace(response, body=self._source.choice((body, PAGE)))
+        body = self._source.choice((body, PAGE))
+        return msgspec.structs.replace(response, body=body, told={})
 
     def _tell(self, request: Request, fate: Fate, status: int) -> None:
         kind = "read" if request.method == "GET" else "write"

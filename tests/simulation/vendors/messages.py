@@ -2,6 +2,7 @@
 
 import msgspec
 
+from proto.ids import RecordId
 from tests.fakes.loop import Life
 
 
@@ -37,6 +38,10 @@ class Response(msgspec.Struct, kw_only=True):
     status: int
     body: bytes = b""
     headers: dict[str, str] = {}
+    account: str = ""
+    """Whose records it tells of."""
+    told: dict[RecordId, float] = {}
+    """What it tells of records, or that they are gone: as of when it is so."""
 
 
 _encoder = msgspec.json.Encoder()
