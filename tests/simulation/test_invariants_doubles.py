@@ -226,6 +226,36 @@ def test_i5_a_record_counts_as_restored_once_anything_told_of_it(s_old, is_allow
     assert history.broken() == (set() if is_allowed else {"I5"})
 
 
+@pytest.mark.parametrize(
+    ("but", "is_allowed"),
+    [("", True), ("same person", False), ("same link", False), ("untold", False)],
+)
+def test_i5_an_id_that_means_somebody_new(but, is_allowed):
+    """Its counterpart was somebody else's, who is gone (seed 60526).
+
+    As long as there is a link of those two, it waits for a person (hazard 11).
+    """
+    history = History(right=BARE)
+    person, left, right = history.pair()
+    history.link(history.enter(LEFT, history.person()), right)
+    history.books[RIGHT].delete(right)
+    history.books[LEFT].delete(left)
+    history.tell(LEFT, left)
+    history.wait(1.0)
+    heir = person if but == "same person" else history.person()
+    given = {"given": history.value(Role.NAME_GIVEN, heir)}
+    history.books[LEFT].recycle(left, history.fields(LEFT, **given), person=heir)
+    mark = "1" if but == "same link" else "3"
+    if mark == "3":
+        history.links[0] = history.links[0]._replace(left_id=None)
+        history.link(left, None)
+    if but != "untold":
+        history.tell(LEFT, left)
+    history.make(RIGHT, mark=mark, **given)
+    assert history.broken() == (set() if is_allowed else {"I5"})
+    assert sum(history.truth.exempt.values()) == is_allowed
+
+
 @pytest.mark.parametrize("merges", [Merges.POINTS, Merges.SILENT])
 @pytest.mark.parametrize("has_another", [True, False])
 def test_i5_a_restored_record_whose_counterpart_was_merged(merges, has_another):

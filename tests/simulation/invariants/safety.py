@@ -86,6 +86,9 @@ def no_resurrection(entry: Entry, truth: Truth) -> Iterator[Wrong]:
         if truth.is_back_alone(source, partner, at=seen_at):
             truth.excuse("I5 restored when its counterpart had another")
             continue
+        if truth.is_of_former(source, partner, mark=entry.cause.marker, at=seen_at):
+            truth.excuse("I5 an id that means somebody new (hazard 11)")
+            continue
         ended = truth.ledger.of(partner)[-1]
         yield Wrong("I5", f"{tell(entry.key)} comes after {tell(partner)}: {ended.act}")
 

@@ -47,6 +47,13 @@ class LinkRow(NamedTuple):
         return self.link_id.rpartition("_")[2]
 
 
+class Bond(NamedTuple):
+    """Since when two records are known to be bound, and by which link first."""
+
+    at: float
+    link_id: LinkId
+
+
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a connection from some time on."""
 
@@ -153,8 +160,8 @@ class Truth:
         self.features = features
         self.exempt: dict[str, int] = {}
         """What would be wrong but for an exemption that the invariant names."""
-        self._bonds: dict[Key, dict[Key, float]] = {}
-        """Records that were bound to each other, and when that was first seen."""
+        self._bonds: dict[Key, dict[Key, Bond]] = {}
+        """Records that were bound to each other."""
 
     @property
     def owned(self) -> Sequence[Owned]:
@@ -196,8 +203,9 @@ class Truth:
                 continue
             left_place, right_place = places[row.connection_id]
             left, right = (left_place, row.left_id), (right_place, row.right_id)
-            self._bonds.setdefault(left, {}).setdefault(right, self._now())
-            self._bonds.setdefault(right, {}).setdefault(left, self._now())
+            bond = Bond(self._now(), row.link_id)
+            self._bonds.setdefault(left, {}).setdefault(right, bond)
+            self._bonds.setdefault(right, {}).setdefault(left, bond)
         self._answered()
 
     def heir_of(self, key: Key) -> Key | None:
@@ -235,7 +243,7 @@ class Truth:
 
     def bound_at(self, key: Key) -> list[float]:
         """Return when a record was first seen bound to each of its partners."""
-        return list(self._bonds.get(key, {}).values())
+        return [bond.at for bond in self._bonds.get(key, {}).values()]
 
     def is_back_alone(self, key: Key, partner: Key, *, at: float = math.inf) -> bool:
         """Say whether a user restored a record whose counterpart had got another.
@@ -255,6 +263,25 @@ class Truth:
         is_restored = lives[-1].act is Act.RESTORE and lives[-1].who is Who.USER
         bonds = self.partners(self.heir_of(partner) or partner)
         return is_restored and bonds[-1:] not in ([], [key])
+
+    def is_of_former(self, key: Key, partner: Key, *, mark: str, at: float) -> bool:
+        """Say whether a record was bound while its id meant somebody else.
+
+        Whoever has the id since is made anew, but not by the link of those two, whose
+        record is another now (hazard 11).
+
+        Args:
+            mark: That of the link which makes somebody.
+            at: As of when we knew the record.
+        """
+        people, bond = self.people, self._bonds[key][partner]
+        given_away_at = (
+            until
+            for person, until in people.earlier.get(key, ())
+            if not people.are_one(person, people.person_of[key])
+        )
+        is_former = any(bond.at <= until <= at for until in given_away_at)
+        return is_former and bond.link_id.rpartition("_")[2] != mark
 
     def row_of(self, mark: str) -> tuple[Owned, LinkRow] | None:
         """Return the link whose new records carry a mark."""
