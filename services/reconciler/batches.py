@@ -12,7 +12,7 @@ from services.reconciler import naming
 from services.reconciler.engine import match, newcomers, plan
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import Config, Intent, Link, Loss, Plan, Seen
-from services.reconciler.engine.newcomers import LostCreate, Owners
+from services.reconciler.engine.newcomers import OpenCreate, Owners
 from services.reconciler.store.links import NamedLink
 from services.reconciler.store.queue import Dirty
 
@@ -33,7 +33,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The number of the first create of a side's account that is not answered."""
     around: frozenset[Key] = frozenset()
     """Records whose counterparts are known by links of other connections."""
-    lost: tuple[LostCreate, ...] = ()
+    creates: tuple[OpenCreate, ...] = ()
     """Creates without an answer that may have made some of the records."""
 
 

@@ -69,7 +69,7 @@ class _Deciding:
         self._touched: dict[LinkId, None] = {}
         self._found = Decisions(stored=self._stored)
         self._checked = {(d.side, d.record_id) for d in batch.dirty if d.is_check}
-        self._owners = batches.owners_of(batch, config) if batch.lost else {}
+        self._owners = batches.owners_of(batch, config) if batch.creates else {}
         for link in batch.links:
             self._index(link)
 
@@ -81,7 +81,7 @@ class _Deciding:
                 self._follow_merge(link.link_id)
         for side in SIDES:
             self._bind_marked(side)
-        if self._batch.lost:
+        if self._batch.creates:
             self._park_likely()
         for side in SIDES:
             self._match_side(side)
@@ -189,11 +189,12 @@ class _Deciding:
             self._replace(match.rebind(link, side, record_id=key[1]))
 
     def _park_likely(self) -> None:
-        """Remember which new record a lost create has made, where no mark tells it.
+        """Remember which new record an open create has made, where no mark tells it.
 
         As long as it reads as it was made: its user may go on to change all of it
-        before anybody looks (hazards 12 and 13). Who has its address and another name
-        may be somebody else, and is only who a create would have met.
+        before anybody knows that the answer is lost (hazards 12 and 13). Who has its
+        address and another name may be somebody else, and is only who a create would
+        have met.
         """
         for dirty in self._batch.dirty:
             key = (dirty.side, dirty.record_id)
@@ -220,7 +221,7 @@ class _Deciding:
         return newcomers.makers_of(
             seen,
             side,
-            lost=self._batch.lost,
+            creates=self._batch.creates,
             links=self._links,
             owners=self._owners[model.other(side)],
             config=self._config,

@@ -12,7 +12,7 @@ from services.reconciler import batches
 from services.reconciler.batches import Batch, Key
 from services.reconciler.engine import newcomers
 from services.reconciler.engine.model import Link, Seen
-from services.reconciler.engine.newcomers import LostCreate
+from services.reconciler.engine.newcomers import OpenCreate
 from services.reconciler.store import arrivals, links, observations, queue
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.observations import Place
@@ -61,10 +61,11 @@ async def load(
     # or its answer has changed a link since, which is found when this is saved.
     whom = heirs.union(key for key, _ in unsure)
     open_since = await _open_since(source, connection, whom=whom, after=creates_after)
-    lost = await _load_lost(
+    creates = await _load_creates(
         source, connection, seen=unsure, open_since=open_since, after=creates_after
     )
-    makers = {each.intent.link_id for each in lost} - {link.link_id for link in found}
+    makers = {each.intent.link_id for each in creates}
+    makers -= {link.link_id for link in found}
     if makers:
         found += await links.load(source, connection, link_ids=makers)
     return Batch(
@@ -73,7 +74,7 @@ async def load(
         seen=seen,
         open_since=open_since,
         around=await _find_around(source, connection, keys=alone),
-        lost=tuple(lost),
+        creates=tuple(creates),
     )
 
 
@@ -107,14 +108,14 @@ async def _load_heirs(
     return batches.heirs_of(seen)
 
 
-async def _load_lost(
+async def _load_creates(
     source: Source,
     connection: StoredConnection,
     *,
     seen: Iterable[tuple[Key, Seen]],
     open_since: Mapping[Side, int],
     after: Instant,
-) -> list[LostCreate]:
+) -> list[OpenCreate]:
     """Return creates without an answer where no mark tells what they have made."""
     ends = [
         end
@@ -125,7 +126,7 @@ async def _load_lost(
     ]
     if not ends:
         return []
-    return await arrivals.load_lost_creates(
+    return await arrivals.load_open_creates(
         source,
         {end.account_id for end in ends},
         tenant_id=connection.tenant_id,

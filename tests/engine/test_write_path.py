@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from proto.connector import WriteKind, WriteOutcome
+from proto.connector import Capabilities, WriteKind, WriteOutcome
 from proto.errors import ErrorCode
 from proto.reconciler import RecordState, Side
 from proto.record import Presence
@@ -254,6 +254,25 @@ def test_who_may_have_been_made_is_nobody_s_concern_once_that_is_known(outcome):
     parked = msgspec.structs.replace(pair.link, parked_id="r2", met_id="r3")
     bound = match.rebind(parked, RIGHT, record_id="r2")
     assert (bound.parked_id, bound.met_id) == (None, None)
+
+
+@pytest.mark.parametrize("keeps_marks", [False, True])
+@pytest.mark.parametrize(
+    "outcome", [WriteOutcome.STALE, WriteOutcome.REFUSED, WriteOutcome.UNKNOWN]
+)
+def test_who_reads_like_a_create_is_nobody_s_concern_once_none_was_made(
+    outcome, keeps_marks
+):
+    """A mark tells whom an earlier create of the link has made, and stays."""
+    able = Capabilities(settle_s=5, keeps_marks=keeps_marks)
+    settings = config(right_more={"capabilities": able})
+    pair = Pair(settings, {"email": "a@x.com", "first": "Ana"})
+    intent = pair.plan().intent
+    pair.link = msgspec.structs.replace(pair.link, parked_id="r2", met_id="r3")
+    pair.answer(intent, outcome)
+    is_kept = keeps_marks or outcome is WriteOutcome.UNKNOWN
+    assert pair.link.parked_id == ("r2" if is_kept else None)
+    assert pair.link.met_id == ("r3" if is_kept else None)
 
 
 def test_an_edit_made_before_a_lost_create_was_found_is_not_lost():

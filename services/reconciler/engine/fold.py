@@ -33,6 +33,7 @@ from services.reconciler.engine.model import (
     Link,
     Reason,
     Shadow,
+    SideConfig,
 )
 
 
@@ -55,6 +56,8 @@ def fold(
             link, intent, result=result, config=config, now=now, is_taken=is_taken
         )
     record, is_create = result.record, intent.kind is WriteKind.CREATE
+    if is_create and result.outcome not in (WriteOutcome.WRITTEN, WriteOutcome.UNKNOWN):
+        link = _without_guess(link, config.side(intent.side))
     match result.outcome:
         case WriteOutcome.WRITTEN if record is not None:
             return _written(link, intent, record=record, config=config, now=now)
@@ -200,6 +203,16 @@ def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Fol
     if record.presence in (Presence.LIVE, Presence.MERGED):
         return _closed(link, state=RecordState.PENDING)
     return _gone(link, intent)
+
+
+def _without_guess(link: Link, end: SideConfig) -> Link:
+    """Forget who read like what a create was to make, once the app has answered it.
+
+    Where marks are kept they tell whom an earlier one has made, and that is no guess.
+    """
+    if end.capabilities.keeps_marks:
+        return link
+    return msgspec.structs.replace(link, parked_id=None, met_id=None)
 
 
 def _gone(link: Link, intent: Intent) -> Folded:

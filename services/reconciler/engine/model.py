@@ -199,9 +199,10 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     left_born: Instant | None = None
     right_born: Instant | None = None
     parked_id: RecordId | None = None
-    """A record with this link's marker, seen before its create was answered."""
+    """A record with this link's marker, or that read like what its open create was to
+    make, seen before that was answered."""
     met_id: RecordId | None = None
-    """A new record that had the address of this link's lost create when seen last."""
+    """A new record that had the address of this link's open create when seen last."""
     is_manual: bool = False
     """A person made it, or took it apart: it is not matched by email."""
     intent_id: IntentId | None = None

@@ -19,8 +19,8 @@ Owners = Mapping[str, Sequence[Record]]
 """Records of one side by their addresses, in normal form."""
 
 
-class LostCreate(msgspec.Struct, frozen=True, kw_only=True):
-    """A create whose answer is lost, and the number under which it was stored."""
+class OpenCreate(msgspec.Struct, frozen=True, kw_only=True):
+    """A create without an answer so far, and the number under which it was stored."""
 
     intent: Intent
     number: int
@@ -90,13 +90,13 @@ def makers_of(
     seen: Seen,
     side: Side,
     *,
-    lost: Iterable[LostCreate],
+    creates: Iterable[OpenCreate],
     links: Mapping[LinkId, Link],
     owners: Owners,
     config: Config,
     reads_like: ReadsLike,
 ) -> list[Link]:
-    """Return the links whose lost creates a record reads like, where no marks tell.
+    """Return the links whose open creates a record reads like, where no marks tell.
 
     None if it is known already whose it is.
 
@@ -107,7 +107,7 @@ def makers_of(
     if end.capabilities.keeps_marks:
         return []
     makers: list[Link] = []
-    for each in lost:
+    for each in creates:
         intent = each.intent
         link = links.get(intent.link_id)
         if link is None or link.intent_id != intent.intent_id:

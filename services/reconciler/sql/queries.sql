@@ -1486,9 +1486,9 @@ CROSS JOIN LATERAL (
 ) AS found
 WHERE found.number IS NOT NULL;
 
--- name: load_lost_creates
--- Creates of a connection whose answer is lost, oldest first; those from before $after
--- are waited for no longer.
+-- name: load_open_creates
+-- Creates of a connection without an answer, those whose answer is lost first and then
+-- the oldest; those from before $after are waited for no longer.
 SELECT intents.body, intents.number
 FROM reconciler.intents
 JOIN reconciler.connections
@@ -1498,11 +1498,11 @@ WHERE intents.connection_id = $connection_id
     AND intents.tenant_id = $tenant_id
     AND intents.account_id = ANY ($account_ids::text[])
     AND intents.kind = 'create'
-    AND intents.state = 'unknown'
+    AND intents.state IN ('open', 'unknown')
     AND greatest(intents.decided_at, connections.sync_started_at)
         > $after::timestamptz
     AND connections.deleted_at IS NULL
-ORDER BY intents.decided_at, intents.intent_id
+ORDER BY intents.state = 'open', intents.decided_at, intents.intent_id
 LIMIT $limit;
 
 -- name: add_losses

@@ -13,13 +13,13 @@ from proto.record import Record
 from services.chassis import queries
 from services.chassis.database import Source, Transaction
 from services.reconciler.engine.model import Intent, Seen
-from services.reconciler.engine.newcomers import LostCreate
+from services.reconciler.engine.newcomers import OpenCreate
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 NEWCOMERS_MAX = 1_000
 """New records among which one is looked for, the first of them."""
-LOST_MAX = 200
+CREATES_MAX = 200
 """Creates without an answer with which a new record is compared."""
 
 
@@ -56,26 +56,26 @@ async def find_open_creates(
     return {row["account_id"]: row["number"] for row in rows}
 
 
-async def load_lost_creates(
+async def load_open_creates(
     source: Source,
     account_ids: Collection[AccountId],
     *,
     tenant_id: TenantId,
     connection_id: ConnectionId,
     after: datetime.datetime,
-) -> list[LostCreate]:
-    """Return creates of a connection whose answer is lost, in some accounts."""
+) -> list[OpenCreate]:
+    """Return creates of a connection without an answer, in some accounts."""
     rows = await source.fetch(
-        Q["load_lost_creates"](
+        Q["load_open_creates"](
             tenant_id=tenant_id,
             connection_id=connection_id,
             account_ids=sorted(account_ids),
             after=after,
-            limit=LOST_MAX,
+            limit=CREATES_MAX,
         )
     )
     return [
-        LostCreate(intent=codec.decode(row["body"], Intent), number=row["number"])
+        OpenCreate(intent=codec.decode(row["body"], Intent), number=row["number"])
         for row in rows
     ]
 

@@ -424,9 +424,9 @@ class ReconcilerPlayer(CarePlayer):
         return sorted(found)
 
     @act(weight=3)
-    async def load_lost_creates(self, work: Work) -> object:
+    async def load_open_creates(self, work: Work) -> object:
         connection = self.connection()
-        return await arrivals.load_lost_creates(
+        return await arrivals.load_open_creates(
             work.transaction,
             ENDS,
             tenant_id=connection.tenant_id,

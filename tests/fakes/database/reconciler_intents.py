@@ -8,7 +8,7 @@ from tests.fakes.database.sessions import Session, keep
 from tests.fakes.database.tables import Row, only
 
 OPEN = only("intent_id", "link_id", "body", "number", "sent_at")
-LOST = only("body", "number")
+CREATE = only("body", "number")
 
 
 async def count_open_intents(
@@ -168,7 +168,7 @@ async def find_open_creates(
     return found
 
 
-async def load_lost_creates(
+async def load_open_creates(
     session: Session,
     *,
     tenant_id: str,
@@ -177,16 +177,18 @@ async def load_lost_creates(
     after: datetime.datetime,
     limit: int,
 ) -> list[Row]:
-    lost = [
+    creates = [
         row
         for account_id in account_ids
         for row in session.find("intents", "creates", account_id, tenant_id)
         if row["connection_id"] == connection_id
-        and row["state"] == "unknown"
+        and row["state"] in ("open", "unknown")
         and _is_waited_for(session, row, after=after)
     ]
-    lost.sort(key=lambda row: (row["decided_at"], row["intent_id"]))
-    return [LOST(row) for row in lost[:limit]]
+    creates.sort(
+        key=lambda row: (row["state"] == "open", row["decided_at"], row["intent_id"])
+    )
+    return [CREATE(row) for row in creates[:limit]]
 
 
 def _is_waited_for(session: Session, row: Row, *, after: datetime.datetime) -> bool:

@@ -12,7 +12,7 @@ from services.reconciler import batches
 from services.reconciler.batches import Decisions
 from services.reconciler.engine import fold
 from services.reconciler.engine.model import Link, Reason, Shadow
-from services.reconciler.engine.newcomers import LostCreate
+from services.reconciler.engine.newcomers import OpenCreate
 from tests.unit.reconciler import values
 from tests.unit.reconciler.batch import L, R, born, decide
 
@@ -272,7 +272,7 @@ def test_who_waits_for_one_that_was_missed_hears_that_it_is_gone():
     assert found.freed == {(L, RecordId("l1")), (R, RecordId("r1"))}
 
 
-def lost(number: int) -> tuple[LostCreate, Link]:
+def open_create(number: int) -> tuple[OpenCreate, Link]:
     """Return a create on the right without an answer, and its link."""
     intent = values.intent(number)
     link = Link(
@@ -281,12 +281,12 @@ def lost(number: int) -> tuple[LostCreate, Link]:
         intent_id=intent.intent_id,
         version=1,
     )
-    return LostCreate(intent=intent, number=1), link
+    return OpenCreate(intent=intent, number=1), link
 
 
-def test_what_a_lost_create_made_is_told_when_it_is_seen_first():
+def test_what_an_open_create_made_is_told_when_it_is_seen_first():
     """Before its user has changed all that it could be told by (seed 447)."""
-    create, link = lost(7)
+    create, link = open_create(7)
     made = born("r1", "new@b.org")
 
     def parked(seen, *, creates=(create,), links=(link,), config=None):
@@ -295,13 +295,13 @@ def test_what_a_lost_create_made_is_told_when_it_is_seen_first():
             seen=[(R, seen)],
             links=links,
             open_since={R: 1},
-            lost=creates,
+            creates=creates,
             config=config,
         )
         return {n.link.link_id: n.link.parked_id for n in found.links}
 
     assert parked(made)[link.link_id] == "r1"
-    later, waiting = lost(8)
+    later, waiting = open_create(8)
     both = parked(made, creates=(create, later), links=(link, waiting))
     assert set(both.values()) == {None}
     known = msgspec.structs.replace(link, parked_id=RecordId("r1"))
@@ -314,7 +314,7 @@ def test_what_a_lost_create_made_is_told_when_it_is_seen_first():
 
 def test_who_has_the_address_of_a_namesake_was_not_made_for_the_other():
     """One of them was made, and somebody entered the other by hand (hazard 14)."""
-    create, link = lost(7)
+    create, link = open_create(7)
     for there, name, parked in (
         ("new@b.org", "Ann", None),
         ("old@b.org", "Ann", "r1"),
@@ -325,15 +325,15 @@ def test_who_has_the_address_of_a_namesake_was_not_made_for_the_other():
             seen=[(R, born("r1", "new@b.org")), (L, values.seen("l9", there, name))],
             links=[link],
             open_since={R: 1},
-            lost=[create],
+            creates=[create],
         )
         after = {named.link.link_id: named.link for named in found.links}
         assert after.get(link.link_id, link).parked_id == parked
 
 
-def test_who_has_the_address_of_a_lost_create_alone_is_remembered_as_met():
+def test_who_has_the_address_of_an_open_create_alone_is_remembered_as_met():
     """It may be somebody else, but nobody else is to be made beside it (seed 454)."""
-    create, link = lost(7)
+    create, link = open_create(7)
     fields = {FieldId("email"): "a@b.org", **create.intent.fields}
     intent = msgspec.structs.replace(create.intent, fields=fields)
     create = msgspec.structs.replace(create, intent=intent)
@@ -343,7 +343,7 @@ def test_who_has_the_address_of_a_lost_create_alone_is_remembered_as_met():
             seen=[(R, born("r1", email, "Bo"))],
             links=[link],
             open_since={R: 1},
-            lost=[create],
+            creates=[create],
         )
         after = {named.link.link_id: named.link for named in found.links}
         known = after.get(link.link_id, link)

@@ -12,7 +12,7 @@ from proto.record import Presence, Record
 from services.reconciler import loading
 from services.reconciler.batches import Batch
 from services.reconciler.engine.model import Link
-from services.reconciler.engine.newcomers import LostCreate
+from services.reconciler.engine.newcomers import OpenCreate
 from services.reconciler.store import arrivals, connections, intents, links
 from services.reconciler.store.intents import Told
 from services.reconciler.store.links import NamedLink
@@ -81,9 +81,12 @@ def test_whom_a_chain_of_merges_leads_to_is_loaded_with_the_first():
 
 
 def test_creates_that_are_waited_for_no_longer_hide_none_of_the_later():
-    """Only so many are loaded, oldest first: held ones might have been all of them."""
+    """Only so many are loaded: those might have been all.
 
-    async def scene() -> list[LostCreate]:
+    Lost ones come first, since of others an answer may be on its way.
+    """
+
+    async def scene() -> list[OpenCreate]:
         database = MemoryDatabase(random.Random(1))
         clock = MovableClock()
         bench = planning.Bench(database.as_service("reconciler"), clock=clock)
@@ -93,10 +96,10 @@ def test_creates_that_are_waited_for_no_longer_hide_none_of_the_later():
                 work.transaction, tenant_id=TENANT, connection_id=connection_id
             )
             assert stored is not None
-            for number in (1, 2):
+            for number, state in ((1, "unknown"), (2, "open"), (3, "unknown")):
                 told = Told(
                     intent=values.intent(number),
-                    state="unknown",
+                    state=state,
                     sent_at=None,
                     look_at=None,
                     outcome="unknown",
@@ -104,7 +107,7 @@ def test_creates_that_are_waited_for_no_longer_hide_none_of_the_later():
                 )
                 now = clock.now() + datetime.timedelta(hours=number)
                 await intents.save(work.transaction, stored, told=[told], now=now)
-            return await arrivals.load_lost_creates(
+            return await arrivals.load_open_creates(
                 work.transaction,
                 stored.account_ids,
                 tenant_id=TENANT,
@@ -113,4 +116,4 @@ def test_creates_that_are_waited_for_no_longer_hide_none_of_the_later():
             )
 
     found = loop.run(scene(), start=NOW + datetime.timedelta(days=1))
-    assert [each.intent.intent_id for each in found] == ["int_2"]
+    assert [each.intent.intent_id for each in found] == ["int_3", "int_2"]
