@@ -153,7 +153,9 @@ def merges_of(
 
 
 def owners_of(batch: Batch, config: Config) -> dict[Side, Owners]:
-    """Return who has which address on each side."""
+    """Return who has which address on each side, where creates are open."""
+    if not batch.creates:
+        return {}
     return {
         side: newcomers.owners_of(
             (seen for (where, _), seen in batch.seen.items() if where is side),

@@ -69,7 +69,9 @@ class _Deciding:
         self._touched: dict[LinkId, None] = {}
         self._found = Decisions(stored=self._stored)
         self._checked = {(d.side, d.record_id) for d in batch.dirty if d.is_check}
-        self._owners = batches.owners_of(batch, config) if batch.creates else {}
+        self._makers = newcomers.Makers(
+            batch.creates, owners=batches.owners_of(batch, config), config=config
+        )
         for link in batch.links:
             self._index(link)
 
@@ -81,7 +83,7 @@ class _Deciding:
                 self._follow_merge(link.link_id)
         for side in SIDES:
             self._bind_marked(side)
-        if self._batch.creates:
+        if self._makers:
             self._park_likely()
         for side in SIDES:
             self._match_side(side)
@@ -205,28 +207,19 @@ class _Deciding:
                 or not self._is_unsure(key, seen)
             ):
                 continue
-            makers = self._makers_of(dirty.side, seen, reads_like=evidence.is_made)
+            makers = self._makers.of(
+                seen, key[0], links=self._links, reads_like=evidence.is_made
+            )
             if len(makers) == 1 and makers[0].parked_id is None:
                 parked = msgspec.structs.replace(makers[0], parked_id=key[1])
                 self._replace(parked)
             if makers:
                 continue
-            makers = self._makers_of(dirty.side, seen, reads_like=evidence.is_likely)
+            makers = self._makers.of(
+                seen, key[0], links=self._links, reads_like=evidence.is_likely
+            )
             if len(makers) == 1 and makers[0].met_id != key[1]:
                 self._replace(msgspec.structs.replace(makers[0], met_id=key[1]))
-
-    def _makers_of(
-        self, side: Side, seen: Seen, *, reads_like: newcomers.ReadsLike
-    ) -> list[Link]:
-        return newcomers.makers_of(
-            seen,
-            side,
-            creates=self._batch.creates,
-            links=self._links,
-            owners=self._owners[model.other(side)],
-            config=self._config,
-            reads_like=reads_like,
-        )
 
     def _replace(self, link: Link) -> None:
         """Go on with a link as it is now."""

@@ -7,7 +7,7 @@ from proto.fields import FieldKind, Fields, Role
 from proto.ids import FieldId
 from proto.record import Memberships, Record
 from services.reconciler.engine import canon, consent, diff
-from services.reconciler.engine.model import Config, Intent, Link, Loss
+from services.reconciler.engine.model import Config, Intent, Link, Loss, SideConfig
 
 _NAMES: Final = (Role.NAME_GIVEN, Role.NAME_FAMILY, Role.NAME_FULL)
 _CUT_MIN: Final = 10
@@ -115,6 +115,20 @@ def is_made(link: Link, intent: Intent, *, record: Record, config: Config) -> bo
     rest -= _emptied(record)
     is_named = _is_named(names, record=record, same=same)
     return is_named and 2 * len(rest & same) >= len(rest)
+
+
+def traits_of(fields: Fields, side: SideConfig) -> frozenset[tuple[FieldId, str]]:
+    """Return what is left of each value whatever an app makes of it by itself.
+
+    A record that shares none with a create does not read like it, but by what the
+    create's link has learned of its app.
+    """
+    return frozenset(
+        (field_id, _plain(form)[:_CUT_MIN])
+        for field_id, value in fields.items()
+        if (field := side.by_id.get(field_id)) is not None
+        and (form := canon.of(field.kind, value))
+    )
 
 
 def may_be_named_so(

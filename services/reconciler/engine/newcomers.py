@@ -86,41 +86,65 @@ def owners_of(seen: Iterable[Seen], end: SideConfig) -> dict[str, list[Record]]:
     return found
 
 
-def makers_of(
-    seen: Seen,
-    side: Side,
-    *,
-    creates: Iterable[OpenCreate],
-    links: Mapping[LinkId, Link],
-    owners: Owners,
-    config: Config,
-    reads_like: ReadsLike,
-) -> list[Link]:
-    """Return the links whose open creates a record reads like, where no marks tell.
+class Makers:
+    """The open creates that new records may come from, where no marks tell."""
 
-    None if it is known already whose it is.
-
-    Args:
-        owners: The records of the other side by their addresses.
-    """
-    end, record = config.side(side), seen.record
-    if end.capabilities.keeps_marks:
-        return []
-    makers: list[Link] = []
-    for each in creates:
-        intent = each.intent
-        link = links.get(intent.link_id)
-        if link is None or link.intent_id != intent.intent_id:
-            continue
-        if link.parked_id == record.record_id:
-            return []
-        if (
-            intent.side is side
-            and may_be_ours(seen, end, open_since=each.number)
-            and reads_like(link, intent, record=record, config=config)
-            and not is_of_another(
-                link, intent, record=record, owners=owners, config=config
+    def __init__(
+        self,
+        creates: Iterable[OpenCreate],
+        *,
+        owners: Mapping[Side, Owners],
+        config: Config,
+    ) -> None:
+        self._creates = [
+            (
+                each,
+                evidence.traits_of(each.intent.fields, config.side(each.intent.side)),
             )
-        ):
-            makers.append(link)
-    return makers
+            for each in creates
+        ]
+        self._owners = owners
+        self._config = config
+
+    def __bool__(self) -> bool:
+        """Say whether there are any."""
+        return bool(self._creates)
+
+    def of(
+        self,
+        seen: Seen,
+        side: Side,
+        *,
+        links: Mapping[LinkId, Link],
+        reads_like: ReadsLike,
+    ) -> list[Link]:
+        """Return the links whose open creates a record reads like.
+
+        None if it is known already whose it is.
+        """
+        config, record = self._config, seen.record
+        end = config.side(side)
+        if end.capabilities.keeps_marks:
+            return []
+        owners = self._owners[model.other(side)]
+        traits = evidence.traits_of(record.fields, end)
+        makers: list[Link] = []
+        for each, told in self._creates:
+            intent = each.intent
+            link = links.get(intent.link_id)
+            if link is None or link.intent_id != intent.intent_id:
+                continue
+            if link.parked_id == record.record_id:
+                return []
+            if (
+                intent.side is side
+                and may_be_ours(seen, end, open_since=each.number)
+                # Few records share anything with a create, and the rest is dear.
+                and (link.learned or not traits.isdisjoint(told))
+                and reads_like(link, intent, record=record, config=config)
+                and not is_of_another(
+                    link, intent, record=record, owners=owners, config=config
+                )
+            ):
+                makers.append(link)
+        return makers
