@@ -32,8 +32,10 @@ from tests.simulation.mutants.mutant import Change, Mutant, always
 
 
 def _dead(_there: Any) -> Any:
-    def unknown(link: Any, intent: Any, *, now: Any, **_options: Any) -> Any:
-        return fold._dead(link, intent, now=now)
+    def unknown(
+        link: Any, intent: Any, *, config: Any, now: Any, **_options: Any
+    ) -> Any:
+        return fold._dead(link, intent, config=config, now=now)
 
     return unknown
 
