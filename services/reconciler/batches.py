@@ -9,7 +9,7 @@ from proto.ids import PREFIXES, LinkId, RecordId
 from proto.reconciler import SIDES, Side
 from proto.record import Presence
 from services.reconciler import naming
-from services.reconciler.engine import match, newcomers, plan
+from services.reconciler.engine import match, model, newcomers, plan
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import Config, Intent, Link, Loss, Plan, Seen
 from services.reconciler.engine.newcomers import OpenCreate, Owners
@@ -136,12 +136,17 @@ def heirs_of(seen: Mapping[Key, Seen]) -> set[Key]:
     }
 
 
-def merges_of(
-    end: tuple[Side, RecordId | None], seen: Mapping[Key, Seen]
-) -> list[RecordId]:
-    """Return what an app has made of a record, and of that again, each once."""
-    side, record_id = end
+def merges_of(link: Link, side: Side, *, seen: Mapping[Key, Seen]) -> list[RecordId]:
+    """Return what an app has made of a link's record, and of that again, each once.
+
+    Nothing where its id had come to mean somebody else by then, who was merged
+    (hazard 11).
+    """
+    record_id, born = link.record_id(side), link.born(side)
     chain = [] if record_id is None else [record_id]
+    own = seen.get((side, record_id)) if record_id is not None else None
+    if own is not None and model.is_another(own, born=born):
+        return []
     while chain and (known := seen.get((side, chain[-1]))) is not None:
         heir = known.record.merged_into
         is_merged = known.record.presence is Presence.MERGED

@@ -109,7 +109,7 @@ class _Deciding:
             if link is None or link.intent_id is not None:
                 # It may have given way to another link that follows the same merges.
                 return
-            heirs = batches.merges_of((side, link.record_id(side)), self._batch.seen)
+            heirs = batches.merges_of(link, side, seen=self._batch.seen)
             if not heirs:
                 continue
             is_bond = link.is_two_sided or link.is_manual

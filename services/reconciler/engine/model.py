@@ -64,6 +64,7 @@ __all__ = [
     "SideConfig",
     "Step",
     "digest_of",
+    "is_another",
     "is_live",
     "other",
 ]
@@ -227,6 +228,10 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the shadow of one side."""
         return self.left if side is LEFT else self.right
 
+    def born(self, side: Side) -> Instant | None:
+        """Return when the record of one side was made, as far as its app told."""
+        return self.left_born if side is LEFT else self.right_born
+
     @property
     def is_two_sided(self) -> bool:
         """Say whether there is a record on both sides."""
@@ -354,6 +359,12 @@ def other(side: Side) -> Side:
 def is_live(seen: Seen | None) -> bool:
     """Say whether a record is known to exist in its app."""
     return seen is not None and seen.record.presence is Presence.LIVE
+
+
+def is_another(seen: Seen, *, born: Instant | None) -> bool:
+    """Say whether an app has given a record's id to another one (hazard 11)."""
+    created_at = seen.record.created_at
+    return born is not None and created_at is not None and born != created_at
 
 
 def digest_of(record: Record) -> str:

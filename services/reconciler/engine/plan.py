@@ -69,14 +69,13 @@ def plan(case: Case, *, is_forced: bool = False) -> Plan:
     case = _with_births(case)
     # What else is known of them is noted although nothing can be done yet.
     waiting = NOTHING if case.link is link else Plan(link=case.link)
-    ends = ((LEFT, left, link.left_born), (RIGHT, right, link.right_born))
-    for side, seen, born in ends:
+    for side, seen in ((LEFT, left), (RIGHT, right)):
         if seen is None:
             continue
         if seen.is_missing:
             # Whether it is gone is being found out.
             return waiting
-        if _is_other_record(born, seen):
+        if model.is_another(seen, born=link.born(side)):
             return rest.plan(case, RecordState.HELD, reason=Reason.ID_REUSED)
         presence = seen.record.presence
         if presence in _GONE:
@@ -109,12 +108,6 @@ def _as_met(case: Case) -> Case:
     if case.link.state not in _PARTED:
         return case
     return case.changed(left=None, right=None)
-
-
-def _is_other_record(born: Instant | None, seen: Seen) -> bool:
-    """Say whether an app has given a record's id to another one (hazard 11)."""
-    created_at = seen.record.created_at
-    return born is not None and created_at is not None and born != created_at
 
 
 def _plan_gone(case: Case, side: Side) -> Plan:

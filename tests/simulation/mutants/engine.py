@@ -341,7 +341,7 @@ MUTANTS: Final = (
         name="recycled_id_believed",
         hazards=(11,),
         removes="A record's id that comes to mean somebody else is not noticed.",
-        changes=(Change(plan, "_is_other_record", always(False)),),
+        changes=(Change(model, "is_another", always(False)),),
         needs=("recycles",),
     ),
     Mutant(

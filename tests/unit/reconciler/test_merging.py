@@ -1,5 +1,6 @@
 """Links follow their records into what apps have made of them (hazard 9)."""
 
+import datetime
 import itertools
 
 import msgspec
@@ -33,6 +34,31 @@ def test_a_link_follows_a_merge_whether_or_not_the_other_record_was_seen():
         found = decide((L, "l1"), seen=[*seen, *more], links=[bond])
         assert not found.dropped
         assert [named.link.left_id for named in found.links] == ["l2"]
+
+
+def test_a_link_does_not_follow_the_merge_of_whom_its_id_came_to_mean():
+    """The id was given away and merged before anybody looked (seed 62891).
+
+    The link followed, so that what the heir had said of mails was done to the contact
+    whose record was gone (hazard 11).
+    """
+    bond = Link(
+        link_id=LinkId("link_1"),
+        left_id=RecordId("l1"),
+        right_id=RecordId("r1"),
+        left_born=values.NOW - datetime.timedelta(days=1),
+        version=1,
+    )
+    gone = merged("l1", into="l2")
+    record = msgspec.structs.replace(gone.record, created_at=values.NOW)
+    seen = [
+        (L, msgspec.structs.replace(gone, record=record)),
+        (L, values.seen("l2", "c@b.org")),
+        (R, values.seen("r1", "a@b.org")),
+    ]
+    (held,) = decide((L, "l1"), seen=seen, links=[bond]).links
+    assert (held.link.left_id, held.link.state) == ("l1", RecordState.HELD)
+    assert held.link.reason == "id_reused"
 
 
 def test_whom_a_merge_leaves_is_matched_by_itself():
