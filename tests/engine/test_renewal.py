@@ -7,6 +7,7 @@ from proto.fields import FieldKind, Role
 from proto.reconciler import Direction, RecordState, Side
 from proto.record import Presence
 from services.reconciler.engine import renewal
+from services.reconciler.engine.model import Cause
 from tests.engine import mapped, world
 from tests.engine.world import field, items
 
@@ -162,3 +163,31 @@ def test_what_is_apart_in_a_mapping_that_goes_or_begins_anew_is_forgotten():
         pair.config, version=pair.config.version + 1, renewed=renewed
     )
     assert renewal.apply(pair.link, pair.config).apart == ()
+
+
+@pytest.mark.parametrize("titled", [LEFT, RIGHT])
+def test_what_an_app_makes_of_a_name_is_no_conflict_when_its_mapping_comes_back(titled):
+    """One of its parts was cleared while it was off, and the other part was the same.
+
+    As that counted as a conflict, nothing told that an empty value had given way at a
+    first match (hazards 53 and 76; seed 66252).
+    """
+    pair = world.linked({"first": "zoë", "last": "lopez"}, winner=RIGHT)
+    pair.normalise[titled] = lambda fields: {
+        i: value.title() if i in ("first", "last", "fn") and value else value
+        for i, value in fields.items()
+    }
+    if titled is LEFT:
+        pair.edit(RIGHT, fn="ana d'arc")
+    else:
+        pair.edit(LEFT, first="ana", last="d'arc")
+    assert pair.settle() == 1
+    for version, off in ((2, ("name",)), (3, ())):
+        pair.edit(LEFT, first=None)
+        new = world.config(winner=RIGHT, off=off, version=version)
+        renewed = renewal.renewed(pair.config, new)
+        pair.config = msgspec.structs.replace(new, renewed=renewed)
+        pair.settle()
+    assert pair.left["first"] == "Ana"
+    assert pair.writes[-1].changes[0].cause is Cause.FIRST_MATCH
+    assert pair.losses == []

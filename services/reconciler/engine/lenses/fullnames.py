@@ -3,10 +3,14 @@
 An edit changes the part that changed, and the words of it only.
 """
 
+from collections.abc import Mapping
+
 from proto.fields import Fields, Value
+from proto.reconciler import Side
 from services.reconciler.engine import canon, names
 from services.reconciler.engine.config import Pair, PairEnd
-from services.reconciler.engine.lenses.atoms import Atom, Atoms, Ends, Target
+from services.reconciler.engine.items import Known
+from services.reconciler.engine.lenses.atoms import Atom, Atoms, Ends, Target, form
 
 
 def changes(ends: Ends) -> Atoms:
@@ -54,20 +58,40 @@ def _full_changed(ends: Ends) -> Atoms:
 
 
 def _compared(ends: Ends) -> Atoms:
-    """Find, at a first match, parts that the other side lacks or tells differently."""
-    is_parts = ends.end.is_many
-    parts_end, full_end = (
-        (ends.end, ends.opposite) if is_parts else (ends.opposite, ends.end)
-    )
-    mine, theirs = ends.new, ends.other_old
-    parts = _parts_of(parts_end, mine if is_parts else theirs)
-    full = _words((theirs if is_parts else mine).get(full_end.ids[0]))
-    guess = names.split(full, base=parts)
-    new, old = (parts, guess) if is_parts else (guess, parts)
+    """Find, at a first match, parts that the other side lacks or tells differently.
+
+    What an app has made of a name that was written to it tells nothing else.
+    """
+    new, old = _in_parts(ends, ends.new, theirs=ends.other_old)
+    given, was_given = new, old
+    if any(ends.forms.values()):
+        mine = _as_given(ends.end, ends.new, forms=ends.forms)
+        theirs = _as_given(ends.opposite, ends.other_old, forms=ends.forms)
+        given, was_given = _in_parts(ends, mine, theirs=theirs)
     return {
         role: Atom(new[role], new[role], old[role])
-        for role in parts
-        if new[role] and new[role] != old[role]
+        for role in new
+        if new[role] and new[role] != old[role] and given[role] != was_given[role]
+    }
+
+
+def _in_parts(
+    ends: Ends, mine: Fields, *, theirs: Fields
+) -> tuple[names.Parts, names.Parts]:
+    """Return the parts of the name that each side tells."""
+    if ends.end.is_many:
+        parts = _parts_of(ends.end, mine)
+        full = _words(theirs.get(ends.opposite.ids[0]))
+        return parts, names.split(full, base=parts)
+    parts = _parts_of(ends.opposite, theirs)
+    return names.split(_words(mine.get(ends.end.ids[0])), base=parts), parts
+
+
+def _as_given(end: PairEnd, values: Fields, *, forms: Mapping[Side, Known]) -> Fields:
+    """Return a side's name as the app was given it."""
+    known = forms[end.side]
+    return {
+        f.field_id: form(f, values.get(f.field_id), known=known) for f in end.fields
     }
 
 
