@@ -120,3 +120,35 @@ def test_settings_are_seen_before_somebody_changes_them():
     loop.run(run(), start=running.START)
     assert seen
     assert all(seen)
+
+
+def test_settings_count_from_when_they_are_stored():
+    """What was cleared before a mapping was switched on seemed to be known by then.
+
+    The judge saw the mapping on only when something was written next, long after the
+    clearing was shown: an edit like any other counted as a loss (seed 63713).
+    """
+    stored: dict[int, float] = {}
+
+    class Onlooker(Judge):
+        def begin(self, play) -> None:
+            super().begin(play)
+
+            def see(service, rows) -> None:
+                for table, _key, row in rows:
+                    if (service, table) == ("reconciler", "connections") and row:
+                        stored.setdefault(row["version"], self._now())
+
+            play.world.witnesses.append(see)
+
+    judge = Onlooker()
+
+    async def run() -> None:
+        await Play(scenario.draw(63713), [judge]).run()
+
+    loop.run(run(), start=running.START)
+    (owned,) = judge.truth.owned
+    assert len(owned.versions) > 2
+    times = [version.at for version in owned.versions]
+    assert times[1:] == list(stored.values())[-len(times) + 1 :]
+    assert not judge.violations

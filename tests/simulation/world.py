@@ -160,6 +160,8 @@ class World:
         """Rows that were written, by table; and how processes were stopped."""
         self.watch: Callable[[str, int, str], None] | None = None
         """Told the service, the replica and the place that one of its tasks is at."""
+        self.witnesses: list[Callable[[str, Any], None]] = []
+        """Told the service and the rows of each commit; not by a real database."""
         self.parts = (parts or MemoryParts)(self)
         self.broker, self.database = self.parts.broker, self.parts.database
         self.database.watch = self._be_at_database
@@ -330,6 +332,8 @@ class World:
             self.note("commit", service, *(table for table, _key, _row in rows))
         else:
             self.note("commit", service, *((table, key) for table, key, _row in rows))
+        for witness in self.witnesses:
+            witness(service, rows)
 
     def _complain(self, event: str, rest: str) -> None:
         self.note("complaint", event)

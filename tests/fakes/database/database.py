@@ -219,9 +219,10 @@ class MemoryUser(Database):
         if database.happens(faults.lost_commits):
             database.counts["lost commit"] += 1
             raise DatabaseUnavailable("ConnectionDoesNotExistError")
-        if session.has_written and database.witness is not None:
-            database.witness(self.service, session.written())
+        written = session.written() if session.has_written else []
         session.commit()
+        if written and database.witness is not None:
+            database.witness(self.service, written)
         self._tell("committed")
         if self._is_dead or database.happens(faults.unknown_commits):
             database.counts["unknown commit"] += 1

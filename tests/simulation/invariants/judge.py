@@ -50,6 +50,7 @@ class Judge:
         self._note: Callable[..., None]
         self._rows: Rows
         self._now: Callable[[], float]
+        self._register: Register
         self._written = 0
 
     def begin(self, play: Played) -> None:
@@ -57,7 +58,7 @@ class Judge:
         world = play.world
         self._note, self._rows = world.note, world.database.rows
         self._now = lambda: world.clock.now().timestamp()
-        register = Register(self._rows, self._now)
+        register = self._register = Register(self._rows, self._now)
         self.truth = Truth(
             play.people,
             play.ledger,
@@ -69,6 +70,7 @@ class Judge:
             features=PRESENT,
         )
         play.ledger.watchers.append(self._watch)
+        world.witnesses.append(self._see)
         for vendor in play.vendors.values():
             vendor.on_call.append(self._hear)
 
@@ -119,6 +121,11 @@ class Judge:
     def _watch(self, entry: Entry) -> None:
         self.truth.look()
         self.add(safety.check(entry, self.truth))
+
+    def _see(self, service: str, rows: Iterable[tuple[str, Any, Any]]) -> None:
+        """Note since when a connection is set to what it is set to."""
+        if service == "reconciler" and any(row[0] == "connections" for row in rows):
+            self._register.read()
 
     def _hear(self, place: Place, request: Request) -> None:
         self.add(calls.check(place, request, self.truth))
