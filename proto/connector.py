@@ -378,6 +378,9 @@ class ContactWritten(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """When the write itself was sent; None if it never was."""
     read_at: Instant
     """When ``record`` (or ``source_record``) was true."""
+    is_searched: bool = False
+    """``record`` was found by its address or our marker: a search may show what was
+    true some seconds ago, as listings do."""
 
 
 class ContactsWritten(Event, frozen=True, kw_only=True):

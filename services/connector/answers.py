@@ -97,4 +97,5 @@ class Answers:
             field=field,
             sent_at=sent_at,
             read_at=fresh.read_at if fresh else self._clock.now(),
+            is_searched=fresh is not None and fresh.is_searched,
         )

@@ -26,6 +26,8 @@ class Fresh(NamedTuple):
 
     snapshot: Snapshot
     read_at: datetime.datetime
+    is_searched: bool = False
+    """Found by something else than its id, which may show it as it was before."""
 
 
 Read: TypeAlias = dict[RecordId, Fresh | CallFailed]
@@ -142,7 +144,7 @@ class Lookups:
         except CallFailed as err:
             return dict.fromkeys(markers, err)
         return {
-            intent_id: Fresh(Snapshot(record=records[marker]), read_at)
+            intent_id: _searched(records[marker], read_at)
             for intent_id, marker in markers.items()
             if marker in records
         }
@@ -164,7 +166,7 @@ class Lookups:
             record = _first(records)
             if record is None:
                 return {}
-            return dict.fromkeys(emails, Fresh(Snapshot(record=record), read_at))
+            return dict.fromkeys(emails, _searched(record, read_at))
         by_email = {email: record for record in records for email in emails_of(record)}
         asked = {key_of(email) for own in emails.values() for email in own}
         if any(not emails_of(record) & asked for record in records):
@@ -174,8 +176,7 @@ class Lookups:
         for intent_id, own in emails.items():
             keys = [key_of(email) for email in own if key_of(email) in by_email]
             if keys:
-                snapshot = Snapshot(record=by_email[keys[0]])
-                found[intent_id] = Fresh(snapshot, read_at)
+                found[intent_id] = _searched(by_email[keys[0]], read_at)
         return found
 
     async def _find_singly(
@@ -226,6 +227,10 @@ def emails_of(record: Record) -> set[str]:
 def key_of(email: str) -> str:
     """Return an email in the form in which it is compared."""
     return email.strip().casefold()
+
+
+def _searched(record: Record, read_at: datetime.datetime) -> Fresh:
+    return Fresh(Snapshot(record=record), read_at, is_searched=True)
 
 
 def _first(records: Sequence[Record]) -> Record | None:

@@ -6,6 +6,7 @@ and a record that a scan does not show is read again, never believed deleted.
 
 import datetime
 from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
 from typing import Final
 
 import structlog
@@ -62,11 +63,12 @@ async def observe(work: Work, message: ContactsObserved) -> None:
     scan = message.scan
     news = await store(
         work,
-        seen_of(message.records, read_at=message.read_at),
+        seen_of(
+            message.records, read_at=message.read_at, is_listed=not message.is_by_id
+        ),
         tenant_id=tenant_id,
         account=account,
         scan_id=scan.scan_id if scan else None,
-        lag=observations.NO_LAG if message.is_by_id else _lag_of(account),
     )
     marked = await mark(work, news, tenant_id=tenant_id)
     if scan is not None:
@@ -93,7 +95,9 @@ async def observe(work: Work, message: ContactsObserved) -> None:
     )
 
 
-def seen_of(records: Iterable[Record], *, read_at: Instant) -> list[Seen]:
+def seen_of(
+    records: Iterable[Record], *, read_at: Instant, is_listed: bool = False
+) -> list[Seen]:
     """Return what one answer showed, each record once and only what can be stored."""
     by_id: dict[RecordId, Record] = {}
     for record in records:
@@ -104,7 +108,12 @@ def seen_of(records: Iterable[Record], *, read_at: Instant) -> list[Seen]:
         if known is None or not _is_older(record, known):
             by_id[record.record_id] = record
     return [
-        Seen(record=record, read_at=read_at, digest=model.digest_of(record))
+        Seen(
+            record=record,
+            read_at=read_at,
+            digest=model.digest_of(record),
+            is_listed=is_listed,
+        )
         for record in by_id.values()
     ]
 
@@ -116,16 +125,14 @@ async def store(
     tenant_id: TenantId,
     account: StoredAccount,
     scan_id: ScanId | None = None,
-    lag: datetime.timedelta = observations.NO_LAG,
 ) -> News:
     """Store what is news; returns what there is to be marked because of it.
 
     Marked apart, because whoever stores for several accounts marks for none before all
     is stored: everybody locks observations before what waits to be planned.
 
-    Args:
-        lag: How far behind a listing may be. What may only seem to be news is then
-            asked for by id, and what that shows decides (hazards 18 and 22).
+    What in a listing may only seem to be news is asked for by id, and what that shows
+    decides (hazards 18 and 22).
     """
     news = News(account.account_id, scan_id=scan_id)
     seen = await missing.confirm(
@@ -135,13 +142,8 @@ async def store(
     seen = sorted([*seen, *heirs.values()], key=lambda each: each.record.record_id)
     for start in range(0, len(seen), BATCH_RECORDS_MAX):
         batch = seen[start : start + BATCH_RECORDS_MAX]
-        saved = await observations.save(
-            work.transaction,
-            batch,
-            tenant_id=tenant_id,
-            account_id=account.account_id,
-            scan_id=scan_id,
-            lag=lag,
+        saved = await _save(
+            work, batch, tenant_id=tenant_id, account=account, scan_id=scan_id
         )
         new = [heirs[record_id] for record_id in saved if record_id in heirs]
         await missing.expect(
@@ -150,9 +152,7 @@ async def store(
         batch = [s for s in batch if s.record.record_id not in heirs]
         late = [s for s in batch if s.record.record_id not in saved]
         if late:
-            await _note_late(
-                work, late, tenant_id=tenant_id, news=news, is_listed=bool(lag)
-            )
+            await _note_late(work, late, tenant_id=tenant_id, news=news)
         changed = [s.record for s in batch if saved.get(s.record.record_id)]
         if changed:
             news.changed += changed
@@ -168,6 +168,28 @@ async def store(
                 )
             )
     return news
+
+
+async def _save(
+    work: Work,
+    batch: Sequence[Seen],
+    *,
+    tenant_id: TenantId,
+    account: StoredAccount,
+    scan_id: ScanId | None,
+) -> dict[RecordId, bool]:
+    """Store what is news; runs of one kind, for rows are locked in their order."""
+    saved: dict[RecordId, bool] = {}
+    for is_listed, run in groupby(batch, key=lambda each: each.is_listed):
+        saved |= await observations.save(
+            work.transaction,
+            list(run),
+            tenant_id=tenant_id,
+            account_id=account.account_id,
+            scan_id=scan_id,
+            lag=_lag_of(account) if is_listed else observations.NO_LAG,
+        )
+    return saved
 
 
 async def mark(work: Work, news: News, *, tenant_id: TenantId) -> set[ConnectionId]:
@@ -198,12 +220,12 @@ async def _note_late(
     *,
     tenant_id: TenantId,
     news: News,
-    is_listed: bool,
 ) -> None:
     """Note that records were shown of which we know better, or may know better."""
-    if is_listed:
+    listed = [each for each in late if each.is_listed]
+    if listed:
         doubtful = await doubts.find_doubtful(
-            work.transaction, late, tenant_id=tenant_id, account_id=news.account_id
+            work.transaction, listed, tenant_id=tenant_id, account_id=news.account_id
         )
         await missing.ask(
             work, doubtful, tenant_id=tenant_id, account_id=news.account_id

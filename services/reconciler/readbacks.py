@@ -55,7 +55,13 @@ async def keep(
     shown: dict[AccountId, dict[RecordId, Seen]] = {}
     accounts = connection.account_ids if connection else ()
     for result in message.results:
-        _note(shown, message.account_id, record=result.record, read_at=result.read_at)
+        _note(
+            shown,
+            message.account_id,
+            record=result.record,
+            read_at=result.read_at,
+            is_listed=result.is_searched,
+        )
         for account_id in accounts:
             if account_id != message.account_id:
                 _note(
@@ -153,10 +159,16 @@ def _note(
     *,
     record: Record | None,
     read_at: Instant,
+    is_listed: bool = False,
 ) -> None:
+    """Keep the newest of what was shown of a record; a search tells of it least."""
     if record is None:
         return
-    for seen in observing.seen_of((record,), read_at=read_at):
+    for seen in observing.seen_of((record,), read_at=read_at, is_listed=is_listed):
         known = shown.setdefault(account_id, {}).get(record.record_id)
-        if known is None or known.read_at <= read_at:
+        if known is None or _rank(known) <= _rank(seen):
             shown[account_id][record.record_id] = seen
+
+
+def _rank(seen: Seen) -> tuple[bool, Instant]:
+    return not seen.is_listed, seen.read_at

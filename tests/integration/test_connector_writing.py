@@ -268,6 +268,8 @@ async def test_looks_find_by_id_and_by_email_and_write_nothing(world):
         WriteOutcome.UNKNOWN,
     ]
     assert found["int_2"].record.record_id == "r00002"
+    # What a search shows may be behind, and is told for it (hazard 22).
+    assert (found["int_1"].is_searched, found["int_2"].is_searched) == (False, True)
     assert {method for method, _ in world.vendor.calls} == {"GET"}
 
 

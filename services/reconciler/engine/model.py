@@ -142,6 +142,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     one. Intents draw from the same numbers."""
     is_ours: bool = False
     """We made it, and it has no address to be known by."""
+    is_listed: bool = False
+    """A listing or a search showed it, which may be some seconds behind."""
 
 
 class Shadow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

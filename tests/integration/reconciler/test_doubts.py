@@ -10,8 +10,16 @@ import datetime
 import pytest
 
 from proto import codec
-from proto.connector import ContactsObserved, ReadRecords, ScanPart
-from proto.ids import FieldId, RecordId, ScanId
+from proto.connector import (
+    ContactsObserved,
+    ContactsWritten,
+    ContactWritten,
+    ReadRecords,
+    ScanPart,
+    WriteKind,
+    WriteOutcome,
+)
+from proto.ids import ConnectionId, FieldId, IntentId, RecordId, ScanId
 from proto.record import Presence, Record
 from services.chassis.queries import Query
 from tests.bench import planning
@@ -93,6 +101,34 @@ async def test_a_listing_is_believed_once_it_cannot_be_behind(bench):
     await show(bench, "theirs", later_s=6.0)
     assert await stored(bench) == "theirs"
     assert await asked(bench) == []
+
+
+@pytest.mark.parametrize("is_searched", [True, False])
+async def test_what_an_answer_shows_was_found_by_a_search(bench, is_searched):
+    """The address that we had just written was the old one in the app's index.
+
+    A create met the record there, and the old address went back across (seed 64150).
+    """
+    await show(bench, "new", is_by_id=True, is_stamped=False, later_s=60.0)
+    bench.clock.move(1.0)
+    found = ContactWritten(
+        intent_id=bench.identifiers.new(IntentId),
+        kind=WriteKind.CREATE,
+        outcome=WriteOutcome.EXISTS,
+        record=Record(record_id=RECORD, fields={**planning.person(1), TITLE: "old"}),
+        read_at=bench.clock.now(),
+        is_searched=is_searched,
+    )
+    await bench.take(
+        ContactsWritten(
+            tenant_id=TENANT,
+            account_id=LEFT,
+            connection_id=bench.identifiers.new(ConnectionId),
+            results=(found,),
+        )
+    )
+    assert await stored(bench) == ("new" if is_searched else "old")
+    assert await asked(bench) == [RECORD] * is_searched
 
 
 async def test_a_deletion_that_a_listing_tells_is_news_at_once(bench):
