@@ -279,7 +279,7 @@ class WriteKind(enum.StrEnum):
 
 
 class SourceSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The other side's record as it was when a create was decided."""
+    """The other side's record as it was when a write was decided that hangs on it."""
 
     account_id: AccountId
     app: AppId
@@ -290,6 +290,8 @@ class SourceSeen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     consent: Consent = Consent.UNKNOWN
     """A tighter one by now means that the source has changed."""
     seen_at: Instant
+    is_gone: bool = False
+    """It was there no more: nothing but that is to be so still."""
 
 
 class ContactWrite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

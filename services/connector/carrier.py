@@ -86,7 +86,7 @@ class Carrier:
     async def check(self, writes: Sequence[OpenWrite]) -> list[Outcome]:
         """Answer what needs no writing; leave the rest in ``ready``."""
         now = self._clock.now()
-        answers, looks, creates = list[Done](), list[OpenWrite](), list[OpenWrite]()
+        answers, looks, waiting = list[Done](), list[OpenWrite](), list[OpenWrite]()
         for item in writes:
             write = item.write
             if now > write.not_after:
@@ -94,9 +94,10 @@ class Carrier:
             elif write.kind is WriteKind.LOOK:
                 looks.append(item)
             elif write.kind is WriteKind.CREATE:
-                creates.append(item)
+                waiting.append(item)
             elif write.kind is WriteKind.UPDATE and write.record_id is not None:
-                self.ready.append(item)
+                hangs = write.source is not None
+                (waiting if hangs else self.ready).append(item)
             else:
                 answers.append(
                     self._answers.answer(
@@ -104,8 +105,8 @@ class Carrier:
                     )
                 )
         looked = await self._checks.look(looks)
-        found, self._checked = await self._checks.check_creates(creates)
-        self.ready += [item for item in creates if item.intent_id in self._checked]
+        found, self._checked = await self._checks.check(waiting)
+        self.ready += [item for item in waiting if item.intent_id in self._checked]
         self._is_served = any(
             isinstance(one, ContactWritten) and one.record is not None
             for one in (*looked, *found)
@@ -186,6 +187,8 @@ class Carrier:
         until = item.write.not_after
         if not self._is_conditional:
             until = min(until, fresh.read_at + READ_AGE_MAX + self._patience)
+        if item.intent_id in self._checked:
+            until = min(until, self._fit_until(item))
         update = Update(snapshot=fresh.snapshot, change=change)
         return Ready(item, update, until=until, read_at=fresh.read_at)
 
@@ -194,14 +197,17 @@ class Carrier:
         write = item.write
         if not remainder.is_creatable(write, self._capabilities):
             return self._impossible(item)
-        checked_at = self._checked[item.intent_id]
-        until = checked_at + checking.CHECK_AGE_MAX + self._patience
         return Ready(
             item,
             remainder.of_create(write),
-            until=min(write.not_after, until),
-            read_at=checked_at,
+            until=min(write.not_after, self._fit_until(item)),
+            read_at=self._checked[item.intent_id],
         )
+
+    def _fit_until(self, item: OpenWrite) -> datetime.datetime:
+        """Return until when what was checked for a write counts."""
+        checked_at = self._checked[item.intent_id]
+        return checked_at + checking.CHECK_AGE_MAX + self._patience
 
     def _impossible(self, item: OpenWrite) -> Outcome:
         """Answer what the app cannot do; nobody is told that it was done."""

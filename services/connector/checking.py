@@ -1,4 +1,4 @@
-"""What is read before anything is sent: the answers to looks, what creates depend on.
+"""What is read before anything is sent: the answers to looks, what writes depend on.
 
 Conditions are checked mechanically, exactly as they came.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeAlias
 
-from proto.connector import ContactWritten, WriteOutcome
+from proto.connector import ContactWritten, WriteKind, WriteOutcome
 from proto.errors import ErrorCode
 from proto.ids import IntentId, RecordId
 from proto.record import Presence
@@ -22,15 +22,15 @@ from services.connector.pacing import Lane
 from services.connector.transport import OpenAccount, Transport
 
 CHECK_AGE_MAX: Final = datetime.timedelta(seconds=10)
-"""A create is not sent when what it depends on was checked longer ago."""
+"""A write is not sent when what it depends on was checked longer ago."""
 SOURCE_AGE_MAX: Final = CHECK_AGE_MAX / 2
-"""A create whose source was seen longer ago has it read again first."""
+"""A write whose source was seen longer ago has it read again first."""
 
 Answered: TypeAlias = list[Outcome | Unclear]
 Borrow: TypeAlias = Callable[[AccountRef], AbstractAsyncContextManager[bool]]
 """Leases another account for a few calls; False where another replica has it."""
 Checked: TypeAlias = dict[IntentId, datetime.datetime]
-"""Creates that may be sent, with the instant as of which that is known."""
+"""Writes that may be sent, with the instant as of which that is known."""
 
 
 class Checks:
@@ -71,18 +71,20 @@ class Checks:
                 answers.append(self._looked(item, fresh[record_id]))
         return answers + await self._search(others)
 
-    async def check_creates(
-        self, creates: Sequence[OpenWrite]
-    ) -> tuple[Answered, Checked]:
-        """Answer creates that must not be sent; say since when the others may be."""
+    async def check(self, writes: Sequence[OpenWrite]) -> tuple[Answered, Checked]:
+        """Answer writes that must not be sent; say since when the others may be.
+
+        Args:
+            writes: Creates, and updates that hang on the other side's record.
+        """
         now = self._clock.now()
         checked = {
             item.intent_id: now if item.write.source is None else _seen_at(item)
-            for item in creates
+            for item in writes
         }
         answers: Answered = []
         for step in (self._check_sources, self._check_emails):
-            left = [item for item in creates if item.intent_id in checked]
+            left = [item for item in writes if item.intent_id in checked]
             found = await step(left, checked)
             for answer in found:
                 del checked[_intent_id(answer)]
@@ -127,12 +129,12 @@ class Checks:
         return self._answers.answer(item, outcome, fresh=fresh)
 
     async def _check_sources(
-        self, creates: Sequence[OpenWrite], checked: Checked
+        self, writes: Sequence[OpenWrite], checked: Checked
     ) -> Answered:
-        """Answer creates whose source is no longer as seen."""
+        """Answer writes whose source is no longer as seen."""
         oldest = self._clock.now() - SOURCE_AGE_MAX
         by_account: dict[AccountRef, list[OpenWrite]] = {}
-        for item in creates:
+        for item in writes:
             source = item.write.source
             if source is not None and source.seen_at < oldest:
                 ref = AccountRef(
@@ -168,16 +170,17 @@ class Checks:
         return await self._lookups.read(opened, ids)
 
     def _unread(self, item: OpenWrite, err: CallFailed, *, is_served: bool) -> Outcome:
-        """Let a create wait for its source, and nothing else with it."""
+        """Let a write wait for its source, and nothing else with it."""
         outcome = self._answers.failed(Unclear(item, err), is_served=is_served)
         if isinstance(outcome, PutOff):
             return outcome._replace(is_of_account=False)
         return outcome
 
     async def _check_emails(
-        self, creates: Sequence[OpenWrite], checked: Checked
+        self, writes: Sequence[OpenWrite], checked: Checked
     ) -> Answered:
         """Answer creates for emails that the app has, where it does not check."""
+        creates = [item for item in writes if item.write.kind is WriteKind.CREATE]
         if (
             self._capabilities.refuses_duplicate_emails
             or not self._capabilities.can_find_by_email
@@ -228,13 +231,15 @@ def _source_id(item: OpenWrite) -> RecordId:
 
 
 def _is_same(item: OpenWrite, fresh: Fresh) -> bool:
-    """Tell whether a source is still what its create was decided on.
+    """Tell whether a source is still what its write was decided on.
 
     Who unsubscribed since must not be created as if they had not, although no field
     and, in some apps, no version tells of it.
     """
     source, record = item.write.source, fresh.snapshot.record
     assert source is not None
+    if source.is_gone:
+        return record.presence is not Presence.LIVE
     if remainder.is_tighter(record.consent, than=(item.write.consent, source.consent)):
         return False
     return record.presence is Presence.LIVE and (
@@ -244,7 +249,7 @@ def _is_same(item: OpenWrite, fresh: Fresh) -> bool:
 
 
 def _busy(item: OpenWrite) -> PutOff:
-    """Let a create wait until no other replica calls its source's account."""
+    """Let a write wait until no other replica calls its source's account."""
     return PutOff(item.intent_id, ErrorCode.RATE_LIMITED, is_of_account=False)
 
 

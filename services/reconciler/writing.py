@@ -89,7 +89,7 @@ def in_batches(
 
 def _write(intent: Intent, source: SideConfig, *, not_after: Instant) -> ContactWrite:
     seen_source = None
-    if intent.kind is WriteKind.CREATE:
+    if intent.kind is WriteKind.CREATE or intent.source_is_gone:
         seen_source = SourceSeen(
             account_id=source.account_id,
             app=source.app,
@@ -98,6 +98,7 @@ def _write(intent: Intent, source: SideConfig, *, not_after: Instant) -> Contact
             fields=intent.source,
             consent=intent.consent,
             seen_at=intent.source_read_at,
+            is_gone=intent.source_is_gone,
         )
     return ContactWrite(
         intent_id=intent.intent_id,

@@ -41,6 +41,7 @@ def test_b37_the_counterpart_of_a_deleted_contact_is_tagged_and_nothing_else(sid
     pair.mark(side, Presence.DELETED)
     assert pair.settle() == 1
     assert pair.writes[0].is_destructive
+    assert pair.writes[0].source_is_gone
     assert pair.records[other(side)].tags == ("PieSync Trash",)
     assert pair.records[other(side)].fields == before
     assert pair.link.state is RecordState.DELETED

@@ -249,6 +249,38 @@ async def test_a_source_that_moved_stops_a_create(world):
     assert len(world.vendor.made("POST")) == 1
 
 
+async def test_a_source_that_is_back_stops_what_its_end_was_to_do(world):
+    """Hazard 36: its counterpart was tagged a minute after it was seen again.
+
+    The app had denied it twice, and the tag waited for an app that was busy
+    (seed 64177). What is still gone, or not asked for again so soon, stops nothing.
+    """
+    world.vendor.add(4)
+    now = world.clock.now()
+    sources = {
+        number: SourceSeen(
+            account_id=AccountId("acct_2"),
+            app=APP,
+            record_id=RecordId(record_id),
+            is_gone=True,
+            seen_at=now - datetime.timedelta(seconds=age_s),
+        )
+        for number, record_id, age_s in ((1, "r00004", 11), (2, "gone", 11), (3, "", 1))
+    }
+    found = await carried_out(
+        world,
+        *(
+            update(world, number, seen=f"P{number}", name="Ada", source=source)
+            for number, source in sources.items()
+        ),
+    )
+    assert found["int_1"].outcome is WriteOutcome.SOURCE_CHANGED
+    assert found["int_1"].source_record.fields[NAME] == "P4"
+    assert world.vendor.contacts["r00001"].name == "P1"
+    written = [found[name].outcome for name in ("int_2", "int_3")]
+    assert written == [WriteOutcome.WRITTEN] * 2
+
+
 async def test_looks_find_by_id_and_by_email_and_write_nothing(world):
     world.vendor.add(2)
     found = await carried_out(

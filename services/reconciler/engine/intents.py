@@ -7,7 +7,7 @@ from proto.connector import WriteKind
 from proto.fields import Fields
 from proto.ids import FieldId
 from proto.reconciler import LEFT, RIGHT, Side
-from proto.record import Consent, Memberships, Record
+from proto.record import Consent, Memberships, Presence, Record
 from proto.rules import Unsubscribes
 from services.reconciler.engine import canon, consent, guards, history, model, uncarried
 from services.reconciler.engine.case import Case
@@ -74,6 +74,7 @@ def update(
         ),
         source_version=source.record.version,
         source_read_at=source.read_at,
+        source_is_gone=source.record.presence is not Presence.LIVE,
         mapping_ids=tuple([pair.mapping.mapping_id for pair in pairs]),
         changes=tuple(changes),
         memberships=acting.memberships if acting else Memberships(),

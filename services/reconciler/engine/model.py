@@ -291,6 +291,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The other side's fields of the mappings concerned, as they were."""
     source_version: str = ""
     source_read_at: Instant
+    source_is_gone: bool = False
+    """It is written because the other side's record is gone."""
     mapping_ids: tuple[str, ...]
     changes: tuple[FieldChange, ...]
     containers: tuple[ContainerId, ...] = ()

@@ -48,9 +48,9 @@ def _check_forever(there: Any) -> Any:
 
 
 def _believe_sources(_there: Any) -> Any:
-    async def check_sources(self: Checks, creates: Any, checked: Any) -> Any:
+    async def check_sources(self: Checks, writes: Any, checked: Any) -> Any:
         now = self._clock.now()
-        checked.update((each.intent_id, now) for each in creates)
+        checked.update((each.intent_id, now) for each in writes)
         return []
 
     return check_sources
@@ -136,7 +136,7 @@ MUTANTS: Final = (
     Mutant(
         name="source_not_read_again",
         hazards=(36,),
-        removes="A create is sent whatever has become of its source since.",
+        removes="A write is sent whatever has become of its source since.",
         changes=(Change(Checks, "_check_sources", _believe_sources),),
     ),
     Mutant(

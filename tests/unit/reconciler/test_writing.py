@@ -56,6 +56,14 @@ def test_a_create_carries_its_source_and_an_update_does_not():
     assert create.not_after == values.NOW + datetime.timedelta(seconds=60)
 
 
+def test_what_is_written_because_a_record_is_gone_carries_it():
+    intent = values.intent(1, kind=WriteKind.UPDATE)
+    (job,) = jobs([msgspec.structs.replace(intent, source_is_gone=True)])
+    (source,) = [write.source for write in job.writes]
+    assert (source.account_id, source.record_id) == ("acct_left", "s1")
+    assert source.is_gone
+
+
 def test_a_look_sets_nothing():
     look = writing.look_of(values.intent(1), not_after=values.NOW)
     assert (look.kind, look.fields, look.marker) == (WriteKind.LOOK, {}, "m1")
