@@ -5,6 +5,8 @@ import pytest
 from proto.connector import WriteOutcome
 from proto.errors import ErrorCode
 from proto.reconciler import Side
+from proto.record import Consent
+from proto.rules import Unsubscribes
 from tests.engine import world
 from tests.engine.world import LOOK, Pair, items
 
@@ -154,3 +156,65 @@ def test_what_was_never_in_step_was_not_edited(is_linked):
     pair = Pair(world.config(), left, right)
     given_up(pair, WriteOutcome.STALE)
     assert pair.link.uncarried == ()
+
+
+def versioned(pair: Pair, side: Side, **fields: object) -> None:
+    """Edit a record of an app that tells which version of it there is."""
+    version = pair.records[side].version
+    pair.edit(side, **fields)
+    pair.put(side, version=str(int(version or 0) + 1))
+
+
+@pytest.mark.parametrize("outcome", [WriteOutcome.STALE, WriteOutcome.WRITTEN])
+@pytest.mark.parametrize("is_again", [True, False])
+def test_what_was_edited_there_and_back_while_a_write_was_open_is_told(
+    outcome, is_again
+):
+    """Nobody decided anything while it was another value (seed 63774).
+
+    Its app tells another version. Without one nobody has touched it.
+    """
+    pair = world.linked({"job": "Owner"}, {"title": "Owner", "org": "Sol"})
+    versioned(pair, RIGHT, title="Owner")
+    versioned(pair, LEFT, company="Luna")
+    assert pair.settle() == 1
+    if outcome is WriteOutcome.WRITTEN:
+        versioned(pair, RIGHT, org="Terra")
+    else:
+        versioned(pair, LEFT, job="Engineer")
+    intent = pair.plan().intent
+    record = pair.apply(intent) if outcome is WriteOutcome.WRITTEN else None
+    versioned(pair, LEFT, job="Engineer")
+    if is_again:
+        versioned(pair, RIGHT, title="Boss")
+        versioned(pair, RIGHT, title="Owner")
+    pair.answer(intent, outcome, record=record)
+    assert pair.settle() == 1
+    assert pair.right["title"] == "Engineer"
+    assert told(pair) == [(RIGHT, {"title": "Owner"})] * is_again
+
+
+@pytest.mark.parametrize("first", ["unsubscribe", "other side"])
+def test_it_is_told_whatever_is_written_before(first):
+    """An unsubscribe, and what goes to the other side, are no word about it."""
+    able = {"capabilities": world.ABLE}
+    pair = world.linked(
+        {"job": "Owner"},
+        {"title": "Owner"},
+        winner=RIGHT,
+        left_more=able,
+        right_more=able,
+        unsubscribes=Unsubscribes.STATUS,
+    )
+    versioned(pair, RIGHT, title="Owner")
+    versioned(pair, LEFT, job="Engineer")
+    given_up(pair, WriteOutcome.STALE)
+    versioned(pair, RIGHT, title="Boss")
+    versioned(pair, RIGHT, title="Owner")
+    if first == "unsubscribe":
+        pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    else:
+        versioned(pair, RIGHT, org="Sol")
+    assert pair.settle() == 2
+    assert "title" not in pair.writes[0].fields
+    assert told(pair) == [(RIGHT, {"title": "Owner"})]

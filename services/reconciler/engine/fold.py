@@ -51,6 +51,25 @@ def fold(
     Args:
         is_taken: The record in the answer to a create is on another link already.
     """
+    folded = _folded(
+        link, intent, result=result, config=config, now=now, is_taken=is_taken
+    )
+    if folded.intent is not None:
+        return folded
+    shown = result.record if folded.is_written else None
+    known = moves.as_known(folded.link, intent, before=link, shown=shown)
+    return msgspec.structs.replace(folded, link=known)
+
+
+def _folded(
+    link: Link,
+    intent: Intent,
+    *,
+    result: ContactWritten,
+    config: Config,
+    now: Instant,
+    is_taken: bool,
+) -> Folded:
     if result.kind is WriteKind.LOOK:
         return _fold_look(
             link, intent, result=result, config=config, now=now, is_taken=is_taken

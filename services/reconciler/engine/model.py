@@ -153,6 +153,8 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Raw values; a mapping without any here has never been in step."""
     digest: str = ""
     """Of the record when nothing was left to do; empty means: look again."""
+    version: str = ""
+    """Of the record as the last write knew it, until the link is planned again."""
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True):

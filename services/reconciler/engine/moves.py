@@ -1,11 +1,12 @@
 """Where an answer moves the shadows of a link, mapping by mapping."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from proto.fields import Fields
-from proto.reconciler import LEFT, Side
+from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from proto.record import Record
 from services.reconciler.engine import (
     apart,
@@ -19,6 +20,8 @@ from services.reconciler.engine import (
 )
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import Config, Intent, Link, Pair, Shadow
+
+_NEW: Final = Shadow()
 
 
 def pairs_of(intent: Intent, config: Config) -> list[Pair]:
@@ -95,6 +98,35 @@ def in_part(link: Link, intent: Intent, *, record: Record, config: Config) -> Li
     link = taught(link, intent, own=own, record=record, config=config)
     told = {**intent.fields, **own}
     return moved(link, intent, pairs=pairs, told=told, config=config)
+
+
+def as_known(link: Link, intent: Intent, *, before: Link, shown: Record | None) -> Link:
+    """Remember which versions of its records a write knew that has ended.
+
+    Where one was another already than an earlier write knew, that stays to be seen:
+    nothing was decided about what it was in between.
+
+    Args:
+        before: The link as it was until then.
+        shown: What the write left behind, if it took effect.
+    """
+    side = intent.side
+    known = {side: intent.seen_version, model.other(side): intent.source_version}
+    now = dict(known)
+    if shown is not None:
+        now[side] = shown.version
+    for each in SIDES:
+        earlier = (before.shadow(each) or _NEW).version
+        if earlier and earlier != known[each]:
+            now[each] = earlier
+    left, right = _known_as(link.left, now[LEFT]), _known_as(link.right, now[RIGHT])
+    return msgspec.structs.replace(link, left=left, right=right)
+
+
+def _known_as(shadow: Shadow | None, version: str) -> Shadow | None:
+    if shadow is None or shadow.version == version:
+        return shadow
+    return msgspec.structs.replace(shadow, version=version)
 
 
 def _values(link: Link, side: Side) -> Fields:

@@ -145,7 +145,7 @@ def _plan_both(case: Case) -> Plan:
         left=Shadow(values=weighed.left),
         right=Shadow(values=weighed.right),
         apart=weighed.apart,
-        uncarried=uncarried.after_merge(case.link, weighed),
+        uncarried=uncarried.after_merge(case, weighed),
     )
     hindrance = _hindrance(case, has_email)
     if hindrance is not None:

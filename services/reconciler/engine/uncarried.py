@@ -1,4 +1,4 @@
-"""Edits that a write was decided on that came to nothing, while they are to be carried.
+"""Edits that were to be carried, or may have been made while a write was on its way.
 
 Shadows do not tell of them. So an old value that somebody enters again, before another
 write is tried, looks as if nobody had touched it: what takes its place then is no
@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from proto.fields import Fields
 from proto.ids import FieldId
-from proto.reconciler import Side
+from proto.reconciler import SIDES, Side
 from services.reconciler.engine import canon, model
+from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import Config, Intent, Link, Pair, Uncarried
 from services.reconciler.engine.weigh import Want, Weighed
 
@@ -32,7 +33,7 @@ def noted(link: Link, intent: Intent, *, config: Config) -> tuple[Uncarried, ...
         if edited:
             edited += _edited(link, intent.side, pair=pair, shown=intent.seen)
         found.update(edited)
-    return tuple(sorted(found, key=lambda e: (e.mapping_id, e.side, e.field_id)))
+    return _in_order(found)
 
 
 def after_step(link: Link, pairs: Iterable[Pair]) -> tuple[Uncarried, ...]:
@@ -43,14 +44,26 @@ def after_step(link: Link, pairs: Iterable[Pair]) -> tuple[Uncarried, ...]:
     return tuple(each for each in link.uncarried if each.mapping_id not in done)
 
 
-def after_merge(link: Link, weighed: Weighed) -> tuple[Uncarried, ...]:
-    """Return what is still to be carried: all other mappings are in step."""
-    if not link.uncarried:
-        return ()
-    wants = itertools.chain(*weighed.wants.values())
-    left = {want.pair.mapping.mapping_id for want in wants}
-    left |= {hold.mapping_id for hold in weighed.holds}
-    return tuple(each for each in link.uncarried if each.mapping_id in left)
+def after_merge(case: Case, weighed: Weighed) -> tuple[Uncarried, ...]:
+    """Return what is still to be carried: all other mappings are in step.
+
+    Of a record that was edited while a write was on its way nobody can tell whether an
+    old value was entered again, for no decision saw what it was meanwhile.
+    """
+    link = case.link
+    found = {
+        _mark(want.pair.mapping.mapping_id, field_id, side=side)
+        for side in SIDES
+        if weighed.wants[side] and _was_touched(case, side)
+        for want in weighed.wants[side]
+        for field_id in want.fields
+    }
+    if link.uncarried:
+        wants = itertools.chain(*weighed.wants.values())
+        left = {want.pair.mapping.mapping_id for want in wants}
+        left |= {hold.mapping_id for hold in weighed.holds}
+        found.update(each for each in link.uncarried if each.mapping_id in left)
+    return _in_order(found)
 
 
 def is_overwritten(link: Link, side: Side, *, want: Want, seen: Fields) -> bool:
@@ -71,6 +84,17 @@ def is_overwritten(link: Link, side: Side, *, want: Want, seen: Fields) -> bool:
         for field in want.pair.end(side).fields
         if (field_id := field.field_id) in want.fields
     )
+
+
+def _was_touched(case: Case, side: Side) -> bool:
+    """Say whether a record is another one than a write knew that has just ended."""
+    shadow, version = case.link.shadow(side), case.record(side).version
+    known = "" if shadow is None else shadow.version
+    return bool(known and version) and known != version
+
+
+def _in_order(found: Iterable[Uncarried]) -> tuple[Uncarried, ...]:
+    return tuple(sorted(found, key=lambda e: (e.mapping_id, e.side, e.field_id)))
 
 
 def _edited(
