@@ -9,7 +9,7 @@ from proto.fields import Role
 from proto.reconciler import Side
 from services.reconciler.engine.model import Cause
 from tests.simulation.hand_made import History, intent, job
-from tests.simulation.invariants import losses
+from tests.simulation.invariants import denials, losses
 from tests.simulation.invariants.truth import Wrong
 from tests.simulation.ledger import Cause as Why
 from tests.simulation.ledger import Who
@@ -188,6 +188,28 @@ def test_i3_an_edit_that_met_no_other_and_was_undone(
     assert history.books[LEFT].holders[left].now.fields["job_title"] == old_here
     history.lose(LEFT, job=mine)
     assert (lost(history) == []) == is_fine
+
+
+@pytest.mark.parametrize("first_s_ago", [70.0, 40.0])
+def test_i3_an_edit_that_met_who_had_to_be_believed_gone(first_s_ago):
+    """Who is back is merged as at first (hazard 74), whoever made us believe it.
+
+    Two answers a minute apart that an app does not know a record are a deletion
+    (hazard 70). Nobody had deleted anything, so that nobody restored it (seed 61181).
+    """
+    history = History()
+    person, left, right = history.pair(job=(old := job(history, 1)))
+    history.wait(5_000.0)
+    history.edit(RIGHT, right, job=(mine := job(history, person)))
+    history.wait(100.0)
+    calls = history.truth.calls(history.books[LEFT].place)
+    calls.denied[left] += [history.time - first_s_ago, history.time - 5.0]
+    calls.reads[left] += calls.denied[left]
+    calls.appeared["a9"].append(history.time - 40.0)
+    history.write(RIGHT, right, job=old)
+    assert len(lost(history)) == 1
+    history.lose(RIGHT, job=mine)
+    assert (lost(history) == []) == (first_s_ago > denials.DENIALS_APART_S)
 
 
 @pytest.mark.parametrize("suspended", [Role.JOB_TITLE, Role.NAME_GIVEN, None])

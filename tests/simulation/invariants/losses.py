@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from proto.fields import Role, Value
 from proto.reconciler import Side
 from services.reconciler.engine.model import Cause
+from tests.simulation.invariants import denials
 from tests.simulation.invariants.aftermath import Aftermath, Planned
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, same, serials, tell
 from tests.simulation.ledger import Act, Entry, Key, Who
@@ -256,7 +257,9 @@ def _is_first_match(write: Entry, name: str, after: Aftermath) -> bool:
 def _is_young(edit: Entry, name: str, truth: Truth) -> bool:
     """Say whether the two could be new to each other: an empty value then gives way.
 
-    So they are in a field whose mapping has come since, or not long before.
+    So they are in a field whose mapping has come since, or not long before; and once
+    one is back that its app denied, so that it had to be believed gone (hazards 70
+    and 74, behaviour 38).
     """
     entries = [
         entry
@@ -274,6 +277,11 @@ def _is_young(edit: Entry, name: str, truth: Truth) -> bool:
             at > edit.at - YOUNG_S
             for owned, side in truth.ends_at(edit.place)
             for at in owned.renewals(side, name)
+        )
+        or any(
+            at > edit.at - YOUNG_S
+            for key in (edit.key, *truth.partners(edit.key))
+            for at in denials.all_of(key, truth)
         )
     )
 

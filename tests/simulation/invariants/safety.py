@@ -9,7 +9,7 @@ from typing import Final
 
 from proto.record import Consent
 from proto.rules import Unsubscribes
-from tests.simulation.invariants import acts, provenance, recognition
+from tests.simulation.invariants import acts, denials, provenance, recognition
 from tests.simulation.invariants.truth import (
     Truth,
     Wrong,
@@ -27,13 +27,6 @@ FIND_S_MAX: Final = 600.0
 """A search for an address counts for a create that is sent so much later."""
 SHOWN_S: Final = 900.0
 """What was shown to us so long ago is known to every part of us."""
-DENIALS_APART_S: Final = 60.0
-"""Two answers so far apart that an app does not know a record make a deletion (4.6)."""
-WELL_S: Final = 120.0
-"""So long before an answer an app may have shown that it is well: what it showed a
-minute ago counts, and reading takes time (4.6)."""
-BELIEF_S: Final = 300.0
-"""A deletion that was taken back so recently may still be acted on."""
 TAGS_AN_HOUR: Final = 10
 TAGS_SHARE: Final = 0.05
 
@@ -101,7 +94,7 @@ def no_destruction(entry: Entry, truth: Truth) -> Iterator[Wrong]:
         return
     partners = truth.partners(entry.key)
     is_gone = any(_was_gone(partner, entry.at, truth=truth) for partner in partners)
-    is_denied = any(_was_denied(partner, entry.at, truth=truth) for partner in partners)
+    is_denied = any(denials.had_to_be_believed(p, entry.at, truth) for p in partners)
     if not is_gone and is_denied:
         truth.excuse("I6 two answers that it is gone (hazard 70)")
     elif not is_gone:
@@ -237,35 +230,11 @@ def _was_gone(key: Key, at: float, *, truth: Truth) -> bool:
     return any(
         not state.is_live
         and since <= at
-        and until > at - BELIEF_S
+        and until > at - denials.BELIEF_S
         and (
             state.merged_into is None
             or truth.ways(key[0]).merges is Merges.SILENT
             or _was_gone((key[0], state.merged_into), at, truth=truth)
         )
         for (since, state), until in zip(history, [*ends, math.inf], strict=True)
-    )
-
-
-def _was_denied(key: Key, at: float, *, truth: Truth) -> bool:
-    """Say whether an app denied a record so often that it had to be believed.
-
-    Whatever shows it makes the denials before it void, a listing some time later; and
-    an app that shows nobody else is not believed (hazard 70).
-    """
-    calls, record_id = truth.calls(key[0]), key[1]
-    denied = [each for each in calls.denied[record_id] if each <= at]
-    read = [each for each in calls.reads[record_id] if each <= at]
-    shown = [each for each in calls.appeared[record_id] if each <= at - BELIEF_S]
-    since = max((each for each in (*read, *shown) if each not in denied), default=0.0)
-    told = [each for each in denied if each > since]
-    return (
-        bool(told)
-        and told[-1] - told[0] >= DENIALS_APART_S
-        and any(
-            told[-1] - WELL_S <= each <= at
-            for other, times in calls.appeared.items()
-            if other != record_id
-            for each in times
-        )
     )
