@@ -52,27 +52,7 @@ async def keep(
         made: Records of the account written to that we made and that are told apart by
             it; an answer need not show them.
     """
-    shown: dict[AccountId, dict[RecordId, Seen]] = {}
-    accounts = connection.account_ids if connection else ()
-    for result in message.results:
-        _note(
-            shown,
-            message.account_id,
-            record=result.record,
-            read_at=result.read_at,
-            is_listed=result.is_searched,
-        )
-        for account_id in accounts:
-            if account_id != message.account_id:
-                _note(
-                    shown,
-                    account_id,
-                    record=result.source_record,
-                    read_at=result.read_at,
-                )
-    for answer in answers:
-        read_at = answer.result.read_at
-        _note(shown, message.account_id, record=_missed(answer), read_at=read_at)
+    shown = _shown(message, connection=connection, answers=answers)
     if made:
         shown.setdefault(message.account_id, {})
     found: list[News] = []
@@ -102,6 +82,37 @@ async def keep(
     for news in found:
         marked |= await observing.mark(work, news, tenant_id=message.tenant_id)
     return marked
+
+
+def _shown(
+    message: ContactsWritten,
+    *,
+    connection: StoredConnection | None,
+    answers: Sequence[Answer],
+) -> dict[AccountId, dict[RecordId, Seen]]:
+    """Return what the answers show of records, by account."""
+    shown: dict[AccountId, dict[RecordId, Seen]] = {}
+    accounts = connection.account_ids if connection else ()
+    for result in message.results:
+        _note(
+            shown,
+            message.account_id,
+            record=result.record,
+            read_at=result.read_at,
+            is_listed=result.is_searched,
+        )
+        for account_id in accounts:
+            if account_id != message.account_id:
+                _note(
+                    shown,
+                    account_id,
+                    record=result.source_record,
+                    read_at=result.read_at,
+                )
+    for answer in answers:
+        read_at = answer.result.read_at
+        _note(shown, message.account_id, record=_missed(answer), read_at=read_at)
+    return shown
 
 
 async def _put_in_order(

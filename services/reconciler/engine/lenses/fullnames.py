@@ -10,7 +10,8 @@ from proto.reconciler import Side
 from services.reconciler.engine import canon, names
 from services.reconciler.engine.config import Pair, PairEnd
 from services.reconciler.engine.items import Known
-from services.reconciler.engine.lenses.atoms import Atom, Atoms, Ends, Target, form
+from services.reconciler.engine.lenses import atoms
+from services.reconciler.engine.lenses.atoms import Atom, Atoms, Ends, Target
 
 
 def changes(ends: Ends) -> Atoms:
@@ -91,7 +92,8 @@ def _as_given(end: PairEnd, values: Fields, *, forms: Mapping[Side, Known]) -> F
     """Return a side's name as the app was given it."""
     known = forms[end.side]
     return {
-        f.field_id: form(f, values.get(f.field_id), known=known) for f in end.fields
+        f.field_id: atoms.form(f, values.get(f.field_id), known=known)
+        for f in end.fields
     }
 
 
@@ -106,20 +108,20 @@ def _put_parts(target: Target) -> Fields:
 
 
 def _put_full(target: Target) -> str | None:
-    atoms = target.atoms
+    wanted = target.atoms
     full = _words(target.onto.get(target.end.ids[0]))
     parts = _parts_of(target.opposite, target.source)
     if not full:
-        return names.join(_texts(atoms)) or None
-    for role, text in _texts(atoms).items():
+        return names.join(_texts(wanted)) or None
+    for role, text in _texts(wanted).items():
         full = names.replace(
-            full, role=role, old=atoms[role].replaces, new=text, parts=parts
+            full, role=role, old=wanted[role].replaces, new=text, parts=parts
         )
     return full or None
 
 
-def _texts(atoms: Atoms) -> names.Parts:
-    return {role: atoms[role].canon for role in names.PARTS if role in atoms}
+def _texts(wanted: Atoms) -> names.Parts:
+    return {role: wanted[role].canon for role in names.PARTS if role in wanted}
 
 
 def _parts_of(end: PairEnd, values: Fields) -> names.Parts:
