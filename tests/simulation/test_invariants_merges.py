@@ -7,7 +7,8 @@ from proto.ids import RecordId
 from proto.reconciler import Side
 from tests.simulation.hand_made import History
 from tests.simulation.invariants import convergence
-from tests.simulation.invariants.safety import BELIEF_S, TRASH
+from tests.simulation.invariants.denials import BELIEF_S
+from tests.simulation.invariants.safety import TRASH
 from tests.simulation.ledger import Cause, Who
 from tests.simulation.vendors.ways import Merges
 
