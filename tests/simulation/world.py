@@ -280,7 +280,7 @@ class World:
         }
         if service == "auth":
             return AuthConfig(
-                key_ring_file=_key_ring(),
+                key_ring_file=key_ring(),
                 refusal_confirm_s=pace.refusal_confirm_s,
                 **parts,
             )
@@ -427,8 +427,8 @@ async def _listening(_application: object, **_where: object) -> AsyncIterator[in
 
 
 @functools.cache
-def _key_ring() -> Path:
-    """Return the file of a key that all simulations of this process share."""
+def key_ring() -> Path:
+    """Return the file of a key that all simulations share."""
     folder = tempfile.TemporaryDirectory(prefix="tandem-simulation-")
     _folders.append(folder)
     path = Path(folder.name) / "keys.json"
