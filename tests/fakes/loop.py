@@ -134,6 +134,32 @@ class _Handle(asyncio.Handle):
         self._source_traceback = None
 
 
+class _Timer(float):
+    """A call that is to be made later: its time, so that a heap compares it quickly."""
+
+    __slots__ = ("_args", "_callback", "_cancelled", "_context", "_loop", "_scheduled")
+
+    _args: Any
+    _callback: Any
+    _cancelled: bool
+    _context: contextvars.Context
+    _loop: "VirtualLoop"
+    _scheduled: bool
+
+    def cancel(self) -> None:
+        if not self._cancelled:
+            self._cancelled = True
+            self._callback = self._args = None
+            if self._scheduled:
+                self._loop.cancelled_count += 1
+
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+    def when(self) -> float:
+        return self
+
+
 class LivingLoop(asyncio.BaseEventLoop):
     """A loop whose tasks belong to lives, and whose time is not that of the machine."""
 
@@ -186,6 +212,9 @@ class VirtualLoop(LivingLoop):
         self._clock_resolution = 1e-6
         self._now = 0.0
         self._calm_steps = 0
+        self._timers: list[_Timer] = []
+        self.cancelled_count = 0
+        """Timers that still wait, cancelled."""
         self.steps_max = steps_max
 
     def time(self) -> float:
@@ -214,10 +243,15 @@ class VirtualLoop(LivingLoop):
         *args: Any,
         context: contextvars.Context | None = None,
     ) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
-        heapq.heappush(self._scheduled, timer)
+        timer = _Timer(when)
+        timer._args = args
+        timer._callback = callback
+        timer._cancelled = False
+        timer._context = contextvars.copy_context() if context is None else context
+        timer._loop = self
         timer._scheduled = True
-        return timer
+        heapq.heappush(self._timers, timer)
+        return timer  # type: ignore[return-value]
 
     def _run_once(self) -> None:
         """Take one turn: run what is ready by now; what that makes ready comes next.
@@ -239,33 +273,33 @@ class VirtualLoop(LivingLoop):
 
     def _drop_cancelled(self) -> None:
         """Forget cancelled timers: those that come next, or all if they are many."""
-        timers = self._scheduled
-        if len(timers) > TIMERS_KEPT and self._timer_cancelled_count * 2 > len(timers):
+        timers = self._timers
+        if len(timers) > TIMERS_KEPT and self.cancelled_count * 2 > len(timers):
             for timer in timers:
                 timer._scheduled = not timer._cancelled
-            self._scheduled = [timer for timer in timers if timer._scheduled]
-            heapq.heapify(self._scheduled)
-            self._timer_cancelled_count = 0
+            self._timers = [timer for timer in timers if timer._scheduled]
+            heapq.heapify(self._timers)
+            self.cancelled_count = 0
             return
         while timers and timers[0]._cancelled:
             heapq.heappop(timers)._scheduled = False
-            self._timer_cancelled_count -= 1
+            self.cancelled_count -= 1
 
     def _let_time_pass(self) -> None:
         """Jump to the next timer if nothing is ready; make ready what is due."""
         self.steps += 1
-        timers, ready = self._scheduled, self._ready
+        timers, ready = self._timers, self._ready
         if not ready and not self._stopping:
             if not timers:
                 raise Stuck(f"everything waits at {self._now:.3f} s without a timer")
-            if timers[0]._when > self._now:
-                self._now = timers[0]._when
+            if timers[0] > self._now:
+                self._now = float(timers[0])
                 self._calm_steps = 0
         self._calm_steps += 1
         if self._calm_steps > CALM_STEPS_MAX or self.steps > self.steps_max:
             raise Endless(f"step {self.steps}, still at {self._now:.3f} s")
         until = self._now + self._clock_resolution
-        while timers and timers[0]._when < until:
+        while timers and timers[0] < until:
             timer = heapq.heappop(timers)
             timer._scheduled = False
             ready.append(timer)
