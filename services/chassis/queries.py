@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 _NAME = re.compile(r"^-- name: (\w+)$")
 _TOKEN = re.compile(
     r"'(?:[^']|'')*'"  # a text literal, kept as it is
@@ -12,7 +14,7 @@ _TOKEN = re.compile(
 )
 
 
-class Query(NamedTuple):
+class Query(msgspec.Struct, frozen=True):
     """A statement with its values, ready to run."""
 
     name: str
