@@ -258,9 +258,10 @@ class VirtualLoop(LivingLoop):
 
         The same as asyncio's own, without what sockets and debugging need there.
         """
-        self._drop_cancelled()
+        timers, ready = self._timers, self._ready
+        if timers and (timers[0]._cancelled or len(timers) > TIMERS_KEPT):
+            self._drop_cancelled()
         self._let_time_pass()
-        ready = self._ready
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not handle._cancelled:

@@ -256,14 +256,16 @@ class MemoryUser(Database):
 
     async def _let_others_run(self, session: Session, what: str) -> None:
         """Be somewhere that others may come in between, or everything may end."""
-        faults, source = self._database.faults, self._database.source
-        self._tell(what)
+        database = self._database
+        faults, source = database.faults, database.source
+        if database.watch is not None:
+            database.watch(self.service, what)
         chance = source.random()
         if chance < faults.delays:
             await asyncio.sleep(source.uniform(0.0, faults.delay_s_max))
         elif chance < faults.delays + faults.yields or self._is_dead:
             await _step_back()
-        if self._database.happens(faults.failures):
+        if faults.failures and database.happens(faults.failures):
             session.rollback()
         now = asyncio.get_running_loop().time()
         session.check_sound()

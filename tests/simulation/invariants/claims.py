@@ -6,12 +6,13 @@ and 101). Looked for in the tables, since most of it is caught once more at the 
 """
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Final
 
 from tests.simulation.invariants.aftermath import OPEN, Rows
 from tests.simulation.invariants.truth import Wrong
 
-_NAME: Final = ("tenant_id", "connection_id", "link_id")
+_NAME: Final = itemgetter("tenant_id", "connection_id", "link_id", "intent_id")
 
 
 def check(rows: Rows) -> Iterator[Wrong]:
@@ -22,17 +23,10 @@ def check(rows: Rows) -> Iterator[Wrong]:
     found = _open(rows)
     if not found:
         return
-    waiting = {
-        (*(row[name] for name in _NAME), row["intent_id"])
-        for row in rows("reconciler.links")
-    }
+    waiting = set(map(_NAME, rows("reconciler.links")))
     for write in sorted((found - waiting) & _open(rows)):
         yield Wrong("I8", f"{write[-1]} is open, and {write[-2]} does not wait for it")
 
 
 def _open(rows: Rows) -> set[tuple[str, ...]]:
-    return {
-        (*(row[name] for name in _NAME), row["intent_id"])
-        for row in rows("reconciler.intents")
-        if row["state"] in OPEN
-    }
+    return {_NAME(row) for row in rows("reconciler.intents") if row["state"] in OPEN}
