@@ -20,6 +20,8 @@ from tests.engine.strategies import (
     full_names,
     given_names,
     lefts,
+    mails,
+    numbers,
     rights,
 )
 from tests.engine.world import Pair, config, field, items
@@ -251,18 +253,35 @@ copies = st.one_of(
 )
 
 
+_several = st.builds(
+    lambda here, there, **more: mapped.only_pair(
+        field("a", here, is_multiple=True),
+        field("b", there, is_multiple=True, labels=("home", "other")),
+        **more,
+    ),
+    st.sampled_from((FieldKind.PHONE, FieldKind.EMAIL)),
+    st.sampled_from((FieldKind.PHONE, FieldKind.EMAIL, FieldKind.TEXT)),
+    direction=st.sampled_from((Direction.BOTH, Direction.TO_RIGHT)),
+)
+lists = st.tuples(_several, st.just(st.one_of(st.just(()), numbers, mails)))
+
+
 @tries(300, deep=PLANNER_DEEP)
-@given(data=st.data(), copied=copies, edited=st.sampled_from((LEFT, RIGHT)))
-def test_the_short_way_to_copy_a_value_says_the_same_as_the_long_one(
-    data, copied, edited
+@given(
+    data=st.data(),
+    mapped_so=st.one_of(copies, lists),
+    edited=st.sampled_from((LEFT, RIGHT)),
+)
+def test_the_short_way_to_merge_one_edit_says_the_same_as_the_long_one(
+    data, mapped_so, edited
 ):
-    pair, values = copied
+    pair, values = mapped_so
     was, now, held = (data.draw(values) for _ in range(3))
     assume(was != now)
     names = {LEFT: "a", RIGHT: "b"}
     before = {edited: {names[edited]: was}, other(edited): {names[other(edited)]: held}}
     after = {**before, edited: {names[edited]: now}}
     sides = Sides(before[LEFT], before[RIGHT], after[LEFT], after[RIGHT], NO_FORMS)
-    short = weigh._copied_once(pair, sides)
+    short = weigh._settled_at_once(pair, sides)
     assert short is not None
-    assert short == weigh._merged(pair, sides)
+    assert short == weigh._settled(pair, sides)

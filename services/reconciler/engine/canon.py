@@ -32,7 +32,8 @@ _ABROAD: Final = re.compile(r"00[1-9]")
 """How a number with its country begins where nobody wrote a plus."""
 _PLAIN_NUMBER: Final = re.compile(r"\+[1-9][0-9 .-]{6,20}[0-9]")
 _PLAIN_DIGITS_MIN: Final = 8
-_BARE: Final = str.maketrans("", "", "+ .-")
+_CODE_LENGTH_MAX: Final = 3
+_BARE: Final = b"+ .-"
 _LOOKS_MAX: Final = 64
 """More than any number has digits to lose."""
 _ANYTHING: Final = re.compile("")
@@ -96,7 +97,7 @@ def _plainly_dialled(value: str) -> str | None:
     """
     if not _PLAIN_NUMBER.fullmatch(value):
         return None
-    digits = value.translate(_BARE)
+    digits = value.encode("ascii").translate(None, _BARE).decode("ascii")
     if len(digits) < _PLAIN_DIGITS_MIN or _is_ambiguous(digits):
         return None
     return "+" + digits
@@ -215,7 +216,7 @@ def item(kind: FieldKind, value: Item) -> str:
 
 def keys(kind: FieldKind, values: Iterable[Item]) -> list[str]:
     """Return the keys of several items of one field."""
-    of_text = _OF_TEXT.get(kind, text)
+    of_text = _OF_TEXT[kind]
     return [
         of_text(each.value) if isinstance(each.value, str) else address(each.value)
         for each in values
@@ -225,13 +226,13 @@ def keys(kind: FieldKind, values: Iterable[Item]) -> list[str]:
 def of(kind: FieldKind, value: Value) -> str:
     """Return the normal form of any value; empty for an empty one."""
     if isinstance(value, str):
-        return _OF_TEXT.get(kind, text)(value)
+        return _OF_TEXT[kind](value)
     if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     shown: list[str] = []
-    of_text = _OF_TEXT.get(kind, text)
+    of_text = _OF_TEXT[kind]
     for each in value:
         own = each.value
         key = of_text(own) if isinstance(own, str) else address(own)
@@ -261,11 +262,29 @@ def raw_emails_of(record: Record, side: SideConfig) -> tuple[str, ...]:
     return tuple(found)
 
 
+def has_email(record: Record, side: SideConfig) -> bool | None:
+    """Say whether a record has an email; None if it does not tell."""
+    found: bool | None = False if side.email_ids else None
+    for field_id in side.email_ids:
+        value = record.fields.get(field_id)
+        if isinstance(value, tuple):
+            if any(
+                isinstance(each.value, str) and each.value.strip() for each in value
+            ):
+                return True
+        elif isinstance(value, str) and value.strip():
+            return True
+        if field_id not in record.fields:
+            found = None
+    return found
+
+
 def _email_or_name(value: str) -> str:
     return email(value) or name(value)
 
 
 _OF_TEXT: Final[Mapping[FieldKind, Callable[[str], str]]] = {
+    **dict.fromkeys(FieldKind, text),
     FieldKind.PHONE: phone,
     FieldKind.EMAIL: _email_or_name,
     FieldKind.URL: url,
@@ -306,14 +325,20 @@ def _is_ambiguous(digits: str) -> bool:
 
     Without those its digits are its international form.
     """
-    for length in (1, 2, 3):
-        prefixes = _home_prefixes(digits[:length])
+    at, prefixes = _abroad(digits[:_CODE_LENGTH_MAX])
+    return prefixes.match(digits, at) is not None
+
+
+@functools.lru_cache(maxsize=1024)
+def _abroad(beginning: str) -> tuple[int, re.Pattern[str]]:
+    """Return how long a number's country code is, and what may come next at home."""
+    for length in range(1, _CODE_LENGTH_MAX + 1):
+        prefixes = _home_prefixes(beginning[:length])
         if prefixes is not None:
-            return prefixes.match(digits, length) is not None
-    return True
+            return length, prefixes
+    return 0, _ANYTHING
 
 
-@functools.lru_cache(maxsize=2048)
 def _home_prefixes(country_code: str) -> re.Pattern[str] | None:
     """Return what may precede a number inside its country; None if there is none."""
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(country_code or "0"))

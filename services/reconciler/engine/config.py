@@ -173,6 +173,19 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Say whether a side may have no room for one more value."""
         return self.left.is_limited or self.right.is_limited
 
+    @functools.cached_property
+    def plain(self) -> tuple[FieldId, FieldId] | None:
+        """Return the left and the right field if there is one each, with room.
+
+        An edit of one alone is then all that goes to the other.
+        """
+        is_single = len(self.left.ids) == len(self.right.ids) == 1
+        if self.mapping.lens is Lens.COPY or (
+            self.mapping.lens is Lens.ITEMS and is_single and not self.is_limited
+        ):
+            return self.left.ids[0], self.right.ids[0]
+        return None
+
     def end(self, side: Side) -> PairEnd:
         """Return one side."""
         return self.left if side is LEFT else self.right

@@ -3,12 +3,12 @@
 import datetime
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from proto.base import Instant
 from proto.connector import WriteKind
-from proto.fields import Field, FieldKind, Fields, Item, Value
+from proto.fields import Address, Field, FieldKind, Fields, Item, Value
 from proto.ids import FieldId
 from proto.reconciler import Side
 from services.reconciler.engine import canon
@@ -39,27 +39,22 @@ class Turn(NamedTuple):
     form: str
 
 
-_CHOICE: Final = FieldKind.CHOICE
+_NONE_TIRED: Final[frozenset[Turn]] = frozenset()
+
 _BOOLEAN: Final = FieldKind.BOOLEAN
 _ADDRESS: Final = FieldKind.ADDRESS
 
 
 def reason_against(field: Field, value: Value) -> Reason | None:
     """Say why a field cannot take a value, or None if it can."""
-    if value is None:
-        return None
     if isinstance(value, str):
         if field.is_multiple or field.kind is _BOOLEAN:
             return Reason.BAD_VALUE
-        return _against_text(field, value)
-    if isinstance(value, tuple):
-        if not field.is_multiple:
-            return Reason.BAD_VALUE
-        for item in value:
-            reason = _against_item(field, item)
-            if reason is not None:
-                return reason
+        return _AGAINST[field.kind](field, value)
+    if value is None:
         return None
+    if isinstance(value, tuple):
+        return _against_items(field, value) if field.is_multiple else Reason.BAD_VALUE
     return Reason.BAD_VALUE if field.is_multiple or field.kind is not _BOOLEAN else None
 
 
@@ -72,6 +67,8 @@ def clears_too_much(fields: Fields, seen: Fields) -> bool:
 
 def _cleared(fields: Fields, seen: Fields) -> list[FieldId]:
     """Return the fields that a write would empty."""
+    if None not in fields.values():
+        return []
     return [i for i, value in fields.items() if value is None and seen.get(i)]
 
 
@@ -96,7 +93,11 @@ def is_destructive(
 
 def _tags(acts: tuple[Act, ...]) -> bool:
     """Say whether the counterpart of a deleted contact was tagged."""
-    return DELETION in [act.key for act in acts]
+    for act in acts:  # noqa: SIM110
+        # Without a generator for each write.
+        if act.key == DELETION:
+            return True
+    return False
 
 
 def tired(link: Link, *, now: Instant) -> frozenset[Turn]:
@@ -104,6 +105,8 @@ def tired(link: Link, *, now: Instant) -> frozenset[Turn]:
 
     Nearly every link has none, and then nothing else is to be looked at.
     """
+    if not link.trail:
+        return _NONE_TIRED
     since = now - datetime.timedelta(seconds=OSCILLATION_S)
     counted = Counter(
         Turn(step.mapping_id, step.side, step.form)
@@ -134,27 +137,35 @@ def check_own(intent: Intent, pairs: Sequence[Pair]) -> None:
     assert (intent.record_id is None) is (intent.kind is WriteKind.CREATE)
 
 
-def _against_item(field: Field, item: Item) -> Reason | None:
-    if isinstance(item.value, str):
-        if field.kind is _ADDRESS:
-            return Reason.BAD_VALUE
-        return _against_text(field, item.value)
-    if field.kind is not _ADDRESS:
-        return Reason.BAD_VALUE
-    part = item.value
+def _against_items(field: Field, items: tuple[Item, ...]) -> Reason | None:
+    against, is_address = _AGAINST[field.kind], field.kind is _ADDRESS
+    for item in items:
+        value = item.value
+        if isinstance(value, str):
+            reason = Reason.BAD_VALUE if is_address else against(field, value)
+        else:
+            reason = _against_address(field, value) if is_address else Reason.BAD_VALUE
+        if reason is not None:
+            return reason
+    return None
+
+
+def _against_address(field: Field, part: Address) -> Reason | None:
     for text in (part.street, part.city, part.region, part.postal_code, part.country):
-        reason = _against_characters(text, field.length_max)
+        reason = _against_text(field, text)
         if reason is not None:
             return reason
     return None
 
 
 def _against_text(field: Field, value: str) -> Reason | None:
-    if field.kind is _CHOICE:
-        return _against_option(field, value)
-    against = _AGAINST.get(field.kind)
-    reason = against(field, value) if against is not None else None
-    return reason or _against_characters(value, field.length_max)
+    if field.length_max and len(value) > field.length_max:
+        return Reason.TOO_LONG
+    if value.isprintable():
+        return None
+    if "\0" in value or any("\ud800" <= char <= "\udfff" for char in value):
+        return Reason.BAD_TEXT
+    return None
 
 
 def _against_option(field: Field, value: str) -> Reason | None:
@@ -166,42 +177,38 @@ def _against_date(field: Field, value: str) -> Reason | None:
     parts = canon.date_parts(value)
     if parts is None or not _takes_year(field, has_year=bool(parts[0])):
         return Reason.BAD_VALUE
-    return None
+    return _against_text(field, value)
 
 
-def _against_email(_field: Field, value: str) -> Reason | None:
-    return Reason.BAD_VALUE if canon.email(value) is None else None
+def _against_email(field: Field, value: str) -> Reason | None:
+    if canon.email(value) is None:
+        return Reason.BAD_VALUE
+    return _against_text(field, value)
 
 
-def _against_number(_field: Field, value: str) -> Reason | None:
-    return None if canon.is_number(value) else Reason.BAD_VALUE
+def _against_number(field: Field, value: str) -> Reason | None:
+    return _against_text(field, value) if canon.is_number(value) else Reason.BAD_VALUE
 
 
-def _against_moment(_field: Field, value: str) -> Reason | None:
-    return Reason.BAD_VALUE if canon.moment_parts(value) is None else None
+def _against_moment(field: Field, value: str) -> Reason | None:
+    if canon.moment_parts(value) is None:
+        return Reason.BAD_VALUE
+    return _against_text(field, value)
 
 
-_AGAINST: Final = {
+_AGAINST: Final[Mapping[FieldKind, Callable[[Field, str], Reason | None]]] = {
+    **dict.fromkeys(FieldKind, _against_text),
+    FieldKind.CHOICE: _against_option,
     FieldKind.NUMBER: _against_number,
     FieldKind.DATETIME: _against_moment,
     FieldKind.DATE: _against_date,
     FieldKind.MONTH_DAY: _against_date,
     FieldKind.EMAIL: _against_email,
 }
-"""What is against a text in a field of one of these kinds."""
+"""What is against a text in a field, by the field's kind."""
 
 
 def _takes_year(field: Field, *, has_year: bool) -> bool:
     if field.kind is FieldKind.MONTH_DAY:
         return not has_year
     return has_year or field.is_year_optional
-
-
-def _against_characters(value: str, length_max: int) -> Reason | None:
-    if length_max and len(value) > length_max:
-        return Reason.TOO_LONG
-    if "\0" in value:
-        return Reason.BAD_TEXT
-    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-        return Reason.BAD_TEXT
-    return None

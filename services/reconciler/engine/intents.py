@@ -46,15 +46,19 @@ def update(
     target, source = case.known(side), case.known(opposite)
     pairs = [want.pair for want in wants]
     fields: Fields = {}
+    seen_ids: list[FieldId] = []
+    source_ids: list[FieldId] = []
     for want in wants:
-        fields |= want.fields
-    seen_ids = _ids_of(pairs, side)
-    if acting is not None:
-        fields |= acting.fields
+        end, source_end = want.pair.ends(side)
+        fields.update(want.fields)
+        seen_ids += end.ids
+        source_ids += source_end.ids
+    if acting is not None and acting.fields:
+        fields.update(acting.fields)
         seen_ids += acting.fields
     seen = _known(target.record, case.link.shadow(side), field_ids=seen_ids)
     changes = _changes(wants, side, seen=seen)
-    if acting is not None:
+    if acting is not None and acting.needs_write:
         changes += history.of_acting(acting, before=seen)
     intent = Intent(
         intent_id=case.intent_id,
@@ -67,11 +71,7 @@ def update(
         seen_version=target.record.version,
         seen_created_at=target.record.created_at,
         source_id=source.record.record_id,
-        source=_known(
-            source.record,
-            case.link.shadow(opposite),
-            field_ids=_ids_of(pairs, opposite),
-        ),
+        source=_known(source.record, case.link.shadow(opposite), field_ids=source_ids),
         source_version=source.record.version,
         source_read_at=source.read_at,
         source_is_gone=source.record.presence is not Presence.LIVE,
@@ -124,6 +124,8 @@ def losses(link: Link, intent: Intent, *, wants: Sequence[Want]) -> tuple[Loss, 
     On the side that is not written yet nothing shows afterwards that it was in a
     conflict: that its edit has been decided about is part of this intent.
     """
+    if not link.uncarried and all(not want.merged.lost for want in wants):
+        return ()
     shown = {intent.side: intent.seen, model.other(intent.side): intent.source}
     return tuple(
         [
@@ -229,6 +231,8 @@ def _known(
 ) -> Fields:
     """Return what fields of a side hold, absent ones as they were last known."""
     now = record.fields
+    if now.keys() >= set(field_ids):
+        return {i: now[i] for i in field_ids}
     was = shadow.values if shadow is not None else {}
     return {i: now[i] if i in now else was.get(i) for i in field_ids}
 

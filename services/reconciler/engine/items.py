@@ -49,7 +49,14 @@ def read(end: PairEnd, values: Fields, *, known: Known) -> dict[str, Item]:
     """Return the items of a mapping's side by key, the first of each key only."""
     found: dict[str, Item] = {}
     for field in end.fields:
-        for key, item in _keyed(end, field, values=values, known=known):
+        keys, items = _keyed(end, field, values=values, known=known)
+        if not found:
+            found = dict(zip(keys, items, strict=True))
+            if len(found) == len(keys) and "" not in found:
+                # All of one field, each with a key of its own: so it is as a rule.
+                continue
+            found = {}
+        for key, item in zip(keys, items, strict=True):
             if key and key not in found:
                 found[key] = item
     return found
@@ -84,13 +91,13 @@ def put(end: PairEnd, values: Fields, *, known: Known, wanted: Changes) -> Field
 
 def _keyed(
     end: PairEnd, field: Field, *, values: Fields, known: Known
-) -> list[tuple[str, Item]]:
-    """Return a field's items with their keys; others' items have an empty one."""
+) -> tuple[list[str], tuple[Item, ...]]:
+    """Return a field's items and their keys; others' items have an empty one."""
     held = values.get(field.field_id)
     if isinstance(held, str):
         held = (Item(value=held, label=SLOTS.get(field.role, "")),)
     if not isinstance(held, tuple):
-        return []
+        return [], ()
     keys = canon.keys(end.kind, held)
     if known and field.kind is end.kind:
         learned = known.get(field.field_id, _NOTHING_LEARNED)
@@ -98,7 +105,7 @@ def _keyed(
     if end.label:
         labelled = zip(keys, held, strict=True)
         keys = [key if item.label == end.label else "" for key, item in labelled]
-    return list(zip(keys, held, strict=True))
+    return keys, held
 
 
 def _replaced(
@@ -119,27 +126,28 @@ def _put_list(
     end: PairEnd, values: Fields, *, known: Known, wanted: Changes
 ) -> tuple[Item, ...]:
     field = end.fields[0]
-    present = _keyed(end, field, values=values, known=known)
-    keys = {key for key, _ in present}
-    in_place = {
-        change.replaces: (key, change)
-        for key, change in wanted.items()
-        if change.item is not None
-        and change.replaces
-        and change.replaces in keys
-        and (change.replaces == key or key not in keys)
-    }
+    keys, present = _keyed(end, field, values=values, known=known)
     countries_held = _countries_of(present) if end.kind is FieldKind.ADDRESS else []
-    kept: list[Item] = []
-    for key, item in present:
-        if key in in_place:
-            came, change = in_place[key]
-            if came != key:
-                change = _as_held(change, item, countries_held=countries_held)
-            kept.append(_in_place(end, item, change=change, is_same=came == key))
-        elif key not in wanted or wanted[key].item is not None:
-            kept.append(item)
-    placed = {key for key, _ in in_place.values()} | keys
+    placed, kept = set(keys), list(present)
+    if [each for each in wanted.values() if each.item is None or each.replaces]:
+        in_place = {
+            change.replaces: (key, change)
+            for key, change in wanted.items()
+            if change.item is not None
+            and change.replaces
+            and change.replaces in placed
+            and (change.replaces == key or key not in placed)
+        }
+        kept = []
+        for key, item in zip(keys, present, strict=True):
+            if key in in_place:
+                came, change = in_place[key]
+                if came != key:
+                    change = _as_held(change, item, countries_held=countries_held)
+                kept.append(_in_place(end, item, change=change, is_same=came == key))
+            elif key not in wanted or wanted[key].item is not None:
+                kept.append(item)
+        placed.update(key for key, _ in in_place.values())
     for key, change in wanted.items():
         if change.item is not None and key not in placed and _has_room(field, kept):
             added = _as_held(change, None, countries_held=countries_held)
@@ -147,8 +155,8 @@ def _put_list(
     return tuple(kept)
 
 
-def _countries_of(present: Sequence[tuple[str, Item]]) -> list[str]:
-    values = [item.value for _, item in present]
+def _countries_of(items: Sequence[Item]) -> list[str]:
+    values = [item.value for item in items]
     return [value.country for value in values if isinstance(value, Address)]
 
 
@@ -216,7 +224,7 @@ def _put_slots(
     fields = end.fields
     held: dict[FieldId, str] = {}
     for field in fields:
-        for key, _ in _keyed(end, field, values=values, known=known):
+        for key in _keyed(end, field, values=values, known=known)[0]:
             if key:
                 held[field.field_id] = key
     result: Fields = {f.field_id: values.get(f.field_id) for f in fields}

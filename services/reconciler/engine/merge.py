@@ -59,7 +59,8 @@ def merge(pair: Pair, sides: Sides) -> Merged:
     if lens is _ITEMS and pair.is_limited:
         _add_waiting(from_left, LEFT, pair=pair, sides=sides)
         _add_waiting(from_right, RIGHT, pair=pair, sides=sides)
-    for key in [key for key in from_left if key in from_right]:
+    both = [key for key in from_left if key in from_right] if from_right else ()
+    for key in both:
         ours, theirs = from_left[key], from_right[key]
         if _agree(ours, theirs, lens=lens):
             del from_left[key], from_right[key]
@@ -81,7 +82,8 @@ def merge(pair: Pair, sides: Sides) -> Merged:
         from_right = {}
     if not pair.right.is_written:
         from_left = {}
-    return Merged(from_right, from_left, tuple(dict.fromkeys(lost)), is_first)
+    given_up = tuple(dict.fromkeys(lost)) if lost else ()
+    return Merged(from_right, from_left, given_up, is_first)
 
 
 def differences(pair: Pair, sides: Sides) -> dict[Side, Atoms]:

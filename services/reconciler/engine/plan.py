@@ -7,7 +7,7 @@ import msgspec
 
 from proto.base import Instant
 from proto.reconciler import LEFT, RIGHT, RecordState, Side
-from proto.record import Presence, Record
+from proto.record import Presence
 from services.reconciler.engine import (
     canon,
     consent,
@@ -35,7 +35,6 @@ from services.reconciler.engine.model import (
     Refusal,
     Seen,
     Shadow,
-    SideConfig,
 )
 from services.reconciler.engine.rules import Acting
 from services.reconciler.engine.weigh import Want, Weighed
@@ -135,8 +134,8 @@ def _plan_both(case: Case) -> Plan:
     if urgent is not None:
         return urgent
     has_email = {
-        LEFT: _has_email(left, case.config.left),
-        RIGHT: _has_email(right, case.config.right),
+        LEFT: canon.has_email(left, case.config.left),
+        RIGHT: canon.has_email(right, case.config.right),
     }
     # What both sides say alike is agreed even where nothing may be written: whoever
     # alone edits it after that is met by nobody (behaviour 34).
@@ -153,7 +152,8 @@ def _plan_both(case: Case) -> Plan:
         if reason is Reason.OUT_OF_RULES:
             return _leave(case)
         return rest.plan(case, state, reason=reason)
-    case = case.changed(has_email=case.link.has_email or all(has_email.values()))
+    if not case.link.has_email and all(has_email.values()):
+        case = case.changed(has_email=True)
     weighed = freezing.hold(case, weighed)
     refused = rest.refused_before(case.link)
     actings = _actings(case)
@@ -301,11 +301,13 @@ def _writes(
     # What an app refused is tried last and by itself, so that it stops nothing else.
     for is_again in (False, True):
         for side in case.order:
-            wants = [
-                want
-                for want in weighed.wants[side]
-                if (want.pair.mapping.mapping_id in refused) is is_again
-            ]
+            wants = weighed.wants[side] if not is_again else []
+            if refused:
+                wants = [
+                    want
+                    for want in weighed.wants[side]
+                    if (want.pair.mapping.mapping_id in refused) is is_again
+                ]
             if wants or (actings[side].needs_write and not is_again):
                 intent = intents.update(
                     case, side=side, wants=wants, acting=actings[side]
@@ -334,16 +336,6 @@ def _is_out_of_rules(case: Case) -> bool:
         return False
     left, right = case.records()
     return not rules.is_link_in_scope(left, right, config=config)
-
-
-def _has_email(record: Record, config: SideConfig) -> bool | None:
-    """Say whether a record has an email; None if it does not tell."""
-    for email in canon.raw_emails_of(record, config):
-        if email.strip():
-            return True
-    ids = config.email_ids
-    is_told = bool(ids) and all(field_id in record.fields for field_id in ids)
-    return False if is_told else None
 
 
 def _vetted(case: Case, tried: Plan, *, wants: Sequence[Want]) -> Plan:

@@ -33,7 +33,7 @@ __all__ = [
     "Atoms",
     "can_refuse",
     "changes",
-    "form",
+    "is_alike",
     "normal",
     "put",
     "reason_against",
@@ -45,7 +45,7 @@ NO_FORMS: Final[Mapping[Side, Known]] = {LEFT: {}, RIGHT: {}}
 
 _NOTHING_HELD: Final[Fields] = {}
 
-form = atoms.form
+is_alike = atoms.is_alike
 normal = atoms.normal
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from proto.fields import Field, Fields, Item, Value
+from proto.fields import Field, FieldKind, Fields, Item, Value
 from proto.reconciler import Side
 from services.reconciler.engine import canon
 from services.reconciler.engine.config import Pair, PairEnd
@@ -73,8 +73,30 @@ def normal(end: PairEnd, values: Fields, *, forms: Mapping[Side, Known]) -> list
     return [form(f, values.get(f.field_id), known=known) for f in end.fields]
 
 
+def is_alike(field: Field, one: Value, other: Value, *, known: Known) -> bool:
+    """Say whether two values of a field have the same normal form."""
+    if one == other:
+        return True
+    if isinstance(one, tuple) and isinstance(other, tuple) and not known:
+        return len(one) == len(other) and _are_alike(field.kind, one, other)
+    return form(field, one, known=known) == form(field, other, known=known)
+
+
 def form(field: Field, value: Value, *, known: Known) -> str:
     """Return the normal form of a value, by what the app was given."""
     found = canon.of(field.kind, value)
     learned = known.get(field.field_id)
     return learned.get(found, found) if learned else found
+
+
+def _are_alike(
+    kind: FieldKind, ones: tuple[Item, ...], others: tuple[Item, ...]
+) -> bool:
+    """Say whether as many items have the same normal forms, one by one."""
+    for one, other in zip(ones, others, strict=True):
+        # Most are the very same, which need no normal form.
+        if one != other and (
+            one.label != other.label or canon.item(kind, one) != canon.item(kind, other)
+        ):
+            return False
+    return True
