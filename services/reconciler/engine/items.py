@@ -128,26 +128,24 @@ def _put_list(
     field = end.fields[0]
     keys, present = _keyed(end, field, values=values, known=known)
     countries_held = _countries_of(present) if end.kind is FieldKind.ADDRESS else []
-    placed, kept = set(keys), list(present)
-    if [each for each in wanted.values() if each.item is None or each.replaces]:
-        in_place = {
-            change.replaces: (key, change)
-            for key, change in wanted.items()
-            if change.item is not None
-            and change.replaces
-            and change.replaces in placed
-            and (change.replaces == key or key not in placed)
-        }
-        kept = []
-        for key, item in zip(keys, present, strict=True):
-            if key in in_place:
-                came, change = in_place[key]
-                if came != key:
-                    change = _as_held(change, item, countries_held=countries_held)
-                kept.append(_in_place(end, item, change=change, is_same=came == key))
-            elif key not in wanted or wanted[key].item is not None:
-                kept.append(item)
-        placed.update(key for key, _ in in_place.values())
+    in_place = {
+        change.replaces: (key, change)
+        for key, change in wanted.items()
+        if change.item is not None
+        and change.replaces
+        and change.replaces in keys
+        and (change.replaces == key or key not in keys)
+    }
+    kept: list[Item] = []
+    for key, item in zip(keys, present, strict=True):
+        if key in in_place:
+            came, change = in_place[key]
+            if came != key:
+                change = _as_held(change, item, countries_held=countries_held)
+            kept.append(_in_place(end, item, change=change, is_same=came == key))
+        elif key not in wanted or wanted[key].item is not None:
+            kept.append(item)
+    placed = {*keys, *(key for key, _ in in_place.values())}
     for key, change in wanted.items():
         if change.item is not None and key not in placed and _has_room(field, kept):
             added = _as_held(change, None, countries_held=countries_held)

@@ -192,7 +192,7 @@ def _listed(edit: _Alone, pair: Pair, *, sides: Sides) -> _Settled:
     placed = lenses.put(pair, there, atoms=atoms, onto=onto, source=source)
     field, merged = opposite.fields[0], _going_to(opposite, atoms)
     value = placed[field.field_id]
-    if lenses.is_alike(field, edit.held, value, known=lenses.NO_FORMS[there]):
+    if lenses.is_alike(field, edit.held, other=value, known=lenses.NO_FORMS[there]):
         return merged, {}, None
     return _needing(value, opposite, merged=merged)
 
@@ -224,7 +224,7 @@ def fields_for(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Field
     found: Fields = {}
     for field in end.fields:
         was, now = onto.get(field.field_id), target[field.field_id]
-        if not lenses.is_alike(field, was, now, known=known):
+        if not lenses.is_alike(field, was, other=now, known=known):
             found[field.field_id] = now
     return found
 
@@ -239,11 +239,13 @@ def _hindrance(
             if reason is not None:
                 return reason
     for side, fields in needed.items():
-        for field in (pair.left if side is LEFT else pair.right).fields:
-            if field.field_id in fields:
-                reason = guards.reason_against(field, fields[field.field_id])
-                if reason is not None:
-                    return reason
+        for field in pair.end(side).fields:
+            if (
+                field.field_id in fields
+                and (reason := guards.reason_against(field, fields[field.field_id]))
+                is not None
+            ):
+                return reason
     return None
 
 

@@ -73,12 +73,12 @@ def normal(end: PairEnd, values: Fields, *, forms: Mapping[Side, Known]) -> list
     return [form(f, values.get(f.field_id), known=known) for f in end.fields]
 
 
-def is_alike(field: Field, one: Value, other: Value, *, known: Known) -> bool:
+def is_alike(field: Field, one: Value, *, other: Value, known: Known) -> bool:
     """Say whether two values of a field have the same normal form."""
     if one == other:
         return True
     if isinstance(one, tuple) and isinstance(other, tuple) and not known:
-        return len(one) == len(other) and _are_alike(field.kind, one, other)
+        return len(one) == len(other) and _are_alike(field.kind, one, others=other)
     return form(field, one, known=known) == form(field, other, known=known)
 
 
@@ -90,7 +90,7 @@ def form(field: Field, value: Value, *, known: Known) -> str:
 
 
 def _are_alike(
-    kind: FieldKind, ones: tuple[Item, ...], others: tuple[Item, ...]
+    kind: FieldKind, ones: tuple[Item, ...], *, others: tuple[Item, ...]
 ) -> bool:
     """Say whether as many items have the same normal forms, one by one."""
     for one, other in zip(ones, others, strict=True):
