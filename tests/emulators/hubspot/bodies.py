@@ -1,0 +1,122 @@
+"""Read request bodies; whatever is wrong with one becomes the vendor's 400."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tests.emulators.hubspot.problems import bad
+
+T = TypeVar("T")
+BATCH_MAX = 100
+Values = dict[str, str]
+
+
+class New(Struct, kw_only=True):
+    """A contact to create, alone or in a batch."""
+
+    properties: Values
+    associations: list[Any] = []
+    objectWriteTraceId: str | None = None  # noqa: N815
+
+
+class Patch(Struct, kw_only=True):
+    """Properties to change."""
+
+    properties: Values
+
+
+class Named(Struct, kw_only=True):
+    """An input of a batch that names a contact."""
+
+    id: str
+
+
+class Changed(Named, kw_only=True):
+    """A contact to change in a batch."""
+
+    properties: Values
+    idProperty: str | None = None  # noqa: N815
+    objectWriteTraceId: str | None = None  # noqa: N815
+
+
+class NewBatch(Struct, kw_only=True):
+    """Contacts to create."""
+
+    inputs: Annotated[list[New], Meta(max_length=BATCH_MAX)]
+
+
+class ChangedBatch(Struct, kw_only=True):
+    """Contacts to change."""
+
+    inputs: Annotated[list[Changed], Meta(max_length=BATCH_MAX)]
+
+
+class NamedBatch(Struct, kw_only=True):
+    """Contacts to archive."""
+
+    inputs: Annotated[list[Named], Meta(max_length=BATCH_MAX)]
+
+
+class ReadBatch(Struct, kw_only=True):
+    """Contacts to read."""
+
+    inputs: Annotated[list[Named], Meta(max_length=BATCH_MAX)]
+    properties: list[str]
+    propertiesWithHistory: list[str]  # noqa: N815
+    idProperty: str | None = None  # noqa: N815
+
+
+class Merge(Struct, kw_only=True):
+    """Two contacts to be made one."""
+
+    primaryObjectId: str  # noqa: N815
+    objectIdToMerge: str  # noqa: N815
+
+
+class Filter(Struct, kw_only=True):
+    """One condition of a search."""
+
+    propertyName: str  # noqa: N815
+    operator: str
+    value: str | None = None
+    highValue: str | None = None  # noqa: N815
+    values: list[str] = []
+
+
+class FilterGroup(Struct, kw_only=True):
+    """Conditions that all have to hold."""
+
+    filters: Annotated[list[Filter], Meta(max_length=6)]
+
+
+class Sort(Struct, kw_only=True):
+    """An order of a search, in its longer form."""
+
+    propertyName: str  # noqa: N815
+    direction: str = "ASCENDING"
+
+
+class Search(Struct, kw_only=True):
+    """A search; one of its groups has to hold."""
+
+    filterGroups: Annotated[list[FilterGroup], Meta(max_length=5)] = []  # noqa: N815
+    sorts: Annotated[list[str | Sort], Meta(max_length=1)] = []
+    properties: list[str] = []
+    limit: Annotated[int, Meta(ge=0, le=200)] = 10
+    after: str = "0"
+    query: str = ""
+
+
+def reader(kind: type[T]) -> Callable[[bytes], T]:
+    """Return a function that reads one kind of body."""
+    decode = msgspec.json.Decoder(kind).decode
+
+    def read(body: bytes) -> T:
+        try:
+            return decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as err:
+            raise bad(f"Invalid input JSON: {err}") from err
+
+    return read

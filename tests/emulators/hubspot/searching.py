@@ -1,0 +1,128 @@
+"""Search: what the index knows, at most ten thousand of it, behind what is true."""
+
+import datetime
+import re
+from collections.abc import Mapping
+
+from tests.emulators.core.http import Call, Reply, Router, json_reply
+from tests.emulators.hubspot import bodies, contacts, problems
+from tests.emulators.hubspot.account import Account
+from tests.emulators.hubspot.book import view
+from tests.emulators.hubspot.contacts import PATH, READ, account_of
+
+RESULTS_MAX = 10_000
+FILTERS_MAX = 18
+_MS = re.compile(r"-?\d+", re.ASCII)
+_TIMES = ("createdate", "lastmodifieddate")
+_search = bodies.reader(bodies.Search)
+
+
+class Searching:
+    """Serve the search of all accounts."""
+
+    def __init__(self, accounts: dict[str, Account]) -> None:
+        self._accounts = accounts
+
+    def register(self, router: Router) -> None:
+        """Put the resource on its path."""
+        router.add("POST", f"{PATH}/search", self.search, scope=READ)
+
+    def search(self, call: Call) -> Reply:
+        """Return a page of what the index finds."""
+        account, body = account_of(call, self._accounts), _search(call.body)
+        if sum(len(group.filters) for group in body.filterGroups) > FILTERS_MAX:
+            raise problems.bad(f"more than {FILTERS_MAX} filters")
+        after = int(body.after) if _MS.fullmatch(body.after or "0") else -1
+        if after < 0 or after + body.limit > RESULTS_MAX:
+            raise problems.bad(f"no more than {RESULTS_MAX} results can be paged")
+        if call.is_under("empty_listing"):
+            return json_reply({"total": 0, "results": []})
+        rows = [
+            (contact, held)
+            for contact, held in account.book.searchable()
+            if _is_found(held, body.filterGroups)
+        ]
+        name, is_falling = _order(body.sorts)
+        rows.sort(key=lambda row: _sortable(name, row[1]), reverse=is_falling)
+        page = rows[after : after + body.limit]
+        names = contacts.known(account, body.properties) if body.properties else None
+        found = [
+            view(
+                contact,
+                names,
+                with_null=account.behaviour.empty_is_null,
+                properties=held,
+            )
+            for contact, held in page
+        ]
+        answer: dict[str, object] = {"total": len(rows), "results": found}
+        if len(rows) > after + body.limit:
+            answer["paging"] = {"next": {"after": str(after + body.limit)}}
+        return json_reply(answer)
+
+
+def _is_found(held: Mapping[str, str], groups: list[bodies.FilterGroup]) -> bool:
+    if not groups:
+        return True
+    return any(all(_holds(held, one) for one in group.filters) for group in groups)
+
+
+def _holds(held: Mapping[str, str], asked: bodies.Filter) -> bool:
+    name = asked.propertyName
+    text = held.get(name)
+    match asked.operator:
+        case "HAS_PROPERTY":
+            return text is not None
+        case "NOT_HAS_PROPERTY":
+            return text is None
+        case "IN":
+            return text is not None and text.lower() in map(str.lower, asked.values)
+    if asked.value is None:
+        raise problems.bad(f"{asked.operator} needs a value")
+    if text is None:
+        return False
+    value, bound = _comparable(name, text), _comparable(name, asked.value)
+    match asked.operator:
+        case "EQ":
+            return value == bound
+        case "NEQ":
+            return value != bound
+        case "GT":
+            return value > bound
+        case "GTE":
+            return value >= bound
+        case "LT":
+            return value < bound
+        case "LTE":
+            return value <= bound
+        case "BETWEEN":
+            return bound <= value <= _comparable(name, asked.highValue or "")
+    raise problems.bad(f"{asked.operator} is no operator here")
+
+
+def _comparable(name: str, text: str) -> tuple[int, str]:
+    """Return a value as numbers and times compare, or as text does without case."""
+    if name in _TIMES and not _MS.fullmatch(text):
+        try:
+            moment = datetime.datetime.fromisoformat(text)
+        except ValueError as err:
+            raise problems.bad(f"{name} is compared with no time") from err
+        return round(moment.timestamp() * 1000), ""
+    if _MS.fullmatch(text):
+        return int(text), ""
+    return 0, text.lower()
+
+
+def _order(sorts: list[str | bodies.Sort]) -> tuple[str, bool]:
+    if not sorts:
+        # The vendor says nothing of it; from what was made last, which nobody expects.
+        return "createdate", True
+    (one,) = sorts
+    if isinstance(one, bodies.Sort):
+        return one.propertyName, one.direction == "DESCENDING"
+    return one.removeprefix("-"), one.startswith("-")
+
+
+def _sortable(name: str, held: Mapping[str, str]) -> tuple[int, str]:
+    text = held.get(name)
+    return (0, "") if text is None else _comparable(name, text)
