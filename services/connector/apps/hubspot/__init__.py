@@ -1,0 +1,1 @@
+"""HubSpot, CRM API version 3."""

@@ -1,0 +1,134 @@
+"""How far a pass has come, as the text that the poller keeps between two pages.
+
+A search ends at ten thousand results, and its pages move when somebody is edited
+meanwhile. So none is ever paged: each begins at the time at which the one before it
+ended, and where a whole page has one time, it goes on by ids within that time.
+"""
+
+import enum
+
+import msgspec
+
+from proto import codec
+from services.connector.errors import CallFailed, Meaning
+
+OVERLAP_MS = 120_000
+"""Searches show a change up to a minute late, and a clock is not exact."""
+SWEEP_MS = 15 * 60_000
+"""How often an archive of several pages is gone through; its first page always is."""
+
+
+class Stage(enum.StrEnum):
+    """Which question to the vendor is being asked."""
+
+    SCAN = "scan"
+    CHANGED = "changed"
+    TIED = "tied"
+    """Of those that changed at one time, by their ids."""
+    ARCHIVED = "archived"
+
+
+class Progress(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
+    """The state of a pass between two pages; times are the vendor's, in ms."""
+
+    stage: Stage
+    since: int = 0
+    """When the pass before this one began."""
+    began: int | None = None
+    """When this pass began; None before its first answer."""
+    at: int | None = None
+    """From which time of change the search goes on; None at its beginning."""
+    last_id: int = 0
+    """Behind which id it goes on, within one time of change."""
+    after: str = ""
+    """The vendor's own cursor of a listing; empty: its first page."""
+    swept: int | None = None
+    """When all who are archived were last gone through."""
+
+    @property
+    def since_ms(self) -> int:
+        """From when on the search asks."""
+        return max(0, self.since - OVERLAP_MS) if self.at is None else self.at
+
+    @property
+    def is_sweep_due(self) -> bool:
+        """Say whether an archive is to be read beyond its first page."""
+        began = self.since if self.began is None else self.began
+        return self.swept is None or began - self.swept >= SWEEP_MS
+
+    def concerns(self, archived_ms: int | None) -> bool:
+        """Tell whether a deletion can be news: the listing cannot be asked for that."""
+        if self.swept is None or archived_ms is None:
+            return True
+        return archived_ms >= self.swept - OVERLAP_MS
+
+    def after_search(self, keys: list[tuple[int, int]], *, is_full: bool) -> "Progress":
+        """Return where to go on behind what a search showed.
+
+        Args:
+            keys: Time of change and id of each, in the order shown.
+
+        Raises:
+            CallFailed: It would go round in circles.
+        """
+        replace = msgspec.structs.replace
+        if self.stage is Stage.TIED:
+            if not is_full:
+                return replace(
+                    self, stage=Stage.CHANGED, at=self.since_ms + 1, last_id=0
+                )
+            last_id = keys[-1][1]
+            if last_id <= self.last_id:
+                raise CallFailed(Meaning.BROKEN, "a search that does not go on")
+            return replace(self, last_id=last_id)
+        if not is_full:
+            return replace(self, stage=Stage.ARCHIVED, at=None)
+        first, last = keys[0][0], keys[-1][0]
+        if first == last:
+            return replace(self, stage=Stage.TIED, at=last)
+        if last <= self.since_ms:
+            raise CallFailed(Meaning.BROKEN, "a search that does not go on")
+        return replace(self, at=last)
+
+    def after_list(self, after: str) -> "Progress | None":
+        """Return where to go on behind a page of a listing; None at the end."""
+        is_on = self.stage is Stage.SCAN or self.is_sweep_due or bool(self.after)
+        if after and is_on:
+            return msgspec.structs.replace(self, after=after)
+        return None
+
+    def resumption(self, *, is_whole: bool) -> "Progress":
+        """Return where the next pass begins, once this one has ended.
+
+        Args:
+            is_whole: All who are archived were gone through.
+        """
+        began = self.since if self.began is None else self.began
+        return Progress(
+            stage=Stage.CHANGED,
+            since=max(began, self.since),
+            swept=began if is_whole else self.swept,
+        )
+
+
+def encode(progress: Progress) -> str:
+    """Return the text of a cursor."""
+    return codec.encode(progress).decode()
+
+
+def decode(cursor: str) -> Progress:
+    """Return what a cursor's text says.
+
+    Raises:
+        CallFailed: It is not one of ours; only a complete scan goes on from there.
+    """
+    try:
+        return codec.decode(cursor.encode(), Progress)
+    except codec.Undecodable as err:
+        raise CallFailed(Meaning.CURSOR_EXPIRED, "unreadable cursor") from err

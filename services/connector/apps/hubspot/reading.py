@@ -1,0 +1,304 @@
+"""Reading contacts: all of them, those that changed, some by id, some by address."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from proto import codec
+from proto.ids import RecordId
+from proto.record import Presence, Record
+from services.connector.apps.hubspot import answers, cursors, dates, fields, wire
+from services.connector.apps.hubspot.catalogue import (
+    CHANGED_AT,
+    MORE_EMAILS,
+    Catalogue,
+    Definitions,
+    names_of,
+)
+from services.connector.apps.hubspot.cursors import Progress, Stage
+from services.connector.errors import CallFailed, Meaning
+from services.connector.port import Answer, Call, Operation, Page, Snapshot
+
+PATH: Final = "/crm/v3/objects/contacts"
+"""The one place that names the version: others exist, with the same contacts."""
+SEARCH_FACTOR: Final = 2
+"""A page of a search holds twice what a page of a listing or a batch does."""
+BATCH: Final = 100
+NAMES_MAX: Final = 6_000
+"""Longer lists of properties do not go into a URL, but into the body of a batch."""
+FIRST: Final = "0"
+_ID = re.compile(r"[1-9]\d{0,18}\Z", re.ASCII)
+_EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+\Z", re.ASCII)
+
+
+class Reader:
+    """Reads the contacts of one account."""
+
+    def __init__(self, catalogue: Catalogue, *, page_size: int) -> None:
+        self._catalogue = catalogue
+        self._page_size = page_size
+
+    def scan(self, cursor: str | None) -> Operation[Page]:
+        """Read one page of everybody who is there."""
+        progress = cursors.decode(cursor) if cursor else Progress(stage=Stage.SCAN)
+        if progress.stage is not Stage.SCAN:
+            raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of a scan")
+        definitions = yield from self._catalogue.get()
+        names = ",".join(names_of(definitions))
+        is_short = len(names) <= NAMES_MAX
+        progress, page = yield from self._list(progress, names=names * is_short)
+        following = progress.after_list(page.after)
+        contacts: Sequence[wire.Contact] = page.results
+        if contacts and not is_short:
+            ids = [one.id for one in contacts]
+            contacts = yield from self._batch(ids, definitions)
+        records = (fields.read(one, definitions) for one in contacts)
+        return Page(
+            records=tuple({one.record_id: one for one in records}.values()),
+            next=cursors.encode(following) if following else None,
+            resume=None if following else _encoded(progress.resumption(is_whole=False)),
+        )
+
+    def changes(self, cursor: str) -> Operation[Page]:
+        """Read one page of changes; a short search is joined by who was archived.
+
+        So an account where little happened costs two calls and one page in all.
+        """
+        progress = cursors.decode(cursor)
+        if progress.stage is Stage.SCAN:
+            raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of changes")
+        definitions = yield from self._catalogue.get()
+        found: dict[RecordId, Record] = {}
+        if progress.stage is not Stage.ARCHIVED:
+            progress = yield from self._search(progress, definitions, found=found)
+            if progress.stage is not Stage.ARCHIVED or len(found) > self._page_size:
+                return Page(records=tuple(found.values()), next=_encoded(progress))
+        names = ",".join(names_of({}))
+        progress, page = yield from self._list(progress, names=names)
+        for record in _tombstones(page.results, progress=progress):
+            known = found.get(record.record_id)
+            if known is None or known.presence is not Presence.MERGED:
+                found[record.record_id] = record
+        following = progress.after_list(page.after)
+        records = tuple(found.values())
+        if following is not None:
+            return Page(records=records, next=_encoded(following))
+        resume = progress.resumption(is_whole=not page.after)
+        return Page(records=records, resume=_encoded(resume))
+
+    def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
+        """Read contacts by id in one call; one more where some are not there.
+
+        The second asks for the archived, since only that a contact is archived is
+        the vendor's word for a deletion.
+        """
+        definitions = yield from self._catalogue.get()
+        asked = [one for one in record_ids if _ID.match(one)]
+        contacts = yield from self._batch(asked, definitions) if asked else _none()
+        there = {one.id: one for one in contacts}
+        parts = {merged: one for one in contacts for merged in fields.merged_ids(one)}
+        left = [one for one in asked if one not in there and one not in parts]
+        if left:
+            found = yield from self._batch(left, definitions, is_archived=True)
+            there |= {one.id: one for one in found}
+        return tuple(_snapshots(record_ids, definitions, there=there, parts=parts))
+
+    def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
+        """Read the live contacts with these addresses, a hundred addresses a call.
+
+        Not by a search: that shows a new contact late.
+        """
+        wanted = {email.strip().lower() for email in emails}
+        asked = sorted(email for email in wanted if _EMAIL.match(email))
+        definitions = yield from self._catalogue.get()
+        found: dict[RecordId, Record] = {}
+        for start in range(0, len(asked), BATCH):
+            part = asked[start : start + BATCH]
+            contacts = yield from self._batch(part, definitions, by_email=True)
+            for one in contacts:
+                if not one.archived and not wanted.isdisjoint(_emails_of(one)):
+                    found[RecordId(one.id)] = fields.read(one, definitions)
+        return tuple(found.values())
+
+    def _list(
+        self, progress: Progress, *, names: str
+    ) -> Operation[tuple[Progress, wire.Contacts]]:
+        """Read a page of those who are there, or of those who are archived."""
+        query = [("limit", str(self._page_size))]
+        if progress.stage is Stage.ARCHIVED:
+            query.append(("archived", "true"))
+        if names:
+            query.append(("properties", names))
+        if progress.after:
+            query.append(("after", progress.after))
+        accepts = (200, 400) if progress.after else (200,)
+        answer = yield Call(
+            method="GET", path=PATH, query=tuple(query), accepts=accepts
+        )
+        if answer.status == 400:
+            if answers.problem_of(answer) is None:
+                raise answers.meaning_of(answer)
+            # The cursor is the vendor's own, so it can only have become too old.
+            raise CallFailed(Meaning.CURSOR_EXPIRED, "a page's cursor is refused")
+        page = answer.decode(wire.Contacts)
+        if progress.after and page.after == progress.after:
+            raise CallFailed(Meaning.BROKEN, "a page that leads to itself")
+        return _begun(progress, answer), page
+
+    def _search(
+        self,
+        progress: Progress,
+        definitions: Definitions,
+        *,
+        found: dict[RecordId, Record],
+    ) -> Operation[Progress]:
+        """Read a page of who changed into ``found``; return where to go on."""
+        limit = self._page_size * SEARCH_FACTOR
+        answer = yield Call(
+            method="POST",
+            path=f"{PATH}/search",
+            body=codec.encode(_question(progress, definitions, limit=limit)),
+        )
+        page = answer.decode(wire.Contacts)
+        progress = _begun(progress, answer)
+        for contact in page.results:
+            for merged in fields.merged_ids(contact):
+                found[merged] = _merged(merged, contact)
+        for contact in page.results:
+            record = fields.read(contact, definitions)
+            found[record.record_id] = record
+        keys = [_key(one) for one in page.results]
+        return progress.after_search(keys, is_full=len(keys) >= limit)
+
+    def _batch(
+        self,
+        names: Sequence[str],
+        definitions: Definitions,
+        *,
+        by_email: bool = False,
+        is_archived: bool = False,
+    ) -> Operation[tuple[wire.Contact, ...]]:
+        """Read contacts by their ids or addresses; those who are not there lack.
+
+        Raises:
+            CallFailed: Something else than that they are not there was told.
+        """
+        body: dict[str, object] = {
+            "inputs": [{"id": name} for name in names],
+            "properties": names_of(definitions),
+            "propertiesWithHistory": [],
+        }
+        if by_email:
+            body["idProperty"] = "email"
+        answer = yield Call(
+            method="POST",
+            path=f"{PATH}/batch/read",
+            query=(("archived", "true"),) if is_archived else (),
+            body=codec.encode(body),
+            accepts=(200, 207),
+        )
+        batch = answer.decode(wire.Batch)
+        if any(one.category != answers.NOT_FOUND for one in batch.errors):
+            raise CallFailed(Meaning.BROKEN, "a batch that was read in part")
+        return batch.results
+
+
+def _question(
+    progress: Progress, definitions: Definitions, *, limit: int
+) -> dict[str, object]:
+    """Return what to search for: no ``after``, since pages of results move."""
+    at = str(progress.since_ms)
+    if progress.stage is Stage.TIED:
+        filters = [
+            _filter(CHANGED_AT, "GTE", at),
+            _filter(CHANGED_AT, "LTE", at),
+            _filter("hs_object_id", "GT", str(progress.last_id)),
+        ]
+        order = "hs_object_id"
+    else:
+        filters = [_filter(CHANGED_AT, "GTE", at)]
+        order = CHANGED_AT
+    return {
+        "filterGroups": [{"filters": filters}],
+        "sorts": [order],
+        "properties": names_of(definitions),
+        "limit": limit,
+        "after": FIRST,
+    }
+
+
+def _filter(name: str, operator: str, value: str) -> dict[str, str]:
+    return {"propertyName": name, "operator": operator, "value": value}
+
+
+def _key(contact: wire.Contact) -> tuple[int, int]:
+    """Return a contact's time of change and id, by which searches go on."""
+    moment = dates.read_moment(contact.properties.get(CHANGED_AT))
+    if moment is None or not _ID.match(contact.id):
+        raise CallFailed(Meaning.BROKEN, "a contact without a time of change or an id")
+    return dates.ms_of(moment), int(contact.id)
+
+
+def _begun(progress: Progress, answer: Answer) -> Progress:
+    """Note when the pass began, at its first answer."""
+    if progress.began is not None:
+        return progress
+    began = dates.vendor_ms(answer.headers)
+    return msgspec.structs.replace(
+        progress, began=progress.since if began is None else began
+    )
+
+
+def _tombstones(
+    contacts: Sequence[wire.Contact], *, progress: Progress
+) -> Iterator[Record]:
+    """Yield what the vendor calls archived, as far as it can be news."""
+    for one in contacts:
+        moment = dates.read_moment(one.archived_at)
+        archived_ms = None if moment is None else dates.ms_of(moment)
+        if one.archived and progress.concerns(archived_ms):
+            yield fields.read(one, {})
+
+
+def _snapshots(
+    record_ids: Sequence[RecordId],
+    definitions: Definitions,
+    *,
+    there: dict[str, wire.Contact],
+    parts: dict[RecordId, wire.Contact],
+) -> Iterator[Snapshot]:
+    for record_id in record_ids:
+        if contact := there.get(record_id):
+            record = fields.read(contact, definitions)
+            yield Snapshot(record=record, raw=codec.encode(contact))
+        elif contact := parts.get(record_id):
+            yield Snapshot(record=_merged(record_id, contact))
+        else:
+            missing = Record(record_id=record_id, presence=Presence.MISSING)
+            yield Snapshot(record=missing)
+
+
+def _merged(record_id: RecordId, into: wire.Contact) -> Record:
+    return Record(
+        record_id=record_id,
+        presence=Presence.MERGED,
+        merged_into=RecordId(into.id),
+        modified_at=dates.read_moment(into.updated_at),
+    )
+
+
+def _emails_of(contact: wire.Contact) -> set[str]:
+    more = (contact.properties.get(MORE_EMAILS) or "").split(";")
+    texts = (contact.properties.get(fields.EMAIL) or "", *more)
+    return {text.strip().lower() for text in texts if text.strip()}
+
+
+def _none() -> Operation[tuple[wire.Contact, ...]]:
+    yield from ()
+    return ()
+
+
+def _encoded(progress: Progress) -> str:
+    return cursors.encode(progress)

@@ -1,0 +1,341 @@
+"""Making and changing contacts, alone and by the hundred.
+
+Opting out of mail is a property that only the vendor writes. It belongs to the address
+and is asked for by it, after the contact has the address.
+"""
+
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from proto import codec
+from proto.errors import ErrorCode
+from proto.fields import Fields
+from proto.ids import FieldId, RecordId
+from proto.record import Consent, Presence
+from services.connector.apps.hubspot import answers, fields, wire
+from services.connector.apps.hubspot.catalogue import Catalogue, Definitions
+from services.connector.apps.hubspot.reading import PATH
+from services.connector.errors import CallFailed, Meaning
+from services.connector.port import (
+    ANSWER_BYTES_MAX,
+    Call,
+    Change,
+    CreateResult,
+    Exists,
+    Missing,
+    NewRecord,
+    Operation,
+    Refused,
+    Snapshot,
+    Unsure,
+    Update,
+    UpdateResult,
+    Written,
+)
+
+TRACE: Final = "objectWriteTraceId"
+"""By it the vendor tells of each of several by itself."""
+UNSUBSCRIBE: Final = "/communication-preferences/v4/statuses/{}/unsubscribe-all"
+Values = dict[str, str]
+T = TypeVar("T")
+_TAKEN: Final = Refused(code=ErrorCode.ALREADY_EXISTS, field_id=fields.EMAIL)
+
+
+class Writer:
+    """Writes to the contacts of one account."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def create(self, new: NewRecord) -> Operation[CreateResult]:
+        """Create one contact."""
+        definitions = yield from self._catalogue.get()
+        values = _values(new.fields, definitions, is_new=True)
+        if not isinstance(values, dict):
+            return Refused(code=ErrorCode.VALUE_REFUSED, field_id=values)
+        answer = yield Call(
+            method="POST",
+            path=PATH,
+            body=codec.encode({"properties": values, "associations": []}),
+            accepts=(201, 400, 409),
+            is_write=True,
+        )
+        if answer.status != 201:
+            problem = answers.problem_of(answer)
+            if problem is None:
+                raise answers.meaning_of(answer)
+            if answer.status == 400:
+                return answers.refusal(problem)
+            if record_id := answers.existing_id(problem):
+                return Exists(record_id=record_id)
+            raise CallFailed(Meaning.BROKEN, "a conflict that names no contact")
+        contact = answer.decode(wire.Contact)
+        return (yield from self._made(contact, new, definitions))
+
+    def create_many(
+        self, news: Sequence[NewRecord]
+    ) -> Operation[tuple[CreateResult, ...]]:
+        """Create contacts in one call, and one more for each who may not be mailed."""
+        definitions = yield from self._catalogue.get()
+        results: dict[int, CreateResult] = {}
+        inputs: list[dict[str, object]] = []
+        for place, new in enumerate(news):
+            values = _values(new.fields, definitions, is_new=True)
+            if not isinstance(values, dict):
+                results[place] = Refused(code=ErrorCode.VALUE_REFUSED, field_id=values)
+                continue
+            inputs.append(_traced(place, {"properties": values, "associations": []}))
+        found = yield from _sent("create", inputs, status=201)
+        for place, contact in found.contacts.items():
+            if place < len(news):
+                made = self._made(contact, news[place], definitions)
+                results[place] = yield from _alone(made)
+        for place, problem in found.problems.items():
+            results[place] = _not_created(problem)
+        return tuple(results.get(place, Unsure()) for place in range(len(news)))
+
+    def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
+        """Change one contact."""
+        definitions = yield from self._catalogue.get()
+        values = _asked(snapshot, change, definitions)
+        if not isinstance(values, dict):
+            return values
+        before = _before(snapshot)
+        contact = before
+        if values:
+            answer = yield Call(
+                method="PATCH",
+                path=f"{PATH}/{urllib.parse.quote(before.id, safe='')}",
+                body=codec.encode({"properties": values}),
+                accepts=(200, 400, 404, 409),
+                is_write=True,
+            )
+            if answer.status != 200:
+                problem = answers.problem_of(answer)
+                if problem is None:
+                    raise answers.meaning_of(answer)
+                if answer.status == 404:
+                    return Missing()
+                if answer.status == 409 or problem.category == answers.CONFLICT:
+                    return _TAKEN
+                return answers.refusal(problem)
+            contact = answer.decode(wire.Contact)
+            if contact.id != before.id:
+                raise CallFailed(Meaning.BROKEN, "another contact than asked for")
+        update = Update(snapshot=snapshot, change=change)
+        return (yield from self._changed(contact, update, definitions, values=values))
+
+    def update_many(
+        self, updates: Sequence[Update]
+    ) -> Operation[tuple[UpdateResult, ...]]:
+        """Change contacts in one call, and one more for each who said no to mail."""
+        definitions = yield from self._catalogue.get()
+        results: dict[int, UpdateResult] = {}
+        asked: dict[int, Values] = {}
+        contacts: dict[int, wire.Contact] = {}
+        for place, one in enumerate(updates):
+            values = _asked(one.snapshot, one.change, definitions)
+            if not isinstance(values, dict):
+                results[place] = values
+                continue
+            asked[place] = values
+            if not values:
+                contacts[place] = _before(one.snapshot)
+        ids = {place: updates[place].snapshot.record.record_id for place in asked}
+        inputs = [
+            _traced(place, {"id": ids[place], "properties": values})
+            for place, values in asked.items()
+            if values
+        ]
+        found = yield from _sent("update", inputs, status=200, ids=ids)
+        for place, problem in found.problems.items():
+            results[place] = _not_changed(problem)
+        contacts |= found.contacts
+        for place, contact in contacts.items():
+            if contact.id == ids.get(place):
+                changed = self._changed(
+                    contact, updates[place], definitions, values=asked[place]
+                )
+                results[place] = yield from _alone(changed)
+        return tuple(results.get(place, Unsure()) for place in range(len(updates)))
+
+    def _made(
+        self, contact: wire.Contact, new: NewRecord, definitions: Definitions
+    ) -> Operation[CreateResult]:
+        """Return a contact just made, kept from mail if that was asked for."""
+        record = fields.read(contact, definitions)
+        email = contact.properties.get(fields.EMAIL)
+        if not fields.is_tight(new.consent) or fields.is_tight(record.consent):
+            return Written(record=record)
+        if not email:
+            # Without an address there is nothing that could be mailed.
+            return Written(record=record)
+        yield from _unsubscribe(email)
+        return Written(
+            record=msgspec.structs.replace(record, consent=Consent.UNSUBSCRIBED)
+        )
+
+    def _changed(
+        self,
+        answered: wire.Contact,
+        update: Update,
+        definitions: Definitions,
+        *,
+        values: Values,
+    ) -> Operation[UpdateResult]:
+        """Return a contact just changed, with what the answer does not tell.
+
+        Who said no to mail has said it of an address. With another one they still
+        have, so that the new address is kept from mail as well.
+        """
+        before = _before(update.snapshot)
+        contact = _completed(answered, before=before, values=values)
+        record = fields.read(contact, definitions)
+        email = contact.properties.get(fields.EMAIL)
+        is_moved = bool(values.get(fields.EMAIL)) and email != before.properties.get(
+            fields.EMAIL
+        )
+        was_tight = fields.is_tight(fields.read_consent(before))
+        is_asked = fields.is_tight(update.change.consent) and not was_tight
+        if email and (is_asked or (was_tight and is_moved)):
+            yield from _unsubscribe(email)
+            record = msgspec.structs.replace(record, consent=Consent.UNSUBSCRIBED)
+        return Written(record=record)
+
+
+class _Found(msgspec.Struct):
+    """What a batch's answer tells, by place in what was asked for."""
+
+    contacts: dict[int, wire.Contact]
+    problems: dict[int, wire.Problem]
+
+
+def _sent(
+    verb: str,
+    inputs: Sequence[Mapping[str, object]],
+    *,
+    status: int,
+    ids: Mapping[int, RecordId] | None = None,
+) -> Operation[_Found]:
+    """Send a batch. Each input carries a trace, by which it is answered for itself.
+
+    What is told without its trace is known by its id; of what is not, nothing is.
+    """
+    found = _Found({}, {})
+    if not inputs:
+        return found
+    answer = yield Call(
+        method="POST",
+        path=f"{PATH}/batch/{verb}",
+        body=codec.encode({"inputs": inputs}),
+        accepts=(status, 207),
+        is_write=True,
+    )
+    batch = answer.decode(wire.Batch)
+    places = {str(one[TRACE]): int(str(one[TRACE])) for one in inputs}
+    by_id = {str(record_id): place for place, record_id in (ids or {}).items()}
+    for contact in batch.results:
+        trace = contact.object_write_trace_id
+        place = places.get(trace) if trace else by_id.get(contact.id)
+        if place is not None:
+            found.contacts[place] = contact
+    for problem in batch.errors:
+        traces = answers.texts(problem.context, TRACE)
+        told = [places[trace] for trace in traces if trace in places]
+        for name in ("ids", "id"):
+            named = answers.texts(problem.context, name)
+            told += [by_id[each] for each in named if each in by_id]
+        found.problems |= dict.fromkeys(told, problem)
+    return found
+
+
+def _traced(place: int, body: dict[str, object]) -> dict[str, object]:
+    return body | {TRACE: str(place)}
+
+
+def _alone(operation: Operation[T]) -> Operation[T | Unsure]:
+    """Finish one of several; that it fails says nothing of the others."""
+    try:
+        return (yield from operation)
+    except CallFailed:
+        return Unsure()
+
+
+def _unsubscribe(email: str) -> Operation[None]:
+    """Keep an address from all mail; doing so twice is doing it once."""
+    yield Call(
+        method="POST",
+        path=UNSUBSCRIBE.format(urllib.parse.quote(email, safe="")),
+        query=(("channel", "EMAIL"),),
+        is_write=True,
+    )
+
+
+def _before(snapshot: Snapshot) -> wire.Contact:
+    return codec.decode(snapshot.raw, wire.Contact, bytes_max=ANSWER_BYTES_MAX)
+
+
+def _asked(
+    snapshot: Snapshot, change: Change, definitions: Definitions
+) -> Values | Missing | Refused:
+    """Return the properties to write, or why nothing is."""
+    if snapshot.record.presence is not Presence.LIVE:
+        return Missing()
+    values = _values(change.fields, definitions)
+    if not isinstance(values, dict):
+        return Refused(code=ErrorCode.VALUE_REFUSED, field_id=values)
+    email = values.get(fields.EMAIL, _before(snapshot).properties.get(fields.EMAIL))
+    if fields.is_tight(change.consent) and not email and not values:
+        # There is nothing that this could be said of.
+        return Refused(code=ErrorCode.VALUE_REFUSED, field_id=fields.EMAIL)
+    return values
+
+
+def _values(
+    asked: Fields, definitions: Definitions, *, is_new: bool = False
+) -> Values | FieldId:
+    """Return the properties that set fields, or the field that has no form."""
+    values: Values = {}
+    for field_id, value in asked.items():
+        written = fields.write(definitions, field_id, value)
+        if not isinstance(written, dict):
+            return field_id
+        values |= written
+    # Nothing is to be emptied in a contact that does not exist yet.
+    return {name: text for name, text in values.items() if text or not is_new}
+
+
+def _completed(
+    answered: wire.Contact, *, before: wire.Contact, values: Values
+) -> wire.Contact:
+    """Fill in what an update's answer does not show: all that was left as it was."""
+    written = {name: text or None for name, text in values.items()}
+    return msgspec.structs.replace(
+        answered,
+        properties={**before.properties, **written, **answered.properties},
+        created_at=before.created_at,
+    )
+
+
+def _not_created(problem: wire.Problem) -> Exists | Refused | Unsure:
+    match problem.category:
+        case answers.CONFLICT:
+            record_id = answers.existing_id(problem)
+            return Exists(record_id=record_id) if record_id else Unsure()
+        case answers.INVALID:
+            return answers.refusal(problem)
+    return Unsure()
+
+
+def _not_changed(problem: wire.Problem) -> Missing | Refused | Unsure:
+    match problem.category:
+        case answers.CONFLICT:
+            return _TAKEN
+        case answers.NOT_FOUND:
+            return Missing()
+        case answers.INVALID:
+            return answers.refusal(problem)
+    return Unsure()
