@@ -170,7 +170,9 @@ class Reader:
             record = fields.read(contact, definitions)
             found[record.record_id] = record
         keys = [_key(one) for one in page.results]
-        return progress.after_search(keys, is_full=len(keys) >= limit)
+        # The vendor may give fewer a page than were asked for, and says if there are more.
+        is_full = bool(keys) and (bool(page.after) or len(keys) >= limit)
+        return progress.after_search(keys, is_full=is_full)
 
     def _batch(
         self,

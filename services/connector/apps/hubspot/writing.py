@@ -231,9 +231,13 @@ def _sent(
         method="POST",
         path=f"{PATH}/batch/{verb}",
         body=codec.encode({"inputs": inputs}),
-        accepts=(status, 207),
+        accepts=(status, 207, 404),
         is_write=True,
     )
+    if answer.status == 404:
+        if answers.problem_of(answer) is None:
+            raise answers.meaning_of(answer)
+        raise CallFailed(Meaning.REFUSED, "a batch with somebody who is not there")
     batch = answer.decode(wire.Batch)
     places = {str(one[TRACE]): int(str(one[TRACE])) for one in inputs}
     by_id = {str(record_id): place for place, record_id in (ids or {}).items()}

@@ -1,0 +1,84 @@
+"""Check answers, and what is asked, against a vendor's own OpenAPI 3 descriptions.
+
+The descriptions are not part of the repository; ``vendor_specs`` says where they are
+looked for.
+"""
+
+import functools
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from tests.contract.vendor_specs import formats
+
+
+class OpenApi:
+    """Some descriptions of one vendor, made strict: what none names is refused."""
+
+    def __init__(self, *paths: Path) -> None:
+        self._operations: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+        for path in paths:
+            spec = json.loads(path.read_text(encoding="utf-8"))
+            schemas = spec["components"]["schemas"]
+            for schema in schemas.values():
+                if schema.get("properties"):
+                    schema.setdefault("additionalProperties", False)
+            for template, operations in spec["paths"].items():
+                self._operations[template] = (operations, spec["components"])
+        # Paths without parameters come first: `search` is no contact's id.
+        self._patterns = [
+            (re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)) + "$"), path)
+            for path in sorted(self._operations, key=lambda path: "{" in path)
+        ]
+        self.checked: set[tuple[str, str, int]] = set()
+        """What was checked so far, by method, path template and status."""
+
+    def check(self, *, method: str, path: str, status: int, body: Any) -> None:
+        """Raise if this is no answer that the vendor could give."""
+        template, operation, components = self._operation(method, path)
+        responses = operation["responses"]
+        response = responses.get(str(status))
+        if response is None:
+            assert status >= 400, f"{method} {template} never answers {status}"
+            response = _resolved(responses["default"], components)
+        self.checked.add((method, template, status))
+        for content in response.get("content", {}).values():
+            _validate(content["schema"], body, components)
+
+    def check_question(self, *, method: str, path: str, body: Any) -> None:
+        """Raise if this is nothing that the vendor could be sent."""
+        _, operation, components = self._operation(method, path)
+        content = operation["requestBody"]["content"]["application/json"]
+        _validate(content["schema"], body, components)
+
+    def _operation(
+        self, method: str, path: str
+    ) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        bare = path.partition("?")[0]
+        for pattern, template in self._patterns:
+            if pattern.match(bare):
+                operations, components = self._operations[template]
+                return template, operations[method.lower()], components
+        raise AssertionError(f"the vendor has no {bare}")
+
+
+@functools.cache
+def load(*paths: Path) -> OpenApi:
+    """Return descriptions; they are kept once read."""
+    return OpenApi(*paths)
+
+
+def _resolved(node: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    reference = node.get("$ref", "")
+    if not reference:
+        return node
+    found: dict[str, Any] = components["responses"][reference.rsplit("/", 1)[1]]
+    return found
+
+
+def _validate(schema: dict[str, Any], body: Any, components: dict[str, Any]) -> None:
+    rooted = {"allOf": [schema], "components": components}
+    jsonschema.Draft4Validator(rooted, format_checker=formats).validate(body)
