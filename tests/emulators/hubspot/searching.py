@@ -1,8 +1,11 @@
 """Search: what the index knows, at most ten thousand of it, behind what is true."""
 
 import datetime
+import functools
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 from tests.emulators.core.http import Call, Reply, Router, json_reply
 from tests.emulators.hubspot import bodies, contacts, problems
@@ -14,6 +17,15 @@ RESULTS_MAX = 10_000
 FILTERS_MAX = 18
 _MS = re.compile(r"-?\d+", re.ASCII)
 _TIMES = ("createdate", "lastmodifieddate")
+_COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "EQ": operator.eq,
+    "NEQ": operator.ne,
+    "GT": operator.gt,
+    "GTE": operator.ge,
+    "LT": operator.lt,
+    "LTE": operator.le,
+}
+Test: TypeAlias = Callable[[Mapping[str, str]], bool]
 _search = bodies.reader(bodies.Search)
 
 
@@ -37,10 +49,11 @@ class Searching:
             raise problems.bad(f"no more than {RESULTS_MAX} results can be paged")
         if call.is_under("empty_listing"):
             return json_reply({"total": 0, "results": []})
+        is_found = _is_found(body.filterGroups)
         rows = [
             (contact, held)
             for contact, held in account.book.searchable()
-            if _is_found(held, body.filterGroups)
+            if is_found(held)
         ]
         name, is_falling = _order(body.sorts)
         rows.sort(key=lambda row: _sortable(name, row[1]), reverse=is_falling)
@@ -61,45 +74,42 @@ class Searching:
         return json_reply(answer)
 
 
-def _is_found(held: Mapping[str, str], groups: list[bodies.FilterGroup]) -> bool:
-    if not groups:
-        return True
-    return any(all(_holds(held, one) for one in group.filters) for group in groups)
+def _is_found(groups: list[bodies.FilterGroup]) -> Test:
+    """Return what tells whether one of the groups holds."""
+    tests = [[_test_of(one) for one in group.filters] for group in groups]
+    if not tests:
+        return lambda _held: True
+    if len(tests) == 1:
+        (only,) = tests
+        return lambda held: all(test(held) for test in only)
+    return lambda held: any(all(test(held) for test in each) for each in tests)
 
 
-def _holds(held: Mapping[str, str], asked: bodies.Filter) -> bool:
+def _test_of(asked: bodies.Filter) -> Test:
+    """Return what tells whether a filter holds."""
     name = asked.propertyName
-    text = held.get(name)
     match asked.operator:
         case "HAS_PROPERTY":
-            return text is not None
+            return lambda held: name in held
         case "NOT_HAS_PROPERTY":
-            return text is None
+            return lambda held: name not in held
         case "IN":
-            return text is not None and text.lower() in map(str.lower, asked.values)
-    if asked.value is None:
-        raise problems.bad(f"{asked.operator} needs a value")
-    if text is None:
-        return False
-    value, bound = _comparable(name, text), _comparable(name, asked.value)
-    match asked.operator:
-        case "EQ":
-            return value == bound
-        case "NEQ":
-            return value != bound
-        case "GT":
-            return value > bound
-        case "GTE":
-            return value >= bound
-        case "LT":
-            return value < bound
-        case "LTE":
-            return value <= bound
+            values = set(map(str.lower, asked.values))
+            return lambda held: held.get(name, "").lower() in values
         case "BETWEEN":
-            return bound <= value <= _comparable(name, asked.highValue or "")
-    raise problems.bad(f"{asked.operator} is no operator here")
+            low = _comparable(name, asked.value or "")
+            high = _comparable(name, asked.highValue or "")
+            return lambda held: (
+                name in held and low <= _comparable(name, held[name]) <= high
+            )
+    compare = _COMPARISONS.get(asked.operator)
+    if compare is None or asked.value is None:
+        raise problems.bad(f"{asked.operator} is no operator here, or has no value")
+    bound = _comparable(name, asked.value)
+    return lambda held: name in held and compare(_comparable(name, held[name]), bound)
 
 
+@functools.lru_cache(maxsize=65_536)
 def _comparable(name: str, text: str) -> tuple[int, str]:
     """Return a value as numbers and times compare, or as text does without case."""
     if name in _TIMES and not _MS.fullmatch(text):
