@@ -7,12 +7,12 @@ import functools
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from proto import codec
 from proto.fields import Fields
 from proto.ids import AppId, FieldId, RecordId
-from proto.record import Memberships, Record
+from proto.record import Consent, Memberships, Record
 from services.connector import exchange, registry
 from services.connector.apps.carddav import cards as carddav_cards
 from services.connector.apps.carddav import fields as carddav_fields
@@ -22,12 +22,14 @@ from services.connector.errors import CallFailed
 from services.connector.port import (
     Answer,
     App,
+    BatchApp,
     Call,
     Change,
     Facts,
     NewRecord,
     Operation,
     Snapshot,
+    Update,
 )
 from tests.security.fuzz import mutating
 from tests.security.fuzz.mutating import mutate
@@ -48,6 +50,7 @@ def targets() -> Iterator[tuple[str, Callable[[random.Random], object]]]:
     for app, usual, operations in (
         (AppId("carddav"), _carddav, _CARDDAV),
         (AppId("constant_contact"), _constant_contact, _CONSTANT_CONTACT),
+        (AppId("hubspot"), _hubspot, _HUBSPOT),
     ):
         for name, begin in operations.items():
             run = functools.partial(_try, app, usual=usual, begin=begin)
@@ -272,5 +275,81 @@ _CONSTANT_CONTACT: Final[dict[str, Begin]] = {
             fields={FieldId("first_name"): "Ana"},
             memberships=Memberships(tags_add=("x",)),
         ),
+    ),
+}
+
+
+_HUBSPOT_ID: Final = RecordId("30151")
+_HUBSPOT_CURSOR: Final = (
+    b'{"stage": "tied", "since": 1770811200000, "began": 1770811260000, "at":'
+    b' 1770811200000, "last_id": 30151, "swept": 1770811200000}'
+)
+_HUBSPOT_ANSWERS: Final = (
+    ("/account-info", ("account.json",)),
+    ("/crm/v3/properties", ("properties.json",)),
+    ("/communication", ("unsubscribed.json",)),
+    ("/crm/v3/objects/contacts/search", ("search_page.json", "contacts_empty.json")),
+    (
+        "/crm/v3/objects/contacts/batch/read",
+        ("batch_read.json", "batch_read_missing.json", "batch_read_failed.json"),
+    ),
+    (
+        "/crm/v3/objects/contacts/batch",
+        ("batch_created_partly.json", "batch_updated.json"),
+    ),
+    (
+        "/crm/v3/objects/contacts",
+        ("contacts_page.json", "contacts_last.json", "contacts_archived.json"),
+    ),
+)
+_HUBSPOT_ERRORS: Final = (
+    "error_conflict.json", "error_forbidden.json", "error_not_found.json",
+    "error_daily.json", "error_secondly.json", "error_validation.json",
+)  # fmt: skip
+
+
+def _hubspot(call: Call, random_: random.Random) -> tuple[int, bytes]:
+    fixture = functools.partial(_fixture, "hubspot")
+    if random_.random() < 0.08:
+        status = random_.choice((400, 401, 403, 404, 409, 429))
+        return status, fixture(random_.choice(_HUBSPOT_ERRORS))
+    if call.is_write and "/batch" not in call.path:
+        return call.accepts[0], fixture("contact_updated.json")
+    for start, names in _HUBSPOT_ANSWERS:
+        if call.path.startswith(start):
+            return call.accepts[0], fixture(random_.choice(names))
+    raise AssertionError(f"no answer to {call.path}")
+
+
+def _hubspot_snapshot() -> Snapshot:
+    batch = codec.decode(_fixture("hubspot", "batch_read.json"), dict[str, Any])
+    record = Record(record_id=_HUBSPOT_ID)
+    return Snapshot(record=record, raw=codec.encode(batch["results"][0]))
+
+
+def _hubspot_change(random_: random.Random) -> Change:
+    text = mutating.text(random_).encode(errors="ignore").decode()
+    return Change(fields={FieldId("email"): text}, consent=Consent.UNSUBSCRIBED)
+
+
+_HUBSPOT: Final[dict[str, Begin]] = {
+    "verify": lambda app, _: app.verify(),
+    "describe_fields": lambda app, _: app.describe_fields(),
+    "scan": lambda app, _: app.scan(None),
+    "changes": lambda app, random_: app.changes(_text(_HUBSPOT_CURSOR, random_)),
+    "changes_on": lambda app, _: app.changes(_HUBSPOT_CURSOR.decode()),
+    "get": lambda app, _: app.get((_HUBSPOT_ID, RecordId("30252"))),
+    "find_by_email": lambda app, _: app.find_by_email(("ann@example.org",)),
+    "create": lambda app, random_: app.create(
+        NewRecord(fields=_hubspot_change(random_).fields, consent=Consent.UNSUBSCRIBED)
+    ),
+    "create_many": lambda app, random_: cast(BatchApp, app).create_many(
+        [NewRecord(fields=_hubspot_change(random_).fields)] * 3
+    ),
+    "update": lambda app, random_: app.update(
+        _hubspot_snapshot(), _hubspot_change(random_)
+    ),
+    "update_many": lambda app, random_: cast(BatchApp, app).update_many(
+        [Update(snapshot=_hubspot_snapshot(), change=_hubspot_change(random_))]
     ),
 }
