@@ -100,7 +100,7 @@ def read(contact: wire.Contact, definitions: Definitions) -> Record:
 
 
 def write(
-    definitions: Definitions, field_id: FieldId, value: Value
+    field_id: FieldId, value: Value, *, definitions: Definitions
 ) -> dict[str, str] | UnsetType:
     """Return the properties that set a field; ``UNSET`` if the value has no form."""
     if field_id == ADDRESS:

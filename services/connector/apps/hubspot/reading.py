@@ -9,13 +9,19 @@ import msgspec
 from proto import codec
 from proto.ids import RecordId
 from proto.record import Presence, Record
-from services.connector.apps.hubspot import answers, cursors, dates, fields, wire
+from services.connector.apps.hubspot import (
+    answers,
+    catalogue,
+    cursors,
+    dates,
+    fields,
+    wire,
+)
 from services.connector.apps.hubspot.catalogue import (
     CHANGED_AT,
     MORE_EMAILS,
     Catalogue,
     Definitions,
-    names_of,
 )
 from services.connector.apps.hubspot.cursors import Progress, Stage
 from services.connector.errors import CallFailed, Meaning
@@ -36,8 +42,8 @@ _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+\Z", re.ASCII)
 class Reader:
     """Reads the contacts of one account."""
 
-    def __init__(self, catalogue: Catalogue, *, page_size: int) -> None:
-        self._catalogue = catalogue
+    def __init__(self, known: Catalogue, *, page_size: int) -> None:
+        self._catalogue = known
         self._page_size = page_size
 
     def scan(self, cursor: str | None) -> Operation[Page]:
@@ -46,19 +52,21 @@ class Reader:
         if progress.stage is not Stage.SCAN:
             raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of a scan")
         definitions = yield from self._catalogue.get()
-        names = ",".join(names_of(definitions))
-        is_short = len(names) <= NAMES_MAX
-        progress, page = yield from self._list(progress, names=names * is_short)
+        names = ",".join(catalogue.names_of(definitions))
+        is_long = len(names) > NAMES_MAX
+        progress, page = yield from self._list(progress, names="" if is_long else names)
         following = progress.after_list(page.after)
-        contacts: Sequence[wire.Contact] = page.results
-        if contacts and not is_short:
+        contacts = page.results
+        if contacts and is_long:
             ids = [one.id for one in contacts]
             contacts = yield from self._batch(ids, definitions)
         records = (fields.read(one, definitions) for one in contacts)
         return Page(
             records=tuple({one.record_id: one for one in records}.values()),
             next=cursors.encode(following) if following else None,
-            resume=None if following else _encoded(progress.resumption(is_whole=False)),
+            resume=None
+            if following
+            else cursors.encode(progress.resumption(is_whole=False)),
         )
 
     def changes(self, cursor: str) -> Operation[Page]:
@@ -74,19 +82,20 @@ class Reader:
         if progress.stage is not Stage.ARCHIVED:
             progress = yield from self._search(progress, definitions, found=found)
             if progress.stage is not Stage.ARCHIVED or len(found) > self._page_size:
-                return Page(records=tuple(found.values()), next=_encoded(progress))
-        names = ",".join(names_of({}))
+                return Page(
+                    records=tuple(found.values()), next=cursors.encode(progress)
+                )
+        names = ",".join(catalogue.names_of({}))
         progress, page = yield from self._list(progress, names=names)
         for record in _tombstones(page.results, progress=progress):
             known = found.get(record.record_id)
             if known is None or known.presence is not Presence.MERGED:
                 found[record.record_id] = record
-        following = progress.after_list(page.after)
         records = tuple(found.values())
-        if following is not None:
-            return Page(records=records, next=_encoded(following))
+        if rest := progress.after_list(page.after):
+            return Page(records=records, next=cursors.encode(rest))
         resume = progress.resumption(is_whole=not page.after)
-        return Page(records=records, resume=_encoded(resume))
+        return Page(records=records, resume=cursors.encode(resume))
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
         """Read contacts by id in one call; one more where some are not there.
@@ -96,7 +105,9 @@ class Reader:
         """
         definitions = yield from self._catalogue.get()
         asked = [one for one in record_ids if _ID.match(one)]
-        contacts = yield from self._batch(asked, definitions) if asked else _none()
+        contacts: tuple[wire.Contact, ...] = ()
+        if asked:
+            contacts = yield from self._batch(asked, definitions)
         there = {one.id: one for one in contacts}
         parts = {merged: one for one in contacts for merged in fields.merged_ids(one)}
         left = [one for one in asked if one not in there and one not in parts]
@@ -170,7 +181,7 @@ class Reader:
             record = fields.read(contact, definitions)
             found[record.record_id] = record
         keys = [_key(one) for one in page.results]
-        # The vendor may give fewer a page than were asked for, and says if there are more.
+        # A page may hold fewer than were asked for; there are more where it says so.
         is_full = bool(keys) and (bool(page.after) or len(keys) >= limit)
         return progress.after_search(keys, is_full=is_full)
 
@@ -189,7 +200,7 @@ class Reader:
         """
         body: dict[str, object] = {
             "inputs": [{"id": name} for name in names],
-            "properties": names_of(definitions),
+            "properties": catalogue.names_of(definitions),
             "propertiesWithHistory": [],
         }
         if by_email:
@@ -214,24 +225,24 @@ def _question(
     at = str(progress.since_ms)
     if progress.stage is Stage.TIED:
         filters = [
-            _filter(CHANGED_AT, "GTE", at),
-            _filter(CHANGED_AT, "LTE", at),
-            _filter("hs_object_id", "GT", str(progress.last_id)),
+            _filter(CHANGED_AT, operator="GTE", value=at),
+            _filter(CHANGED_AT, operator="LTE", value=at),
+            _filter("hs_object_id", operator="GT", value=str(progress.last_id)),
         ]
         order = "hs_object_id"
     else:
-        filters = [_filter(CHANGED_AT, "GTE", at)]
+        filters = [_filter(CHANGED_AT, operator="GTE", value=at)]
         order = CHANGED_AT
     return {
         "filterGroups": [{"filters": filters}],
         "sorts": [order],
-        "properties": names_of(definitions),
+        "properties": catalogue.names_of(definitions),
         "limit": limit,
         "after": FIRST,
     }
 
 
-def _filter(name: str, operator: str, value: str) -> dict[str, str]:
+def _filter(name: str, *, operator: str, value: str) -> dict[str, str]:
     return {"propertyName": name, "operator": operator, "value": value}
 
 
@@ -295,12 +306,3 @@ def _emails_of(contact: wire.Contact) -> set[str]:
     more = (contact.properties.get(MORE_EMAILS) or "").split(";")
     texts = (contact.properties.get(fields.EMAIL) or "", *more)
     return {text.strip().lower() for text in texts if text.strip()}
-
-
-def _none() -> Operation[tuple[wire.Contact, ...]]:
-    yield from ()
-    return ()
-
-
-def _encoded(progress: Progress) -> str:
-    return cursors.encode(progress)

@@ -67,13 +67,13 @@ class Writer:
             problem = answers.problem_of(answer)
             if problem is None:
                 raise answers.meaning_of(answer)
-            if answer.status == 400:
-                return answers.refusal(problem)
             if record_id := answers.existing_id(problem):
                 return Exists(record_id=record_id)
+            if answer.status == 400:
+                return answers.refusal(problem)
             raise CallFailed(Meaning.BROKEN, "a conflict that names no contact")
         contact = answer.decode(wire.Contact)
-        return (yield from self._made(contact, new, definitions))
+        return (yield from self._made(contact, new, definitions=definitions))
 
     def create_many(
         self, news: Sequence[NewRecord]
@@ -91,7 +91,7 @@ class Writer:
         found = yield from _sent("create", inputs, status=201)
         for place, contact in found.contacts.items():
             if place < len(news):
-                made = self._made(contact, news[place], definitions)
+                made = self._made(contact, news[place], definitions=definitions)
                 results[place] = yield from _alone(made)
         for place, problem in found.problems.items():
             results[place] = _not_created(problem)
@@ -100,7 +100,7 @@ class Writer:
     def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
         """Change one contact."""
         definitions = yield from self._catalogue.get()
-        values = _asked(snapshot, change, definitions)
+        values = _asked(snapshot, change, definitions=definitions)
         if not isinstance(values, dict):
             return values
         before = _before(snapshot)
@@ -126,7 +126,11 @@ class Writer:
             if contact.id != before.id:
                 raise CallFailed(Meaning.BROKEN, "another contact than asked for")
         update = Update(snapshot=snapshot, change=change)
-        return (yield from self._changed(contact, update, definitions, values=values))
+        return (
+            yield from self._changed(
+                contact, update, definitions=definitions, values=values
+            )
+        )
 
     def update_many(
         self, updates: Sequence[Update]
@@ -137,7 +141,7 @@ class Writer:
         asked: dict[int, Values] = {}
         contacts: dict[int, wire.Contact] = {}
         for place, one in enumerate(updates):
-            values = _asked(one.snapshot, one.change, definitions)
+            values = _asked(one.snapshot, one.change, definitions=definitions)
             if not isinstance(values, dict):
                 results[place] = values
                 continue
@@ -157,13 +161,16 @@ class Writer:
         for place, contact in contacts.items():
             if contact.id == ids.get(place):
                 changed = self._changed(
-                    contact, updates[place], definitions, values=asked[place]
+                    contact,
+                    updates[place],
+                    definitions=definitions,
+                    values=asked[place],
                 )
                 results[place] = yield from _alone(changed)
         return tuple(results.get(place, Unsure()) for place in range(len(updates)))
 
     def _made(
-        self, contact: wire.Contact, new: NewRecord, definitions: Definitions
+        self, contact: wire.Contact, new: NewRecord, *, definitions: Definitions
     ) -> Operation[CreateResult]:
         """Return a contact just made, kept from mail if that was asked for."""
         record = fields.read(contact, definitions)
@@ -182,8 +189,8 @@ class Writer:
         self,
         answered: wire.Contact,
         update: Update,
-        definitions: Definitions,
         *,
+        definitions: Definitions,
         values: Values,
     ) -> Operation[UpdateResult]:
         """Return a contact just changed, with what the answer does not tell.
@@ -283,7 +290,7 @@ def _before(snapshot: Snapshot) -> wire.Contact:
 
 
 def _asked(
-    snapshot: Snapshot, change: Change, definitions: Definitions
+    snapshot: Snapshot, change: Change, *, definitions: Definitions
 ) -> Values | Missing | Refused:
     """Return the properties to write, or why nothing is."""
     if snapshot.record.presence is not Presence.LIVE:
@@ -304,7 +311,7 @@ def _values(
     """Return the properties that set fields, or the field that has no form."""
     values: Values = {}
     for field_id, value in asked.items():
-        written = fields.write(definitions, field_id, value)
+        written = fields.write(field_id, value, definitions=definitions)
         if not isinstance(written, dict):
             return field_id
         values |= written
