@@ -102,6 +102,24 @@ async def test_what_a_late_search_shows_is_dated_as_what_it_was(account):
     assert changed[one].modified_at < result.record.modified_at
 
 
+@pytest.mark.parametrize("apart_ms", [0, 1])
+async def test_who_was_edited_again_hides_nobody_behind_them(account, apart_ms):
+    """A search may sort by times that it no longer shows."""
+    ids = account.add(600)
+    account.emulator.clock.advance(600)
+    _, resume = await account.scan()
+    account.emulator.clock.advance(600)
+    for each in ids:
+        account.emulator.clock.advance(apart_ms / 1000)
+        account.edit([each], jobtitle="Baker")
+    account.emulator.clock.advance(600)
+    account.behaviour.search_lag_s = LAG_S
+    account.behaviour.search_shows_present = True
+    account.edit(ids[150:210] + ids[395:405], jobtitle="Miller")
+    changed, _ = await account.changes(resume)
+    assert set(changed) == set(ids)
+
+
 @pytest.mark.parametrize("is_new", [True, False])
 async def test_who_was_merged_away_is_told_with_whom_they_are(account, is_new):
     """Hazard 9: it is no deletion."""

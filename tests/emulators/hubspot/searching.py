@@ -59,12 +59,13 @@ class Searching:
         rows.sort(key=lambda row: _sortable(name, row[1]), reverse=is_falling)
         page = rows[after : after + body.limit]
         names = contacts.known(account, body.properties) if body.properties else None
+        is_present = account.behaviour.search_shows_present
         found = [
             view(
                 contact,
                 names,
                 with_null=account.behaviour.empty_is_null,
-                properties=held,
+                properties=None if is_present else held,
             )
             for contact, held in page
         ]

@@ -18,6 +18,8 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     search_lag_s: float = 0.0
     """How long a search goes on showing what was there before a change."""
+    search_shows_present: bool = False
+    """What a search finds by what it was, it shows as it is."""
     empty_is_null: bool = False
     """A property that was asked for and is empty is null; else it is left out."""
     merges_make_new_ids: bool = True

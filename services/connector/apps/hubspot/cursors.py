@@ -57,6 +57,15 @@ class Progress(
         return max(0, self.since - OVERLAP_MS) if self.at is None else self.at
 
     @property
+    def _fresh_ms(self) -> int:
+        """From when on a time of change is not to be gone by.
+
+        It may be newer than the one that the index sorts by, and then hide others
+        behind it. The next pass reads from here on again.
+        """
+        return (self.since if self.began is None else self.began) - OVERLAP_MS
+
+    @property
     def is_sweep_due(self) -> bool:
         """Say whether an archive is to be read beyond its first page."""
         began = self.since if self.began is None else self.began
@@ -89,12 +98,13 @@ class Progress(
             return replace(self, last_id=last_id)
         if not is_full:
             return replace(self, stage=Stage.ARCHIVED, at=None)
-        first, last = keys[0][0], keys[-1][0]
-        if first == last:
-            return replace(self, stage=Stage.TIED, at=last)
-        if last <= self.since_ms:
+        times = [at for at, _ in keys]
+        goal = max((at for at in times if at < self._fresh_ms), default=times[-1])
+        if goal < self.since_ms:
             raise CallFailed(Meaning.BROKEN, "a search that does not go on")
-        return replace(self, at=last)
+        if goal == self.since_ms or times[0] == times[-1]:
+            return replace(self, stage=Stage.TIED, at=goal)
+        return replace(self, at=goal)
 
     def after_list(self, after: str) -> "Progress | None":
         """Return where to go on behind a page of a listing; None at the end."""
