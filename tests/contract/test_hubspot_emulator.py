@@ -191,6 +191,8 @@ async def test_opting_out_belongs_to_the_address_and_outlives_the_contact(
     path = "/communication-preferences/v4/statuses/ann%40example.com/unsubscribe-all"
     assert (await hs.call("POST", path)).status == 400
     await hs.done("POST", f"{path}?channel=EMAIL")
+    nobody = path.replace("ann%40example.com", "ann")
+    assert (await hs.call("POST", f"{nobody}?channel=EMAIL")).status == 400
     shown = await hs.read(ann, "hs_email_optout")
     assert shown["properties"]["hs_email_optout"] == "true"
     await hs.call("DELETE", f"{CONTACTS}/{ann}")

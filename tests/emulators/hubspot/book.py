@@ -4,8 +4,10 @@ A contact's properties are replaced as a whole when one changes, so that the sea
 index may go on holding what they were.
 """
 
+import bisect
 import collections
 import datetime
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -53,6 +55,8 @@ class ContactBook:
         self._clock = clock
         self._behaviour = behaviour
         self.by_id: dict[str, Contact] = {}
+        self._in_order: list[Contact] = []
+        """By id; ids only grow."""
         self._by_email: dict[str, Contact] = {}
         self._next_id = FIRST_ID
         self._unindexed: collections.deque[
@@ -75,13 +79,17 @@ class ContactBook:
             found = self.by_id[str(found.merged_into)]
         return found
 
-    def living(self) -> Iterator[Contact]:
-        """Yield who is there, by id."""
-        return (one for one in self.by_id.values() if one.is_live)
+    def living(self, *, after: int = 0) -> Iterator[Contact]:
+        """Yield who is there, by id, behind an id."""
+        return (one for one in self._behind(after) if one.is_live)
 
-    def archived(self) -> Iterator[Contact]:
-        """Yield who was archived, by id."""
-        return (one for one in self.by_id.values() if one.archived_ms is not None)
+    def archived(self, *, after: int = 0) -> Iterator[Contact]:
+        """Yield who was archived, by id, behind an id."""
+        return (one for one in self._behind(after) if one.archived_ms is not None)
+
+    def _behind(self, number: int) -> Iterator[Contact]:
+        start = bisect.bisect_right(self._in_order, number, key=lambda one: one.number)
+        return itertools.islice(self._in_order, start, None)
 
     def searchable(self) -> list[tuple[Contact, dict[str, str]]]:
         """Return what a search knows at this moment."""
@@ -95,7 +103,9 @@ class ContactBook:
 
     def put(self, contact: Contact, *, email_before: str | None) -> None:
         """Take in a contact that is new or was changed."""
-        self.by_id[contact.contact_id] = contact
+        if contact.contact_id not in self.by_id:
+            self.by_id[contact.contact_id] = contact
+            self._in_order.append(contact)
         if email_before and self._by_email.get(email_before.lower()) is contact:
             del self._by_email[email_before.lower()]
         if contact.is_live:

@@ -1,5 +1,6 @@
 """The contacts resource: list, read, create, change, archive, merge, one at a time."""
 
+import itertools
 from urllib.parse import urlencode
 
 from tests.emulators.core.http import Call, Reply, Router, json_reply
@@ -44,16 +45,9 @@ class Contacts:
             return json_reply({"results": []})
         is_archived = _flag(query, "archived")
         book = account.book
-        rows = book.archived() if is_archived else book.living()
-        page: list[Contact] = []
-        is_more = False
-        for contact in rows:
-            if contact.number <= after:
-                continue
-            if len(page) == limit:
-                is_more = True
-                break
-            page.append(contact)
+        rows = book.archived(after=after) if is_archived else book.living(after=after)
+        page = list(itertools.islice(rows, limit))
+        is_more = next(rows, None) is not None
         found = [shown(account, one, query) for one in page]
         if call.is_under("malformed_page"):
             found = [_MALFORMED, *found[1:]]

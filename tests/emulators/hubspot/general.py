@@ -48,7 +48,10 @@ class General:
         if call.query().get("channel") != "EMAIL":
             raise problems.bad("channel has to be EMAIL")
         email, now = call.args[0], stamp(account.now_ms())
-        Writer(account, who="api").unsubscribe(email)
+        try:
+            Writer(account, who="api").unsubscribe(email)
+        except problems.Refused as refused:
+            return problems.reply_of(refused.fault)
         status = {
             "channel": "EMAIL",
             "source": "API",

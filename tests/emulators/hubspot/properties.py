@@ -190,9 +190,14 @@ def check(known: Mapping[str, Property], name: str, text: str) -> None:
         raise problems.invalid(name, "READ_ONLY_VALUE", message)
     if text == "":
         return
-    if name == "email" and not _EMAIL.fullmatch(text):
+    if name == "email" and not is_email(text):
         raise problems.invalid(name, "INVALID_EMAIL", "The address is invalid")
     _check_type(found, text)
+
+
+def is_email(text: str) -> bool:
+    """Say whether a text can be an address."""
+    return _EMAIL.fullmatch(text) is not None
 
 
 def _check_type(found: Property, text: str) -> None:

@@ -88,6 +88,8 @@ class Writer:
 
     def unsubscribe(self, email: str) -> None:
         """Keep an address from all mail, whoever has it."""
+        if not properties.is_email(email):
+            raise problems.invalid("email", "INVALID_EMAIL", "The address is invalid")
         self._account.opted_out.add(email.lower())
         contact = self._account.book.find(email, by_email=True)
         if contact is not None and contact.properties.get("hs_email_optout") != "true":
