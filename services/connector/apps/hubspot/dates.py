@@ -18,6 +18,8 @@ def read_moment(text: str | None) -> datetime.datetime | None:
         if _MS.match(text):
             return _EPOCH + datetime.timedelta(milliseconds=int(text))
         moment = datetime.datetime.fromisoformat(text)
+        if moment.tzinfo is datetime.UTC:
+            return moment
         return moment.astimezone(datetime.UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None

@@ -11,7 +11,6 @@ from proto.ids import RecordId
 from proto.record import Presence, Record
 from services.connector.apps.hubspot import (
     answers,
-    catalogue,
     cursors,
     dates,
     fields,
@@ -19,7 +18,9 @@ from services.connector.apps.hubspot import (
 )
 from services.connector.apps.hubspot.catalogue import (
     CHANGED_AT,
+    INTERNAL,
     MORE_EMAILS,
+    NOTHING,
     Catalogue,
     Definitions,
 )
@@ -42,8 +43,8 @@ _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+\Z", re.ASCII)
 class Reader:
     """Reads the contacts of one account."""
 
-    def __init__(self, known: Catalogue, *, page_size: int) -> None:
-        self._catalogue = known
+    def __init__(self, catalogue: Catalogue, *, page_size: int) -> None:
+        self._catalogue = catalogue
         self._page_size = page_size
 
     def scan(self, cursor: str | None) -> Operation[Page]:
@@ -52,7 +53,7 @@ class Reader:
         if progress.stage is not Stage.SCAN:
             raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of a scan")
         definitions = yield from self._catalogue.get()
-        names = ",".join(catalogue.names_of(definitions))
+        names = ",".join(definitions.names)
         is_long = len(names) > NAMES_MAX
         progress, page = yield from self._list(progress, names="" if is_long else names)
         following = progress.after_list(page.after)
@@ -85,7 +86,7 @@ class Reader:
                 return Page(
                     records=tuple(found.values()), next=cursors.encode(progress)
                 )
-        names = ",".join(catalogue.names_of({}))
+        names = ",".join(INTERNAL)
         progress, page = yield from self._list(progress, names=names)
         for record in _tombstones(page.results, progress=progress):
             known = found.get(record.record_id)
@@ -200,7 +201,7 @@ class Reader:
         """
         body: dict[str, object] = {
             "inputs": [{"id": name} for name in names],
-            "properties": catalogue.names_of(definitions),
+            "properties": definitions.names,
             "propertiesWithHistory": [],
         }
         if by_email:
@@ -236,7 +237,7 @@ def _question(
     return {
         "filterGroups": [{"filters": filters}],
         "sorts": [order],
-        "properties": catalogue.names_of(definitions),
+        "properties": definitions.names,
         "limit": limit,
         "after": FIRST,
     }
@@ -272,7 +273,7 @@ def _tombstones(
         moment = dates.read_moment(one.archived_at)
         archived_ms = None if moment is None else dates.ms_of(moment)
         if one.archived and progress.concerns(archived_ms):
-            yield fields.read(one, {})
+            yield fields.read(one, NOTHING)
 
 
 def _snapshots(
