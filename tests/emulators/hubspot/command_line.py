@@ -51,6 +51,7 @@ def settings(options: argparse.Namespace) -> Settings:
         ),
         tokens=TokenPolicy(
             access_token_lifetime_s=options.access_token_lifetime_s,
+            refresh_token_lifetime_s=DEFAULTS.tokens.refresh_token_lifetime_s,
             is_rotating=False,
         ),
         behaviour=Behaviour(search_lag_s=options.search_lag_s),
