@@ -159,17 +159,17 @@ def authorise_url(
 ) -> str:
     """Return the address at the app where the person says yes or no."""
     parts = urlsplit(registration.authorise_url)
-    query = urlencode(
-        {
-            "response_type": "code",
-            "client_id": registration.client_id,
-            "redirect_uri": redirect_uri,
-            "scope": " ".join(registration.scopes),
-            "state": state,
-            "code_challenge": challenge(verifier),
-            "code_challenge_method": "S256",
-        }
-    )
+    asked = {
+        "response_type": "code",
+        "client_id": registration.client_id,
+        "redirect_uri": redirect_uri,
+        "scope": " ".join(registration.scopes),
+        "state": state,
+        "code_challenge": challenge(verifier),
+        "code_challenge_method": "S256",
+    }
+    # Some apps agree on scopes when a client is registered, and take no wish for any.
+    query = urlencode({name: text for name, text in asked.items() if text})
     joined = f"{parts.query}&{query}" if parts.query else query
     return urlunsplit(parts._replace(query=joined))
 

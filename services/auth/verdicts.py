@@ -163,6 +163,11 @@ def _judge_redirect(
 
 def _judge_scopes(looks: Looks, scopes: tuple[str, ...]) -> ClientFinding:
     part, ours, other = ClientPart.SCOPES, looks.ours, looks.other_scope
+    if not scopes:
+        return _unknown(
+            part,
+            "The app settles them when it registers a client, and shows them there.",
+        )
     needed = " ".join(scopes)
     if ours.sight is Sight.SENT_BACK and ours.error == _OF_SCOPE:
         return _refused(

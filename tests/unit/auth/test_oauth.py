@@ -67,6 +67,19 @@ def test_a_person_is_sent_with_everything_the_app_needs(
     assert "verifier" not in url
 
 
+def test_an_app_whose_clients_have_their_scopes_is_asked_for_none():
+    """Even an empty wish would be one to an app that reads the parameter."""
+    url = oauth.authorise_url(
+        msgspec.structs.replace(REGISTRATION, scopes=()),
+        redirect_uri="https://us.example/callback",
+        state="state",
+        verifier="verifier",
+    )
+    asked = parse_qs(urlsplit(url).query, keep_blank_values=True)
+    assert "scope" not in asked
+    assert asked["state"] == ["state"]
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [

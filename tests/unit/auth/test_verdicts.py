@@ -60,6 +60,7 @@ def judged(
     page: Look = SHOWN,
     other_redirect: Look = REFUSED,
     other_scope: Look | None = None,
+    scopes: tuple[str, ...] = SCOPES,
 ) -> dict[ClientPart, Verdict]:
     findings = verdicts.judge(
         ours=ours,
@@ -70,7 +71,7 @@ def judged(
             other_scope=other_scope or back("invalid_scope"),
         ),
         redirect_uri=CALLBACK,
-        scopes=SCOPES,
+        scopes=scopes,
     )
     for finding in findings:
         assert (finding.detail == "") is (finding.verdict is ACCEPTED)
@@ -105,6 +106,11 @@ def test_each_part_is_judged_by_what_tells_it_apart(
     given: dict[str, Look], expected: tuple[Verdict, ...]
 ) -> None:
     assert tuple(judged(**given).values()) == expected
+
+
+def test_scopes_that_are_not_asked_for_are_not_judged() -> None:
+    """An app that settles them with the client may well refuse the made-up one."""
+    assert judged(scopes=())[ClientPart.SCOPES] is UNKNOWN
 
 
 def test_what_to_do_is_said() -> None:
