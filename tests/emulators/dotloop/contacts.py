@@ -53,8 +53,7 @@ class Contacts:
         found = self._account(call).listed(
             order=self._behaviour.order, updated_min=query.updated_min
         )
-        total = len(found) if self._behaviour.tells_total else -1
-        start = query.start
+        start, total = query.start, len(found)
         if call.is_under("empty_listing"):
             found, total = [], 0
         elif call.is_under("endless_listing"):
@@ -62,7 +61,9 @@ class Contacts:
         data = [self._shown(one) for one in found[start : start + query.size]]
         if call.is_under("malformed_page"):
             data = [_MALFORMED, *data[1:]]
-        return json_reply({"meta": {"total": total}, "data": data})
+        totals = {"all": total, "batch": len(data), "untold": -1}
+        meta = {"total": totals[self._behaviour.total]}
+        return json_reply({"meta": meta, "data": data})
 
     def get(self, call: Call) -> Reply:
         """Return one contact."""

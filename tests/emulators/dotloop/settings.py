@@ -26,8 +26,8 @@ class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """How a property without a value is shown."""
     batch_size_max: Annotated[int, msgspec.Meta(ge=1)] = BATCH_SIZE_MAX
     """More is asked for in vain: the page is shorter, without a word."""
-    tells_total: bool = True
-    """Without it, ``meta.total`` is -1, as it is in other collections."""
+    total: Literal["all", "batch", "untold"] = "all"
+    """What ``meta.total`` counts; untold is -1, as it is in other collections."""
     reset: Literal["milliseconds", "epoch"] = "milliseconds"
     """What `X-RateLimit-Reset` counts."""
 
