@@ -50,6 +50,7 @@ def targets() -> Iterator[tuple[str, Callable[[random.Random], object]]]:
     for app, usual, operations in (
         (AppId("carddav"), _carddav, _CARDDAV),
         (AppId("constant_contact"), _constant_contact, _CONSTANT_CONTACT),
+        (AppId("dotloop"), _dotloop, _DOTLOOP),
         (AppId("hubspot"), _hubspot, _HUBSPOT),
     ):
         for name, begin in operations.items():
@@ -351,5 +352,46 @@ _HUBSPOT: Final[dict[str, Begin]] = {
     ),
     "update_many": lambda app, random_: cast(BatchApp, app).update_many(
         [Update(snapshot=_hubspot_snapshot(), change=_hubspot_change(random_))]
+    ),
+}
+
+
+_DL_CONTACT_ID: Final = RecordId("8001")
+_DL_CURSOR: Final = (
+    b'{"stage": "changes", "since": "2026-01-01T00:00:00Z", "began":'
+    b' "2026-01-02T00:00:00Z", "offset": 2, "size": 2, "is_counted": true,'
+    b' "shown": [8001, 8002]}'
+)
+_DL_LISTINGS: Final = (
+    "contacts_first.json", "contacts_last.json", "contacts_empty.json",
+    "contacts_untold.json",
+)  # fmt: skip
+_DL_ERRORS: Final = (
+    "error_invalid_token.json", "error_not_found.json", "error_unparseable_date.json",
+)  # fmt: skip
+
+
+def _dotloop(call: Call, random_: random.Random) -> tuple[int, bytes]:
+    fixture = functools.partial(_fixture, "dotloop")
+    if random_.random() < 0.08:
+        status = random_.choice((400, 401, 403, 404, 422, 429))
+        return status, fixture(random_.choice(_DL_ERRORS))
+    if call.path == "/account":
+        return 200, fixture("account.json")
+    if call.path == "/contact" and not call.is_write:
+        return 200, fixture(random_.choice(_DL_LISTINGS))
+    return call.accepts[0], fixture("contact.json")
+
+
+_DOTLOOP: Final[dict[str, Begin]] = {
+    "verify": lambda app, _: app.verify(),
+    "scan": lambda app, _: app.scan(None),
+    "changes": lambda app, random_: app.changes(_text(_DL_CURSOR, random_)),
+    "changes_on": lambda app, _: app.changes(_DL_CURSOR.decode()),
+    "get": lambda app, _: app.get((_DL_CONTACT_ID,)),
+    "create": lambda app, _: app.create(NewRecord(fields={FieldId("home"): "1"})),
+    "update": lambda app, _: app.update(
+        Snapshot(record=Record(record_id=_DL_CONTACT_ID)),
+        Change(fields={FieldId("home"): "1"}),
     ),
 }

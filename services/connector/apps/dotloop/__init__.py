@@ -1,0 +1,1 @@
+"""The contacts of Dotloop's public API v2."""

@@ -1,0 +1,83 @@
+"""How far a pass has come, as the text that the poller keeps between two pages."""
+
+import datetime
+import enum
+from typing import Annotated
+
+import msgspec
+
+from proto import codec
+from services.connector.apps.dotloop import dates
+from services.connector.errors import CallFailed, Meaning
+
+OVERLAP = datetime.timedelta(seconds=60)
+"""Read again from before the last pass: stamps have whole seconds, and the clock that
+answers need not be the one that stamps."""
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+SIZE_MAX = 1_000
+
+Query = tuple[tuple[str, str], ...]
+
+
+class Stage(enum.StrEnum):
+    """What is being paged through."""
+
+    SCAN = "scan"
+    CHANGES = "changes"
+
+
+class Progress(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
+    """The state of a pass between two pages."""
+
+    stage: Stage
+    since: datetime.datetime = EPOCH
+    """The vendor's time at which the pass before this one began."""
+    began: datetime.datetime | None = None
+    """The vendor's time at which this pass began; None before its first answer."""
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many of the listing were read."""
+    size: Annotated[int, msgspec.Meta(ge=0, le=SIZE_MAX)] = 0
+    """The greatest batch that the vendor gives; 0: not known yet."""
+    is_counted: bool = False
+    """A total beyond the end of its batch was told, so that it counts everybody."""
+    shown: tuple[int, ...] = ()
+    """The ids of the last batch."""
+
+    @property
+    def filters(self) -> Query:
+        """Return what the listing is asked for, besides its batches."""
+        if self.stage is Stage.SCAN:
+            return ()
+        after = self.since - OVERLAP if self.since > EPOCH + OVERLAP else EPOCH
+        return (("filter", f"updated_min={dates.write_moment(after)}"),)
+
+    def resumption(self) -> "Progress":
+        """Return where the next pass begins, once this one has ended."""
+        return Progress(stage=Stage.CHANGES, since=self.began or self.since)
+
+
+def encode(progress: Progress) -> str:
+    """Return the text of a cursor."""
+    return codec.encode(progress).decode()
+
+
+def decode(cursor: str, stage: Stage) -> Progress:
+    """Return what a cursor's text says.
+
+    Raises:
+        CallFailed: It is not one of ours; only a complete scan goes on from there.
+    """
+    try:
+        progress = codec.decode(cursor.encode(), Progress)
+    except codec.Undecodable as err:
+        raise CallFailed(Meaning.CURSOR_EXPIRED, "unreadable cursor") from err
+    moments = (progress.since, progress.began or EPOCH)
+    if progress.stage is not stage or not all(each.tzinfo for each in moments):
+        raise CallFailed(Meaning.CURSOR_EXPIRED, f"not a cursor of {stage}")
+    return progress
