@@ -273,8 +273,12 @@ def test_the_clock_of_the_vendor_going_back_does_not_lose_a_pass(app):
     assert dict(calls[0].query)["updated_after"] == SINCE
 
 
+END_OF_TIME = '{"stage": "updated", "since": "9999-12-31T23:59:59-01:00"}'
+
+
 @pytest.mark.parametrize(
-    "cursor", ["", "{}", "no json", '{"stage":"later"}', "[" * 9999]
+    "cursor",
+    ["", "{}", "no json", '{"stage":"later"}', "[" * 9999, END_OF_TIME],
 )
 def test_an_unreadable_cursor_asks_for_a_complete_scan(app, cursor):
     with pytest.raises(CallFailed) as failure:

@@ -126,6 +126,9 @@ def decode(cursor: str) -> Progress:
         CallFailed: It is not one of ours; only a complete scan goes on from there.
     """
     try:
-        return codec.decode(cursor.encode(), Progress)
-    except codec.Undecodable as err:
+        progress = codec.decode(cursor.encode(), Progress)
+        # It may be at an end of time, where it has no place in UTC.
+        dates.write_moment(progress.since)
+    except (codec.Undecodable, OverflowError) as err:
         raise CallFailed(Meaning.CURSOR_EXPIRED, "unreadable cursor") from err
+    return progress
