@@ -112,6 +112,18 @@ def test_an_empty_page_where_there_is_more_is_broken(app):
     assert failure.value.meaning is Meaning.BROKEN
 
 
+@pytest.mark.parametrize(
+    "since",
+    ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2026-01-01T00:00:00"],
+)
+@pytest.mark.parametrize("name", ["since", "began"])
+def test_a_cursor_of_no_time_asks_for_a_complete_scan(app, name, since):
+    cursor = json.dumps({"stage": "changes", name: since})
+    with pytest.raises(CallFailed) as failure:
+        drive(app.changes(cursor))
+    assert failure.value.meaning is Meaning.CURSOR_EXPIRED
+
+
 def test_a_contact_is_read_whole(zoe):
     assert zoe.record == Record(
         record_id="8001",

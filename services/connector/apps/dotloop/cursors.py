@@ -75,9 +75,13 @@ def decode(cursor: str, stage: Stage) -> Progress:
     """
     try:
         progress = codec.decode(cursor.encode(), Progress)
-    except codec.Undecodable as err:
+        is_placed = all(
+            moment.tzinfo and dates.write_moment(moment)
+            for moment in (progress.since, progress.began or EPOCH)
+        )
+    except (codec.Undecodable, OverflowError) as err:
+        # An end of time, where some zones have no place in UTC, is none of ours either.
         raise CallFailed(Meaning.CURSOR_EXPIRED, "unreadable cursor") from err
-    moments = (progress.since, progress.began or EPOCH)
-    if progress.stage is not stage or not all(each.tzinfo for each in moments):
+    if progress.stage is not stage or not is_placed:
         raise CallFailed(Meaning.CURSOR_EXPIRED, f"not a cursor of {stage}")
     return progress
