@@ -66,7 +66,9 @@ class Accounts:
     async def begin(self, command: BeginAuthorisation) -> Authorisation:
         """Remember who asks, and say where the person must go."""
         tenant_id = command.tenant_id
-        registration = await self._clients.registration(tenant_id, command.app)
+        registration = await self._clients.registration(
+            tenant_id, command.app, sends_people=True
+        )
         checks.require(command.browser, "browser")
         checks.require_address(command.redirect_uri, "redirect_uri")
         if command.account_id is not None:

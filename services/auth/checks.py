@@ -2,6 +2,7 @@
 
 import contextlib
 import ipaddress
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -66,6 +67,28 @@ def origin(address: str) -> str:
             host = host.encode("idna").decode()
     is_usual = parts.port in (None, _USUAL_PORTS[parts.scheme])
     return f"{parts.scheme}://{host}" + ("" if is_usual else f":{parts.port}")
+
+
+def require_page_of(
+    app_url: str, address: str, *, field: str, hosts: Collection[str], guard: Guard
+) -> None:
+    """Refuse to send browsers anywhere but to an app, or where the operator lists.
+
+    Our own link leads there, so people take it for a place that we vouch for.
+    """
+    host = urlsplit(address).hostname or ""
+    if guard.lists(host):
+        return
+    own = urlsplit(app_url).hostname or ""
+    is_known = host == own or host in hosts
+    if not is_known or urlsplit(address).scheme != "https":
+        raise CommandFailed(
+            ErrorCode.ADDRESS_REFUSED,
+            f"{field} must be an https address at {own}. If people are meant to be sent"
+            " to this one, whoever runs Tandem can list its host in"
+            " AUTH_AUTHORISE_HOSTS.",
+            field=field,
+        )
 
 
 async def require_callable(address: str, field: str, *, guard: Guard) -> None:

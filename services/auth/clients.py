@@ -4,6 +4,7 @@ What an app's authorisation server needs is a fact of the app; who we are there,
 at which addresses if not the usual ones, is the tenant's.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from proto.auth import SetAppClient
@@ -33,21 +34,24 @@ class Clients:
         vault: Vault,
         catalogue: Catalogue,
         guard: Guard,
+        authorise_hosts: Collection[str] = (),
     ) -> None:
         self._store = store
         self._vault = vault
         self._catalogue = catalogue
         self._guard = guard
+        self._authorise_hosts = authorise_hosts
 
     async def put(self, command: SetAppClient) -> Done:
         """Store a tenant's own client of an app, or replace it."""
-        await self._facts(command.tenant_id, command.app)
+        facts = await self._facts(command.tenant_id, command.app)
         for field in ("client_id", "client_secret"):
             checks.require(getattr(command, field), field)
         for field in _ADDRESSES:
             if address := getattr(command, field):
                 checks.require_address(address, field)
                 await checks.require_callable(address, field, guard=self._guard)
+        self._require_own_page(facts, command.authorise_url)
         client = AppClient(
             client_id=command.client_id,
             client_secret=sealing.seal_client(
@@ -64,11 +68,14 @@ class Clients:
             await work.put_client(command.tenant_id, command.app, client=client)
         return Done()
 
-    async def registration(self, tenant_id: TenantId, app: AppId) -> Registration:
+    async def registration(
+        self, tenant_id: TenantId, app: AppId, *, sends_people: bool = False
+    ) -> Registration:
         """Return what is needed to talk to an app's authorisation server.
 
         Raises:
-            CommandFailed: The app has none, or no client of it is stored.
+            CommandFailed: The app has none, no client of it is stored, or people would
+                be sent where they may not be.
         """
         facts = await self._facts(tenant_id, app)
         async with self._store.transaction(tenant_id) as work:
@@ -80,6 +87,9 @@ class Clients:
                 f" PUT /v1/apps/{app}/client stores them.",
                 field="app",
             )
+        if sends_people:
+            # What may be listed can change after an address was stored.
+            self._require_own_page(facts, client.authorise_url)
         return Registration(
             client_id=client.client_id,
             client_secret=sealing.open_client(
@@ -93,6 +103,16 @@ class Clients:
             issuer=facts.issuer,
             sends_issuer=facts.sends_issuer,
         )
+
+    def _require_own_page(self, facts: OAuthFacts, address: str) -> None:
+        if address:
+            checks.require_page_of(
+                facts.authorise_url,
+                address,
+                field="authorise_url",
+                hosts=self._authorise_hosts,
+                guard=self._guard,
+            )
 
     async def _facts(self, tenant_id: TenantId, app: AppId) -> OAuthFacts:
         found = await self._catalogue.app(tenant_id, app)

@@ -20,6 +20,8 @@ class Config(Settings, frozen=True, kw_only=True):
     """The keys that credentials are encrypted with; see ``vault``."""
     private_addresses: tuple[str, ...] = ()
     """Networks and host names that app clients may name although not public."""
+    authorise_hosts: tuple[str, ...] = ()
+    """Hosts besides an app's own that its clients may send people's browsers to."""
     authorisation_age_s_max: Seconds = 600.0
     """How long a person may take between the start and the callback."""
     refresh_margin_s: SecondsOrNone = 120.0

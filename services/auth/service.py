@@ -52,7 +52,13 @@ async def serve(
     guard = Guard(config.private_addresses)
     async with open_endpoint(config.refresh_timeout_s, guard=guard) as endpoint:
         catalogue = Catalogue(runtime.bus, runtime.clock)
-        clients = Clients(store, vault=safe, catalogue=catalogue, guard=guard)
+        clients = Clients(
+            store,
+            vault=safe,
+            catalogue=catalogue,
+            guard=guard,
+            authorise_hosts=config.authorise_hosts,
+        )
         tokens = Tokens(
             store,
             vault=safe,

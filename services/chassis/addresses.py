@@ -135,6 +135,13 @@ class Guard:
         self.check(host, host, is_encrypted=is_encrypted)
         return True
 
+    def lists(self, host: str) -> bool:
+        """Tell whether the operator lists a host, by its name or as an address."""
+        try:
+            return self._has(ipaddress.ip_address(host))
+        except ValueError:
+            return _plain(host) in self._names
+
     async def look_up(self, url: str, *, resolver: AbstractResolver) -> None:
         """Refuse a URL that could not be called now, to tell a person early.
 

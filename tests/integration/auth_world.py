@@ -183,11 +183,13 @@ class World:
         values = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET} | changes
         await self.ask(SetAppClient(tenant_id=TENANT, app=app, **values))
 
-    async def begin(self, account_id: AccountId | None = None) -> Authorisation:
+    async def begin(
+        self, account_id: AccountId | None = None, *, app: AppId = MAIL
+    ) -> Authorisation:
         return await self.ask(
             BeginAuthorisation(
                 tenant_id=TENANT,
-                app=MAIL,
+                app=app,
                 redirect_uri=REDIRECT_URI,
                 browser=BROWSER,
                 account_id=account_id,
