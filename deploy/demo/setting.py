@@ -72,7 +72,8 @@ async def count_calls(
     session: aiohttp.ClientSession, system: Supervisor
 ) -> dict[str, int]:
     """Return how many calls Tandem has made to each app, by its own count."""
-    async with session.get(system.url("connector") + "/metrics") as answer:
+    url = system.operations_url("connector") + "/metrics"
+    async with session.get(url) as answer:
         found: dict[str, int] = {}
         for app, count in _CALLS.findall(await answer.text()):
             found[app] = found.get(app, 0) + int(float(count))

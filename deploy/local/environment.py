@@ -12,6 +12,8 @@ from typing import NamedTuple
 from deploy.local import databases, keys, ports
 from proto.subjects import SERVICES
 
+APART = ("api",)
+"""Services whose operators' routes have a port of their own."""
 _OURS_ALONE = ("DATABASE_URL", "NATS_URL")
 
 
@@ -25,7 +27,9 @@ class Place(NamedTuple):
     keys: Path
 
 
-def of_service(service: str, *, place: Place, http_port: int) -> dict[str, str]:
+def of_service(
+    service: str, *, place: Place, http_port: int, operations_port: int = 0
+) -> dict[str, str]:
     """Return the settings of one replica of a service."""
     shared = {
         "DATABASE_URL": _address(place, databases.service_role(service)),
@@ -34,6 +38,8 @@ def of_service(service: str, *, place: Place, http_port: int) -> dict[str, str]:
         "HTTP_HOST": ports.LOOPBACK,
         "HTTP_PORT": str(http_port),
     }
+    if service in APART:
+        shared["OPERATIONS_PORT"] = str(operations_port)
     own = _OWN.get(service, _nothing)(place)
     return {f"{service.upper()}_{name}": v for name, v in {**shared, **own}.items()}
 

@@ -5,7 +5,7 @@ import signal
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from deploy.local import children, ports
 from deploy.local.errors import CannotStart
@@ -80,6 +80,13 @@ def port_taken(part: str, port: int) -> CannotStart:
     )
 
 
+class Ready(NamedTuple):
+    """Where a program says that it is ready; without a path, by listening."""
+
+    path: str
+    port: int
+
+
 class Program(Part):
     """A process that says over HTTP, or by listening, that it is ready."""
 
@@ -92,26 +99,32 @@ class Program(Part):
         directory: Path,
         log_path: Path,
         port: int,
-        ready_path: str = "",
+        ready: Ready | None = None,
     ) -> None:
         super().__init__(port=port, log_path=log_path)
         self.name = name
         self._command = command
         self._environment = environment
         self._directory = directory
-        self._ready_path = ready_path
+        self._ready = ready or Ready("", port)
 
     @property
     def url(self) -> str:
         """Where it answers."""
         return f"http://{ports.LOOPBACK}:{self.port}"
 
+    @property
+    def operations_url(self) -> str:
+        """Where it answers those who run it."""
+        return f"http://{ports.LOOPBACK}:{self._ready.port}"
+
     async def start(self) -> None:
         """Start the process; whether it is ready shows later."""
         if self.pid is not None:
             return
-        if not ports.is_free(self.port):
-            raise port_taken(self.name, self.port)
+        for port in (self.port, self._ready.port):
+            if not ports.is_free(port):
+                raise port_taken(self.name, port)
         self._child = children.spawn(
             self._command,
             name=self.name,
@@ -129,11 +142,12 @@ class Program(Part):
             return False
 
     async def _answers(self) -> bool:
-        reader, writer = await asyncio.open_connection(ports.LOOPBACK, self.port)
+        path, port = self._ready
+        reader, writer = await asyncio.open_connection(ports.LOOPBACK, port)
         try:
-            if not self._ready_path:
+            if not path:
                 return True
-            request = f"GET {self._ready_path} HTTP/1.1\r\nHost: {ports.LOOPBACK}\r\n"
+            request = f"GET {path} HTTP/1.1\r\nHost: {ports.LOOPBACK}\r\n"
             writer.write(f"{request}Connection: close\r\n\r\n".encode())
             status_line = await reader.read(_STATUS_LINE_BYTES_MAX)
             return status_line.split(b" ")[1:2] == [b"200"]

@@ -26,7 +26,7 @@ from deploy.local import (
 from deploy.local.errors import CannotStart
 from deploy.local.keeper import Keeper, Report
 from deploy.local.layout import REPOSITORY, Layout
-from deploy.local.part import Part, Program
+from deploy.local.part import Part, Program, Ready
 from deploy.local.programs import DEMO_USER, Options
 from proto.subjects import SERVICES
 
@@ -92,6 +92,12 @@ class Supervisor:
         """Return where a process answers, such as `url("api")`."""
         return self._keepers[name].part.url
 
+    def operations_url(self, name: str) -> str:
+        """Return where a service shows its health and its metrics."""
+        kept = self._keepers[name].part
+        assert isinstance(kept, Program), "servers have no such routes"
+        return kept.operations_url
+
     def pids(self) -> dict[str, int]:
         """Return the process ids of what runs now, by name."""
         running = {name: k.part.pid for name, k in self._keepers.items()}
@@ -106,9 +112,13 @@ class Supervisor:
     def settings(self, service: str) -> dict[str, str]:
         """Return what the first replica of a service finds in its environment."""
         assert self._place is not None, "known once the system has started"
-        port = self._ports[service]
         return {
-            **environment.of_service(service, place=self._place, http_port=port),
+            **environment.of_service(
+                service,
+                place=self._place,
+                http_port=self._ports[service],
+                operations_port=self._ports[_operations(service, service=service)],
+            ),
             **self.options.environment_of(service),
         }
 
@@ -238,13 +248,22 @@ class Supervisor:
             raise part.port_taken(name, asked)
         port = asked or self._port(name)
         self._ports[name] = port
+        apart = _operations(name, service=service)
+        ready_port = port if apart == name else self._port(apart)
         settings = {
-            **environment.of_service(service, place=place, http_port=port),
+            **environment.of_service(
+                service, place=place, http_port=port, operations_port=ready_port
+            ),
             **self.options.environment_of(service),
         }
-        command = self.options.command_of(service)
         self._services[name] = service
-        self._begin(name, command, port=port, ready_path="/readyz", settings=settings)
+        self._begin(
+            name,
+            self.options.command_of(service),
+            port=port,
+            ready=Ready("/readyz", ready_port),
+            settings=settings,
+        )
 
     def _begin_demo(self) -> None:
         port = self._port("constant_contact")
@@ -268,7 +287,7 @@ class Supervisor:
         command: programs.Command,
         *,
         port: int,
-        ready_path: str = "",
+        ready: Ready | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
         program = Program(
@@ -278,7 +297,7 @@ class Supervisor:
             directory=REPOSITORY,
             log_path=self.layout.log(name),
             port=port,
-            ready_path=ready_path,
+            ready=ready,
         )
         self._keep(name, program).begin()
 
@@ -336,6 +355,11 @@ class Supervisor:
                 for name, keeper in self._keepers.items()
             },
         }
+
+
+def _operations(name: str, *, service: str) -> str:
+    """Return what a process's port for operators goes by."""
+    return f"{name}-operations" if service in environment.APART else name
 
 
 async def _together(work: Iterable[Coroutine[object, object, None]]) -> None:

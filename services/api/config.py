@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from services.api import remotes
 from services.chassis import addresses
-from services.chassis.config import Count, Seconds, Settings
+from services.chassis.config import Count, Port, Seconds, Settings
 from services.chassis.errors import BadConfiguration
 
 
@@ -16,6 +16,9 @@ class Config(Settings, frozen=True, kw_only=True):
     public_url: str = ""
     """Where people's browsers reach this service, without a path. Empty: the
     address it listens on, if that is one of this machine alone."""
+    operations_host: str = "127.0.0.1"
+    operations_port: Port = 0
+    """Health and metrics, apart from what the public reaches; 0 takes a free port."""
     requests_per_minute_max: Count = 600
     """How many requests one API key, or one browser's address, may make."""
     command_timeout_s: Seconds = 10.0

@@ -34,7 +34,6 @@ _HTTPS_ALONE: Final = {
 }
 """Where browsers reach us by https: that they come by nothing else for a year."""
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_QUIET: Final = ("/livez", "/readyz", "/metrics")
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -60,8 +59,7 @@ async def surround(request: web.Request, handler: Handler) -> web.StreamResponse
     began = time.monotonic()
     with structlog.contextvars.bound_contextvars(request_id=request_id):
         response = await _answer(request, handler)
-        if request.path not in _QUIET:
-            _note(request, response, seconds=time.monotonic() - began)
+        _note(request, response, seconds=time.monotonic() - began)
     given_to_all = headers_of(request.app[PARTS].base_url)
     for name, value in {**given_to_all, REQUEST_ID_HEADER: request_id}.items():
         response.headers.setdefault(name, value)

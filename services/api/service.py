@@ -25,7 +25,7 @@ from services.api.passwords import Hasher
 from services.api.usage import Usage
 from services.chassis import loops, process
 from services.chassis.clock import Clock
-from services.chassis.process import Runtime
+from services.chassis.process import Operations, Runtime
 from services.chassis.store import Store, Work
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -61,9 +61,21 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
             hasher=Hasher(),
             issuer=issuer,
         )
-        await process.serve_until(
-            runtime, stopping, usage.run, forget, application=application(parts)
-        )
+        settings = runtime.settings
+        async with runtime.listening(
+            application(parts), host=settings.http_host, port=settings.http_port
+        ):
+            await process.serve_until(
+                runtime,
+                stopping,
+                usage.run,
+                forget,
+                operations=Operations(
+                    settings.operations_host,
+                    settings.operations_port,
+                    "OPERATIONS_PORT",
+                ),
+            )
 
 
 def application(parts: Parts) -> web.Application:

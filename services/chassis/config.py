@@ -22,6 +22,8 @@ _YEAR_S: Final = 366 * 86_400
 
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=_YEAR_S)]
+# Some event loops take a larger number and listen somewhere else.
+Port = Annotated[int, Meta(ge=0, le=PORT_MAX)]
 SecondsOrNone = Annotated[float, Meta(ge=0, le=_YEAR_S)]
 """Seconds that may be none at all."""
 
@@ -39,9 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     nats_public_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     """How many servers keep each public stream; 3 where NATS is a cluster."""
     http_host: str = "127.0.0.1"
-    # Some event loops take a larger number and listen somewhere else.
-    http_port: Annotated[int, Meta(ge=0, le=PORT_MAX)] = 0
-    """Health and metrics; 0 takes a free port."""
+    http_port: Port = 0
+    """Health and metrics, or what a service offers instead; 0 takes a free port."""
     log_level: str = "info"
     database_connections_max: Count = 10
     start_timeout_s: Seconds = 60.0

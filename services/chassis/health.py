@@ -82,7 +82,7 @@ class Health:
 
 @contextlib.asynccontextmanager
 async def listening(
-    application: web.Application, *, host: str, port: int
+    application: web.Application, *, host: str, port: int, setting: str = "HTTP_PORT"
 ) -> AsyncIterator[int]:
     """Serve an application; yields the port, of use where 0 was asked for.
 
@@ -104,7 +104,7 @@ async def listening(
         except OSError as err:
             reason = err.strerror or "refused"
             raise BadConfiguration(
-                [f"cannot listen on {host}:{port}: {reason}; choose another HTTP_PORT"]
+                [f"cannot listen on {host}:{port}: {reason}; choose another {setting}"]
             ) from err
         chosen = int(runner.addresses[0][1])
         log.info("listening", host=host, port=chosen)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import structlog
 from aiohttp import web
@@ -75,7 +75,7 @@ class Runtime(Generic[S]):
     relay: Relay
     health: Health
     listening: Listening
-    """Serves the routes of health and metrics, and what a service adds to them."""
+    """Serves routes at a host and a port."""
 
     def store(self, work: type[Any]) -> Store[Any]:
         """Return a store that opens the service's kind of unit of work."""
@@ -97,6 +97,14 @@ class Runtime(Generic[S]):
             clock=self.clock,
             replay_idle_s=self.settings.replay_idle_s,
         )
+
+
+class Operations(NamedTuple):
+    """Where a service answers those who run it."""
+
+    host: str
+    port: int
+    setting: str = "HTTP_PORT"
 
 
 Serve = Callable[[Runtime[Any], asyncio.Event], Awaitable[None]]
@@ -209,19 +217,18 @@ async def serve_until(
     runtime: Runtime[Any],
     stopping: asyncio.Event,
     *work: Callable[[asyncio.Event], Awaitable[None]],
-    application: web.Application | None = None,
+    operations: Operations | None = None,
 ) -> None:
-    """Run a service's parts, its relay and its routes until told to stop.
+    """Run a service's parts, its relay and operators' routes until told to stop.
 
     What is in hand gets ``stop_timeout_s`` to end by itself: commands are answered
     while what their handlers need is still open.
     """
-    application = application or web.Application()
+    application = web.Application()
     application.add_routes(runtime.health.routes())
     settings = runtime.settings
-    async with runtime.listening(
-        application, host=settings.http_host, port=settings.http_port
-    ):
+    where = operations or Operations(settings.http_host, settings.http_port)
+    async with runtime.listening(application, **where._asdict()):
         log.info("started", port=settings.http_port)
         tasks = [
             asyncio.ensure_future(part(stopping)) for part in (runtime.relay.run, *work)

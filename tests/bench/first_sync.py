@@ -133,7 +133,7 @@ class _Bench:
         return {name: await self._of(name) for name in SERVICES}
 
     async def _of(self, service: str) -> dict[str, float]:
-        url = self._system.url(service) + "/metrics"
+        url = self._system.operations_url(service) + "/metrics"
         async with self._session.get(url) as answer:
             found: dict[str, float] = {}
             for name, value in _SAMPLE.findall(await answer.text()):

@@ -143,7 +143,8 @@ async def _who_writes_cards(system: Installation) -> str:
 
 async def _card_write_count(system: Installation, name: str) -> int:
     """Return how many cards a replica has written, by its own count."""
-    async with system.session.get(system.system.url(name) + "/metrics") as answer:
+    url = system.system.operations_url(name) + "/metrics"
+    async with system.session.get(url) as answer:
         return sum(int(float(n)) for n in _CARDS_WRITTEN.findall(await answer.text()))
 
 

@@ -32,8 +32,9 @@ def _main(service: str, command: str) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     else:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    host, port = os.environ[f"{prefix}_HTTP_HOST"], os.environ[f"{prefix}_HTTP_PORT"]
-    HTTPServer((host, int(port)), _Answers).serve_forever()
+    port = os.environ[f"{prefix}_HTTP_PORT"]
+    port = os.environ.get(f"{prefix}_OPERATIONS_PORT", port)
+    HTTPServer((os.environ[f"{prefix}_HTTP_HOST"], int(port)), _Answers).serve_forever()
     return 0
 
 

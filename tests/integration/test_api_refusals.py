@@ -298,7 +298,6 @@ async def test_unknown_paths_and_methods_are_problems_too(system: System) -> Non
     answer = await client("DELETE", "/v1/accounts")
     assert (answer.status, answer.code) == (405, "method_not_allowed")
     assert answer.headers["Allow"] == "GET, HEAD, POST"
-    assert (await client("PUT", "/livez")).status == 405
     assert (await client("GET", "/v1/apps/Bad-Name/client")).status == 405
     body = VALID["/v1/apps/{app}/client"]
     answer = await client("PUT", "/v1/apps/Bad-Name/client", body)
@@ -339,11 +338,22 @@ async def test_a_request_has_an_id_of_its_own(system: System) -> None:
     assert problem.body["request_id"] == problem.headers["X-Request-Id"]
 
 
-async def test_the_operators_routes_answer(system: System) -> None:
-    client = system.stranger()
-    assert (await client("GET", "/livez")).body == "live\n"
-    assert (await client("GET", "/readyz")).body == {"ready": True, "faults": {}}
-    assert "tandem_" in (await client("GET", "/metrics")).body
+async def test_the_operators_routes_answer_at_a_port_of_their_own(
+    system: System,
+) -> None:
+    """Who reaches the interface learns nothing of how it is (ASVS 13.4.5)."""
+    port = system.runtime.settings.operations_port
+    for path, shown in (
+        ("/livez", "live\n"),
+        ("/readyz", '{"ready":true,"faults":{}}'),
+        ("/metrics", "tandem_"),
+    ):
+        async with system.session.get(f"http://127.0.0.1:{port}{path}") as answer:
+            assert (answer.status, shown in await answer.text()) == (200, True)
+        for client in (system.stranger(), await system.person()):
+            assert (await client("GET", path)).code == "no_such_route"
+    async with system.session.get(f"http://127.0.0.1:{port}/v1/apps") as answer:
+        assert answer.status == 404
 
 
 async def test_header_and_body_faults_of_http_itself_show_no_traceback(

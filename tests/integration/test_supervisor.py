@@ -72,7 +72,9 @@ async def test_everything_is_ready_inside_and_gone_after(tmp_path: Path):
         pids = system.pids()
         assert set(pids) == _PARTS
         for service in SERVICES:
-            assert await asyncio.to_thread(_get, f"{system.url(service)}/readyz") == 200
+            url = f"{system.operations_url(service)}/readyz"
+            assert await asyncio.to_thread(_get, url) == 200
+        assert system.operations_url("api") != system.url("api")
         shown = layout.read_state()["processes"]
         assert {name: part["pid"] for name, part in shown.items()} == pids
         assert {part["state"] for part in shown.values()} == {"ready"}

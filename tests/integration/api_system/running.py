@@ -238,6 +238,7 @@ async def running(
         nats_url=broker.url,
         nats_seed_file=broker.seed_file("api"),
         http_port=ports.free_port(),
+        operations_port=ports.free_port(),
         **changes,
     )
     url = f"http://127.0.0.1:{settings.http_port}"
@@ -251,7 +252,8 @@ async def running(
         )
         serving = asyncio.create_task(service.serve(runtime, stopping))
         try:
-            await _until_ready(session, url, serving=serving)
+            operations = f"http://127.0.0.1:{settings.operations_port}"
+            await _until_ready(session, operations, serving=serving)
             yield System(
                 runtime=runtime,
                 database=database,

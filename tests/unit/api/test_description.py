@@ -28,7 +28,6 @@ from services.api.views import View
 from services.reconciler.engine import pairing, texts, vetting
 from tests.contract import rest
 
-OPERATORS = {("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics")}
 BODIES: dict[str, type[msgspec.Struct]] = {
     "ClientIn": apps.ClientIn,
     "AuthorisationIn": authorisations.AuthorisationIn,
@@ -197,11 +196,11 @@ def test_every_route_is_described_and_every_description_is_a_route() -> None:
     pages = {("GET", page.path) for page in routes.PAGES}
     pages |= {("POST", form.path) for form in routes.FORMS}
     opened = {(route.method, route.path) for route in routes.OPEN}
-    assert set(rest.operations()) == registered | opened | pages | OPERATORS
+    assert set(rest.operations()) == registered | opened | pages
     assert len(registered) == len(routes.ROUTES)
 
 
-def test_only_pages_and_operators_routes_need_no_key() -> None:
+def test_only_pages_and_ways_in_need_no_key() -> None:
     public = {
         place
         for place, operation in rest.operations().items()
@@ -210,7 +209,7 @@ def test_only_pages_and_operators_routes_need_no_key() -> None:
     opened = {(route.method, route.path) for route in routes.OPEN}
     opened |= {("GET", page.path) for page in routes.PAGES}
     opened |= {("POST", form.path) for form in routes.FORMS}
-    assert public == opened | OPERATORS
+    assert public == opened
     assert {route.scope for route in routes.ROUTES} == set(permissions.SCOPES)
     # One table, without an entry that is of no route.
     assert {route.name for route in routes.ROUTES} == set(permissions.NEEDED)
@@ -260,7 +259,6 @@ def test_every_parameter_of_a_query_is_described_and_taken() -> None:
     taken |= {(r.method, r.path): set() for r in routes.OPEN}
     taken |= {("POST", form.path): set() for form in routes.FORMS}
     taken |= {("GET", page.path): set(page.query) for page in routes.PAGES}
-    taken |= {place: set() for place in OPERATORS}
     described = {
         place: {
             parameter["name"]
