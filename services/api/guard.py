@@ -18,6 +18,7 @@ from services.api import forms, pages, problems
 from services.api.calls import PARTS, REQUEST_ID
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
+from services.chassis import serving
 from services.chassis.errors import CommandFailed, Unavailable
 
 log = structlog.get_logger()
@@ -34,16 +35,6 @@ _HTTPS_ALONE: Final = {
 }
 """Where browsers reach us by https: that they come by nothing else for a year."""
 _GIVEN_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    # Pages have one of their own.
-    "Content-Security-Policy": (
-        "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Server": "tandem",
-}
 
 
 @web.middleware
@@ -69,7 +60,7 @@ async def surround(request: web.Request, handler: Handler) -> web.StreamResponse
 def headers_of(base_url: str) -> dict[str, str]:
     """Return what each answer tells browsers, where they reach us at an address."""
     is_https = base_url.startswith("https:")
-    return {**_HEADERS, **_HTTPS_ALONE} if is_https else _HEADERS
+    return {**serving.HEADERS, **_HTTPS_ALONE} if is_https else serving.HEADERS
 
 
 def _note(

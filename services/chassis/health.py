@@ -15,6 +15,7 @@ from aiohttp import web
 
 from proto import codec
 from services.chassis.errors import BadConfiguration
+from services.chassis.serving import Runner
 
 log = structlog.get_logger()
 
@@ -89,7 +90,7 @@ async def listening(
     Raises:
         BadConfiguration: The port is taken or may not be used.
     """
-    runner = web.AppRunner(
+    runner = Runner(
         application,
         access_log=None,
         handle_signals=False,

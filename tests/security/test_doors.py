@@ -285,6 +285,25 @@ class _Page(html.parser.HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+async def test_nobody_reads_a_password_over_a_shoulder(system: System) -> None:
+    """Where one is typed it is masked, and nothing is shown of it afterwards."""
+    owner = await system.person()
+    link = path_in(await invited(owner, "eve@example.org"))
+    seen = 0
+    for path in ("/sign-in", link):
+        shown = await system.stranger()("GET", path)
+        sent = await send(system, path, email="eve@example.org", password="s3cr3t")
+        assert (shown.status, sent.status) == (200, 422)
+        assert "s3cr3t" not in sent.body
+        for body in (shown.body, sent.body):
+            fields = _Page(body).named("input")
+            typed = [one for one in fields if "password" in one["autocomplete"]]
+            assert [one["type"] for one in typed] == ["password"]
+            assert "value" not in typed[0]
+            seen += 1
+    assert seen == 4
+
+
 @pytest.mark.parametrize("text", MARKUP)
 async def test_what_people_type_is_text_and_nothing_else(
     system: System, text: str
