@@ -8,7 +8,7 @@ from typing import Final
 from aiohttp import web
 
 from services.api import keys, origins, sessions, store
-from services.api.calls import Caller, Parts
+from services.api.calls import CALLER, Caller, Parts
 from services.api.errors import Refused
 from services.api.problems import Code
 from services.chassis.tenancy import ALL_TENANTS
@@ -46,12 +46,14 @@ async def _holder_of_key(request: web.Request, parts: Parts) -> Caller:
     key = await store.find_key(reader, keys.digest(text))
     if key is None:
         raise _refused(Code.KEY_UNKNOWN)
+    caller = Caller(key.tenant_id, key.key_id, key.scopes, key.expires_at)
+    request[CALLER] = caller
     if key.revoked_at is not None:
         raise _refused(Code.KEY_REVOKED)
     if key.expires_at is not None and key.expires_at <= parts.clock.now():
         raise _refused(Code.KEY_EXPIRED)
     parts.usage.note(key.tenant_id, key.key_id)
-    return Caller(key.tenant_id, key.key_id, key.scopes, key.expires_at)
+    return caller
 
 
 def require(caller: Caller, scope: str) -> None:

@@ -22,6 +22,7 @@ from services.api.pacing import Pace
 from services.api.passwords import Hasher
 from services.api.store import AuditEntry
 from services.api.usage import Usage
+from services.api.windows import Windows
 from services.chassis import identifiers
 from services.chassis.bus import Bus
 from services.chassis.clock import Clock
@@ -51,6 +52,8 @@ class Parts:
     pace: Pace
     usage: Usage
     hasher: Hasher
+    refused: Windows
+    """Refusals that are in the audit log already."""
     issuer: Issuer | None = None
     """The provider that people may sign in at, if there is one."""
 
@@ -125,6 +128,10 @@ class Caller(NamedTuple):
     expires_at: datetime.datetime | None
     """When the key ends; what a person makes is not bound to their session."""
     person: SignedIn | None = None
+
+
+CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
+"""Whose request it is, as soon as that is known, also where it is refused."""
 
 
 class Act:

@@ -94,6 +94,23 @@ async def finish(
         Refused: The sign-in is over or another browser's, or the provider proved
             nobody whom Tandem knows.
     """
+    try:
+        return await _finish(request, parts, state=state, code=code, issuer=issuer)
+    except Refused as err:
+        cause = err.__cause__
+        log.warning(
+            "sign_in_refused",
+            kind="provider",
+            code=err.code,
+            reason=str(cause) if isinstance(cause, NotProved) else "",
+            remote=parts.remote_of(request),
+        )
+        raise
+
+
+async def _finish(
+    request: web.Request, parts: Parts, *, state: str, code: str, issuer: str
+) -> str:
     provider = _issuer(parts)
     browser = request.cookies.get(cookie_name(parts.base_url), "")
     async with parts.store.transaction(ALL_TENANTS) as work:
@@ -115,8 +132,7 @@ async def finish(
     except ProviderAway as err:
         raise _away(err) from err
     except NotProved as err:
-        log.warning("sign_in_refused", reason=str(err))
-        raise Refused(Code.OIDC_REFUSED) from None
+        raise Refused(Code.OIDC_REFUSED) from err
     who = await _known(request, parts, identity=identity, waiting=waiting)
     return await _begin_session(request, parts, who=who)
 
@@ -198,6 +214,9 @@ async def _begin_session(request: web.Request, parts: Parts, *, who: Known) -> s
         )
         await store.add_audit_entry(work.transaction, entry, now=now)
     signing.SIGN_INS.labels("done").inc()
+    signing.note_sign_in(
+        request, parts, tenant_id=who.tenant_id, actor=who.person_id, kind="provider"
+    )
     await sessions.end_previous(request, parts)
     return cookie
 

@@ -14,8 +14,8 @@ from prometheus_client import Histogram
 
 from proto.errors import ErrorCode
 from proto.ids import RequestId
-from services.api import forms, pages, problems
-from services.api.calls import PARTS, REQUEST_ID
+from services.api import forms, pages, problems, refusals
+from services.api.calls import CALLER, PARTS, REQUEST_ID
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
 from services.chassis import serving
@@ -78,7 +78,13 @@ def _note(
         status=response.status,
         code=response.get(problems.REFUSAL, ""),
         seconds=round(seconds, 4),
+        **_whose(request),
     )
+
+
+def _whose(request: web.Request) -> dict[str, str]:
+    caller = request.get(CALLER)
+    return {"tenant_id": caller.tenant_id, "actor": caller.actor} if caller else {}
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -96,6 +102,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:
         log.exception("request_failed", method=request.method)
         refused = Refused(ErrorCode.UNKNOWN)
+    await refusals.note(request, request.app[PARTS], code=refused.code)
     if request.path.startswith(forms.PATHS):
         return forms.problem(refused.code, refused.detail, headers=refused.headers)
     if request.path.startswith("/oauth/"):

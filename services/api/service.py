@@ -23,6 +23,7 @@ from services.api.config import Config
 from services.api.pacing import Pace
 from services.api.passwords import Hasher
 from services.api.usage import Usage
+from services.api.windows import Windows
 from services.chassis import loops, process
 from services.chassis.clock import Clock
 from services.chassis.process import Operations, Runtime
@@ -59,6 +60,7 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
             pace=Pace(per_minute=runtime.settings.requests_per_minute_max),
             usage=usage,
             hasher=Hasher(),
+            refused=Windows(),
             issuer=issuer,
         )
         settings = runtime.settings

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from proto.ids import PersonId, SessionId, TenantId
 from services.api import keys, roster, store
-from services.api.calls import Caller, Parts, SignedIn
+from services.api.calls import CALLER, Caller, Parts, SignedIn
 from services.api.errors import Refused
 from services.api.permissions import SCOPES_OF
 from services.api.problems import Code
@@ -58,13 +58,14 @@ async def identify(request: web.Request, parts: Parts) -> Caller:
     if idle >= NOTE_USE_EVERY:
         async with parts.store.transaction(found.tenant_id) as work:
             await roster.note_session_use(work.transaction, found, now=now)
-    return Caller(
+    request[CALLER] = Caller(
         tenant_id=found.tenant_id,
         actor=found.person_id,
         scopes=SCOPES_OF[found.role],
         expires_at=None,
         person=SignedIn(found.person_id, found.session_id, found.email, found.role),
     )
+    return request[CALLER]
 
 
 async def begin(

@@ -12,7 +12,7 @@ from email_validator import EmailNotValidError, validate_email
 from prometheus_client import Counter
 
 from proto.errors import ErrorCode
-from proto.ids import SessionId
+from proto.ids import SessionId, TenantId
 from services.api import guesses, passwords, roster, sessions, store
 from services.api.calls import Call, Parts
 from services.api.errors import Fault, Refused
@@ -60,7 +60,7 @@ async def sign_in(
     """
     normal = normal_email(email)
     subjects = guesses.subjects_of(normal or email, parts.remote_of(request))
-    await _count(parts, subjects)
+    await _count(request, parts, subjects=subjects)
     found = (
         await roster.find_people_to_sign_in(
             parts.store.database.reader(ALL_TENANTS), normal, tenant_name=tenant_name
@@ -77,15 +77,38 @@ async def sign_in(
     if who is not None and verdict.is_right:
         signed_in = await _begin(request, parts, who=who, verdict=verdict, was=subjects)
     SIGN_INS.labels("refused" if signed_in is None else "done").inc()
-    if signed_in is None:
-        log.info("sign_in_refused", outcome="known" if who else "unknown")
+    if who is None or signed_in is None:
+        known = {"tenant_id": who.tenant_id, "actor": who.person_id} if who else {}
+        log.warning(
+            "sign_in_refused",
+            kind="password",
+            code=Code.SIGN_IN_REFUSED,
+            remote=parts.remote_of(request),
+            **known,
+        )
         if who is not None:
             await parts.write_down(
                 _entry(request, parts, who=who, outcome=Code.SIGN_IN_REFUSED)
             )
         raise Refused(Code.SIGN_IN_REFUSED)
+    note_sign_in(
+        request, parts, tenant_id=who.tenant_id, actor=who.person_id, kind="password"
+    )
     await sessions.end_previous(request, parts)
     return signed_in
+
+
+def note_sign_in(
+    request: web.Request, parts: Parts, *, tenant_id: TenantId, actor: str, kind: str
+) -> None:
+    """Tell the log who has signed in, from where and by what."""
+    log.info(
+        "signed_in",
+        kind=kind,
+        tenant_id=tenant_id,
+        actor=actor,
+        remote=parts.remote_of(request),
+    )
 
 
 async def change_password(call: Call, *, current: str, new: str) -> str:
@@ -101,7 +124,7 @@ async def change_password(call: Call, *, current: str, new: str) -> str:
     if fault := passwords.fault_of(new, email=person.email):
         raise Refused(Code.BODY_INVALID, faults=(Fault("/password", fault),))
     subjects = guesses.subjects_of(person.email, parts.remote_of(call.request))
-    await _count(parts, subjects)
+    await _count(call.request, parts, subjects=subjects)
     stored = await _hash_of(call)
     verdict = await _verify(parts, current, password_hash=stored)
     if not verdict.is_right:
@@ -164,11 +187,17 @@ async def _hash_of(call: Call) -> str:
     return found.password_hash
 
 
-async def _count(parts: Parts, subjects: Subjects) -> None:
+async def _count(request: web.Request, parts: Parts, *, subjects: Subjects) -> None:
     async with parts.store.transaction(ALL_TENANTS) as work:
         wait_s = await guesses.take(work.transaction, subjects, now=parts.clock.now())
     if wait_s > 0:
         SIGN_INS.labels("too_many").inc()
+        log.warning(
+            "sign_in_refused",
+            kind="password",
+            code=Code.TOO_MANY_GUESSES,
+            remote=parts.remote_of(request),
+        )
         raise Refused(
             Code.TOO_MANY_GUESSES, headers={"Retry-After": str(int(wait_s) + 1)}
         )

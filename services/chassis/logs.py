@@ -21,6 +21,7 @@ _KEYS: Final = """
     fields outcome outcomes status method path meaning error_type exception created
     updated linked held planned written failed duplicates excluded request_id
     key_id variable process pid exit_code replica lease_version kind calls
+    actor remote
 """
 KEYS: Final = frozenset(_KEYS.split())
 

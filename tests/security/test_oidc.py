@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import pytest_asyncio
+import structlog.testing
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import RSAKey
@@ -148,6 +149,35 @@ async def test_an_invitation_is_accepted_and_the_subject_is_known_from_then_on(
     )
     # There is no password to guess.
     assert (await sign_in(system, "eve@example.org", "")).status == 422
+
+
+async def test_each_way_back_is_told_with_how_it_ended(
+    system: System, visitor: Visitor
+) -> None:
+    owner = await member(system, visitor, "told")
+    with structlog.testing.capture_logs() as captured:
+        await visitor.go(sub="told")
+        assert (await visitor.come_back()).status == 303
+        await visitor.go(sub="told")
+        await visitor.come_back(error="access_denied")
+        await visitor.go(sub="told", nonce="another")
+        await visitor.come_back()
+        await visitor.go(sub="stranger")
+        await visitor.come_back()
+        await visitor.come_back()
+    lines = [
+        (one["event"], one.get("code"), one.get("reason"), one.get("tenant_id"))
+        for one in captured
+        if one["event"] in ("signed_in", "sign_in_refused")
+        and (one["kind"], one["remote"]) == ("provider", "127.0.0.1")
+    ]
+    assert lines == [
+        ("signed_in", None, None, owner.tenant_id),
+        ("sign_in_refused", "oidc_refused", "", None),
+        ("sign_in_refused", "oidc_refused", "token_InvalidClaimError", None),
+        ("sign_in_refused", "oidc_unknown", "", None),
+        ("sign_in_refused", "oidc_over", "", None),
+    ]
 
 
 async def test_an_address_alone_makes_nobody_known(

@@ -421,7 +421,9 @@ async def test_a_role_reaches_what_the_table_says_and_no_more(
     assert is_refused is not is_allowed
     if is_refused:
         assert answer.code == "role_missing"
-        assert await acts_of(system, person.tenant_id) == []
+        assert await acts_of(system, person.tenant_id) == [
+            (person.person_id, "request.refuse", "role_missing")
+        ]
     figures["roles_tried"] = int(figures.get("roles_tried", 0)) + 1
 
 

@@ -25,6 +25,7 @@ from services.api.permissions import SCOPES
 from services.api.roster import NewPerson, NewSession
 from services.api.routing import Route
 from services.api.usage import Usage
+from services.api.windows import Windows
 from services.chassis import migrations, process
 from services.chassis.clock import SystemClock
 from services.chassis.process import Runtime
@@ -133,6 +134,7 @@ class System:
             pace=Pace(per_minute=1),
             usage=Usage(works, clock=self.runtime.clock),
             hasher=Hasher(),
+            refused=Windows(),
         )
 
     async def client(self, *scopes: str, **changes: Any) -> Client:
