@@ -14,6 +14,7 @@ from aiohttp import web
 
 from proto.ids import PersonId
 from services.api import (
+    forms,
     identities,
     inviting,
     keys,
@@ -71,7 +72,7 @@ async def begin(
         await identities.add_sign_in(
             work.transaction, waiting, state_digest=keys.digest(state)
         )
-    response = web.Response(status=303, headers={"Location": url})
+    response = forms.go_out(url, name=provider_name(parts))
     response.set_cookie(
         cookie_name(parts.base_url),
         browser,
@@ -135,6 +136,11 @@ async def _finish(
         raise Refused(Code.OIDC_REFUSED) from err
     who = await _known(request, parts, identity=identity, waiting=waiting)
     return await _begin_session(request, parts, who=who)
+
+
+def provider_name(parts: Parts) -> str:
+    """Return what people know the provider by; empty where there is none."""
+    return parts.config.oidc_name if parts.issuer is not None else ""
 
 
 def redirect_uri(parts: Parts) -> str:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from services.api import problems
 
-PATHS: Final = ("/sign-in", "/sign-out", "/account", "/invitations/")
+PATHS: Final = ("/sign-in", "/sign-out", "/account", "/invitation")
 """Where a browser asks, so that problems are pages, too."""
 
 _TEMPLATES: Final = jinja2.Environment(
@@ -25,15 +25,23 @@ _TEMPLATES: Final = jinja2.Environment(
 
 
 def page(
-    name: str, *, title: str, fault: str = "", status: int = 200, **values: object
+    name: str,
+    *,
+    title: str,
+    fault: str = "",
+    status: int = 200,
+    leads_to: str = "",
+    has_script: bool = False,
+    **values: object,
 ) -> web.Response:
-    """Return a page made of a template."""
+    """Return a page made of a template; it may lead to another one by itself."""
     nonce = secrets.token_urlsafe(16)
     body = _TEMPLATES.get_template(f"{name}.html").render(
-        title=title, fault=fault, nonce=nonce, **values
+        title=title, fault=fault, nonce=nonce, leads_to=leads_to, **values
     )
+    script = f" script-src 'nonce-{nonce}';" if has_script else ""
     policy = (
-        f"default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self';"
+        f"default-src 'none';{script} style-src 'nonce-{nonce}'; form-action 'self';"
         " base-uri 'none'; frame-ancestors 'none'"
     )
     return web.Response(
@@ -61,6 +69,24 @@ def problem(
     retry = {"Retry-After": str(kind.retry_s)} if kind.retry_s else {}
     response.headers.update({**retry, **(headers or {})})
     return response
+
+
+def ask_for_code(*, title: str, text: str, action: str) -> web.Response:
+    """Return the page that a link with a code behind its # leads to.
+
+    That part of an address never leaves the browser, so that it is in no log and in no
+    referrer. A script takes it out and sends it on; without one it can be pasted.
+    """
+    return page("code", title=title, text=text, action=action, has_script=True)
+
+
+def go_out(url: str, *, name: str) -> web.Response:
+    """Send the browser to another site after a form of ours.
+
+    Not by a redirect: browsers hold those of a form against ``form-action``, and where
+    the other site leads on to is not known here.
+    """
+    return page("going", title=f"Going to {name}", leads_to=url, provider=name)
 
 
 def go_to(path: str) -> web.Response:

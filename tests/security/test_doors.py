@@ -4,13 +4,14 @@ import asyncio
 import html.parser
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
 from proto.ids import InvitationId, TenantId
-from services.api import guests, keys
+from services.api import guests, keys, routes
 from services.chassis.store import Work
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import Answer, Client, System
@@ -41,15 +42,15 @@ async def invited(owner: Client, email: str, role: str = "editor") -> Answer:
     return answer
 
 
-def path_in(answer: Answer) -> str:
-    return "/invitations/" + answer.body["link"].rpartition("/")[2]
+def secret_of(answer: Answer) -> str:
+    """Return what a link has behind its #, which a browser keeps to itself."""
+    return answer.body["link"].partition("#")[2]
 
 
 async def accept(
     system: System, invitation: Answer, password: str = PASSWORD
 ) -> Answer:
-    secret = invitation.body["link"].rpartition("/")[2]
-    body = {"secret": secret, "password": password}
+    body = {"secret": secret_of(invitation), "password": password}
     return await system.stranger()("POST", "/v1/invitations/accept", body)
 
 
@@ -100,7 +101,7 @@ async def test_an_invitation_makes_one_person_once(system: System) -> None:
 
 async def test_a_link_is_stored_nowhere(system: System) -> None:
     invitation = await invited(await system.person(), "eve@example.org")
-    secret = invitation.body["link"].rpartition("/")[2]
+    secret = secret_of(invitation)
     assert len(secret) == 43
     rows = await system.rows("SELECT invitations::text AS row FROM invitations")
     assert not any(secret in row["row"] for row in rows)
@@ -127,9 +128,9 @@ async def test_what_is_over_lets_nobody_in(system: System) -> None:
     assert await state_of(owner, late) == "expired"
     for over in (renewed, late):
         assert (await accept(system, over)).code == "invitation_over"
-        page = await system.stranger()("GET", path_in(over))
+        page = await send(system, "/invitation", secret=secret_of(over))
         assert (page.status, "Ask for another one" in page.body) == (410, True)
-    assert (await system.stranger()("GET", "/invitations/x")).status == 410
+    assert (await send(system, "/invitation", secret="x")).status == 410
 
 
 async def test_whoever_is_late_with_a_link_ends_nothing(system: System) -> None:
@@ -149,7 +150,7 @@ async def test_whoever_is_late_with_a_link_ends_nothing(system: System) -> None:
                 tenant_id,
                 invitation_id=InvitationId(invitation_id),
                 outcome="accepted",
-                digest=keys.digest(path_in(link).rpartition("/")[2]),
+                digest=keys.digest(secret_of(link)),
                 now=system.runtime.clock.now(),
             )
 
@@ -189,12 +190,13 @@ async def test_a_stay_of_strangers_is_bounded(system: System) -> None:
 async def test_a_person_gets_in_and_out_by_the_pages_alone(system: System) -> None:
     stranger = system.stranger()
     invitation = await invited(await system.person(), "adam@example.org")
-    path = path_in(invitation)
-    shown = await stranger("GET", path)
+    secret = secret_of(invitation)
+    shown = await send(system, "/invitation", secret=secret)
     assert (shown.status, "adam@example.org" in shown.body) == (200, True)
-    weak = await send(system, path, password="password1234", email="x@example.org")
+    form = {"secret": secret, "email": "x@example.org"}
+    weak = await send(system, "/invitation/accept", **form, password="password1234")
     assert (weak.status, 'role="alert"' in weak.body) == (422, True)
-    done = await send(system, path, password=PASSWORD, email="x@example.org")
+    done = await send(system, "/invitation/accept", **form, password=PASSWORD)
     assert (done.status, done.headers["Location"]) == (303, "/sign-in?note=accepted")
     note = await stranger("GET", "/sign-in?note=accepted")
     assert "You can sign in now." in note.body
@@ -220,7 +222,26 @@ async def test_too_many_guesses_say_when_to_go_on_on_the_page(system: System) ->
     assert int(answer.headers["Retry-After"]) > 800
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/invitations/{secret}"])
+async def test_a_links_secret_never_reaches_a_server_in_an_address(
+    system: System,
+) -> None:
+    """Addresses are in logs, histories and referrers (ASVS 14.2.1)."""
+    invitation = await invited(await system.person(), "eve@example.org")
+    where = urlsplit(invitation.body["link"])
+    assert (where.path, where.query) == ("/invitation", "")
+    assert len(where.fragment) == 43
+    shown = await system.stranger()("GET", "/invitation")
+    page = _Page(shown.body)
+    (form,), (script,) = page.named("form"), page.named("script")
+    policy = shown.headers["Content-Security-Policy"]
+    assert (form["method"], form["action"]) == ("post", "/invitation")
+    assert f"script-src 'nonce-{script['nonce']}'" in policy
+    assert "history.replaceState" in shown.body
+    # Whoever runs no script can type it.
+    assert "secret" in {given["name"] for given in page.named("input")}
+
+
+@pytest.mark.parametrize("path", [form.path for form in routes.FORMS])
 @pytest.mark.parametrize(
     "headers",
     [
@@ -237,8 +258,8 @@ async def test_forms_of_other_sites_do_nothing(
     owner = await system.person()
     invitation = await invited(owner, "eve@example.org")
     sent = {"Cookie": owner.cookie, **headers}
-    path = path.format(secret=path_in(invitation).rpartition("/")[2])
-    answer = await send(system, path, sent, password=PASSWORD)
+    secret = secret_of(invitation)
+    answer = await send(system, path, sent, secret=secret, password=PASSWORD)
     assert (answer.status, answer.headers["Content-Type"][:9]) == (403, "text/html")
     assert (await owner("GET", "/v1/session")).status == 200
     assert await state_of(owner, invitation) == "open"
@@ -288,16 +309,23 @@ class _Page(html.parser.HTMLParser):
 async def test_nobody_reads_a_password_over_a_shoulder(system: System) -> None:
     """Where one is typed it is masked, and nothing is shown of it afterwards."""
     owner = await system.person()
-    link = path_in(await invited(owner, "eve@example.org"))
+    secret = secret_of(await invited(owner, "eve@example.org"))
     seen = 0
-    for path in ("/sign-in", link):
-        shown = await system.stranger()("GET", path)
-        sent = await send(system, path, email="eve@example.org", password="s3cr3t")
+    for shown, path, more in (
+        (await system.stranger()("GET", "/sign-in"), "/sign-in", {}),
+        (
+            await send(system, "/invitation", secret=secret),
+            "/invitation/accept",
+            {"secret": secret},
+        ),
+    ):
+        form = {**more, "email": "eve@example.org", "password": "s3cr3t"}
+        sent = await send(system, path, **form)
         assert (shown.status, sent.status) == (200, 422)
         assert "s3cr3t" not in sent.body
         for body in (shown.body, sent.body):
             fields = _Page(body).named("input")
-            typed = [one for one in fields if "password" in one["autocomplete"]]
+            typed = [one for one in fields if "password" in one.get("autocomplete", "")]
             assert [one["type"] for one in typed] == ["password"]
             assert "value" not in typed[0]
             seen += 1
@@ -326,23 +354,21 @@ async def test_a_tenants_name_is_text_too(system: System) -> None:
     await system.rows(
         "UPDATE tenants SET name = $1 WHERE tenant_id = $2", name, owner.tenant_id
     )
-    shown = await system.stranger()(
-        "GET", path_in(await invited(owner, "a@example.org"))
-    )
+    secret = secret_of(await invited(owner, "a@example.org"))
+    shown = await send(system, "/invitation", secret=secret)
     assert "<script" not in shown.body
     assert "&lt;script&gt;" in shown.body
 
 
 async def test_pages_bring_no_script_and_are_in_no_frame(system: System) -> None:
     owner = await system.person()
-    link = path_in(await invited(owner, "eve@example.org"))
-    for path, headers in (
-        ("/sign-in", {}),
-        ("/account", {"Cookie": owner.cookie}),
-        (link, {}),
-        ("/invitations/nothing", {}),
+    secret = secret_of(await invited(owner, "eve@example.org"))
+    for answer in (
+        await system.stranger()("GET", "/sign-in"),
+        await system.stranger()("GET", "/account", headers={"Cookie": owner.cookie}),
+        await send(system, "/invitation", secret=secret),
+        await send(system, "/invitation", secret="nothing"),
     ):
-        answer = await system.stranger()("GET", path, headers=headers)
         policy = answer.headers["Content-Security-Policy"]
         nonce = re.findall("'nonce-([^']+)'", policy)
         assert len(nonce) == 1
@@ -363,12 +389,16 @@ async def test_pages_bring_no_script_and_are_in_no_frame(system: System) -> None
 async def test_pages_can_be_used_without_seeing_them(system: System) -> None:
     """Each field has a label, the page a language, a heading and one main part."""
     owner = await system.person()
-    link = path_in(await invited(owner, "eve@example.org"))
-    for path in ("/sign-in", link):
-        page = _Page((await system.stranger()("GET", path)).body)
+    secret = secret_of(await invited(owner, "eve@example.org"))
+    for shown in (
+        await system.stranger()("GET", "/sign-in"),
+        await system.stranger()("GET", "/invitation"),
+        await send(system, "/invitation", secret=secret),
+    ):
+        page = _Page(shown.body)
         assert [given["lang"] for given in page.named("html")] == ["en"]
         assert (len(page.named("h1")), len(page.named("main"))) == (1, 1)
         labels = {given["for"] for given in page.named("label")}
-        fields = page.named("input")
+        fields = [one for one in page.named("input") if one.get("type") != "hidden"]
         assert {given["id"] for given in fields} == labels
         assert all(given["autocomplete"] for given in fields)

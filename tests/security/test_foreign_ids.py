@@ -110,9 +110,6 @@ async def test_the_matrix_is_every_route_with_an_id_that_the_app_serves(
         "POST /v1/apps/{app}/client/check",
         "GET /oauth/start/{link}",
         "GET /oauth/callback/{app}",
-        "GET /invitations/{secret}",
-        "POST /invitations/{secret}",
-        "GET /invitations/{secret}/oidc",
     }
     assert served - named == {route.name for route in WITH_ID}
     kinds = {

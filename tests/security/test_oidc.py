@@ -1,5 +1,6 @@
 """Sign-in at a provider of OpenID Connect, attacked at our callback (RFC 9700)."""
 
+import html
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.integration.api_system import fixtures
 from tests.integration.api_system.running import Answer, Client, System
 from tests.security import forger
 from tests.security.forger import CLIENT_ID, CLIENT_SECRET, Provider
-from tests.security.test_doors import invited, path_in, state_of
+from tests.security.test_doors import OWN, invited, secret_of, send, state_of
 from tests.security.test_people import acts_of, sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -76,10 +77,17 @@ class Visitor:
         self.system, self.provider = system, provider
         self.cookie = self.state = self.code = ""
 
-    async def go(self, path: str = "/sign-in/oidc", **claims: Any) -> "Visitor":
-        answer = await self.system.stranger()("GET", path)
-        assert answer.status == 303
-        url = answer.headers["Location"]
+    async def go(
+        self,
+        path: str = "/sign-in/oidc",
+        form: dict[str, str] | None = None,
+        **claims: Any,
+    ) -> "Visitor":
+        """Send a form of ours, and sign in at the provider that it leads to."""
+        answer = await send(self.system, path, **(form or {"tenant": ""}))
+        assert answer.status == 200
+        url = html.unescape(answer.body.partition('<a href="')[2].partition('"')[0])
+        assert f'content="0; url={html.escape(url)}"' in answer.body
         assert url.startswith(f"{self.provider.issuer}/authorise?x=1&")
         self.cookie = f"tandem_oidc={answer.cookies['tandem_oidc']}"
         (self.state,) = parse_qs(urlsplit(url).query)["state"]
@@ -118,7 +126,8 @@ async def member(system: System, visitor: Visitor, subject: str) -> Client:
     """Return the browser of an owner; somebody else of the tenant has the subject."""
     owner = await system.person()
     invitation = await invited(owner, "eve@example.org")
-    await visitor.go(f"{path_in(invitation)}/oidc", sub=subject, **VERIFIED)
+    form = {"secret": secret_of(invitation)}
+    await visitor.go("/invitation/oidc", form, sub=subject, **VERIFIED)
     answer = await visitor.come_back()
     assert answer.headers.get("Location") == "/account", answer.body
     return owner
@@ -180,6 +189,33 @@ async def test_each_way_back_is_told_with_how_it_ended(
     ]
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "https://attacker.example"},
+    ],
+)
+async def test_a_session_begins_by_a_button_of_ours_alone(
+    system: System, headers: dict[str, str]
+) -> None:
+    """No link, no other page, and nobody but the person at it (ASVS 7.6.2)."""
+    owner = await system.person()
+    secret = secret_of(await invited(owner, "eve@example.org"))
+    before = await system.rows("SELECT count(*) FROM oidc_sign_ins")
+    for path, form in (
+        ("/sign-in/oidc", {"tenant": ""}),
+        ("/invitation/oidc", {"secret": secret}),
+    ):
+        answer = await send(system, path, headers, **form)
+        assert (answer.status, "tandem_oidc" in answer.cookies) == (403, False)
+        async with system.session.get(system.url + path, headers=OWN) as opened:
+            assert (opened.status, "tandem_oidc" in opened.cookies) == (405, False)
+    assert await system.rows("SELECT count(*) FROM oidc_sign_ins") == before
+
+
 async def test_an_address_alone_makes_nobody_known(
     system: System, visitor: Visitor
 ) -> None:
@@ -205,7 +241,8 @@ async def test_an_invitation_is_for_who_was_invited(
 ) -> None:
     owner = await system.person()
     invitation = await invited(owner, "eve@example.org")
-    await visitor.go(f"{path_in(invitation)}/oidc", sub="thief", **claims)
+    form = {"secret": secret_of(invitation)}
+    await visitor.go("/invitation/oidc", form, sub="thief", **claims)
     assert outcome_of(await visitor.come_back()) == UNKNOWN
     assert await state_of(owner, invitation) == "open"
 
@@ -220,7 +257,7 @@ async def test_one_subject_in_two_tenants_says_which(
         (row,) = await system.rows(
             "SELECT name FROM tenants WHERE tenant_id = $1", owner.tenant_id
         )
-        await visitor.go(f"/sign-in/oidc?tenant={quote(row['name'])}", sub="twice")
+        await visitor.go(form={"tenant": row["name"]}, sub="twice")
         assert (await visitor.come_back()).status == 303
 
 
@@ -431,6 +468,6 @@ async def test_without_leave_nobody_calls_a_private_address(
         oidc_client_id=CLIENT_ID,
         oidc_client_secret_file=secret_file,
     ) as started:
-        answer = await started.stranger()("GET", "/sign-in/oidc")
+        answer = await send(started, "/sign-in/oidc", tenant="")
         assert outcome_of(answer) == AWAY
         assert "tandem_oidc" not in answer.cookies

@@ -9,6 +9,7 @@ from services.api.routes import (
     accounts,
     api_keys,
     apps,
+    arrivals,
     audit,
     authorisations,
     browser,
@@ -37,8 +38,8 @@ ROUTES: Final = (
 OPEN: Final = (*signing_in.OPEN, *invitations.OPEN)
 """Routes by which somebody gets in."""
 
-PAGES: Final = (*browser.PAGES, *doors.PAGES)
+PAGES: Final = (*browser.PAGES, *doors.PAGES, *arrivals.PAGES)
 """Routes that a person's browser opens."""
 
-FORMS: Final = doors.FORMS
+FORMS: Final = (*doors.FORMS, *arrivals.FORMS)
 """What forms of these pages are sent to."""

@@ -1,22 +1,13 @@
-"""``/sign-in``, ``/account``, ``/sign-out`` and ``/invitations/``: pages of people.
+"""``/sign-in``, ``/account`` and ``/sign-out``: pages of people.
 
-They do what ``/v1/session`` and ``/v1/invitations/accept`` do, for a browser alone.
+They do what ``/v1/session`` does, for a browser alone.
 """
 
 from typing import Final
 
 from aiohttp import web
 
-from services.api import (
-    federation,
-    forms,
-    inviting,
-    keys,
-    passwords,
-    problems,
-    sessions,
-    signing,
-)
+from services.api import federation, forms, problems, sessions, signing
 from services.api.calls import Caller, Visit
 from services.api.errors import Refused
 from services.api.problems import Code
@@ -84,45 +75,6 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
     return response
 
 
-async def show_invitation(visit: Visit) -> web.StreamResponse:
-    """Show what somebody is invited to."""
-    return await _invitation_page(visit)
-
-
-async def accept(visit: Visit) -> web.StreamResponse:
-    """Make a person of the invitation, or say what is wrong with the password."""
-    try:
-        await inviting.accept(
-            visit.request,
-            visit.parts,
-            link=visit.request.match_info["secret"],
-            password=visit.query["password"],
-        )
-    except Refused as err:
-        if err.code != Code.BODY_INVALID:
-            raise
-        return await _invitation_page(visit, fault=err.faults[0].detail)
-    return forms.go_to("/sign-in?note=accepted")
-
-
-async def _invitation_page(visit: Visit, *, fault: str = "") -> web.Response:
-    secret = visit.request.match_info["secret"]
-    found = await inviting.look(visit.parts, keys.digest(secret))
-    return forms.page(
-        "invitation",
-        title="Invitation",
-        fault=fault,
-        status=422 if fault else 200,
-        tenant=found.tenant_name,
-        email=found.email,
-        role=found.role,
-        chars_min=passwords.CHARS_MIN,
-        chars_max=passwords.CHARS_MAX,
-        provider=_provider_name(visit),
-        provider_path=f"/invitations/{secret}/oidc",
-    )
-
-
 def _sign_in_page(
     visit: Visit,
     *,
@@ -140,20 +92,16 @@ def _sign_in_page(
         email=email,
         tenant=tenant,
         note=note,
-        provider=_provider_name(visit),
+        provider=federation.provider_name(visit.parts),
     )
 
 
 async def go_to_provider(visit: Visit) -> web.StreamResponse:
-    """Send the browser to the provider that people may sign in at."""
+    """Send the browser to the provider that people may sign in at.
+
+    By a button of ours alone: no other page begins a session, not even one's own.
+    """
     return await federation.begin(visit.parts, tenant_name=visit.query["tenant"])
-
-
-async def accept_at_provider(visit: Visit) -> web.StreamResponse:
-    """Send the browser there to accept an invitation without a password."""
-    secret = visit.request.match_info["secret"]
-    await inviting.look(visit.parts, keys.digest(secret))
-    return await federation.begin(visit.parts, invitation=secret)
 
 
 async def come_back(visit: Visit) -> web.StreamResponse:
@@ -176,10 +124,6 @@ async def come_back(visit: Visit) -> web.StreamResponse:
     return response
 
 
-def _provider_name(visit: Visit) -> str:
-    return visit.parts.config.oidc_name if visit.parts.issuer is not None else ""
-
-
 async def _signed_in(visit: Visit) -> Caller | None:
     if not sessions.cookie_of(visit.request, visit.parts):
         return None
@@ -191,15 +135,12 @@ async def _signed_in(visit: Visit) -> Caller | None:
 
 PAGES: Final = (
     Page("/sign-in", show_sign_in, query=("tenant", "note")),
-    Page("/sign-in/oidc", go_to_provider, query=("tenant",)),
     Page("/sign-in/oidc/callback", come_back, query=("state", "code", "iss", "error")),
-    Page("/invitations/{secret}/oidc", accept_at_provider),
     Page("/account", show_account),
-    Page("/invitations/{secret}", show_invitation),
 )
 
 FORMS: Final = (
     Form("/sign-in", sign_in, fields=("email", "password", "tenant")),
+    Form("/sign-in/oidc", go_to_provider, fields=("tenant",)),
     Form("/sign-out", sign_out),
-    Form("/invitations/{secret}", accept, fields=("email", "password")),
 )

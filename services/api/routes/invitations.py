@@ -188,7 +188,7 @@ def _end_of(call: Call, now: datetime.datetime) -> datetime.datetime:
 
 
 def _link(call: Call, secret: str) -> str:
-    return f"{call.parts.base_url}/invitations/{secret}"
+    return f"{call.parts.base_url}/invitation#{secret}"
 
 
 _ONE: Final = "/v1/invitations/{invitation_id}"
