@@ -3,6 +3,7 @@
 So what was revoked is refused at once, and nothing of a key is kept in memory.
 """
 
+import datetime
 from typing import Final
 
 from aiohttp import web
@@ -13,6 +14,8 @@ from services.api.errors import Refused
 from services.api.problems import Code
 from services.chassis.tenancy import ALL_TENANTS
 
+FRESH: Final = datetime.timedelta(minutes=10)
+"""How long after signing in a person may change how they, or others, get in."""
 _REALM: Final = 'Bearer realm="tandem"'
 
 
@@ -78,6 +81,12 @@ def require_person(caller: Caller) -> None:
     """Refuse a key where only people have anything to do."""
     if caller.person is None:
         raise Refused(Code.PERSON_MISSING)
+
+
+def require_fresh(caller: Caller, *, now: datetime.datetime) -> None:
+    """Refuse a person who has not signed in within the last minutes."""
+    if caller.person is not None and now - caller.person.began_at >= FRESH:
+        raise Refused(Code.SIGN_IN_AGAIN)
 
 
 def pace(parts: Parts, caller: str) -> None:

@@ -116,6 +116,8 @@ class SignedIn(NamedTuple):
     session_id: SessionId
     email: str
     role: str
+    began_at: datetime.datetime
+    """When they proved who they are, in this session."""
 
 
 class Caller(NamedTuple):

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from services.api import remotes
 from services.chassis import addresses
-from services.chassis.config import Count, Port, Seconds, Settings
+from services.chassis.config import Count, Port, Seconds, SecondsOrNone, Settings
 from services.chassis.errors import BadConfiguration
 
 
@@ -47,6 +47,11 @@ class Config(Settings, frozen=True, kw_only=True):
     """What the sign-in page calls it."""
     oidc_client_id: str = ""
     oidc_client_secret_file: Path | None = None
+    oidc_session_max_s: Seconds = 86_400.0
+    """How long a session lasts at most that began at the provider."""
+    oidc_auth_age_s: SecondsOrNone = 0.0
+    """How long ago somebody may have proved to the provider who they are; the session
+    ends when it is longer. 0: the provider is not asked, and decides alone."""
     private_addresses: tuple[str, ...] = ()
     """Networks and host names that the provider may be in although not public."""
 

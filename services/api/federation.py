@@ -18,6 +18,7 @@ from services.api import (
     identities,
     inviting,
     keys,
+    linking,
     roster,
     seals,
     sessions,
@@ -47,7 +48,7 @@ def cookie_name(base_url: str) -> str:
 
 
 async def begin(
-    parts: Parts, *, tenant_name: str = "", invitation: str = ""
+    parts: Parts, *, tenant_name: str = "", invitation: str = "", session: str = ""
 ) -> web.Response:
     """Send the browser to the provider, bound by a cookie.
 
@@ -66,6 +67,7 @@ async def begin(
         browser_digest=keys.digest(browser),
         tenant_name=tenant_name,
         invitation_digest=keys.digest(invitation) if invitation else None,
+        session_digest=keys.digest(session) if session else None,
         expires_at=parts.clock.now() + WAITS,
     )
     async with parts.store.transaction(ALL_TENANTS) as work:
@@ -90,6 +92,8 @@ async def finish(
     request: web.Request, parts: Parts, *, state: str, code: str, issuer: str
 ) -> str:
     """Return the cookie of a new session for whoever came back.
+
+    Empty where somebody was signed in already and has added a way in.
 
     Raises:
         Refused: The sign-in is over or another browser's, or the provider proved
@@ -134,8 +138,13 @@ async def _finish(
         raise _away(err) from err
     except NotProved as err:
         raise Refused(Code.OIDC_REFUSED) from err
+    if waiting.session_digest is not None:
+        await linking.link(
+            request, parts, identity=identity, session_digest=waiting.session_digest
+        )
+        return ""
     who = await _known(request, parts, identity=identity, waiting=waiting)
-    return await _begin_session(request, parts, who=who)
+    return await _begin_session(request, parts, who=who, identity=identity)
 
 
 def provider_name(parts: Parts) -> str:
@@ -195,8 +204,14 @@ async def _accept(
     return known
 
 
-async def _begin_session(request: web.Request, parts: Parts, *, who: Known) -> str:
-    now = parts.clock.now()
+async def _begin_session(
+    request: web.Request, parts: Parts, *, who: Known, identity: Identity
+) -> str:
+    now, settings = parts.clock.now(), parts.config
+    ends_at = now + datetime.timedelta(seconds=settings.oidc_session_max_s)
+    if identity.proved_at is not None:
+        age = datetime.timedelta(seconds=settings.oidc_auth_age_s)
+        ends_at = min(ends_at, identity.proved_at + age)
     entry = _entry(request, parts, who=who, act="session.begin")
     async with parts.store.transaction(who.tenant_id) as work:
         person = await roster.lock_person(
@@ -210,6 +225,7 @@ async def _begin_session(request: web.Request, parts: Parts, *, who: Known) -> s
             person_id=who.person_id,
             request=request,
             parts=parts,
+            ends_at=ends_at,
         )
         await roster.note_sign_in(
             work.transaction,

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from services.api import problems
 
-PATHS: Final = ("/sign-in", "/sign-out", "/account", "/invitation")
+PATHS: Final = ("/sign-in", "/sign-out", "/account", "/invitation", "/reset")
 """Where a browser asks, so that problems are pages, too."""
 
 _TEMPLATES: Final = jinja2.Environment(

@@ -23,6 +23,8 @@ class WaitingSignIn(msgspec.Struct, frozen=True, kw_only=True):
     browser_digest: bytes
     tenant_name: str
     invitation_digest: bytes | None
+    session_digest: bytes | None = None
+    """The session that it adds a way in to, instead of beginning one."""
     expires_at: Instant
 
 
@@ -72,10 +74,18 @@ async def find_people(
     return [msgspec.convert(dict(row), Known) for row in rows]
 
 
+async def has_identity(
+    source: Source, tenant_id: TenantId, *, person_id: PersonId
+) -> bool:
+    """Tell whether a person can sign in at the provider."""
+    query = Q["has_identity"](tenant_id=tenant_id, person_id=person_id)
+    return await source.fetch_row(query) is not None
+
+
 async def add_identity(
     transaction: Transaction, known: Known, *, identity: Identity
 ) -> bool:
-    """Store who a person is at a provider; False if that is somebody else."""
+    """Store who a person is at a provider; False if either is taken."""
     query = Q["add_identity"](
         tenant_id=known.tenant_id,
         person_id=known.person_id,

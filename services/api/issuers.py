@@ -46,6 +46,7 @@ class Issuer:
         self._clock = clock
         self._issuer = settings.oidc_issuer
         self._client_id = settings.oidc_client_id
+        self._auth_age_s = settings.oidc_auth_age_s
         self._secret = config.read_secret(settings.oidc_client_secret_file).decode()
         self._provider: Provider | None = None
         self._keys: KeySet | None = None
@@ -67,6 +68,7 @@ class Issuer:
             redirect_uri=redirect_uri,
             state=state,
             browser=browser,
+            auth_age_s=self._auth_age_s,
         )
 
     async def identify(
@@ -111,6 +113,7 @@ class Issuer:
             client_id=self._client_id,
             browser=browser,
             now=self._clock.now(),
+            auth_age_s=self._auth_age_s,
         )
 
     async def _look(self) -> tuple[Provider, KeySet]:

@@ -79,6 +79,7 @@ NEEDED: Final[Mapping[str, Scope]] = {
     "PATCH /v1/people/{person_id}": Scope.MANAGE,
     "DELETE /v1/people/{person_id}": Scope.MANAGE,
     "DELETE /v1/people/{person_id}/sessions": Scope.MANAGE,
+    "POST /v1/people/{person_id}/password-reset": Scope.MANAGE,
 }
 
 PERSONAL: Final = frozenset(

@@ -51,6 +51,9 @@ class Code(enum.StrEnum):
     OWN_ROLE = "own_role"
     LAST_OWNER = "last_owner"
     INVITATION_OVER = "invitation_over"
+    RESET_OVER = "reset_over"
+    SIGN_IN_AGAIN = "sign_in_again"
+    IDENTITY_TAKEN = "identity_taken"
     OIDC_REFUSED = "oidc_refused"
     OIDC_UNKNOWN = "oidc_unknown"
     OIDC_OVER = "oidc_over"
@@ -318,6 +321,24 @@ KINDS: Final[Mapping[str, Kind]] = {
         "Invitation over",
         "This invitation was used, withdrawn or replaced, or its time is over. Ask for"
         " another one.",
+    ),
+    Code.RESET_OVER: Kind(
+        410,
+        "Link over",
+        "This link was used or replaced, or its time is over. Ask an owner for another"
+        " one.",
+    ),
+    Code.SIGN_IN_AGAIN: Kind(
+        403,
+        "Sign in again",
+        "This is for who has just signed in. Sign out and in again, and do it within"
+        " ten minutes.",
+    ),
+    Code.IDENTITY_TAKEN: Kind(
+        409,
+        "Not added",
+        "Who you are at the sign-in service is somebody else here, or you have added"
+        " yourself already.",
     ),
     Code.OIDC_REFUSED: Kind(
         403,

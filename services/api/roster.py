@@ -68,6 +68,7 @@ class StoredSession(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: TenantId
     session_id: SessionId
     person_id: PersonId
+    created_at: Instant
     seen_at: Instant
     expires_at: Instant
     role: str

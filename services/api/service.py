@@ -12,6 +12,7 @@ from services.api import (
     guesses,
     identities,
     issuers,
+    resets,
     roster,
     routes,
     routing,
@@ -105,5 +106,6 @@ async def forget_old(works: Store[Work], clock: Clock) -> bool:
             await roster.forget_sessions(transaction, before=now),
             await guesses.forget(transaction, before=now),
             await identities.forget_sign_ins(transaction, before=now),
+            await resets.forget_resets(transaction, before=now),
         ]
     return any(more)

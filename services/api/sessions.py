@@ -63,7 +63,13 @@ async def identify(request: web.Request, parts: Parts) -> Caller:
         actor=found.person_id,
         scopes=SCOPES_OF[found.role],
         expires_at=None,
-        person=SignedIn(found.person_id, found.session_id, found.email, found.role),
+        person=SignedIn(
+            person_id=found.person_id,
+            session_id=found.session_id,
+            email=found.email,
+            role=found.role,
+            began_at=found.created_at,
+        ),
     )
     return request[CALLER]
 
@@ -75,16 +81,21 @@ async def begin(
     person_id: PersonId,
     request: web.Request,
     parts: Parts,
+    ends_at: datetime.datetime | None = None,
 ) -> tuple[str, SessionId]:
-    """Store a session of its own for each sign-in; return its cookie and its id."""
+    """Store a session of its own for each sign-in; return its cookie and its id.
+
+    It ends as every session does, or sooner where ``ends_at`` says so.
+    """
     now = parts.clock.now()
+    latest = now + datetime.timedelta(seconds=parts.config.session_max_s)
     text = secrets.token_urlsafe(_SECRET_BYTES)
     new = NewSession(
         tenant_id=tenant_id,
         session_id=parts.identifiers.new(SessionId),
         person_id=person_id,
         digest=keys.digest(text),
-        expires_at=now + datetime.timedelta(seconds=parts.config.session_max_s),
+        expires_at=latest if ends_at is None else min(ends_at, latest),
         remote=parts.remote_of(request),
         browser=_browser_of(request),
     )

@@ -13,7 +13,7 @@ from prometheus_client import Counter
 
 from proto.errors import ErrorCode
 from proto.ids import SessionId, TenantId
-from services.api import guesses, passwords, roster, sessions, store
+from services.api import guesses, passwords, resets, roster, sessions, store
 from services.api.calls import Call, Parts
 from services.api.errors import Fault, Refused
 from services.api.guesses import Subjects
@@ -149,6 +149,9 @@ async def change_password(call: Call, *, current: str, new: str) -> str:
             call.tenant_id,
             person_id=person.person_id,
             password_hash=password_hash,
+        )
+        await resets.drop_reset(
+            work.transaction, call.tenant_id, person_id=person.person_id
         )
         await roster.end_sessions(
             work.transaction, call.tenant_id, person_id=person.person_id

@@ -389,3 +389,10 @@ class NewInvitationView(InvitationView, frozen=True, kw_only=True):
     """An invitation with its link, which is shown this once."""
 
     link: str
+
+
+class PasswordResetView(View, frozen=True, kw_only=True):
+    """A link by which a password is chosen anew, shown this once."""
+
+    link: str
+    expires_at: Instant

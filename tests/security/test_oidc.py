@@ -1,5 +1,6 @@
 """Sign-in at a provider of OpenID Connect, attacked at our callback (RFC 9700)."""
 
+import datetime
 import html
 import time
 from collections.abc import AsyncIterator, Callable
@@ -85,6 +86,10 @@ class Visitor:
     ) -> "Visitor":
         """Send a form of ours, and sign in at the provider that it leads to."""
         answer = await send(self.system, path, **(form or {"tenant": ""}))
+        return await self.follow(answer, **claims)
+
+    async def follow(self, answer: Answer, **claims: Any) -> "Visitor":
+        """Do what a browser does with a page that leads to the provider."""
         assert answer.status == 200
         url = html.unescape(answer.body.partition('<a href="')[2].partition('"')[0])
         assert f'content="0; url={html.escape(url)}"' in answer.body
@@ -147,6 +152,13 @@ async def test_an_invitation_is_accepted_and_the_subject_is_known_from_then_on(
     signed_in = Client(system.session, system.url, cookie=cookie)
     who = (await signed_in("GET", "/v1/session")).body
     assert (who["email"], who["role"]) == ("eve@example.org", "editor")
+    (session,) = (await signed_in("GET", "/v1/sessions")).body["items"][:1]
+    began, ends = (
+        datetime.datetime.fromisoformat(session[name])
+        for name in ("created_at", "expires_at")
+    )
+    # Sooner than one that began here: whoever lost their place there is out here.
+    assert abs(ends - began - datetime.timedelta(days=1)).total_seconds() < 30
     assert await acts_of(system, owner.tenant_id) == [
         (owner.person_id, "invitation.create", "done"),
         (who["person_id"], "invitation.accept", "done"),
@@ -214,6 +226,72 @@ async def test_a_session_begins_by_a_button_of_ours_alone(
         async with system.session.get(system.url + path, headers=OWN) as opened:
             assert (opened.status, "tandem_oidc" in opened.cookies) == (405, False)
     assert await system.rows("SELECT count(*) FROM oidc_sign_ins") == before
+
+
+async def linked(
+    system: System, visitor: Visitor, person: Client, subject: str
+) -> Answer:
+    """Add the provider to who is signed in, as their browser does."""
+    own = {**OWN, "Cookie": person.cookie}
+    answer = await send(system, "/account/oidc", own)
+    assert answer.status == 200, answer.body
+    await visitor.follow(answer, sub=subject)
+    return await visitor.come_back(cookie=f"{visitor.cookie}; {person.cookie}")
+
+
+async def test_who_is_signed_in_can_add_the_provider(
+    system: System, visitor: Visitor
+) -> None:
+    person = await system.person(password_hash="x")
+    answer = await linked(system, visitor, person, "added")
+    assert (answer.status, answer.headers["Location"]) == (303, "/account?note=linked")
+    assert "tandem_session" not in answer.cookies
+    shown = await person("GET", "/account?note=linked")
+    assert "you can sign in there, too" in shown.body
+    assert "/account/oidc" not in shown.body
+    await visitor.go(sub="added")
+    back = await visitor.come_back()
+    cookie = f"tandem_session={back.cookies['tandem_session']}"
+    signed_in = Client(system.session, system.url, cookie=cookie)
+    who = (await signed_in("GET", "/v1/session")).body
+    assert who["person_id"] == person.person_id
+    assert (person.person_id, "identity.link", "done") in await acts_of(
+        system, person.tenant_id
+    )
+
+
+async def test_nobody_takes_who_somebody_else_is(
+    system: System, visitor: Visitor
+) -> None:
+    owner = await member(system, visitor, "eve's own")
+    thief = await system.person(tenant_id=owner.tenant_id, password_hash="x")
+    taken = (409, "Not added")
+    assert outcome_of(await linked(system, visitor, thief, "eve's own")) == taken
+    assert (await linked(system, visitor, thief, "thief's own")).status == 303
+    assert outcome_of(await linked(system, visitor, thief, "another")) == taken
+    assert [
+        act[1:] for act in await acts_of(system, owner.tenant_id) if "link" in act[1]
+    ] == [
+        ("identity.link", "identity_taken"),
+        ("identity.link", "done"),
+        ("identity.link", "identity_taken"),
+    ]
+
+
+async def test_a_way_in_is_added_to_the_session_that_asked(
+    system: System, visitor: Visitor
+) -> None:
+    person, victim = await system.person(), await system.person()
+    for cookie in ("", victim.cookie, "tandem_session=x"):
+        own = {**OWN, "Cookie": person.cookie}
+        await visitor.follow(await send(system, "/account/oidc", own), sub="planted")
+        answer = await visitor.come_back(cookie=f"{visitor.cookie}; {cookie}")
+        assert outcome_of(answer) == OVER
+    assert (await send(system, "/account/oidc")).status == 401
+    await system.rows("UPDATE sessions SET created_at = now() - interval '1 hour'")
+    stale = await send(system, "/account/oidc", {**OWN, "Cookie": person.cookie})
+    assert stale.status == 403
+    assert await system.rows("SELECT 1 FROM identities WHERE subject = 'planted'") == []
 
 
 async def test_an_address_alone_makes_nobody_known(

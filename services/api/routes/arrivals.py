@@ -1,13 +1,21 @@
-"""``/invitation``: where the link of an invitation leads.
+"""``/invitation`` and ``/reset``: where the links lead that an owner passes on.
 
-The link's secret stands behind the # of its address, and comes in a form.
+A link's secret stands behind the # of its address, and comes in a form.
 """
 
 from typing import Final
 
 from aiohttp import web
 
-from services.api import federation, forms, inviting, keys, passwords
+from services.api import (
+    federation,
+    forms,
+    inviting,
+    keys,
+    passwords,
+    resetting,
+    sessions,
+)
 from services.api.calls import Visit
 from services.api.errors import Refused
 from services.api.problems import Code
@@ -69,10 +77,60 @@ async def _invitation_page(visit: Visit, *, fault: str = "") -> web.Response:
     )
 
 
-PAGES: Final = (Page("/invitation", ask_for_invitation),)
+async def ask_for_reset(visit: Visit) -> web.StreamResponse:
+    """Take the link's secret out of the address."""
+    return forms.ask_for_code(
+        title="New password", text="You can choose a new password.", action="/reset"
+    )
+
+
+async def show_reset(visit: Visit) -> web.StreamResponse:
+    """Show whose password can be chosen anew."""
+    return await _reset_page(visit)
+
+
+async def reset(visit: Visit) -> web.StreamResponse:
+    """Store the new password, or say what is wrong with it."""
+    given = visit.query
+    try:
+        await resetting.reset(
+            visit.request, visit.parts, link=given["secret"], password=given["password"]
+        )
+    except Refused as err:
+        if err.code != Code.BODY_INVALID:
+            raise
+        return await _reset_page(visit, fault=err.faults[0].detail)
+    response = forms.go_to("/sign-in?note=reset")
+    sessions.take_away(response, parts=visit.parts)
+    return response
+
+
+async def _reset_page(visit: Visit, *, fault: str = "") -> web.Response:
+    found = await resetting.look(visit.parts, visit.query["secret"])
+    return forms.page(
+        "reset",
+        title="New password",
+        fault=fault,
+        status=422 if fault else 200,
+        tenant=found.tenant_name,
+        email=found.email,
+        secret=visit.query["secret"],
+        action="/reset/password",
+        button="Change password",
+        chars_min=passwords.CHARS_MIN,
+        chars_max=passwords.CHARS_MAX,
+    )
+
+
+PAGES: Final = (
+    Page("/invitation", ask_for_invitation),
+    Page("/reset", ask_for_reset),
+)
 
 FORMS: Final = (
     Form("/invitation", show_invitation, fields=("secret",)),
     Form("/invitation/accept", accept, fields=("secret", "email", "password")),
     Form("/invitation/oidc", accept_at_provider, fields=("secret",)),
+    Form("/reset", show_reset, fields=("secret",)),
+    Form("/reset/password", reset, fields=("secret", "email", "password")),
 )

@@ -7,12 +7,25 @@ from typing import Final
 
 from aiohttp import web
 
-from services.api import federation, forms, problems, sessions, signing
+from services.api import (
+    access,
+    federation,
+    forms,
+    identities,
+    problems,
+    sessions,
+    signing,
+)
 from services.api.calls import Caller, Visit
 from services.api.errors import Refused
 from services.api.problems import Code
 from services.api.routing import Form, Page
 
+_NOTES: Final = {
+    "accepted": "You can sign in now.",
+    "reset": "You can sign in with your new password now.",
+}
+_LINKED: Final = "From now on you can sign in there, too."
 _AGAIN: Final = (Code.SIGN_IN_REFUSED, Code.TOO_MANY_GUESSES)
 
 
@@ -20,7 +33,7 @@ async def show_sign_in(visit: Visit) -> web.StreamResponse:
     """Show the form, or whoever is signed in already."""
     if await _signed_in(visit) is not None:
         return forms.go_to("/account")
-    note = "You can sign in now." if visit.query["note"] == "accepted" else ""
+    note = _NOTES.get(visit.query["note"], "")
     return _sign_in_page(visit, tenant=visit.query["tenant"], note=note)
 
 
@@ -59,12 +72,28 @@ async def show_account(visit: Visit) -> web.StreamResponse:
     caller = await _signed_in(visit)
     if caller is None or caller.person is None:
         return forms.go_to("/sign-in")
+    parts, person = visit.parts, caller.person
+    is_linked = await identities.has_identity(
+        parts.store.database.reader(caller.tenant_id),
+        caller.tenant_id,
+        person_id=person.person_id,
+    )
     return forms.page(
         "account",
         title="Signed in",
-        email=caller.person.email,
-        role=caller.person.role,
+        email=person.email,
+        role=person.role,
+        note=_LINKED if visit.query["note"] == "linked" else "",
+        provider="" if is_linked else federation.provider_name(parts),
     )
+
+
+async def link_at_provider(visit: Visit) -> web.StreamResponse:
+    """Send the browser there to add the provider as a second way in."""
+    caller = await sessions.identify(visit.request, visit.parts)
+    access.require_fresh(caller, now=visit.parts.clock.now())
+    cookie = sessions.cookie_of(visit.request, visit.parts)
+    return await federation.begin(visit.parts, session=cookie)
 
 
 async def sign_out(visit: Visit) -> web.StreamResponse:
@@ -114,8 +143,9 @@ async def come_back(visit: Visit) -> web.StreamResponse:
         code="" if given["error"] else given["code"],
         issuer=given["iss"],
     )
-    response = forms.go_to("/account")
-    sessions.give(response, cookie, parts=parts)
+    response = forms.go_to("/account" if cookie else "/account?note=linked")
+    if cookie:
+        sessions.give(response, cookie, parts=parts)
     response.del_cookie(
         federation.cookie_name(parts.base_url),
         path="/",
@@ -136,11 +166,12 @@ async def _signed_in(visit: Visit) -> Caller | None:
 PAGES: Final = (
     Page("/sign-in", show_sign_in, query=("tenant", "note")),
     Page("/sign-in/oidc/callback", come_back, query=("state", "code", "iss", "error")),
-    Page("/account", show_account),
+    Page("/account", show_account, query=("note",)),
 )
 
 FORMS: Final = (
     Form("/sign-in", sign_in, fields=("email", "password", "tenant")),
     Form("/sign-in/oidc", go_to_provider, fields=("tenant",)),
+    Form("/account/oidc", link_at_provider),
     Form("/sign-out", sign_out),
 )

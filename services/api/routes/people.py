@@ -7,14 +7,28 @@ from aiohttp import web
 
 from proto.errors import ErrorCode
 from proto.ids import PersonId
-from services.api import bodies, calls, paging, roster, store, views
+from services.api import (
+    access,
+    bodies,
+    calls,
+    identities,
+    keys,
+    paging,
+    resets,
+    resetting,
+    roster,
+    seals,
+    store,
+    views,
+)
 from services.api.calls import Call
 from services.api.errors import Refused
 from services.api.permissions import Role
 from services.api.problems import Code
+from services.api.resets import NewReset
 from services.api.roster import LockedPerson
 from services.api.routing import Route
-from services.api.views import PersonView
+from services.api.views import PasswordResetView, PersonView
 from services.chassis.database import Transaction
 
 
@@ -101,6 +115,38 @@ async def end_sessions(call: Call) -> web.Response:
     return web.Response(status=204)
 
 
+async def reset_password(call: Call) -> web.Response:
+    """Show a link by which a person chooses a new password."""
+    person_id = call.id_in_path(PersonId, "person_id")
+    await bodies.read_nothing(call.request)
+    now, secret = call.parts.clock.now(), seals.new_secret()
+    access.require_fresh(call.caller, now=now)
+    new = NewReset(
+        tenant_id=call.tenant_id,
+        person_id=person_id,
+        digest=keys.digest(secret),
+        created_by=call.caller.actor,
+        expires_at=now + resetting.HOLDS,
+    )
+    entry = call.audit_entry(
+        "person.reset_password", outcome="done", object_id=person_id
+    )
+    async with call.parts.store.transaction(call.tenant_id) as work:
+        person = await _lock(call, work.transaction, person_id=person_id)
+        if person_id == call.caller.actor:
+            raise Refused(ErrorCode.NOT_ALLOWED_NOW, _ONESELF)
+        if not person.password_hash and await identities.has_identity(
+            work.transaction, call.tenant_id, person_id=person_id
+        ):
+            raise Refused(ErrorCode.NOT_ALLOWED_NOW, _ELSEWHERE)
+        await resets.put_reset(work.transaction, new, now=now)
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    link = f"{call.parts.base_url}/reset#{secret}"
+    return calls.respond(
+        PasswordResetView(link=link, expires_at=new.expires_at), status=201
+    )
+
+
 async def _lock(
     call: Call, transaction: Transaction, *, person_id: PersonId
 ) -> LockedPerson:
@@ -123,6 +169,10 @@ async def _keep_an_owner(
 
 
 _ONE: Final = "/v1/people/{person_id}"
+_ONESELF: Final = (
+    "Change your own password with the current one, or let another owner reset it."
+)
+_ELSEWHERE: Final = "This person signs in elsewhere and has no password."
 
 ROUTES: Final = (
     Route("GET", "/v1/people", list_people, query=paging.QUERY),
@@ -130,4 +180,5 @@ ROUTES: Final = (
     Route("PATCH", _ONE, change_role),
     Route("DELETE", _ONE, remove),
     Route("DELETE", f"{_ONE}/sessions", end_sessions),
+    Route("POST", f"{_ONE}/password-reset", reset_password),
 )

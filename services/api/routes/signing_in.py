@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from proto.errors import ErrorCode
 from proto.ids import SessionId
-from services.api import bodies, calls, paging, roster, sessions, signing, store
+from services.api import access, bodies, calls, paging, roster, sessions, signing, store
 from services.api.calls import Call, SignedIn, Visit
 from services.api.errors import Refused
 from services.api.permissions import SCOPES_OF
@@ -55,7 +55,14 @@ async def sign_in(visit: Visit) -> web.Response:
     if found is None:
         raise Refused(ErrorCode.NOT_FOUND)
     response = _show(
-        SignedIn(found.person_id, done.session_id, found.email, found.role), status=201
+        SignedIn(
+            person_id=found.person_id,
+            session_id=done.session_id,
+            email=found.email,
+            role=found.role,
+            began_at=visit.parts.clock.now(),
+        ),
+        status=201,
     )
     sessions.give(response, done.cookie, parts=visit.parts)
     return response
@@ -98,9 +105,14 @@ async def list_sessions(call: Call) -> web.Response:
 
 
 async def end_session(call: Call) -> web.Response:
-    """End one of the person's own sessions."""
+    """End one of the person's own sessions; another one only right after signing in.
+
+    Else whoever finds a browser open could shut its person out everywhere.
+    """
     session_id = call.id_in_path(SessionId, "session_id")
     await bodies.read_nothing(call.request)
+    if session_id != call.person.session_id:
+        access.require_fresh(call.caller, now=call.parts.clock.now())
     await _end(call, session_id)
     return web.Response(status=204)
 

@@ -287,7 +287,7 @@ VALUES (
 -- The session of a digest, whatever its tenant, and what its person may do now.
 SELECT
     sessions.tenant_id, sessions.session_id, sessions.person_id, sessions.seen_at,
-    sessions.expires_at, people.role, people.email
+    sessions.created_at, sessions.expires_at, people.role, people.email
 FROM api.sessions
 JOIN api.people
     ON people.tenant_id = sessions.tenant_id
@@ -477,17 +477,19 @@ WHERE tenant_id = $tenant_id
 -- name: add_oidc_sign_in
 -- A sign-in that waits for the browser to come back from the provider.
 INSERT INTO api.oidc_sign_ins (
-    state_digest, browser_digest, tenant_name, invitation_digest, expires_at
+    state_digest, browser_digest, tenant_name, invitation_digest, session_digest,
+    expires_at
 )
 VALUES (
-    $state_digest, $browser_digest, $tenant_name, $invitation_digest, $expires_at
+    $state_digest, $browser_digest, $tenant_name, $invitation_digest, $session_digest,
+    $expires_at
 );
 
 -- name: take_oidc_sign_in
 -- The sign-in of a state, which is over by this: each is good for one answer.
 DELETE FROM api.oidc_sign_ins
 WHERE state_digest = $state_digest
-RETURNING browser_digest, tenant_name, invitation_digest, expires_at;
+RETURNING browser_digest, tenant_name, invitation_digest, session_digest, expires_at;
 
 -- name: forget_oidc_sign_ins
 -- Those that expired go, a batch at a time.
@@ -510,9 +512,65 @@ WHERE identities.issuer = $issuer
     AND ($tenant_name::text = '' OR tenants.name = $tenant_name::text)
 LIMIT 2;
 
+-- name: has_identity
+-- Whether a person can sign in at the provider.
+SELECT 1 AS answer
+FROM api.identities
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id;
+
 -- name: add_identity
--- Who a person is at a provider; no row if that is somebody else of the tenant.
+-- Who a person is at a provider; no row if that is somebody else of the tenant, or if
+-- the person is somebody there already.
 INSERT INTO api.identities (tenant_id, person_id, issuer, subject)
 VALUES ($tenant_id, $person_id, $issuer, $subject)
-ON CONFLICT (tenant_id, issuer, subject) DO NOTHING
+ON CONFLICT DO NOTHING
 RETURNING person_id;
+
+-- name: put_reset
+-- A person's reset; its link is stored nowhere, and one of before is over.
+INSERT INTO api.password_resets AS known (
+    tenant_id, person_id, digest, created_at, created_by, expires_at
+)
+VALUES ($tenant_id, $person_id, $digest, $now, $created_by, $expires_at)
+ON CONFLICT (tenant_id, person_id) DO UPDATE
+SET
+    digest = excluded.digest,
+    created_at = excluded.created_at,
+    created_by = excluded.created_by,
+    expires_at = excluded.expires_at;
+
+-- name: find_reset
+-- The reset of a link, whatever its tenant: this is how a tenant is known.
+SELECT
+    resets.tenant_id, resets.person_id, resets.digest, resets.expires_at,
+    people.email, tenants.name AS tenant_name
+FROM api.password_resets AS resets
+JOIN api.people
+    ON people.tenant_id = resets.tenant_id
+    AND people.person_id = resets.person_id
+JOIN api.tenants ON tenants.tenant_id = resets.tenant_id
+WHERE resets.digest = $digest;
+
+-- name: take_reset
+-- A reset is used, once; no row if it has another link by now.
+DELETE FROM api.password_resets
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id
+    AND digest = $digest;
+
+-- name: drop_reset
+-- A person's reset is over, whatever its link.
+DELETE FROM api.password_resets
+WHERE tenant_id = $tenant_id
+    AND person_id = $person_id;
+
+-- name: forget_resets
+-- Those that expired go, a batch at a time.
+DELETE FROM api.password_resets
+WHERE (tenant_id, person_id) IN (
+    SELECT tenant_id, person_id
+    FROM api.password_resets
+    WHERE expires_at < $before
+    LIMIT $limit::bigint
+);

@@ -203,10 +203,27 @@ CREATE TABLE api.oidc_sign_ins (
     browser_digest     bytea NOT NULL,
     tenant_name        text NOT NULL,
     invitation_digest  bytea,
-    expires_at         timestamptz NOT NULL
+    expires_at         timestamptz NOT NULL,
+    -- Whose way in it adds to, where somebody is signed in already.
+    session_digest     bytea
 );
 
 CREATE INDEX oidc_sign_ins_age ON api.oidc_sign_ins (expires_at);
+
+-- One for each person; another one replaces it.
+CREATE TABLE api.password_resets (
+    tenant_id   text NOT NULL,
+    person_id   text NOT NULL,
+    digest      bytea NOT NULL UNIQUE,
+    created_at  timestamptz NOT NULL,
+    created_by  text NOT NULL,
+    expires_at  timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, person_id),
+    FOREIGN KEY (tenant_id, person_id) REFERENCES api.people ON DELETE CASCADE
+);
+
+CREATE INDEX password_resets_age ON api.password_resets (expires_at);
+
 -- Row-level security: whose rows are shown to whom.
 SELECT api.separate_tenants(
     'api.tenants', 'api.api_keys', 'api.audit_entries', 'api.authorisations'
@@ -241,7 +258,9 @@ GRANT
     SELECT (tenant_id, person_id, email, role, password_hash)
 ON api.people TO tandem_api_all_tenants;
 GRANT
-    SELECT (tenant_id, session_id, person_id, digest, seen_at, expires_at),
+    SELECT (
+        tenant_id, session_id, person_id, digest, created_at, seen_at, expires_at
+    ),
     DELETE
 ON api.sessions TO tandem_api_all_tenants;
 GRANT
@@ -252,3 +271,10 @@ GRANT
 ON api.identities TO tandem_api_all_tenants;
 GRANT SELECT, INSERT, UPDATE, DELETE ON api.guesses TO tandem_api_all_tenants;
 GRANT SELECT, INSERT, DELETE ON api.oidc_sign_ins TO tandem_api_all_tenants;
+
+-- Resets came later still.
+SELECT api.separate_tenants('api.password_resets');
+GRANT
+    SELECT (tenant_id, person_id, digest, expires_at),
+    DELETE
+ON api.password_resets TO tandem_api_all_tenants;

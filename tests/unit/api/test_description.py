@@ -86,6 +86,7 @@ SHOWN: dict[str, type[View]] = {
     "Person": views.PersonView,
     "Invitation": views.InvitationView,
     "NewInvitation": views.NewInvitationView,
+    "PasswordReset": views.PasswordResetView,
     "AuditEntry": views.AuditEntryView,
 }
 GOOD_HEADERS = {"Content-Type": "application/json", "X-Request-Id": "trace-0001"}
