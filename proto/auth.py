@@ -180,19 +180,6 @@ class CompleteAuthorisation(Command[Account], frozen=True, kw_only=True):
     """The app's error code when the person or the app said no."""
 
 
-class AddPasswordAccount(Command[Account], frozen=True, kw_only=True):
-    """Store an account of an app with user name and password, once a call proves it."""
-
-    owner: ClassVar[str] = "auth"
-    senders: ClassVar[tuple[str, ...]] = ("api",)
-    reply: ClassVar[type[Reply]] = Account
-    app: AppId
-    base_url: str
-    username: str
-    password: str
-    account_id: AccountId | None = None
-
-
 class AddAccount(Command[Account], frozen=True, kw_only=True):
     """Store an account with what its app's form asks for, once a call proves it."""
 

@@ -12,7 +12,6 @@ from proto.auth import (
     Account,
     AccountState,
     AddAccount,
-    AddPasswordAccount,
     Authorisation,
     BeginAuthorisation,
     CompleteAuthorisation,
@@ -181,21 +180,6 @@ class Accounts:
             ),
             given=given,
             instead_of=pending.account_id,
-        )
-
-    async def add_password(self, command: AddPasswordAccount) -> Account:
-        """Answer an api of before: user name and password are a form like others."""
-        return await self.add(
-            AddAccount(
-                tenant_id=command.tenant_id,
-                app=command.app,
-                values={
-                    "base_url": command.base_url,
-                    "username": command.username,
-                    "password": command.password,
-                },
-                account_id=command.account_id,
-            )
         )
 
     async def add(self, command: AddAccount) -> Account:

@@ -7,7 +7,6 @@ from contextlib import AbstractAsyncContextManager
 
 from proto.auth import (
     AddAccount,
-    AddPasswordAccount,
     BeginAuthorisation,
     CheckAppClient,
     CompleteAuthorisation,
@@ -85,7 +84,6 @@ async def serve(
             (BeginAuthorisation, accounts.begin),
             (CompleteAuthorisation, accounts.complete),
             (AddAccount, accounts.add),
-            (AddPasswordAccount, accounts.add_password),
             (GetAccount, functools.partial(handlers.get_account, store=store)),
             (ListAccounts, functools.partial(handlers.list_accounts, store=store)),
             (RemoveAccount, functools.partial(handlers.remove_account, store=store)),

@@ -18,7 +18,7 @@ import structlog.testing
 from deploy.local import nats, postgres
 from proto.auth import (
     Account,
-    AddPasswordAccount,
+    AddAccount,
     Authorisation,
     BeginAuthorisation,
     CompleteAuthorisation,
@@ -230,12 +230,14 @@ class World:
         account_id: AccountId | None = None,
     ) -> Account:
         return await self.ask(
-            AddPasswordAccount(
+            AddAccount(
                 tenant_id=TENANT,
                 app=CARDS,
-                base_url=base_url,
-                username="ada",
-                password=password,
+                values={
+                    "base_url": base_url,
+                    "username": "ada",
+                    "password": password,
+                },
                 account_id=account_id,
             )
         )

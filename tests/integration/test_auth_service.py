@@ -13,7 +13,6 @@ from proto.auth import (
     Account,
     AccountState,
     AddAccount,
-    AddPasswordAccount,
     BeginAuthorisation,
     CredentialKind,
     GetAccount,
@@ -452,14 +451,11 @@ async def test_an_account_that_another_stands_for_is_named(world: World):
 async def test_a_bad_password_account_is_refused(
     world: World, changes: dict[str, Any], code: ErrorCode
 ):
-    values = {
-        "tenant_id": TENANT,
-        "app": CARDS,
-        "base_url": CARDS_URL,
-        "username": "ada",
-        "password": PASSWORD,
-    }
-    failure = await world.refusal(AddPasswordAccount(**{**values, **changes}))
+    values = {"base_url": CARDS_URL, "username": "ada", "password": PASSWORD}
+    where = {name: changes[name] for name in changes.keys() - values.keys()}
+    form = {name: changes.get(name, value) for name, value in values.items()}
+    command = {"tenant_id": TENANT, "app": CARDS, "values": form, **where}
+    failure = await world.refusal(AddAccount(**command))
     assert failure.code is code
 
 
