@@ -2,7 +2,10 @@
 
 import ipaddress
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
+
+from msgspec import Meta
 
 from services.api import remotes
 from services.chassis import addresses
@@ -52,6 +55,8 @@ class Config(Settings, frozen=True, kw_only=True):
     oidc_auth_age_s: SecondsOrNone = 0.0
     """How long ago somebody may have proved to the provider who they are; the session
     ends when it is longer. 0: the provider is not asked, and decides alone."""
+    oidc_rsa_bits_min: Annotated[int, Meta(ge=2_048, le=16_384)] = 2_048
+    """How long a provider's RSA key has to be; shorter ones sign nobody in."""
     private_addresses: tuple[str, ...] = ()
     """Networks and host names that the provider may be in although not public."""
 

@@ -47,6 +47,7 @@ class Issuer:
         self._issuer = settings.oidc_issuer
         self._client_id = settings.oidc_client_id
         self._auth_age_s = settings.oidc_auth_age_s
+        self._rsa_bits_min = settings.oidc_rsa_bits_min
         self._secret = config.read_secret(settings.oidc_client_secret_file).decode()
         self._provider: Provider | None = None
         self._keys: KeySet | None = None
@@ -126,7 +127,9 @@ class Issuer:
         if known is None or keys is None or now_s - self._read_at_s > KEPT_S:
             url = self._issuer.rstrip("/") + oidc.DISCOVERY
             known = oidc.read_provider(await self._get(url), issuer=self._issuer)
-            keys = oidc.read_keys(await self._get(known.jwks_uri))
+            keys = oidc.read_keys(
+                await self._get(known.jwks_uri), rsa_bits_min=self._rsa_bits_min
+            )
             self._provider, self._keys, self._read_at_s = known, keys, now_s
         return known, keys
 

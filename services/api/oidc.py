@@ -14,7 +14,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 from joserfc import jwt
 from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import KeySet, RSAKey
 
 from services.chassis import addresses
 
@@ -24,6 +24,8 @@ LEEWAY_S: Final = 60
 """How far the provider's clock may be from ours."""
 AGE_S_MAX: Final = 600
 """How long ago a token may have been made."""
+RSA_BITS_MIN: Final = 2_048
+"""What nearly all providers have, which is 112 bits of security; 3072 is 128."""
 SCOPE: Final = "openid email"
 DISCOVERY: Final = "/.well-known/openid-configuration"
 
@@ -83,8 +85,10 @@ def read_provider(data: bytes, *, issuer: str) -> Provider:
     return found
 
 
-def read_keys(data: bytes) -> KeySet:
+def read_keys(data: bytes, *, rsa_bits_min: int = RSA_BITS_MIN) -> KeySet:
     """Return a provider's public keys; of kinds that are not known here, none.
+
+    Nor RSA keys that are too short: whoever breaks one signs in as anybody.
 
     Raises:
         NotProved: There is none.
@@ -96,6 +100,7 @@ def read_keys(data: bytes) -> KeySet:
             for one in given
             if one.get("kty") in ("RSA", "EC", "OKP") and one.get("use") != "enc"
             for key in KeySet.import_key_set({"keys": [one]}).keys
+            if not isinstance(key, RSAKey) or key.public_key.key_size >= rsa_bits_min
         ]
     except (msgspec.DecodeError, JoseError, ValueError, TypeError, LookupError):
         raise NotProved("keys_malformed") from None

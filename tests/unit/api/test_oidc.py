@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from joserfc.jwk import ECKey, RSAKey
 
 from services.api import oidc
 from services.api.config import Config
@@ -61,3 +62,17 @@ def test_what_is_missing_of_a_provider_is_said_at_start() -> None:
             oidc_client_id="x",
             oidc_client_secret_file=Path("x"),
         )
+
+
+@pytest.mark.parametrize(
+    ("bits", "floor", "is_taken"),
+    [(1024, 2048, False), (2048, 2048, True), (2048, 3072, False), (3072, 3072, True)],
+)
+def test_an_rsa_key_that_is_too_short_signs_nobody_in(
+    bits: int, floor: int, is_taken: bool
+) -> None:
+    key = RSAKey.generate_key(bits, auto_kid=True).as_dict(private=False)
+    curve = ECKey.generate_key("P-256", auto_kid=True).as_dict(private=False)
+    data = json.dumps({"keys": [key, curve]}).encode()
+    found = {one.kid for one in oidc.read_keys(data, rsa_bits_min=floor).keys}
+    assert found == {curve["kid"], *([key["kid"]] if is_taken else [])}
