@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urljoin
 
 import aiohttp
+from yarl import URL
 
 HOPS_MAX: Final = 10
 TIMEOUT_S: Final = 60.0
@@ -27,13 +28,17 @@ class _Form(HTMLParser):
         self.action: str | None = None
         self.fields: dict[str, str] = {}
         self.buttons: list[tuple[str, str, str]] = []
+        self.onward: str | None = None
+        """Where the page leads by itself."""
         self._button: tuple[str, str] | None = None
         self._select: str | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = {name: value or "" for name, value in attrs}
         name, value = found.get("name", ""), found.get("value", "")
-        if tag == "form" and self.action is None:
+        if tag == "meta" and found.get("http-equiv") == "refresh":
+            self.onward = found.get("content", "").partition("url=")[2] or None
+        elif tag == "form" and self.action is None:
             self.action = found.get("action", "")
         elif tag == "input" and found.get("type") == "submit":
             self.buttons.append((name, value, value))
@@ -88,9 +93,15 @@ class Browser:
         Raises:
             LostTheWay: There is no form that asks, or the pages lead nowhere.
         """
+        url, _, code = url.partition("#")
         url, page = await self._open("GET", url)
-        form = _Form()
-        form.feed(page)
+        form = _read(page)
+        if code:
+            # What the page's script does with the part that no server is sent.
+            fields = dict.fromkeys(form.fields, code)
+            where = urljoin(url, form.action or "")
+            url, page = await self._open("POST", where, form=fields)
+            form = _read(page)
         words = ("approve", "allow", "agree", "accept")
         button = next((b for b in form.buttons if b[2].lower().startswith(words)), None)
         if form.action is None or button is None:
@@ -107,8 +118,10 @@ class Browser:
         self, method: str, url: str, *, form: dict[str, str] | None = None
     ) -> tuple[str, str]:
         for _ in range(HOPS_MAX):
+            # With a form a browser says whose page it is on.
+            headers = {"Origin": str(URL(url).origin())} if form is not None else {}
             async with self._session.request(
-                method, url, data=form, allow_redirects=False
+                method, url, data=form, headers=headers, allow_redirects=False
             ) as answer:
                 if answer.status in _REDIRECTS:
                     url = urljoin(url, answer.headers["Location"])
@@ -118,5 +131,14 @@ class Browser:
                 if answer.status >= 400:
                     place = url.partition("?")[0]
                     raise LostTheWay(f"{place} answered {answer.status}")
-                return url, text
+                onward = _read(text).onward
+                if onward is None:
+                    return url, text
+                url, method, form = urljoin(url, onward), "GET", None
         raise LostTheWay(f"more than {HOPS_MAX} redirects")
+
+
+def _read(page: str) -> _Form:
+    form = _Form()
+    form.feed(page)
+    return form

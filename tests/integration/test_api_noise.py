@@ -129,17 +129,21 @@ async def test_odd_bytes_in_a_browser_are_answered_with_a_page(system: System) -
     begun = await client(
         "POST", "/v1/accounts/authorisations", {"app": "constant_contact"}
     )
-    link = begun.body["authorise_url"].removeprefix(system.url).encode()
+    link = begun.body["authorise_url"].partition("#")[2].encode()
     number = begun.body["authorisation_id"][-12:].encode()
-    for path, status in (
-        (link, b"303"),
+    start, form = b"/oauth/start", b"Content-Type: application/x-www-form-urlencoded"
+    for path, sent, status in (
+        (start, b"secret=" + link, b"200"),
         # Opened before, and the cookie is of somebody who has none.
-        (link, b"409"),
-        (b"/oauth/start/%ff%ed%a0%80", b"410"),
-        (b"/oauth/callback/constant_contact?state=%ff", b"410"),
+        (start, b"secret=" + link, b"409"),
+        (start, b"secret=%ff%ed%a0%80", b"400"),
+        (start, b"secret=", b"410"),
+        (b"/oauth/start/%ff%ed%a0%80", b"", b"404"),
+        (b"/oauth/callback/constant_contact?state=%ff", b"", b"410"),
     ):
         cookie = b"Cookie: tandem_authorisation_" + number + b"=\xff"
-        head, text = await answer_to(system, raw(path, cookie))
+        own = b"Sec-Fetch-Site: same-origin"
+        head, text = await answer_to(system, raw(path, cookie, own, form, body=sent))
         assert head.split(b" ")[1] == status, text
 
 

@@ -108,7 +108,6 @@ async def test_the_matrix_is_every_route_with_an_id_that_the_app_serves(
     named = {
         "PUT /v1/apps/{app}/client",
         "POST /v1/apps/{app}/client/check",
-        "GET /oauth/start/{link}",
         "GET /oauth/callback/{app}",
     }
     assert served - named == {route.name for route in WITH_ID}

@@ -41,5 +41,5 @@ OPEN: Final = (*signing_in.OPEN, *invitations.OPEN)
 PAGES: Final = (*browser.PAGES, *doors.PAGES, *arrivals.PAGES)
 """Routes that a person's browser opens."""
 
-FORMS: Final = (*doors.FORMS, *arrivals.FORMS)
+FORMS: Final = (*browser.FORMS, *doors.FORMS, *arrivals.FORMS)
 """What forms of these pages are sent to."""

@@ -70,7 +70,7 @@ async def begin(call: Call) -> web.Response:
     return calls.respond(
         AuthorisationView(
             authorisation_id=authorisation_id,
-            authorise_url=f"{call.parts.base_url}/oauth/start/{link}",
+            authorise_url=f"{call.parts.base_url}/oauth/start#{link}",
             expires_at=begun.expires_at,
         ),
         status=201,

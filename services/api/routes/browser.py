@@ -1,8 +1,8 @@
 """``/oauth/``: what a person's browser opens to authorise an account.
 
-The link binds the browser by a cookie and sends it to the app; the app sends it
-back to the callback, which only the same browser can complete (RFC 9700). What a person
-has begun wants that person's session in both.
+The link's secret, behind its #, comes in a form; it binds the browser by a cookie and
+sends it to the app. The app sends it back to the callback, which only the same browser
+can complete (RFC 9700). What a person has begun wants that person's session in both.
 """
 
 import secrets
@@ -14,11 +14,11 @@ from aiohttp import web
 from proto.auth import Account, CompleteAuthorisation
 from proto.errors import ErrorCode
 from proto.ids import AccountId, AuthorisationId
-from services.api import calls, keys, pages, seals, sessions, store
+from services.api import calls, forms, keys, pages, seals, sessions, store
 from services.api.calls import Caller, Visit
 from services.api.errors import Refused
 from services.api.problems import Code
-from services.api.routing import Page
+from services.api.routing import Form, Page
 from services.api.store import CalledAuthorisation, OpenedAuthorisation
 from services.chassis.errors import CommandFailed, Unavailable
 from services.chassis.tenancy import ALL_TENANTS
@@ -28,10 +28,18 @@ log = structlog.get_logger()
 _NAME_CHARS: Final = 12
 
 
+async def ask_for_link(visit: Visit) -> web.StreamResponse:
+    """Take the link's secret out of the address."""
+    return forms.ask_for_code(
+        title="Connect an account",
+        text="You are sent to the app, which asks you to agree.",
+        action="/oauth/start",
+    )
+
+
 async def start(visit: Visit) -> web.StreamResponse:
     """Bind the browser to its authorisation and send it to the app."""
-    request, parts = visit.request, visit.parts
-    link = request.match_info["link"]
+    request, parts, link = visit.request, visit.parts, visit.query["secret"]
     now = parts.clock.now()
     who = await _signed_in(visit)
     # The link tells the tenant.
@@ -49,7 +57,7 @@ async def start(visit: Visit) -> web.StreamResponse:
     if opened.opened_before_at is not None and not is_same:
         raise Refused(Code.LINK_OPENED)
     held = seals.unseal(opened.sealed, link=link)
-    response = web.Response(status=303, headers={"Location": held.vendor_url})
+    response = forms.go_out(held.vendor_url, name="the app")
     response.set_cookie(
         name,
         held.browser,
@@ -185,6 +193,8 @@ def _is_bound(cookie: str, browser_digest: bytes) -> bool:
 
 
 PAGES: Final = (
-    Page("/oauth/start/{link}", start),
+    Page("/oauth/start", ask_for_link),
     Page("/oauth/callback/{app}", callback, query=("state", "code", "iss", "error")),
 )
+
+FORMS: Final = (Form("/oauth/start", start, fields=("secret",)),)
