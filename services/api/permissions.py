@@ -59,6 +59,7 @@ NEEDED: Final[Mapping[str, Scope]] = {
     "POST /v1/connections/{connection_id}/approve": Scope.WRITE,
     "GET /v1/connections/{connection_id}/status": Scope.READ,
     "GET /v1/connections/{connection_id}/records": Scope.READ,
+    "POST /v1/connections/{connection_id}/records/search": Scope.READ,
     "POST /v1/connections/{connection_id}/links": Scope.WRITE,
     "DELETE /v1/connections/{connection_id}/links/{link_id}": Scope.WRITE,
     "POST /v1/api-keys": Scope.MANAGE,
@@ -81,6 +82,10 @@ NEEDED: Final[Mapping[str, Scope]] = {
     "DELETE /v1/people/{person_id}/sessions": Scope.MANAGE,
     "POST /v1/people/{person_id}/password-reset": Scope.MANAGE,
 }
+
+SEARCHES: Final = frozenset({"POST /v1/connections/{connection_id}/records/search"})
+"""What changes nothing although it is no GET: what is looked for is in a body, because
+addresses are in logs and histories."""
 
 PERSONAL: Final = frozenset(
     {

@@ -11,6 +11,7 @@ import pytest
 
 from proto.connector import ListApps
 from proto.errors import ErrorCode
+from proto.reconciler import ListRecords
 from services.api import keys, routes
 from services.api.permissions import SCOPES
 from services.api.routing import Route
@@ -47,6 +48,7 @@ VALID = {
         "right": {"account_id": f"acct_{ID}"},
     },
     "/v1/connections/{connection_id}": {"name": "n"},
+    "/v1/connections/{connection_id}/records/search": {"email": "ana@example.org"},
     "/v1/connections/{connection_id}/links": {
         "left_record_id": "l",
         "right_record_id": "r",
@@ -202,7 +204,14 @@ async def test_pages_have_limits(system: System) -> None:
         assert (await client("GET", f"{path}?after=x")).faults == ["after"]
     records = f"/v1/connections/{connection}/records"
     assert (await client("GET", f"{records}?state=odd")).faults == ["state"]
-    assert (await client("GET", f"{records}?email=%0a")).faults == ["email"]
+    answer = await client("POST", f"{records}/search", {"email": "a\n@b"})
+    assert answer.faults == ["/email"]
+    # An address of a person has no place in an address (ASVS 14.2.1).
+    assert (await client("GET", f"{records}?email=a@b")).faults == ["email"]
+    found = await client("POST", f"{records}/search?limit=2", {"email": "a@b.example"})
+    assert (found.status, found.body["items"]) == (200, [])
+    assert system.others.last(ListRecords).email == "a@b.example"
+    assert system.others.last(ListRecords).limit == 2
     asked = len(system.others.asked)
     answer = await client("GET", f"/v1/connections?account_id=conn_{ID}")
     assert (answer.status, answer.code) == (422, "query_invalid")

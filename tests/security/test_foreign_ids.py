@@ -25,6 +25,7 @@ BODIES: dict[str, dict[str, str]] = {
         "right_record_id": "r",
     },
     "PATCH /v1/people/{person_id}": {"role": "viewer"},
+    "POST /v1/connections/{connection_id}/records/search": {"email": "a@b.example"},
 }
 NOWHERE = "0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11"
 PREFIXES = {

@@ -18,7 +18,7 @@ from proto.ids import PersonId, TenantId
 from services.api import guesses, routes, sessions
 from services.api.passwords import Hasher
 from services.api.permissions import SCOPES_OF
-from services.api.routing import Route
+from services.api.routing import Page, Route
 from tests.integration.api_system import fixtures
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import Answer, Client, System
@@ -33,7 +33,7 @@ UNSAFE = [route for route in routes.ROUTES if route.method != "GET"]
 KINDS = ("acct", "athz", "conn", "key", "link", "pers", "sess", "inv")
 
 
-def path_of(route: Route) -> str:
+def path_of(route: Route | Page) -> str:
     """Return a route's path with ids of nothing in it."""
     names = re.findall(r"{(\w+)}", route.path)
     kinds = {kind[:2]: f"{kind}_{ID}" for kind in KINDS}

@@ -7,11 +7,12 @@ import asyncio
 import json
 import re
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
-from services.api import routes
-from services.api.routing import Route
+from services.api import routes, service
+from services.api.routing import Page, Route
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import System
 from tests.security.test_people import path_of
@@ -171,15 +172,24 @@ async def test_each_answer_says_its_type_and_is_kept_nowhere(system: System) -> 
 
 @pytest.mark.parametrize(
     "route",
-    [route for route in routes.ROUTES if route.method == "GET"],
-    ids=lambda route: route.name,
+    [
+        *(route for route in routes.ROUTES if route.method == "GET"),
+        *(page for page in routes.PAGES if "callback" not in page.path),
+    ],
+    ids=lambda route: route.path,
 )
-async def test_no_safe_method_changes_anything(system: System, route: Route) -> None:
-    """ASVS 3.5.3, of each route under /v1: the tables are afterwards as before."""
+async def test_no_safe_method_changes_anything(
+    system: System, route: Route | Page
+) -> None:
+    """ASVS 3.5.3: the tables are afterwards as before, and nobody has a new cookie."""
     person = await system.person()
     before = await _contents(system)
     answer = await person("GET", path_of(route))
-    assert answer.status in (200, 404, 422)
+    assert answer.status in (200, 303, 404, 422)
+    assert answer.cookies == {}
+    if isinstance(route, Page):
+        assert await _contents(system) == before
+        return
     headers = {"Cookie": person.cookie}
     url = system.url + path_of(route)
     async with system.session.head(url, headers=headers) as head:
@@ -237,3 +247,24 @@ async def test_a_name_that_looks_encoded_is_stored_as_it_is(system: System) -> N
     listed = await client("GET", "/v1/api-keys")
     assert made.body["name"] == name
     assert json.dumps(name) in json.dumps(listed.body)
+
+
+async def test_no_address_holds_a_secret_or_a_person(system: System) -> None:
+    """Paths are of ids, and queries of pages and filters (ASVS 14.2.1)."""
+    built = service.application(system.parts).router.routes()
+    paths = {route.resource.canonical for route in built if route.resource}
+    steps = {step for path in paths for step in re.findall(r"{(\w+)}", path)}
+    assert {step for step in steps if not step.endswith("_id")} == {"app"}
+    queries = {name for route in routes.ROUTES for name in route.query}
+    assert queries == {
+        *("limit", "after", "state", "account_id"),
+        *("actor", "act", "object_id", "from", "until"),
+    }
+    shown = {name for page in routes.PAGES for name in page.query}
+    assert shown == {"state", "code", "iss", "error", "tenant", "note"}
+    client = await system.client()
+    begun = await client(
+        "POST", "/v1/accounts/authorisations", {"app": "constant_contact"}
+    )
+    where = urlsplit(begun.body["authorise_url"])
+    assert (where.path, where.query, len(where.fragment)) == ("/oauth/start", "", 43)

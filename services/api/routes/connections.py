@@ -1,8 +1,10 @@
 """``/v1/connections``: two accounts kept in sync, what they do and how they stand."""
 
-from typing import Final
+from typing import Annotated, Final
 
+import msgspec
 from aiohttp import web
+from msgspec import Meta
 
 from proto.ids import ConnectionId
 from proto.reconciler import (
@@ -132,23 +134,47 @@ async def get_status(call: Call) -> web.Response:
     return calls.respond(views.show_status(status))
 
 
+class SearchIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose contacts are looked for."""
+
+    email: Annotated[str, Meta(min_length=1, max_length=EMAIL_CHARS_MAX)]
+
+
 async def list_records(call: Call) -> web.Response:
     """Show a page of a connection's contacts: how each stands, and why."""
     connection_id = call.id_in_path(ConnectionId, "connection_id")
-    page = paging.read(call)
-    state, email = call.query["state"], call.query["email"]
-    faults = []
+    state = call.query["state"]
     if state and state not in RECORD_STATES:
-        faults.append(Fault("state", f"Give one of {', '.join(RECORD_STATES)}."))
-    if len(email) > EMAIL_CHARS_MAX or not email.isprintable():
-        faults.append(Fault("email", "Give one email address."))
-    if faults:
-        raise Refused(Code.QUERY_INVALID, faults=tuple(faults))
+        fault = Fault("state", f"Give one of {', '.join(RECORD_STATES)}.")
+        raise Refused(Code.QUERY_INVALID, faults=(fault,))
+    return await _show_records(
+        call, connection_id, state=RecordState(state) if state else None
+    )
+
+
+async def search_records(call: Call) -> web.Response:
+    """Show the contacts with an email address, which no address of ours may hold."""
+    connection_id = call.id_in_path(ConnectionId, "connection_id")
+    given, _ = await call.body(SearchIn)
+    if not given.email.isprintable():
+        fault = Fault("/email", "Give one email address.")
+        raise Refused(Code.BODY_INVALID, faults=(fault,))
+    return await _show_records(call, connection_id, email=given.email)
+
+
+async def _show_records(
+    call: Call,
+    connection_id: ConnectionId,
+    *,
+    state: RecordState | None = None,
+    email: str = "",
+) -> web.Response:
+    page = paging.read(call)
     found = await call.ask(
         ListRecords(
             tenant_id=call.tenant_id,
             connection_id=connection_id,
-            state=RecordState(state) if state else None,
+            state=state,
             email=email,
             after=page.after or None,
             limit=page.limit,
@@ -228,6 +254,7 @@ ROUTES: Final = (
         "GET",
         f"{_ONE}/records",
         list_records,
-        query=(*paging.QUERY, "state", "email"),
+        query=(*paging.QUERY, "state"),
     ),
+    Route("POST", f"{_ONE}/records/search", search_records, query=paging.QUERY),
 )
