@@ -14,6 +14,8 @@ from typing import Final, NamedTuple, ParamSpec, TypeVar
 import argon2
 from argon2 import PasswordHasher
 
+from services.api import breached
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -84,6 +86,8 @@ def fault_of(password: str, *, email: str) -> str:
         len(set(text)) < _DISTINCT_MIN
         or any(_goes_along(run, text) for run in _RUNS)
         or any(_is_made_of(word, rest) for word in words for rest in (text, core, bare))
+        or breached.is_common((text, text.translate(_LEET)), around=_AROUND)
+        or breached.is_common((bare,), around=_AROUND)
     )
     return (
         "This is among the first to be guessed. Choose another." if is_guessed else ""

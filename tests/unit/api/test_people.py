@@ -2,10 +2,12 @@
 
 import asyncio
 import dataclasses
+import time
 
 import argon2
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from services.api import guesses, origins, passwords, remotes, sessions, signing
 from services.api.config import Config
@@ -64,6 +66,32 @@ def test_length_is_what_counts(password: str) -> None:
 )
 def test_what_is_guessed_first_is_refused(password: str) -> None:
     assert passwords.fault_of(password, email=EMAIL)
+
+
+def test_no_breached_password_is_taken_however_it_is_lengthened() -> None:
+    """Each of 30,000, alone or made long enough in the ways that people know."""
+    listed = FREQUENCY_LISTS["passwords"]
+    assert len(listed) == 30_000
+    long_enough = [one for one in listed if len(one) >= passwords.CHARS_MIN]
+    assert len(long_enough) > 200
+    tried = list(long_enough)
+    for one in listed:
+        times = -(-passwords.CHARS_MIN // len(one))
+        tried += (one * max(times, 2), f"{one}!2026!123456", f"12345678{one}.!?")
+    taken = [one for one in tried if not passwords.fault_of(one, email=EMAIL)]
+    assert taken == []
+
+
+def test_a_listed_password_may_be_a_part_of_a_longer_one() -> None:
+    for text in ("monkey dragon shadow", "sunshine on lighthouses", "my dragon sleeps"):
+        assert not passwords.fault_of(text, email=EMAIL)
+
+
+def test_no_text_keeps_the_check_busy() -> None:
+    began = time.perf_counter()
+    for text in ("4@8({[<369!1|/0$5+7%2xz" * 11, "a1" * 128, "\u0130" * 256):
+        passwords.fault_of(text, email=EMAIL)
+    assert time.perf_counter() - began < 2
 
 
 async def test_a_password_is_the_same_however_it_was_typed() -> None:
