@@ -27,6 +27,7 @@ SHARED_KEYS: Final = {
     "api.authorisations (state_digest)": "of 32 random bytes; it tells the tenant",
     "api.sessions (digest)": "of 32 random bytes; a cookie is what tells the tenant",
     "api.invitations (digest)": "of 32 random bytes; it tells the tenant",
+    "api.password_resets (digest)": "of 32 random bytes; it tells the tenant",
     "api.audit_entries (entry_id)": "numbered by the database, never by a request",
 }
 """Unique keys without the tenant, each with why it tells nobody of another tenant."""

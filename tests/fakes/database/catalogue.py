@@ -110,6 +110,8 @@ FOR_ALL_TENANTS: Final = {
             *("end_session", "end_sessions", "end_oldest_sessions"),
             *("take_guess", "return_guess", "forget_guesses"),
             *("add_oidc_sign_in", "take_oidc_sign_in", "forget_oidc_sign_ins"),
+            *("has_identity", "find_reset", "take_reset", "drop_reset"),
+            "forget_resets",
         }
     ),
 }
