@@ -319,26 +319,20 @@ KINDS: Final[Mapping[str, Kind]] = {
     Code.INVITATION_OVER: Kind(
         410,
         "Invitation over",
-        "This invitation was used, withdrawn or replaced, or its time is over. Ask for"
-        " another one.",
+        "This invitation was used, withdrawn or is over. Ask for another one.",
     ),
     Code.RESET_OVER: Kind(
-        410,
-        "Link over",
-        "This link was used or replaced, or its time is over. Ask an owner for another"
-        " one.",
+        410, "Link over", "This link was used or is over. Ask an owner for another one."
     ),
     Code.SIGN_IN_AGAIN: Kind(
         403,
         "Sign in again",
-        "This is for who has just signed in. Sign out and in again, and do it within"
-        " ten minutes.",
+        "Sign out and in again, and do this within ten minutes of that.",
     ),
     Code.IDENTITY_TAKEN: Kind(
         409,
         "Not added",
-        "Who you are at the sign-in service is somebody else here, or you have added"
-        " yourself already.",
+        "You are somebody else here at the sign-in service, or added already.",
     ),
     Code.OIDC_REFUSED: Kind(
         403,
