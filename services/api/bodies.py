@@ -15,7 +15,7 @@ from proto.errors import ErrorCode
 from proto.ids import AccountId
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
-from services.chassis import identifiers
+from services.chassis import identifiers, patience
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 BODY_TIMEOUT_S: Final = 30.0
@@ -177,8 +177,9 @@ def _refuse_packed(request: web.Request) -> None:
 
 async def _bytes(request: web.Request) -> bytes:
     try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            return await request.read()
+        with patience.waiting(request):
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                return await request.read()
     except TimeoutError:
         detail = f"The body did not arrive within {BODY_TIMEOUT_S:g} seconds."
         raise Refused(Code.REQUEST_MALFORMED, detail) from None

@@ -43,6 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_host: str = "127.0.0.1"
     http_port: Port = 0
     """Health and metrics, or what a service offers instead; 0 takes a free port."""
+    http_connections_max: Count = 500
+    """How many clients may be connected; the one that has kept us waiting longest makes
+    room for one more."""
     log_level: str = "info"
     database_connections_max: Count = 10
     start_timeout_s: Seconds = 60.0

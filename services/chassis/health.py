@@ -14,8 +14,9 @@ import structlog
 from aiohttp import web
 
 from proto import codec
+from services.chassis import patience
 from services.chassis.errors import BadConfiguration
-from services.chassis.serving import Runner
+from services.chassis.patience import PATIENCE, Limits, Patience
 
 log = structlog.get_logger()
 
@@ -83,23 +84,34 @@ class Health:
 
 @contextlib.asynccontextmanager
 async def listening(
-    application: web.Application, *, host: str, port: int, setting: str = "HTTP_PORT"
+    application: web.Application,
+    *,
+    host: str,
+    port: int,
+    setting: str = "HTTP_PORT",
+    limits: Limits = patience.USUAL,
 ) -> AsyncIterator[int]:
     """Serve an application; yields the port, of use where 0 was asked for.
 
     Raises:
         BadConfiguration: The port is taken or may not be used.
     """
-    runner = Runner(
+    kept = Patience(limits)
+    application[PATIENCE] = kept
+    application.middlewares.insert(0, kept.middleware())
+    runner = web.AppRunner(
         application,
-        access_log=None,
         handle_signals=False,
+        # A line of an access log would hold queries, and those hold codes.
+        access_log=None,
         # It would unpack to the end what strangers send, also what was refused.
         auto_decompress=False,
     )
     await runner.setup()
+    kept.server = runner.server
+    watching = asyncio.create_task(kept.watch())
     try:
-        site = web.TCPSite(runner, host, port)
+        site = patience.Site(runner, kept, host=host, port=port)
         try:
             await site.start()
         except OSError as err:
@@ -111,4 +123,6 @@ async def listening(
         log.info("listening", host=host, port=chosen)
         yield chosen
     finally:
+        watching.cancel()
+        await asyncio.wait({watching})
         await runner.cleanup()

@@ -46,6 +46,7 @@ from services.chassis.health import Health
 from services.chassis.identifiers import Identifiers
 from services.chassis.inbox import Receiver
 from services.chassis.outbox import Relay
+from services.chassis.patience import Limits
 from services.chassis.store import Store
 
 log = structlog.get_logger()
@@ -228,7 +229,8 @@ async def serve_until(
     application.add_routes(runtime.health.routes())
     settings = runtime.settings
     where = operations or Operations(settings.http_host, settings.http_port)
-    async with runtime.listening(application, **where._asdict()):
+    limits = Limits(connections_max=settings.http_connections_max)
+    async with runtime.listening(application, **where._asdict(), limits=limits):
         log.info("started", port=settings.http_port)
         tasks = [
             asyncio.ensure_future(part(stopping)) for part in (runtime.relay.run, *work)

@@ -1,4 +1,4 @@
-"""Serves an application's routes over HTTP; what is no request is answered here.
+"""What each answer over HTTP says; what is no request is answered here.
 
 aiohttp answers that before any route is looked for, with what its parser thought of the
 bytes, and without the headers that every other answer has.
@@ -22,27 +22,9 @@ NO_REQUEST: Final = "This is no request of HTTP that is understood here.\n"
 _FAILED: Final = "This did not work, and it is no fault of the request.\n"
 
 
-class Runner(web.AppRunner):
-    """Runs an application whose every answer is as careful as its own."""
+class Connection(web.RequestHandler):
+    """One connection whose every answer is as careful as the application's own."""
 
-    __slots__ = ()
-
-    async def _make_server(self) -> web.Server:
-        server = await super()._make_server()
-        return _Server(
-            server.request_handler,
-            request_factory=server.request_factory,
-            loop=server._loop,
-            **server._kwargs,
-        )
-
-
-class _Server(web.Server):
-    def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
-
-
-class _Connection(web.RequestHandler):
     __slots__ = ()
 
     def handle_error(self, *what: Any, **more: Any) -> web.StreamResponse:
