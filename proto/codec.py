@@ -4,6 +4,7 @@ Decoding never raises anything but ``Undecodable``: msgspec reports deep nesting
 as RecursionError, which a handler would otherwise take for its own fault.
 """
 
+import re
 from typing import TypeVar
 
 import msgspec
@@ -12,6 +13,9 @@ T = TypeVar("T")
 
 MESSAGE_BYTES_MAX = 1024 * 1024
 """Larger messages are refused before they are looked at."""
+
+_QUOTED = re.compile(r"^(Invalid (?:enum )?value) .*?( - at `[^`]*`)?$", re.DOTALL)
+"""What msgspec says with the value itself, of enumerations and of tags."""
 
 _encoder = msgspec.json.Encoder()
 _decoders: dict[object, msgspec.json.Decoder[object]] = {}
@@ -44,7 +48,7 @@ def decode(data: bytes, into: type[T], *, bytes_max: int = MESSAGE_BYTES_MAX) ->
     try:
         return decoder.decode(data)  # type: ignore[return-value]
     except msgspec.ValidationError as err:
-        raise Undecodable(str(err)) from None
+        raise Undecodable(_QUOTED.sub(r"\1\2", str(err))) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as err:
         raise Undecodable(f"not valid JSON: {err}") from None
     except RecursionError:

@@ -31,7 +31,7 @@ _PLACE: Final = re.compile(r" - at (?:`key` in )?`(?P<place>[^`]*)`$")
 _NAMED: Final = re.compile(r"(?:unknown|required) field `(?P<name>[^`]*)`")
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_QUOTED_VALUE: Final = re.compile(r"^Invalid enum value .*$", re.DOTALL)
+_QUOTED_VALUE: Final = re.compile(r"^Invalid (?:enum )?value .*$", re.DOTALL)
 
 
 async def read(request: web.Request, into: type[T]) -> tuple[T, tuple[str, ...]]:

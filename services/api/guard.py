@@ -14,7 +14,7 @@ from prometheus_client import Histogram
 
 from proto.errors import ErrorCode
 from proto.ids import RequestId
-from services.api import forms, pages, problems, refusals
+from services.api import forms, keys, pages, problems, refusals
 from services.api.calls import CALLER, PARTS, REQUEST_ID
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
@@ -42,9 +42,7 @@ async def surround(request: web.Request, handler: Handler) -> web.StreamResponse
     """Answer a request, whatever happens, and log it once."""
     given = request.headers.get(REQUEST_ID_HEADER, "")
     request_id = (
-        given
-        if _GIVEN_ID.fullmatch(given)
-        else request.app[PARTS].identifiers.new(RequestId)
+        given if _is_id(given) else request.app[PARTS].identifiers.new(RequestId)
     )
     request[REQUEST_ID] = request_id
     began = time.monotonic()
@@ -55,6 +53,11 @@ async def surround(request: web.Request, handler: Handler) -> web.StreamResponse
     for name, value in {**given_to_all, REQUEST_ID_HEADER: request_id}.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _is_id(given: str) -> bool:
+    """Tell whether a given id can be told everywhere; a key in its place cannot."""
+    return bool(_GIVEN_ID.fullmatch(given)) and not keys.is_well_formed(given)
 
 
 def headers_of(base_url: str) -> dict[str, str]:

@@ -138,8 +138,12 @@ class Receiver:
         name = message_class.__name__
         if not _is_credible(envelope, message_class):
             # No receipt: it would go to whoever the message pretends to be from. Nor
-            # is it believed whose message it is.
-            envelope = msgspec.structs.replace(envelope, tenant_id=NOBODY)
+            # is it believed whose message it is, and a sender that is none of ours may
+            # be any text at all.
+            sender = envelope.sender if envelope.sender in subjects.SERVICES else ""
+            envelope = msgspec.structs.replace(
+                envelope, tenant_id=NOBODY, sender=sender
+            )
             await self._bury(envelope, reason="no service that may send it is named")
             RECEIVED.labels(name, "buried").inc()
             await delivery.acknowledge()

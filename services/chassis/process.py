@@ -61,6 +61,8 @@ EXIT_CONFIGURATION: Final = 78
 """EX_CONFIG: starting again without a change will not help."""
 EXIT_UNAVAILABLE: Final = 69
 """EX_UNAVAILABLE: starting again later will."""
+EXIT_FAULT: Final = 70
+"""EX_SOFTWARE: a fault of ours; its frames are in the log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +130,10 @@ def run(
         for fault in faults:
             print(f"{service}: {fault}", file=sys.stderr)  # noqa: T201
         return code
+    except Exception:
+        # Python would print its message, which may hold the row that was refused.
+        log.exception("process_failed")
+        return EXIT_FAULT
 
 
 def explain(err: ChassisError, service: str) -> tuple[list[str], int]:

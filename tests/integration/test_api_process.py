@@ -67,6 +67,19 @@ async def rows_of(database: Database, query: str) -> list[asyncpg.Record]:
         await connection.close()
 
 
+async def test_a_fault_is_told_without_the_row_that_it_is_about(
+    database: Database,
+) -> None:
+    """Python's own last words were Postgres', and those quote what was refused."""
+    env = environment(database)
+    assert (await run("migrate", env=env))[0] == 0
+    await rows_of(database, "ALTER TABLE api.tenants ADD CHECK (false) NOT VALID")
+    code, out, err = await run("create-key", "--tenant", "Ana Sample", env=env)
+    assert code == 70
+    assert "process_failed" in err
+    assert "Ana Sample" not in out + err
+
+
 async def test_the_first_key_is_made_with_the_database_alone(
     database: Database,
 ) -> None:

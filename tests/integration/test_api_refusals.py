@@ -340,7 +340,9 @@ async def test_a_request_has_an_id_of_its_own(system: System) -> None:
     client = await system.client()
     given = await client("GET", "/v1/apps", headers={"X-Request-Id": "trace-0001.a"})
     assert given.headers["X-Request-Id"] == "trace-0001.a"
-    for odd in ("a b c d e f", "x" * 65, "short", '{"a": 1234567}'):
+    # A key in its place would be told in logs and in the audit log.
+    odd_ones = ("a b c d e f", "x" * 65, "short", '{"a": 1234567}', str(client.key))
+    for odd in odd_ones:
         answer = await client("GET", "/v1/apps", headers={"X-Request-Id": odd})
         assert answer.headers["X-Request-Id"].startswith("req_")
     problem = await client("GET", "/v1/nothing")
@@ -372,6 +374,8 @@ async def test_header_and_body_faults_of_http_itself_show_no_traceback(
     key = (await system.client()).key
     for raw in (
         b"GARBAGE\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\n" + str(key).encode() + b"\r\n\r\n",
+        str(key).encode() + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /v1/apps HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
         b"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
         + str(key).encode()
@@ -385,6 +389,9 @@ async def test_header_and_body_faults_of_http_itself_show_no_traceback(
         writer.close()
         assert head.split(b" ")[1] == b"400", head
         assert b"Traceback" not in head
+        # What was sent may be a secret, in a place where it does not belong.
+        assert str(key).encode() not in head
+        assert b"aiohttp" not in head
 
 
 @pytest.fixture(scope="module")
