@@ -8,6 +8,7 @@ DECLARE
     owner_role text;
     service_role text;
     all_tenants_role text;
+    role_name text;
 BEGIN
     -- Installations that share a server may prepare their databases at one time.
     PERFORM pg_advisory_xact_lock(hashtext('tandem admin.sql'));
@@ -30,6 +31,25 @@ BEGIN
             EXECUTE format('ALTER ROLE %I NOINHERIT', service_role);
             EXECUTE format('GRANT %I TO %I', all_tenants_role, service_role);
         END IF;
+        -- Postgres logs neither the values of a statement nor, of a refused row, the row,
+        -- however much it is told to log: they are of people, or sealed.
+        FOREACH role_name IN ARRAY ARRAY[owner_role, service_role]
+        LOOP
+            BEGIN
+                EXECUTE format(
+                    'ALTER ROLE %I SET log_error_verbosity = terse', role_name
+                );
+                EXECUTE format(
+                    'ALTER ROLE %I SET log_parameter_max_length = 0', role_name
+                );
+                EXECUTE format(
+                    'ALTER ROLE %I SET log_parameter_max_length_on_error = 0', role_name
+                );
+            EXCEPTION WHEN insufficient_privilege THEN
+                RAISE WARNING 'Set log_error_verbosity = terse, and '
+                    'log_parameter_max_length and _on_error = 0, for %', role_name;
+            END;
+        END LOOP;
         -- An administrator who is no superuser acts for the owner as its member.
         IF NOT pg_has_role(current_user, owner_role, 'USAGE') THEN
             EXECUTE format('GRANT %I TO CURRENT_USER', owner_role);

@@ -5,6 +5,11 @@ address; services are given addresses of their own two roles.
 """
 
 import asyncio
+import base64
+import hashlib
+import hmac
+import secrets
+import unicodedata
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -15,6 +20,9 @@ from deploy.local.errors import CannotStart
 CONNECT_TIMEOUT_S = 10.0
 STATEMENT_TIMEOUT_S = 60.0
 OLDEST_VERSION = 15
+_SALT_BYTES = 16
+_ITERATIONS = 4096
+"""As Postgres itself does it."""
 _ADMIN_SQL = Path(__file__).with_name("admin.sql")
 
 
@@ -68,9 +76,28 @@ async def _set_password(
     connection: "asyncpg.Connection[asyncpg.Record]", *, role: str, password: str
 ) -> None:
     statement = await connection.fetchval(
-        "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", role, password
+        "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)",
+        role,
+        _verifier(password),
     )
     await connection.execute(statement, timeout=STATEMENT_TIMEOUT_S)
+
+
+def _verifier(password: str) -> str:
+    """Return what Postgres keeps of a password (RFC 5802), so that no log shows it."""
+    salt = secrets.token_bytes(_SALT_BYTES)
+    normal = unicodedata.normalize("NFKC", password).encode()
+    salted = hashlib.pbkdf2_hmac("sha256", normal, salt, _ITERATIONS)
+    client_key = hmac.digest(salted, b"Client Key", "sha256")
+    stored, server, mixed = (
+        base64.b64encode(part).decode()
+        for part in (
+            hashlib.sha256(client_key).digest(),
+            hmac.digest(salted, b"Server Key", "sha256"),
+            salt,
+        )
+    )
+    return f"SCRAM-SHA-256${_ITERATIONS}:{mixed}${stored}:{server}"
 
 
 def _check_version(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
