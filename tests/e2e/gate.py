@@ -54,6 +54,20 @@ class Gate:
         self._vendor_url = vendor_url
         self._session = session
 
+    @contextlib.asynccontextmanager
+    async def standing(self) -> AsyncIterator["Gate"]:
+        """Stand on a port of its own until the block ends."""
+        application = web.Application(client_max_size=BODY_BYTES_MAX)
+        application.router.add_route("*", "/{path:.*}", self.serve)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield self
+        finally:
+            await runner.cleanup()
+
     @property
     def writes(self) -> list[Call]:
         """Every try to change something, oldest first."""
@@ -90,22 +104,15 @@ class Gate:
 @contextlib.asynccontextmanager
 async def gate(vendor_url: str) -> AsyncIterator[Gate]:
     """Put a gate in front of a vendor, on a port of its own."""
-    async with aiohttp.ClientSession(
-        auto_decompress=False,
-        connector=aiohttp.TCPConnector(limit=0),
-        cookie_jar=aiohttp.DummyCookieJar(),
-    ) as session:
-        made = Gate(vendor_url, session=session)
-        application = web.Application(client_max_size=BODY_BYTES_MAX)
-        application.router.add_route("*", "/{path:.*}", made.serve)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            yield made
-        finally:
-            await runner.cleanup()
+    async with (
+        aiohttp.ClientSession(
+            auto_decompress=False,
+            connector=aiohttp.TCPConnector(limit=0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        ) as session,
+        Gate(vendor_url, session=session).standing() as made,
+    ):
+        yield made
 
 
 def _kept(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

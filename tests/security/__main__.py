@@ -1,8 +1,8 @@
 """Runs every suite of this folder in full and prints its figures: `make security`.
 
 What it prints is one JSON object: how pytest ended, and the figures of each suite that
-has some. It takes some ten minutes on two cores, most of them for the refresh race and
-the requests that are made of the description.
+has some. It takes some fifteen minutes on two cores, most of them for the refresh race,
+the requests that are made of the description, and the run full of canaries.
 """
 
 import json

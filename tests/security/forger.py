@@ -26,6 +26,7 @@ class Provider:
     """Signs whoever it is told in, and changes tokens as it is told."""
 
     issuer: str
+    client_secret: str = CLIENT_SECRET
     key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048))
     kid: str = "one"
     claims: dict[str, Any] = field(default_factory=dict)
@@ -81,7 +82,7 @@ class Provider:
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
         if (
             begun is None
-            or [unquote(part) for part in given] != [CLIENT_ID, CLIENT_SECRET]
+            or [unquote(part) for part in given] != [CLIENT_ID, self.client_secret]
             or begun["code_challenge"] != challenge
             or begun["redirect_uri"] != form["redirect_uri"]
         ):
@@ -102,10 +103,10 @@ class Provider:
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[Provider]:
+async def running(**changes: Any) -> AsyncIterator[Provider]:
     """Run a provider on loopback until the block ends."""
     port = ports.free_port()
-    provider = Provider(issuer=f"http://127.0.0.1:{port}")
+    provider = Provider(issuer=f"http://127.0.0.1:{port}", **changes)
     app = web.Application()
     app.add_routes(
         [
