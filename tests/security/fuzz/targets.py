@@ -26,6 +26,7 @@ from services.api.routes.accounts import AccountIn
 from services.api.routes.api_keys import ApiKeyIn
 from services.api.routes.apps import ClientIn
 from services.api.routes.authorisations import AuthorisationIn
+from services.api.routes.connections import SearchIn
 from services.api.routes.invitations import AcceptanceIn, InvitationIn
 from services.api.routes.links import LinkIn
 from services.api.routes.people import PersonChangeIn
@@ -95,6 +96,7 @@ BODIES: Final[tuple[tuple[type[Any], bytes], ...]] = (
     (AuthorisationIn, b'{"app": "constant_contact", "account_id": "acct_1"}'),
     (LinkIn, b'{"left": "a", "right": "b"}'),
     (InvitationIn, b'{"email": "ana@example.org", "role": "viewer"}'),
+    (SearchIn, b'{"email": "ada@example.org"}'),
     (AcceptanceIn, b'{"secret": "s-1", "password": "correct horse"}'),
     (PersonChangeIn, b'{"role": "owner"}'),
     (PasswordIn, b'{"current_password": "correct horse", "password": "battery"}'),
