@@ -18,6 +18,7 @@ RequestId = NewType("RequestId", str)
 PersonId = NewType("PersonId", str)
 SessionId = NewType("SessionId", str)
 InvitationId = NewType("InvitationId", str)
+ErasureId = NewType("ErasureId", str)
 
 AppId = NewType("AppId", str)
 """The name of an app's folder, such as ``constant_contact``."""
@@ -45,5 +46,6 @@ PREFIXES: Final = {
     PersonId: "pers",
     SessionId: "sess",
     InvitationId: "inv",
+    ErasureId: "eras",
 }
 """The text before the underscore, by identifier type."""

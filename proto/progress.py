@@ -20,6 +20,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created_right: int = 0
     updated_left: int = 0
     updated_right: int = 0
+    erased: int = 0
+    """Records that its accounts show and that are left out: erased on request."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -238,6 +238,8 @@ class Records(Reply, frozen=True, kw_only=True):
 
     records: tuple[RecordView, ...]
     next_after: str | None = None
+    is_erased: bool = False
+    """Asked for by an address: its person was erased on request, and is left out."""
 
 
 class CreateConnection(Command[Connection], frozen=True, kw_only=True):

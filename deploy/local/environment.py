@@ -77,8 +77,13 @@ def _nothing(_place: Place) -> dict[str, str]:
     return {}
 
 
-def _auth(place: Place) -> dict[str, str]:
-    return {"KEY_RING_FILE": str(keys.key_ring(place.keys))}
+def _with_ring(service: str) -> Callable[[Place], dict[str, str]]:
+    def settings(place: Place) -> dict[str, str]:
+        return {"KEY_RING_FILE": str(keys.key_ring(place.keys, service))}
+
+    return settings
 
 
-_OWN: Mapping[str, Callable[[Place], dict[str, str]]] = {"auth": _auth}
+_OWN: Mapping[str, Callable[[Place], dict[str, str]]] = {
+    service: _with_ring(service) for service in ("auth", "reconciler")
+}

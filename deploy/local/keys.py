@@ -36,9 +36,12 @@ def write_secret(path: Path, content: bytes) -> None:
     draft.replace(path)
 
 
-def key_ring(directory: Path) -> Path:
-    """Return the file with the keys that encrypt tokens, made if it is missing."""
-    path = directory / "auth-key-ring.json"
+def key_ring(directory: Path, service: str) -> Path:
+    """Return the file with a service's ring of keys, made if it is missing.
+
+    Auth encrypts tokens with it; the reconciler hashes with another who was erased.
+    """
+    path = directory / f"{service}-key-ring.json"
     if not path.exists():
         key = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
         ring = {"active": "k1", "keys": {"k1": key}}

@@ -7,7 +7,7 @@ refused by the server. `permissions.conf` is the committed result.
 from pathlib import Path
 from typing import NamedTuple
 
-from proto import subjects
+from proto import subjects, traces
 from proto.base import Command, Message
 from proto.subjects import SERVICES
 
@@ -72,8 +72,14 @@ def main() -> int:
 
 
 def _stream_keeping(stream: str) -> set[str]:
-    """Return what the owner of a stream needs to create and correct it."""
-    return {f"$JS.API.STREAM.{verb}.{stream}" for verb in ("CREATE", "UPDATE", "INFO")}
+    """Return what the owner of a stream needs to create and correct it.
+
+    One that carries contacts is emptied of a person who is erased, too.
+    """
+    verbs = ["CREATE", "UPDATE", "INFO"]
+    if stream in map(subjects.stream_of, traces.CARRIERS):
+        verbs.append("PURGE")
+    return {f"$JS.API.STREAM.{verb}.{stream}" for verb in verbs}
 
 
 def _consuming(message_class: type[Message], service: str) -> set[str]:

@@ -139,8 +139,9 @@ CALLER: web.RequestKey[Caller] = web.RequestKey("caller", Caller)
 class Act:
     """A configuration act under way; says which object it was once that is known."""
 
-    def __init__(self, object_id: str) -> None:
+    def __init__(self, object_id: str, fields: tuple[str, ...]) -> None:
         self.object_id = object_id
+        self.fields = fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,11 +206,14 @@ class Call:
 
         The first entry comes first so that a crash cannot leave an act without one.
         """
-        under_way = Act(object_id)
+        under_way = Act(object_id, fields)
 
         def entry(outcome: str) -> AuditEntry:
             return self.audit_entry(
-                act, outcome=outcome, object_id=under_way.object_id, fields=fields
+                act,
+                outcome=outcome,
+                object_id=under_way.object_id,
+                fields=under_way.fields,
             )
 
         await self.parts.write_down(entry("begun"))

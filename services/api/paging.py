@@ -63,10 +63,10 @@ def read(call: Call) -> Page:
 
 
 def respond(
-    call: Call, items: Iterable[object], *, next_after: str | None
+    call: Call, items: Iterable[object], *, next_after: str | None, **more: object
 ) -> web.Response:
     """Return a page; the Link header leads to the next one with the same filters."""
-    body = codec.encode({"items": list(items), "next": next_after})
+    body = codec.encode({"items": list(items), "next": next_after, **more})
     response = web.Response(body=body, content_type="application/json")
     if next_after is not None:
         target = call.request.rel_url.update_query(after=next_after)

@@ -16,7 +16,8 @@ class Scope(enum.StrEnum):
     WRITE = "write"
     """Accounts and connections, and approvals."""
     MANAGE = "manage"
-    """Who gets in: people, invitations, API keys, clients of apps; the audit log."""
+    """Who gets in: people, invitations, API keys, clients of apps; the audit log; and
+    who is erased."""
 
 
 class Role(enum.StrEnum):
@@ -70,6 +71,10 @@ NEEDED: Final[Mapping[str, Scope]] = {
     "DELETE /v1/invitations/{invitation_id}": Scope.MANAGE,
     "POST /v1/invitations/{invitation_id}/resend": Scope.MANAGE,
     "GET /v1/audit": Scope.MANAGE,
+    "POST /v1/erasures": Scope.MANAGE,
+    "GET /v1/erasures": Scope.MANAGE,
+    "GET /v1/erasures/{erasure_id}": Scope.MANAGE,
+    "POST /v1/suppressions/lift": Scope.MANAGE,
     "GET /v1/session": Scope.READ,
     "DELETE /v1/session": Scope.READ,
     "GET /v1/sessions": Scope.READ,

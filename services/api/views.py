@@ -216,6 +216,7 @@ class CountsView(View, frozen=True, kw_only=True):
     created_right: int
     updated_left: int
     updated_right: int
+    erased: int
 
 
 class ProgressView(View, frozen=True, kw_only=True):

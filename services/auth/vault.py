@@ -5,8 +5,6 @@ and version are authenticated with it, so that a secret copied into another row,
 another tenant or an older version does not open (hazards 120 to 122).
 """
 
-import base64
-import itertools
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,12 +15,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.auth.errors import CannotOpen
-from services.chassis import config
-from services.chassis.errors import BadConfiguration
+from services.chassis import keyring
 
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
-_DIFFERENT_BYTES_MIN: Final = 16
 
 
 class WrappedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,11 +34,6 @@ class Sealed(WrappedKey, frozen=True, kw_only=True):
 
     body: bytes
     """Nonce and encrypted secret."""
-
-
-class _RingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    active: str
-    keys: dict[str, str]
 
 
 class Vault:
@@ -98,52 +89,14 @@ class Vault:
 
 
 def load(path: Path) -> Vault:
-    """Read the key ring: ``{"active": "k1", "keys": {"k1": "<base64, 32 bytes>"}}``.
+    """Read the key ring, whose form ``services.chassis.keyring`` tells.
 
     Raises:
         BadConfiguration: No ring, or one that cannot be used; nothing is ever
             stored unencrypted instead.
     """
-    try:
-        ring = msgspec.json.decode(config.read_secret(path), type=_RingFile)
-    except (msgspec.DecodeError, UnicodeDecodeError) as err:
-        raise BadConfiguration(
-            [f'key ring {path}: not a JSON object {{"active": …, "keys": {{…}}}}']
-        ) from err
-    faults: list[str] = []
-    keys: dict[str, bytes] = {}
-    for key_id, text in ring.keys.items():
-        try:
-            keys[key_id] = _key(text)
-        except ValueError as err:
-            faults.append(f"key ring {path}: key {key_id!r} {err}")
-    if ring.active not in ring.keys:
-        faults.append(f"key ring {path}: there is no key {ring.active!r}")
-    if faults:
-        raise BadConfiguration(faults)
-    return Vault(active=ring.active, keys=keys)
-
-
-def _key(text: str) -> bytes:
-    try:
-        key = base64.b64decode(text, validate=True)
-    except ValueError:
-        raise ValueError("is not base64") from None
-    if len(key) != _KEY_BYTES:
-        raise ValueError(f"must have {_KEY_BYTES} bytes, not {len(key)}")
-    if _is_made_by_hand(key):
-        raise ValueError("is an example, make one of your own")
-    return key
-
-
-def _is_made_by_hand(key: bytes) -> bool:
-    """Say whether a key cannot be a random one: repeated, counted up, or typed.
-
-    Of random keys not one in 10^10 has so few different bytes or is printable.
-    """
-    is_counted = len({(b - a) % 256 for a, b in itertools.pairwise(key)}) == 1
-    is_typed = key.isascii() and key.decode("ascii").isprintable()
-    return len(set(key)) < _DIFFERENT_BYTES_MIN or is_counted or is_typed
+    ring = keyring.load(path)
+    return Vault(active=ring.active, keys=ring.keys)
 
 
 def _identity(bound_to: tuple[str, ...]) -> bytes:

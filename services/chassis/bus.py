@@ -215,6 +215,22 @@ class Bus:
                 self._jetstream, self._service, public_replicas=self._public_replicas
             )
 
+    async def purge(self, message_class: type[Message], address: str) -> None:
+        """Have the broker forget the messages of a class that are for one address.
+
+        Only of a stream that this service keeps. Whoever waits for one of them gets it
+        from its sender's outbox again.
+
+        Raises:
+            BusUnavailable: It is not known whether it did.
+        """
+        assert message_class.owner == self._service, "it is in somebody else's stream"
+        with dialling.own_errors():
+            await self._jetstream.purge_stream(
+                subjects.stream_of(message_class),
+                subject=f"{subjects.base_subject(message_class)}.{address}",
+            )
+
     def forget_consumers(self) -> None:
         """Bind anew at the next fetch, because the broker may have lost them."""
         self._consumers.clear()

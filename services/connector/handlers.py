@@ -23,6 +23,7 @@ from proto.connector import (
     WriteContacts,
     WriteKind,
 )
+from proto.erasure import EraseTraces
 from proto.errors import ErrorCode, Retry
 from proto.ids import AccountId, TenantId
 from services.chassis.answering import CommandHandler
@@ -32,7 +33,7 @@ from services.chassis.errors import CommandFailed
 from services.chassis.inbox import Handler
 from services.chassis.loops import Wake
 from services.chassis.store import Store
-from services.connector import accounts, batches
+from services.connector import accounts, batches, erasing
 from services.connector.accounts import AccountRef, Step
 from services.connector.credentials import Credentials
 from services.connector.errors import BadMessage, CallFailed, Meaning, UnknownApp
@@ -125,6 +126,7 @@ def messages(desk: Desk) -> Mapping[type[Message], Handler]:
         WriteContacts: functools.partial(write_contacts, desk=desk),
         AccountConnected: functools.partial(account_connected, desk=desk),
         AccountLost: account_lost,
+        EraseTraces: functools.partial(erasing.erase_traces, bus=desk.bus),
     }
 
 

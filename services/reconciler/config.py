@@ -1,5 +1,7 @@
 """The reconciler's settings, read from ``RECONCILER_*`` variables."""
 
+from pathlib import Path
+
 from services.chassis.config import Count, Seconds, Settings
 from services.chassis.errors import BadConfiguration
 
@@ -7,6 +9,8 @@ from services.chassis.errors import BadConfiguration
 class Config(Settings, frozen=True, kw_only=True):
     """What an operator can set; every wait and every amount has its limit here."""
 
+    key_ring_file: Path | None = None
+    """The keys that who was erased is hashed with; without them nobody is erased."""
     settle_s: Seconds = 5.0
     """The least time after an unknown outcome before anybody looks; an app may ask
     for more."""

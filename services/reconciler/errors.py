@@ -19,3 +19,9 @@ class Overtaken(ReconcilerError, Unavailable):
     def __init__(self, what: str) -> None:
         super().__init__(f"overtaken: {what}")
         self.what = what
+
+
+class CannotUnseal(ReconcilerError):
+    """A note about an erasure is not as it was sealed, or its key is gone."""
+
+    retry = Retry.NEVER

@@ -5,6 +5,7 @@ observation like any other.
 """
 
 import datetime
+import functools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
@@ -12,7 +13,7 @@ import structlog
 
 from proto.base import Instant
 from proto.connector import ContactsWritten, WriteKind, WriteOutcome
-from proto.ids import LinkId, RecordId
+from proto.ids import ConnectionId, LinkId, RecordId
 from proto.reconciler import SIDES, RecordState, Side
 from services.chassis.errors import AlreadyStored
 from services.chassis.store import Work
@@ -34,6 +35,7 @@ from services.reconciler.store import (
 from services.reconciler.store.connections import StoredConnection, Tally
 from services.reconciler.store.intents import Told
 from services.reconciler.store.links import NamedLink
+from services.reconciler.suppressing import Screen
 
 log = structlog.get_logger()
 
@@ -55,21 +57,22 @@ class Outcome(msgspec.Struct, kw_only=True):
     tally: Tally = msgspec.field(default_factory=Tally)
 
 
-async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) -> None:
+async def fold_answers(
+    work: Work,
+    message: ContactsWritten,
+    *,
+    config: Config,
+    screen: Screen | None = None,
+) -> None:
     """Fold a batch of answers, and keep the records that came with them."""
+    keep = functools.partial(readbacks.keep, work, message, screen=screen)
     connection = await connections.load(
         work.transaction,
         tenant_id=message.tenant_id,
         connection_id=message.connection_id,
     )
     if connection is None:
-        marked = await readbacks.keep(work, message, connection=None)
-        await claims.make_due(
-            work.transaction,
-            tenant_id=message.tenant_id,
-            connection_ids=marked,
-            now=work.clock.now(),
-        )
+        await _make_due(work, message, marked=await keep(connection=None))
         return
     answers = await _load(work, message, connection=connection)
     shown = await recognising.load(
@@ -87,9 +90,7 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
     )
 
     await _save(work, connection, outcome=outcome)
-    marked = await readbacks.keep(
-        work, message, connection=connection, answers=answers, made=outcome.made
-    )
+    marked = await keep(connection=connection, answers=answers, made=outcome.made)
     await _mark(work, connection, outcome=outcome)
     await recognising.read_on(
         work,
@@ -100,13 +101,7 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
         understood=outcome.answers,
         own=config,
     )
-    now = work.clock.now()
-    await claims.make_due(
-        work.transaction,
-        tenant_id=connection.tenant_id,
-        connection_ids=marked | {connection.connection_id},
-        now=now,
-    )
+    await _make_due(work, message, marked=marked | {connection.connection_id})
     await claims.count_outcomes(work.transaction, connection, tally=outcome.tally)
     log.info(
         "answers_folded",
@@ -114,6 +109,17 @@ async def fold_answers(work: Work, message: ContactsWritten, *, config: Config) 
         count=len(answers),
         written=outcome.tally.done,
         failed=outcome.tally.failed,
+    )
+
+
+async def _make_due(
+    work: Work, message: ContactsWritten, *, marked: set[ConnectionId]
+) -> None:
+    await claims.make_due(
+        work.transaction,
+        tenant_id=message.tenant_id,
+        connection_ids=marked,
+        now=work.clock.now(),
     )
 
 

@@ -6,6 +6,13 @@ from typing import Any
 from proto.auth import AccountConnected, AccountLost
 from proto.base import Command, Message
 from proto.connector import ContactsObserved, ContactsWritten
+from proto.erasure import (
+    ErasePerson,
+    GetErasure,
+    LiftSuppression,
+    ListErasures,
+    TracesErased,
+)
 from proto.reconciler import (
     ApproveChanges,
     ChangeConnection,
@@ -22,14 +29,16 @@ from services.chassis.answering import CommandHandler
 from services.chassis.inbox import Handler
 from services.chassis.loops import Wake
 from services.chassis.store import Work
-from services.reconciler import folding, following, observing
+from services.reconciler import erasing, folding, following, observing
 from services.reconciler.acting import Acting
 from services.reconciler.config import Config
+from services.reconciler.requesting import Requests
 from services.reconciler.showing import Showing
+from services.reconciler.suppressing import Screen
 
 
 def commands(
-    acting: Acting, showing: Showing
+    acting: Acting, showing: Showing, *, requests: Requests
 ) -> dict[type[Command[Any]], CommandHandler]:
     """Return who answers which command."""
     return {
@@ -43,20 +52,34 @@ def commands(
         ListConnections: showing.list_connections,
         GetStatus: showing.status,
         ListRecords: showing.list_records,
+        ErasePerson: requests.erase,
+        GetErasure: requests.get,
+        ListErasures: requests.list_erasures,
+        LiftSuppression: requests.lift,
     }
 
 
-def events(*, config: Config, wake: Wake) -> dict[type[Message], Handler]:
-    """Return who takes which event; all of them may give the planner work."""
+def events(
+    *,
+    config: Config,
+    wake: Wake,
+    screen: Screen | None = None,
+    erasing_wake: Wake | None = None,
+) -> dict[type[Message], Handler]:
+    """Return who takes which event; nearly all of them may give the planner work."""
+
+    async def contacts_observed(work: Work, message: ContactsObserved) -> None:
+        await observing.observe(work, message, screen=screen)
 
     async def contacts_written(work: Work, message: ContactsWritten) -> None:
-        await folding.fold_answers(work, message, config=config)
+        await folding.fold_answers(work, message, config=config, screen=screen)
 
     return {
-        ContactsObserved: _waking(observing.observe, wake),
+        ContactsObserved: _waking(contacts_observed, wake),
         ContactsWritten: _waking(contacts_written, wake),
         AccountLost: following.lose_account,
         AccountConnected: following.heal_account,
+        TracesErased: _waking(erasing.note_traces_erased, erasing_wake or wake),
     }
 
 

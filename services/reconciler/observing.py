@@ -17,7 +17,7 @@ from proto.ids import AccountId, ConnectionId, RecordId, ScanId, TenantId
 from proto.reconciler import ConnectionChanged, ConnectionState
 from proto.record import Presence, Record
 from services.chassis.store import Work
-from services.reconciler import comparing, guarding, missing
+from services.reconciler import comparing, guarding, missing, suppressing
 from services.reconciler.engine import canon, guards, model
 from services.reconciler.engine.model import Seen, SideConfig
 from services.reconciler.errors import Overtaken
@@ -32,6 +32,7 @@ from services.reconciler.store import (
 from services.reconciler.store.connections import StoredAccount
 from services.reconciler.store.observations import ScanState
 from services.reconciler.store.sweeps import CompleteScan
+from services.reconciler.suppressing import Screen
 
 log = structlog.get_logger()
 
@@ -50,7 +51,9 @@ class News:
         """Addresses that records had and have no more."""
 
 
-async def observe(work: Work, message: ContactsObserved) -> None:
+async def observe(
+    work: Work, message: ContactsObserved, *, screen: Screen | None = None
+) -> None:
     """Store a batch of observations; complete the scan that it is the last part of."""
     tenant_id, account_id = message.tenant_id, message.account_id
     account = await connections.load_account(
@@ -69,6 +72,7 @@ async def observe(work: Work, message: ContactsObserved) -> None:
         tenant_id=tenant_id,
         account=account,
         scan_id=scan.scan_id if scan else None,
+        screen=screen,
     )
     marked = await mark(work, news, tenant_id=tenant_id)
     if scan is not None:
@@ -125,6 +129,7 @@ async def store(
     tenant_id: TenantId,
     account: StoredAccount,
     scan_id: ScanId | None = None,
+    screen: Screen | None = None,
 ) -> News:
     """Store what is news; returns what there is to be marked because of it.
 
@@ -133,12 +138,14 @@ async def store(
 
     What in a listing may only seem to be news is asked for by id, and what that shows
     decides (hazards 18 and 22).
+
+    Args:
+        screen: Leaves out who was erased.
     """
     news = News(account.account_id, scan_id=scan_id)
-    seen = await missing.confirm(
-        work, seen, tenant_id=tenant_id, account_id=account.account_id
+    seen, heirs = await _let_in(
+        work, seen, account=account, tenant_id=tenant_id, screen=screen
     )
-    heirs = missing.heirs_of(seen)
     seen = sorted([*seen, *heirs.values()], key=lambda each: each.record.record_id)
     for start in range(0, len(seen), BATCH_RECORDS_MAX):
         batch = seen[start : start + BATCH_RECORDS_MAX]
@@ -190,6 +197,33 @@ async def _save(
             lag=_lag_of(account) if is_listed else observations.NO_LAG,
         )
     return saved
+
+
+async def _let_in(
+    work: Work,
+    seen: Sequence[Seen],
+    *,
+    account: StoredAccount,
+    tenant_id: TenantId,
+    screen: Screen | None,
+) -> tuple[list[Seen], dict[RecordId, Seen]]:
+    """Return what may be stored of what was seen, and of whom that was merged into."""
+
+    async def without_erased(each: Sequence[Seen]) -> Sequence[Seen]:
+        if not each or not account.is_screened:
+            return each
+        return await suppressing.without_erased(
+            work, each, screen=screen, tenant_id=tenant_id, side=side_of(account)
+        )
+
+    told = await missing.confirm(
+        work,
+        await without_erased(seen),
+        tenant_id=tenant_id,
+        account_id=account.account_id,
+    )
+    heirs = await without_erased(list(missing.heirs_of(told).values()))
+    return told, {each.record.record_id: each for each in heirs}
 
 
 async def mark(work: Work, news: News, *, tenant_id: TenantId) -> set[ConnectionId]:

@@ -21,6 +21,7 @@ from services.reconciler.observing import News
 from services.reconciler.store import arrivals, connections, observations
 from services.reconciler.store.connections import StoredConnection
 from services.reconciler.store.intents import OpenIntent
+from services.reconciler.suppressing import Screen
 
 _JUST: Final = datetime.timedelta(microseconds=1)
 
@@ -45,6 +46,7 @@ async def keep(
     connection: StoredConnection | None,
     answers: Sequence[Answer] = (),
     made: Collection[RecordId] = (),
+    screen: Screen | None = None,
 ) -> set[ConnectionId]:
     """Keep the records in the answers, of both accounts.
 
@@ -68,6 +70,7 @@ async def keep(
                 list(seen.values()),
                 tenant_id=message.tenant_id,
                 account=account,
+                screen=screen,
             )
             found.append(news)
         if made and account_id == message.account_id:

@@ -22,13 +22,20 @@ from proto.reconciler import (
     RecordState,
 )
 from services.chassis.clock import Clock
-from services.chassis.database import Database
+from services.chassis.database import Database, Reader
 from services.chassis.errors import BusUnavailable, CommandFailed
 from services.reconciler import views
 from services.reconciler.describing import Asking
 from services.reconciler.engine import canon
-from services.reconciler.store import claims, connections, links, queue
+from services.reconciler.store import (
+    claims,
+    connections,
+    links,
+    queue,
+    suppressions,
+)
 from services.reconciler.store.connections import StoredConnection
+from services.reconciler.suppressing import Screen
 
 log = structlog.get_logger()
 
@@ -41,10 +48,18 @@ NUL: Final = "\x00"
 class Showing:
     """Carries out the commands that only read."""
 
-    def __init__(self, database: Database, bus: Asking, *, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Asking,
+        *,
+        clock: Clock,
+        screen: Screen | None = None,
+    ) -> None:
         self._database = database
         self._bus = bus
         self._clock = clock
+        self._screen = screen
 
     async def get(self, command: GetConnection) -> Connection:
         """Return one connection."""
@@ -74,12 +89,13 @@ class Showing:
         connection = await self._load(command.tenant_id, command.connection_id)
         tenant_id, connection_id = connection.tenant_id, connection.connection_id
         reader = self._database.reader(tenant_id)
-        counts, to_plan, to_write, readings = await asyncio.gather(
+        counts, to_plan, to_write, erased, readings = await asyncio.gather(
             links.count_by_state(
                 reader, tenant_id=tenant_id, connection_id=connection_id
             ),
             queue.count(reader, tenant_id=tenant_id, connection_id=connection_id),
             claims.count_open(reader, tenant_id=tenant_id, connection_id=connection_id),
+            suppressions.count(reader, connection.account_ids, tenant_id=tenant_id),
             self._readings(connection),
         )
         return ConnectionStatus(
@@ -87,7 +103,7 @@ class Showing:
             state=connection.state,
             attention=connection.attention,
             attention_side=connection.attention_side,
-            counts=views.counts_of(connection, counts),
+            counts=views.counts_of(connection, counts, erased=erased),
             progress=views.progress_of(
                 connection,
                 readings=readings,
@@ -130,6 +146,16 @@ class Showing:
         return Records(
             records=tuple(page),
             next_after=page[-1].link_id if len(found) > limit else None,
+            is_erased=await self._is_erased(command, reader),
+        )
+
+    async def _is_erased(self, command: ListRecords, reader: Reader) -> bool:
+        if self._screen is None or not command.email:
+            return False
+        email = _address(command.email)
+        digests = self._screen.all_of_email(command.tenant_id, email)
+        return bool(
+            await suppressions.find(reader, digests, tenant_id=command.tenant_id)
         )
 
     async def _load(

@@ -35,7 +35,7 @@ def connection_view(connection: StoredConnection) -> Connection:
     )
 
 
-def counts_of(connection: StoredConnection, links: Links) -> Counts:
+def counts_of(connection: StoredConnection, links: Links, *, erased: int = 0) -> Counts:
     """Return contacts by state, and what has been done so far."""
 
     def count(state: RecordState) -> int:
@@ -55,6 +55,7 @@ def counts_of(connection: StoredConnection, links: Links) -> Counts:
         created_right=connection.created_right,
         updated_left=connection.updated_left,
         updated_right=connection.updated_right,
+        erased=erased,
     )
 
 

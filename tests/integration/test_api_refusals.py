@@ -32,6 +32,7 @@ NOBODY = {
     "person_id": f"pers_{ID}",
     "session_id": f"sess_{ID}",
     "invitation_id": f"inv_{ID}",
+    "erasure_id": f"eras_{ID}",
 }
 VALID = {
     "/v1/apps/{app}/client": {"client_id": "i", "client_secret": "s"},
@@ -54,6 +55,8 @@ VALID = {
         "right_record_id": "r",
     },
     "/v1/api-keys": {"name": "n"},
+    "/v1/erasures": {"email": "ana@example.org"},
+    "/v1/suppressions/lift": {"email": "ana@example.org"},
     "/v1/people/{person_id}": {"role": "viewer"},
     "/v1/invitations": {"email": "ana@example.org", "role": "viewer"},
     "/v1/password": {"current_password": "p", "password": "seven quiet lighthouses"},

@@ -15,6 +15,7 @@ from services.api.routes import (
     browser,
     connections,
     doors,
+    erasures,
     invitations,
     links,
     people,
@@ -32,6 +33,7 @@ ROUTES: Final = (
     *invitations.ROUTES,
     *signing_in.ROUTES,
     *audit.ROUTES,
+    *erasures.ROUTES,
 )
 """Routes that need an API key, or somebody who is signed in."""
 

@@ -181,7 +181,9 @@ async def _show_records(
         )
     )
     items = [views.show_record(record) for record in found.records]
-    return paging.respond(call, items, next_after=found.next_after)
+    return paging.respond(
+        call, items, next_after=found.next_after, is_erased=found.is_erased
+    )
 
 
 async def _read(call: Call, connection_id: ConnectionId) -> Connection:

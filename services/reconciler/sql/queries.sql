@@ -8,8 +8,15 @@ SET
     unused_since = NULL;
 
 -- name: load_account
--- One account, or nothing if no connection has ever used it.
-SELECT account_id, app, description, is_lost
+-- One account, or nothing if no connection has ever used it; with whether anybody of
+-- the tenant was erased, which is rarely so.
+SELECT
+    account_id, app, description, is_lost,
+    EXISTS (
+        SELECT suppressions.digest
+        FROM reconciler.suppressions
+        WHERE suppressions.tenant_id = $tenant_id
+    ) AS is_screened
 FROM reconciler.accounts
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id
@@ -1248,15 +1255,18 @@ WHERE tenant_id = $tenant_id
 -- Writes, stored before they are tried.
 INSERT INTO reconciler.intents (
     tenant_id, connection_id, intent_id, link_id, account_id, side, kind, state,
-    body, is_destructive, decided_at, look_at
+    body, is_destructive, decided_at, look_at, source_id
 )
 SELECT
     $tenant_id, $connection_id, made.intent_id, made.link_id, made.account_id,
-    made.side, made.kind, 'open', made.body, made.is_destructive, $now, $look_at
+    made.side, made.kind, 'open', made.body, made.is_destructive, $now, $look_at,
+    made.source_id
 FROM unnest(
     $intent_ids::text[], $link_ids::text[], $account_ids::text[], $sides::text[],
-    $kinds::text[], $bodies::bytea[], $is_destructive::boolean[]
-) AS made (intent_id, link_id, account_id, side, kind, body, is_destructive);
+    $kinds::text[], $bodies::bytea[], $is_destructive::boolean[], $source_ids::text[]
+) AS made (
+    intent_id, link_id, account_id, side, kind, body, is_destructive, source_id
+);
 
 -- name: count_destructive
 -- How many writes that undo something were decided since then, by side.
@@ -1793,3 +1803,53 @@ WHERE unused_since IS NOT NULL
         WHERE emails.tenant_id = accounts.tenant_id
             AND emails.account_id = accounts.account_id
     );
+
+-- name: find_suppressed
+-- Which of these keyed hashes are of somebody who was erased, and by which erasure.
+SELECT suppressions.digest, suppressions.erasure_id
+FROM reconciler.suppressions
+WHERE suppressions.tenant_id = $tenant_id
+    AND suppressions.digest = ANY ($digests::bytea[]);
+
+-- name: add_suppressions
+-- Whom not to import again; who is known is known by the newest erasure. One who was
+-- seen since has a time.
+INSERT INTO reconciler.suppressions (
+    tenant_id, digest, key_id, account_id, erasure_id, created_at, seen_at
+)
+SELECT
+    $tenant_id, kept.digest, $key_id, kept.account_id, kept.erasure_id, $now,
+    $seen_at::timestamptz
+FROM unnest($digests::bytea[], $account_ids::text[], $erasure_ids::text[])
+    AS kept (digest, account_id, erasure_id)
+ORDER BY kept.digest
+ON CONFLICT (tenant_id, digest) DO UPDATE
+SET
+    erasure_id = EXCLUDED.erasure_id,
+    seen_at = coalesce(EXCLUDED.seen_at, suppressions.seen_at);
+
+-- name: count_suppressed
+-- How many records that accounts showed were left out because their person was erased.
+SELECT count(*) AS suppressed
+FROM reconciler.suppressions
+WHERE account_id = ANY ($account_ids::text[])
+    AND account_id <> ''
+    AND tenant_id = $tenant_id
+    AND seen_at IS NOT NULL;
+
+-- name: claim_erasure
+-- An erasure that is due, for one replica at a time until the commit.
+SELECT tenant_id, erasure_id
+FROM reconciler.erasures
+WHERE next_at <= $now
+ORDER BY next_at
+LIMIT 1
+FOR UPDATE SKIP LOCKED;
+
+-- name: list_suppression_keys
+-- Which keys the hashes and notes of all tenants were made with.
+SELECT suppressions.key_id
+FROM reconciler.suppressions
+UNION
+SELECT erasures.key_id
+FROM reconciler.erasures;

@@ -147,6 +147,10 @@ WHERE right_record_id IS NOT NULL;
 CREATE INDEX links_state ON reconciler.links (connection_id, state, link_id, tenant_id);
 CREATE INDEX links_retry ON reconciler.links (retry_at) WHERE retry_at IS NOT NULL;
 
+-- Where no record tells an address any more, its link still does.
+CREATE INDEX links_email ON reconciler.links (connection_id, lower(email), tenant_id)
+WHERE email <> '';
+
 CREATE SEQUENCE reconciler.marks;
 
 CREATE TABLE reconciler.dirty (
@@ -181,6 +185,7 @@ CREATE TABLE reconciler.intents (
     outcome        text NOT NULL DEFAULT '',
     reason         text NOT NULL DEFAULT '',
     number         bigint NOT NULL DEFAULT nextval('reconciler.numbers'),
+    source_id      text NOT NULL DEFAULT '',
     PRIMARY KEY (connection_id, intent_id, tenant_id)
 );
 
@@ -197,6 +202,13 @@ CREATE INDEX intents_creates
 ON reconciler.intents (account_id, decided_at, tenant_id)
 WHERE kind = 'create' AND state IN ('open', 'unknown');
 
+-- The history of a person is found by the record that a write was made from, or by
+-- their link; both outlive each other.
+CREATE INDEX intents_of_source
+ON reconciler.intents (connection_id, source_id, tenant_id);
+CREATE INDEX intents_of_link
+ON reconciler.intents (connection_id, link_id, tenant_id);
+
 CREATE INDEX intents_look ON reconciler.intents (look_at) WHERE look_at IS NOT NULL;
 
 CREATE TABLE reconciler.losses (
@@ -210,11 +222,56 @@ CREATE TABLE reconciler.losses (
     PRIMARY KEY (connection_id, intent_id, mapping_id, side, tenant_id)
 );
 
+CREATE TABLE reconciler.suppressions (
+    tenant_id   text NOT NULL,
+    -- Of an address, or of a record of an account; which one it is only the key tells.
+    digest      bytea NOT NULL,
+    key_id      text NOT NULL,
+    -- Empty for an address, which counts in every account.
+    account_id  text NOT NULL DEFAULT '',
+    erasure_id  text NOT NULL,
+    created_at  timestamptz NOT NULL,
+    seen_at     timestamptz,
+    PRIMARY KEY (tenant_id, digest)
+);
+
+CREATE INDEX suppressions_of_erasure
+ON reconciler.suppressions (tenant_id, erasure_id);
+
+CREATE INDEX suppressions_seen ON reconciler.suppressions (account_id, tenant_id)
+WHERE account_id <> '' AND seen_at IS NOT NULL;
+
+CREATE TABLE reconciler.erasures (
+    tenant_id     text NOT NULL,
+    erasure_id    text NOT NULL,
+    digest        bytea NOT NULL,
+    key_id        text NOT NULL,
+    step          text NOT NULL,
+    -- Sealed, and only while the erasure is under way.
+    subject       bytea,
+    -- Sealed: which records the apps have still.
+    remains       bytea,
+    asked_at      timestamptz NOT NULL,
+    next_at       timestamptz,
+    fence         bigint,
+    step_at       timestamptz NOT NULL,
+    traces_at     timestamptz,
+    finished_at   timestamptz,
+    records       integer NOT NULL DEFAULT 0,
+    links         integer NOT NULL DEFAULT 0,
+    writes        integer NOT NULL DEFAULT 0,
+    shared_emails integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant_id, erasure_id)
+);
+
+CREATE INDEX erasures_due ON reconciler.erasures (next_at) WHERE next_at IS NOT NULL;
+
 -- Row-level security: whose rows are shown to whom.
 SELECT reconciler.separate_tenants(
     'reconciler.accounts', 'reconciler.connections', 'reconciler.observations',
     'reconciler.emails', 'reconciler.scans', 'reconciler.scan_parts',
-    'reconciler.links', 'reconciler.dirty', 'reconciler.intents', 'reconciler.losses'
+    'reconciler.links', 'reconciler.dirty', 'reconciler.intents', 'reconciler.losses',
+    'reconciler.suppressions', 'reconciler.erasures'
 );
 
 -- For all tenants: connections are claimed, what is due by the clock is found and told,
@@ -260,3 +317,9 @@ ON reconciler.intents TO tandem_reconciler_all_tenants;
 GRANT SELECT (ctid, tenant_id, connection_id), DELETE
 ON reconciler.losses TO tandem_reconciler_all_tenants;
 GRANT USAGE ON SEQUENCE reconciler.marks TO tandem_reconciler_all_tenants;
+
+-- For all tenants: what is due is claimed, and which keys are needed is known.
+GRANT SELECT (tenant_id, key_id) ON reconciler.suppressions
+TO tandem_reconciler_all_tenants;
+GRANT SELECT (tenant_id, erasure_id, key_id, next_at), UPDATE (next_at)
+ON reconciler.erasures TO tandem_reconciler_all_tenants;

@@ -85,6 +85,8 @@ class StoredAccount(msgspec.Struct, frozen=True, kw_only=True):
     account_id: AccountId
     description: AccountDescription
     is_lost: bool
+    is_screened: bool = False
+    """Somebody of its tenant was erased, and must not come back."""
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -125,6 +127,7 @@ async def load_account(
         account_id=row["account_id"],
         description=codec.decode(row["description"], AccountDescription),
         is_lost=row["is_lost"],
+        is_screened=row["is_screened"],
     )
 
 

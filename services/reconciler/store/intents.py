@@ -73,6 +73,7 @@ async def add(
             kinds=[intent.kind.value for intent in intents],
             bodies=[codec.encode(intent) for intent in intents],
             is_destructive=[intent.is_destructive for intent in intents],
+            source_ids=[intent.source_id for intent in intents],
         )
     )
 

@@ -4,22 +4,28 @@ Guards against mass changes, questions about records that are missed, comparison
 both sides in full, and databases that were restored.
 """
 
+from proto.ids import ErasureId
 from services.chassis.store import Work
 from services.reconciler.engine.model import Seen
 from services.reconciler.store import (
     claims,
     connections,
+    erasures,
     guards,
     intents,
     observations,
+    suppressions,
     sweeps,
 )
 from services.reconciler.store.connections import StoredConnection
+from services.reconciler.store.suppressions import Suppression
 from services.reconciler.store.sweeps import CompleteScan
 from tests.contract.stores.program import act, plain
 from tests.contract.stores.reconciler_records import RecordsPlayer
 from tests.contract.stores.reconciler_words import (
+    ACCOUNTS,
     CONNECTIONS,
+    DIGESTS,
     REASONS,
     RECORDS,
     SCANS,
@@ -159,6 +165,42 @@ class CarePlayer(RecordsPlayer):
         ids = [each.connection_id for each in found] if found else self.some(here)
         noted = await sweeps.note_scan(work.transaction, scan, connection_ids=ids)
         return sorted(plain([*found, *noted]), key=repr)
+
+    # People who were erased.
+
+    @act(weight=3, group="erased")
+    async def suppress(self, work: Work) -> None:
+        digests = self.some(DIGESTS)
+        await suppressions.add(
+            work.transaction,
+            {
+                digest: Suppression(
+                    digest,
+                    self.one(["", *ACCOUNTS]),
+                    self.one([ErasureId("eras_1"), ErasureId("eras_2")]),
+                )
+                for digest in digests
+            },
+            tenant_id=TENANT,
+            key_id=self.one(["k1", "k2"]),
+            now=self.clock.now(),
+            is_seen=self.one([True, False]),
+        )
+
+    @act(weight=3, is_narrow=True, group="erased")
+    async def find_suppressed(self, work: Work) -> object:
+        found = await suppressions.find(
+            work.transaction, self.some(DIGESTS), tenant_id=TENANT
+        )
+        count = await suppressions.count(
+            work.transaction, self.some(ACCOUNTS), tenant_id=TENANT
+        )
+        keys = await suppressions.list_keys(work.transaction)
+        return sorted(found.items()), count, sorted(keys)
+
+    @act(weight=1, group="erased")
+    async def claim_erasure(self, work: Work) -> object:
+        return await erasures.claim(work.transaction, now=self.clock.now())
 
     # Restored databases.
 

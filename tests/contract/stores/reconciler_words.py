@@ -32,6 +32,7 @@ INTENTS = [IntentId(f"int_{number}") for number in range(4)]
 SCANS = [ScanId("scan_1"), ScanId("scan_2"), ScanId("scan_3")]
 SIDES = [Side.LEFT, Side.RIGHT]
 REASONS = ["", "mass_change"]
+DIGESTS = [b"one", b"two", b"three"]
 LEASE = datetime.timedelta(seconds=20)
 
 

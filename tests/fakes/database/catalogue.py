@@ -25,6 +25,7 @@ from tests.fakes.database import (
     reconciler_missing,
     reconciler_observations,
     reconciler_queue,
+    reconciler_suppressions,
     reconciler_sweeps,
 )
 from tests.fakes.database.sessions import Session
@@ -46,6 +47,7 @@ MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
         reconciler_missing,
         reconciler_observations,
         reconciler_queue,
+        reconciler_suppressions,
         reconciler_sweeps,
     ),
 }
@@ -55,6 +57,12 @@ LEFT_OUT: Final = {
     "has_migrations": "the tables in memory are those of the newest migration",
     "list_migrations": "the tables in memory are those of the newest migration",
     "check_role": "there are no roles in memory",
+    **dict.fromkeys(
+        queries.load(SERVICES / "chassis" / "sql" / "erasure_queries.sql")
+        | queries.load(SERVICES / "connector" / "sql" / "erasure_queries.sql")
+        | queries.load(SERVICES / "reconciler" / "sql" / "erasure_queries.sql"),
+        "nobody is erased in memory; whoever was is left out there, too",
+    ),
 }
 """Queries without a function, each with the reason."""
 
@@ -68,6 +76,8 @@ FOR_ALL_TENANTS: Final = {
             *("list_dead_letters", "replay_dead_letters", "take_dead_letter"),
             *("drop_dead_letter", "keep_dead_letter"),
             *("check_database", "has_migrations", "check_role"),
+            *("page_outbox", "redact_outbox", "drop_from_outbox", "count_of_subject"),
+            *("page_dead_letters", "redact_dead_letter", "erase_dead_letter"),
         }
     ),
     "auth": frozenset(
@@ -82,6 +92,7 @@ FOR_ALL_TENANTS: Final = {
         {
             *("claim_due", "claim_writing", "renew_leases", "release_lease"),
             *("add_calls", "hold_lease", "count_waiting", "prune_writes"),
+            "erase_writes",
         }
     ),
     "reconciler": frozenset(
@@ -96,7 +107,9 @@ FOR_ALL_TENANTS: Final = {
             *("find_swept", "claim_looks", "retry_links", "purge_links"),
             *("purge_dirty", "purge_intents", "purge_losses", "purge_connections"),
             *("purge_observations", "purge_emails", "purge_scan_parts"),
-            *("purge_scans", "purge_accounts"),
+            *("purge_scans", "purge_accounts", "claim_erasure"),
+            *("list_suppression_keys", "draw_fence", "is_past_fence"),
+            *("erase_dirty", "end_leases", "erase_observations"),
         }
     ),
     "api": frozenset(
@@ -147,7 +160,10 @@ def of_service(service: str) -> dict[str, Modelled]:
 
 def templates_of(owner: str) -> dict[str, queries.Template]:
     """Return the queries in the file of a service, or of the chassis."""
-    return queries.load(SERVICES / owner / "sql" / "queries.sql")
+    found: dict[str, queries.Template] = {}
+    for path in sorted((SERVICES / owner / "sql").glob("*queries.sql")):
+        found |= queries.load(path)
+    return found
 
 
 @functools.cache

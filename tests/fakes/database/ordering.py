@@ -11,6 +11,7 @@ ORDER: Final = (
     "intents",
     "links",
     "losses",
+    "suppressions",
     "observations",
     "dirty",
     "connections",

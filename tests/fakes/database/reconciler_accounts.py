@@ -27,7 +27,10 @@ async def load_account(
     session: Session, *, tenant_id: str, account_id: str
 ) -> list[Row]:
     row = session.get("accounts", account_id, tenant_id)
-    return [] if row is None or row["unused_since"] is not None else [ACCOUNT(row)]
+    if row is None or row["unused_since"] is not None:
+        return []
+    erased = session.scan("suppressions", lambda each: each["tenant_id"] == tenant_id)
+    return [{**ACCOUNT(row), "is_screened": bool(erased)}]
 
 
 async def set_account_state(

@@ -32,6 +32,7 @@ async def add_intents(
     kinds: list[str],
     bodies: list[bytes],
     is_destructive: list[bool],
+    source_ids: list[str],
 ) -> int:
     given = zip(
         intent_ids,
@@ -41,6 +42,7 @@ async def add_intents(
         kinds,
         bodies,
         is_destructive,
+        source_ids,
         strict=True,
     )
     made = (
@@ -58,8 +60,9 @@ async def add_intents(
             "decided_at": now,
             "look_at": look_at,
             "number": marking.draw_number(session),
+            "source_id": source_id,
         }
-        for intent_id, link_id, account_id, side, kind, body, undoes in given
+        for intent_id, link_id, account_id, side, kind, body, undoes, source_id in given
     )
     return len(await session.insert("intents", made))
 

@@ -354,8 +354,14 @@ async def note_ours(
     session: Session, *, tenant_id: str, account_id: str, record_ids: list[str]
 ) -> int:
     keys = [(account_id, record_id, tenant_id) for record_id in record_ids]
-    made = [r for r in session.get_all("observations", keys) if not r["is_ours"]]
-    return len(await session.update("observations", made, lambda _: {"is_ours": True}))
+    return len(
+        await session.update(
+            "observations",
+            session.get_all("observations", keys),
+            lambda _: {"is_ours": True},
+            where=lambda row: not row["is_ours"],
+        )
+    )
 
 
 async def find_newcomers(

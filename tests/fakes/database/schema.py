@@ -269,10 +269,15 @@ RECONCILER: Final = {
         columns=_columns(
             "tenant_id connection_id intent_id link_id account_id side kind state"
             " body is_destructive decided_at sent_at look_at closed_at outcome reason"
-            " number"
+            " number source_id"
         ),
         key=("connection_id", "intent_id", "tenant_id"),
-        defaults={"is_destructive": False, "outcome": "", "reason": ""},
+        defaults={
+            "is_destructive": False,
+            "outcome": "",
+            "reason": "",
+            "source_id": "",
+        },
         indexes={
             "connection": OF_CONNECTION,
             "look": IndexShape(where=_is_looked_for),
@@ -293,6 +298,21 @@ RECONCILER: Final = {
         ),
         key=("connection_id", "intent_id", "mapping_id", "side", "tenant_id"),
         indexes={"connection": OF_CONNECTION},
+    ),
+    "suppressions": Shape(
+        columns=_columns(
+            "tenant_id digest key_id account_id erasure_id created_at seen_at"
+        ),
+        key=("tenant_id", "digest"),
+        defaults={"account_id": ""},
+    ),
+    "erasures": Shape(
+        columns=_columns(
+            "tenant_id erasure_id digest key_id step subject remains asked_at next_at"
+            " fence step_at traces_at finished_at records links writes shared_emails"
+        ),
+        key=("tenant_id", "erasure_id"),
+        defaults={"records": 0, "links": 0, "writes": 0, "shared_emails": 0},
     ),
 }
 

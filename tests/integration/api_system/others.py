@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 
 from deploy.local import nats
-from proto import auth, connector, progress, reconciler
+from proto import auth, connector, erasure, progress, reconciler
 from proto.base import Command, Done, Reply
 from proto.errors import ErrorCode
 from proto.fields import Field, FieldKind, Role
-from proto.ids import AccountId, AppId, ConnectionId, LinkId
+from proto.ids import AccountId, AppId, ConnectionId, ErasureId, LinkId
 from services.chassis import bus
 from services.chassis.bus import Bus
 from services.chassis.clock import SystemClock
@@ -69,6 +69,7 @@ class Others:
         self.connections: dict[str, dict[str, reconciler.Connection]] = {}
         self.links: dict[str, set[str]] = {}
         self.begun: dict[str, auth.BeginAuthorisation] = {}
+        self.erasures: dict[str, dict[str, erasure.Erasure]] = {}
         self.records: tuple[reconciler.RecordView, ...] = ()
         self.findings: tuple[auth.ClientFinding, ...] = ()
         self.authorisation_age = datetime.timedelta(minutes=10)
@@ -290,6 +291,43 @@ class Others:
             next_after=str(end) if len(self.records) > end else None,
         )
 
+    def add_erasure(self, tenant_id: str) -> erasure.Erasure:
+        made = erasure.Erasure(
+            erasure_id=self._new.new(ErasureId),
+            state=erasure.ErasureState.RUNNING,
+            digest="ab" * 32,
+            asked_at=AT,
+            records=2,
+            left=(
+                erasure.RecordsLeft(
+                    account_id=AccountId("acct_1"), app=DAV, record_ids=("481",)
+                ),
+            ),
+        )
+        self.erasures.setdefault(tenant_id, {})[made.erasure_id] = made
+        return made
+
+    async def erase(self, command: erasure.ErasePerson) -> Reply:
+        return self.add_erasure(command.tenant_id)
+
+    async def get_erasure(self, command: erasure.GetErasure) -> Reply:
+        found = self.erasures.get(command.tenant_id, {}).get(command.erasure_id)
+        if found is None:
+            raise CommandFailed(ErrorCode.NOT_FOUND, "No such.", field="erasure_id")
+        return found
+
+    async def list_erasures(self, command: erasure.ListErasures) -> Reply:
+        known = sorted(self.erasures.get(command.tenant_id, {}).items())
+        found = [each for each_id, each in known if each_id > (command.after or "")]
+        page = found[: command.limit]
+        return erasure.Erasures(
+            erasures=tuple(page),
+            next_after=page[-1].erasure_id if len(found) > command.limit else None,
+        )
+
+    async def lift(self, command: erasure.LiftSuppression) -> Reply:
+        return erasure.Lifted(digest="cd" * 32, count=3)
+
     def _check_ends(self, command: Any) -> None:
         for name in ("left", "right"):
             account_id = getattr(command.settings, name).account_id
@@ -364,6 +402,10 @@ def answers(others: Others) -> dict[str, dict[type[Command[Any]], Any]]:
             reconciler.ListConnections: others.list_connections,
             reconciler.GetStatus: others.status,
             reconciler.ListRecords: others.list_records,
+            erasure.ErasePerson: others.erase,
+            erasure.GetErasure: others.get_erasure,
+            erasure.ListErasures: others.list_erasures,
+            erasure.LiftSuppression: others.lift,
         },
     }
 

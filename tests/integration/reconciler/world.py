@@ -26,6 +26,7 @@ from proto.connector import (
     ScanPart,
     WriteContacts,
 )
+from proto.erasure import EraseTraces
 from proto.errors import ErrorCode
 from proto.ids import AccountId, ConnectionId, ScanId, TenantId
 from proto.reconciler import (
@@ -53,6 +54,7 @@ from services.chassis.process import Runtime
 from services.chassis.queries import Query
 from services.chassis.store import Work
 from services.chassis.tenancy import ALL_TENANTS
+from services.connector import erasing
 from services.reconciler import service
 from services.reconciler.config import Config
 from tests.integration.reconciler.vendor import LEFT_IDS, RIGHT_IDS, Vendor
@@ -229,6 +231,11 @@ class World:
         held, self.held_writes = self.held_writes or [], None
         for job in held:
             await self.tell(*self.carry_out(job))
+
+    async def erase(self, work: Work, job: EraseTraces) -> None:
+        """Do as the connector does, in its own tables."""
+        self.jobs.append(job)
+        await erasing.erase_traces(work, job, bus=self.connector.bus)
 
     async def describe(self, command: DescribeAccount) -> AccountDescription:
         self._check(command.tenant_id, command.account_id)
@@ -407,6 +414,7 @@ async def running(
                 WriteContacts: world.write,
                 AccountLost: world.take_note,
                 AccountConnected: world.take_note,
+                EraseTraces: world.erase,
             },
         )
         async with asyncio.TaskGroup() as group:

@@ -19,6 +19,7 @@ from services.api.routes import (
     apps,
     authorisations,
     connections,
+    erasures,
     invitations,
     links,
     people,
@@ -32,6 +33,8 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "ClientIn": apps.ClientIn,
     "AuthorisationIn": authorisations.AuthorisationIn,
     "AccountIn": accounts.AccountIn,
+    "ErasureIn": erasures.ErasureIn,
+    "LiftIn": erasures.LiftIn,
     "EndIn": settings.EndIn,
     "ConditionIn": settings.ConditionIn,
     "ActionIn": settings.ActionIn,
@@ -51,6 +54,9 @@ BODIES: dict[str, type[msgspec.Struct]] = {
     "PersonChangeIn": people.PersonChangeIn,
 }
 SHOWN: dict[str, type[View]] = {
+    "Erasure": erasures.ErasureView,
+    "RecordsLeft": erasures.RecordsLeftView,
+    "Lifted": erasures.LiftedView,
     "Capabilities": views.CapabilitiesView,
     "CredentialField": views.CredentialFieldView,
     "App": views.AppView,
@@ -225,6 +231,7 @@ def test_who_gets_in_is_for_owners_and_what_changes_for_no_viewer() -> None:
             route.path.startswith(
                 ("/v1/api-keys", "/v1/people", "/v1/invitations", "/v1/audit")
             )
+            or route.path.startswith(("/v1/erasures", "/v1/suppressions"))
             or "/client" in route.path
         )
         assert (route.scope == "manage") is is_about_getting_in, route.name

@@ -50,14 +50,16 @@ def test_migrations_alone_act_as_the_owner(tmp_path: Path):
 
 
 def test_only_auth_gets_the_keys_that_encrypt_tokens(tmp_path: Path):
-    """The key ring is on the path of one service."""
-    told = [
-        service
+    """Each ring is on the path of one service; the reconciler has another one."""
+    told = {
+        service: str(
+            environment.of_service(service, place=_place(tmp_path), http_port=1)
+        )
         for service in SERVICES
-        if "key-ring"
-        in str(environment.of_service(service, place=_place(tmp_path), http_port=1))
-    ]
-    assert told == ["auth"]
+    }
+    for ring in ("auth-key-ring", "reconciler-key-ring"):
+        having = [service for service, settings in told.items() if ring in settings]
+        assert having == [ring.removesuffix("-key-ring")]
 
 
 def test_services_do_not_inherit_the_administrators_address(monkeypatch):
@@ -72,9 +74,10 @@ def test_services_do_not_inherit_the_administrators_address(monkeypatch):
 def test_secrets_are_made_once_and_for_their_owner_alone(tmp_path: Path):
     """A key made anew would make everything encrypted before unreadable."""
     directory = tmp_path / "keys"
-    ring = keys.key_ring(directory)
+    ring = keys.key_ring(directory, "auth")
     first = ring.read_text()
-    assert keys.key_ring(directory).read_text() == first
+    assert keys.key_ring(directory, "auth").read_text() == first
+    assert keys.key_ring(directory, "reconciler").read_text() != first
     content = json.loads(first)
     assert len(b64decode(content["keys"][content["active"]])) == 32
     seed = keys.nats_seed(directory, "auth")
