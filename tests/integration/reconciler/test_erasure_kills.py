@@ -2,8 +2,6 @@
 
 import contextlib
 
-import pytest
-
 from proto import codec
 from proto.erasure import ErasePerson, EraseTraces, TracesErased, Whom
 from services.chassis import database as databases
@@ -167,10 +165,7 @@ async def office(database, ring):
         yield Office(pools, ring)
 
 
-@pytest.mark.behaviour(
-    52, broken_by="reconciler/erasing.py: a step is committed before it is saved"
-)
-async def test_b52_a_kill_at_every_statement_ends_in_the_same_state(
+async def test_a_kill_at_every_statement_ends_in_the_same_state(
     database, nats_server, tmp_path
 ):
     """The nth of them is killed at the nth statement of their erasure."""
