@@ -277,3 +277,11 @@ async def forget_sessions(
     """Forget a batch of those that expired before; True if there may be more."""
     query = Q["forget_sessions"](before=before, limit=FORGET_BATCH)
     return await transaction.execute(query) == FORGET_BATCH
+
+
+async def forget_invitations(
+    transaction: Transaction, *, before: datetime.datetime
+) -> bool:
+    """Forget a batch of those that were over before; True if there may be more."""
+    query = Q["forget_invitations"](before=before, limit=FORGET_BATCH)
+    return await transaction.execute(query) == FORGET_BATCH

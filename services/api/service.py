@@ -1,8 +1,6 @@
 """Builds the api: its routes and what they work with."""
 
 import asyncio
-import datetime
-from typing import Final
 
 from aiohttp import web
 
@@ -12,6 +10,7 @@ from services.api import (
     guesses,
     identities,
     issuers,
+    kept,
     resets,
     roster,
     routes,
@@ -25,15 +24,12 @@ from services.api.pacing import Pace
 from services.api.passwords import Hasher
 from services.api.usage import Usage
 from services.api.windows import Windows
-from services.chassis import loops, process
+from services.chassis import process
 from services.chassis.clock import Clock
 from services.chassis.process import Operations, Runtime
+from services.chassis.retention import Keeper, Rule
 from services.chassis.store import Store, Work
 from services.chassis.tenancy import ALL_TENANTS
-
-AUTHORISATIONS_KEPT: Final = datetime.timedelta(days=1)
-"""How long after its expiry an authorisation can still be asked about."""
-FORGET_EVERY_S: Final = 600.0
 
 
 async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
@@ -41,15 +37,9 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
     works: Store[Work] = runtime.store(Work)
     usage = Usage(works, clock=runtime.clock)
 
-    async def forget(stopping: asyncio.Event) -> None:
-        await loops.forever(
-            "pruning",
-            lambda: forget_old(works, runtime.clock),
-            clock=runtime.clock,
-            stopping=stopping,
-            idle_s=FORGET_EVERY_S,
-        )
-
+    keeper = Keeper(
+        [Rule("api", lambda: forget_old(works, runtime.clock))], clock=runtime.clock
+    )
     async with issuers.opened(runtime.settings, clock=runtime.clock) as issuer:
         parts = Parts(
             bus=runtime.bus,
@@ -72,7 +62,7 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
                 runtime,
                 stopping,
                 usage.run,
-                forget,
+                keeper.run,
                 operations=Operations(
                     settings.operations_host,
                     settings.operations_port,
@@ -101,11 +91,12 @@ async def forget_old(works: Store[Work], clock: Clock) -> bool:
         transaction = work.transaction
         more = [
             await store.forget_authorisations(
-                transaction, before=now - AUTHORISATIONS_KEPT
+                transaction, before=now - kept.AUTHORISATIONS
             ),
             await roster.forget_sessions(transaction, before=now),
             await guesses.forget(transaction, before=now),
             await identities.forget_sign_ins(transaction, before=now),
             await resets.forget_resets(transaction, before=now),
+            await roster.forget_invitations(transaction, before=now - kept.INVITATIONS),
         ]
     return any(more)

@@ -31,6 +31,7 @@ from services.chassis import process
 from services.chassis.addresses import Guard
 from services.chassis.errors import BadConfiguration
 from services.chassis.process import Runtime
+from services.chassis.retention import Keeper, Rule
 from services.chassis.store import Store
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -90,11 +91,21 @@ async def serve(
             (IssueToken, tokens.issue),
         ):
             await runtime.bus.answer(command, handler)
-        await process.serve_until(runtime, stopping)
+        keeper = Keeper(
+            [Rule("stale", functools.partial(_drop_stale, store))], clock=runtime.clock
+        )
+        await process.serve_until(runtime, stopping, keeper.run)
         # The bus goes first: closing the endpoint under a refresh that is under way
         # would lose a token that the app has rotated.
         await runtime.bus.drain(timeout_s=config.refresh_timeout_s)
         await tokens.finish(timeout_s=config.refresh_timeout_s)
+
+
+async def _drop_stale(store: Store[AuthWork]) -> bool:
+    """Take away what nobody came back from, also where nobody begins anything new."""
+    async with store.transaction(ALL_TENANTS) as work:
+        await work.drop_stale()
+    return False
 
 
 async def _check_keys(safe: Vault, store: Store[AuthWork], *, config: Config) -> None:

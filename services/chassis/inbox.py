@@ -24,6 +24,7 @@ from services.chassis.database import Database
 from services.chassis.dead_letters import Replayer
 from services.chassis.errors import Unavailable
 from services.chassis.outbox import NOBODY, Envelope, Receipt
+from services.chassis.retention import Rule
 from services.chassis.store import Store
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -34,7 +35,6 @@ FETCH_WAIT_S: Final = 5.0
 KEPT: Final = datetime.timedelta(days=3)
 """How long a message is remembered; its sender has long given up repeating."""
 FORGET_BATCH: Final = 5_000
-FORGET_EVERY_S: Final = 600.0
 
 RECEIVED = Counter("tandem_messages_received", "Messages handled", ["name", "result"])
 
@@ -99,16 +99,22 @@ class Receiver:
             group.create_task(self._interrupt_at(stopping))
             for message_class in self._handlers:
                 group.create_task(self._run_one(message_class, stopping))
-            for name, step, idle_s in (
-                ("inbox_pruning", self.forget_old, FORGET_EVERY_S),
-                ("dead_letter_pruning", self._replayer.forget_old, FORGET_EVERY_S),
-                ("dead_letter_replay", self._replayer.step, self._replay_idle_s),
-            ):
-                group.create_task(
-                    loops.forever(
-                        name, step, clock=self._clock, stopping=stopping, idle_s=idle_s
-                    )
+            group.create_task(
+                loops.forever(
+                    "dead_letter_replay",
+                    self._replayer.step,
+                    clock=self._clock,
+                    stopping=stopping,
+                    idle_s=self._replay_idle_s,
                 )
+            )
+
+    def rules(self) -> list[Rule]:
+        """Return what is to be taken away by its age of what receiving leaves."""
+        return [
+            Rule("inbox", self.forget_old),
+            Rule("dead_letters", self._replayer.forget_old),
+        ]
 
     async def _interrupt_at(self, stopping: asyncio.Event) -> None:
         await stopping.wait()

@@ -9,6 +9,7 @@ import aiohttp
 from services.chassis import process
 from services.chassis.addresses import Guard
 from services.chassis.process import Runtime
+from services.chassis.retention import Keeper, Rule
 from services.connector import exchange, handlers, registry
 from services.connector.config import Config
 from services.connector.credentials import Credentials
@@ -73,6 +74,9 @@ async def serve_apps(
         for command, handler in handlers.commands(desk, descriptions).items():
             await runtime.bus.answer(command, handler)
         receiver = runtime.receiver(store, handlers.messages(desk))
+        keeper = Keeper([*receiver.rules(), Rule("journal", writer.prune)], clock=clock)
         await process.serve_until(
-            runtime, stopping, receiver.run, leases.run, poller.run, writer.run
+            runtime,
+            stopping,
+            *(receiver.run, leases.run, poller.run, writer.run, keeper.run),
         )

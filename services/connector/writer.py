@@ -16,11 +16,10 @@ from proto.base import Message
 from proto.connector import ContactsWritten, ContactWritten, WriteOutcome
 from proto.errors import ErrorCode
 from proto.ids import ConnectionId, IntentId
-from services.chassis import loops
 from services.chassis.clock import Clock
 from services.chassis.store import Store
 from services.chassis.tenancy import ALL_TENANTS
-from services.connector import accounts, batches, pacing
+from services.connector import accounts, batches, kept, pacing
 from services.connector.accounts import Account, AccountRef, Claim, OpenWrite
 from services.connector.answers import Outcome, PutOff
 from services.connector.carrier import Carrier
@@ -34,10 +33,7 @@ from services.connector.turns import Leases, Turns
 log = structlog.get_logger()
 
 RECOVER_MAX: Final = 500
-KEPT: Final = datetime.timedelta(days=1)
-"""How long an answer is kept, to be told again if its intent is repeated."""
 PRUNE_BATCH: Final = 5_000
-PRUNE_EVERY_S: Final = 600.0
 PUT_OFF_S: Final = 5.0
 """When to try again what others did not have to wait for."""
 PUT_OFF_MAX: Final = 500
@@ -76,23 +72,13 @@ class Writer:
     async def run(self, stopping: asyncio.Event) -> None:
         """Write what is due until told to stop."""
         self._stopping = stopping
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.turns.run(stopping))
-            group.create_task(
-                loops.forever(
-                    "journal_pruning",
-                    self.prune,
-                    clock=self._clock,
-                    stopping=stopping,
-                    idle_s=PRUNE_EVERY_S,
-                )
-            )
+        await self.turns.run(stopping)
 
     async def prune(self) -> bool:
         """Drop a batch of old answers."""
         async with self._store.transaction(ALL_TENANTS) as work:
             count = await work.prune_writes(
-                before=self._clock.now() - KEPT, limit=PRUNE_BATCH
+                before=self._clock.now() - kept.ANSWERS, limit=PRUNE_BATCH
             )
         return count == PRUNE_BATCH
 

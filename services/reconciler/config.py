@@ -1,6 +1,9 @@
 """The reconciler's settings, read from ``RECONCILER_*`` variables."""
 
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from services.chassis.config import Count, Seconds, Settings
 from services.chassis.errors import BadConfiguration
@@ -34,6 +37,9 @@ class Config(Settings, frozen=True, kw_only=True):
     """How often retries and looks are searched for."""
     leftovers_every_s: Seconds = 30.0
     """How often what no connection is left for is taken away; a dozen statements."""
+    history_days: Annotated[int, Meta(ge=1, le=3_650)] = 400
+    """How long what was written, and what gave way to it, can be looked up: a year and
+    a month, so that what happens once a year can be compared."""
     compare_every_s: Seconds = 86_400.0
     """How often both sides of a live connection are compared in full."""
     compare_check_s: Seconds = 60.0

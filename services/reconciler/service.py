@@ -6,9 +6,10 @@ from services.chassis import process
 from services.chassis.errors import BadConfiguration
 from services.chassis.loops import Wake
 from services.chassis.process import Runtime
+from services.chassis.retention import Keeper
 from services.chassis.store import Store, Work
 from services.chassis.tenancy import ALL_TENANTS
-from services.reconciler import handlers, pseudonyms
+from services.reconciler import handlers, kept, pseudonyms
 from services.reconciler.acting import Acting
 from services.reconciler.config import Config
 from services.reconciler.erasing import Eraser
@@ -48,7 +49,11 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
     )
     for command_class, handler in answers.items():
         await runtime.bus.answer(command_class, handler)
-    work = [receiver.run, planner.run, sweeper.run]
+    keeper = Keeper(
+        [*receiver.rules(), *kept.rules(store, config=config, clock=clock)],
+        clock=clock,
+    )
+    work = [receiver.run, planner.run, sweeper.run, keeper.run]
     if screen is not None:
         eraser = Eraser(
             store, screen=screen, config=config, clock=clock, wake=erasing_wake

@@ -12,7 +12,7 @@ from services.chassis.clock import Clock
 from services.chassis.loops import Wake
 from services.chassis.store import Store, Work
 from services.chassis.tenancy import ALL_TENANTS
-from services.reconciler import comparing, missing, verifying, writing
+from services.reconciler import comparing, kept, missing, verifying, writing
 from services.reconciler.config import Config
 from services.reconciler.store import intents, leftovers, links
 from services.reconciler.store.intents import DueLook
@@ -22,7 +22,6 @@ log = structlog.get_logger()
 RETRIES_MAX: Final = 500
 LOOKS_MAX: Final = 500
 LEFTOVERS_MAX: Final = 5_000
-SCANS_KEPT: Final = datetime.timedelta(days=7)
 
 
 class Sweeper:
@@ -123,7 +122,7 @@ class Sweeper:
         now = self._clock.now()
         async with self._store.transaction(ALL_TENANTS) as work:
             return await leftovers.purge(
-                work.transaction, limit=LEFTOVERS_MAX, scans_before=now - SCANS_KEPT
+                work.transaction, limit=LEFTOVERS_MAX, scans_before=now - kept.SCANS
             )
 
 

@@ -210,6 +210,34 @@ async def test_old_authorisations_are_forgotten(small_system: System) -> None:
     assert [row["authorisation_id"] for row in rows] == [begun.body["authorisation_id"]]
 
 
+async def test_invitations_that_were_over_long_ago_are_forgotten(
+    small_system: System,
+) -> None:
+    """They have somebody's address, who may never have come."""
+    owner = await small_system.person()
+    made = [
+        await owner(
+            "POST",
+            "/v1/invitations",
+            {"email": f"ana{n}@example.org", "role": "viewer"},
+        )
+        for n in range(3)
+    ]
+    ids = [each.body["invitation_id"] for each in made]
+    for invitation_id, days in zip(ids, (31, 29), strict=False):
+        await small_system.rows(
+            "UPDATE invitations SET expires_at = now() - make_interval(days => $2)"
+            " WHERE invitation_id = $1",
+            *(invitation_id, days),
+        )
+    runtime = small_system.runtime
+    assert not await service.forget_old(runtime.store(Work), runtime.clock)
+    rows = await small_system.rows(
+        "SELECT invitation_id FROM invitations WHERE invitation_id = ANY ($1)", ids
+    )
+    assert {row["invitation_id"] for row in rows} == set(ids[1:])
+
+
 async def test_it_serves_as_a_process_and_stops_when_told(
     database: Database, nats_server: nats.Server
 ) -> None:

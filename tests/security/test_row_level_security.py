@@ -45,6 +45,8 @@ UNREADABLE: Final = {
     "reconciler.emails": ("email", "record_id"),
     "reconciler.links": ("body", "name", "email"),
     "reconciler.losses": ("fields",),
+    "reconciler.suppressions": ("digest",),
+    "reconciler.erasures": ("digest", "subject", "remains"),
     "api.api_keys": ("name", "hint"),
     "api.audit_entries": ("actor", "object_id"),
     "api.sessions": ("remote", "browser"),

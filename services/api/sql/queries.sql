@@ -491,6 +491,16 @@ DELETE FROM api.oidc_sign_ins
 WHERE state_digest = $state_digest
 RETURNING browser_digest, tenant_name, invitation_digest, session_digest, expires_at;
 
+-- name: forget_invitations
+-- Those that were over long ago go, a batch at a time.
+DELETE FROM api.invitations
+WHERE ctid = ANY (ARRAY(
+    SELECT old.ctid
+    FROM api.invitations AS old
+    WHERE coalesce(old.ended_at, old.expires_at) < $before
+    LIMIT $limit::bigint
+));
+
 -- name: forget_oidc_sign_ins
 -- Those that expired go, a batch at a time.
 DELETE FROM api.oidc_sign_ins

@@ -185,6 +185,8 @@ CREATE TABLE api.invitations (
 CREATE UNIQUE INDEX invitations_open ON api.invitations (tenant_id, email)
 WHERE ended_at IS NULL;
 
+CREATE INDEX invitations_age ON api.invitations (coalesce(ended_at, expires_at));
+
 CREATE TABLE api.identities (
     tenant_id  text NOT NULL,
     person_id  text NOT NULL,
@@ -264,7 +266,8 @@ GRANT
     DELETE
 ON api.sessions TO tandem_api_all_tenants;
 GRANT
-    SELECT (tenant_id, invitation_id, digest, email, role, expires_at, ended_at)
+    SELECT (ctid, tenant_id, invitation_id, digest, email, role, expires_at, ended_at),
+    DELETE
 ON api.invitations TO tandem_api_all_tenants;
 GRANT
     SELECT (tenant_id, person_id, issuer, subject)

@@ -1853,3 +1853,37 @@ FROM reconciler.suppressions
 UNION
 SELECT erasures.key_id
 FROM reconciler.erasures;
+
+-- name: forget_history
+-- A batch of the writes that were over before then, with what gave way to them.
+WITH old AS (
+    SELECT intents.tenant_id, intents.connection_id, intents.intent_id
+    FROM reconciler.intents
+    WHERE intents.closed_at < $before::timestamptz
+    ORDER BY intents.closed_at
+    LIMIT $limit
+    FOR UPDATE SKIP LOCKED
+), forgotten AS (
+    DELETE FROM reconciler.losses
+    USING old
+    WHERE losses.connection_id = old.connection_id
+        AND losses.intent_id = old.intent_id
+        AND losses.tenant_id = old.tenant_id
+)
+DELETE FROM reconciler.intents
+USING old
+WHERE intents.connection_id = old.connection_id
+    AND intents.intent_id = old.intent_id
+    AND intents.tenant_id = old.tenant_id;
+
+-- name: forget_erasures
+-- A batch of the erasures that were over before then.
+DELETE FROM reconciler.erasures
+WHERE ctid = ANY (ARRAY(
+    SELECT old.ctid
+    FROM reconciler.erasures AS old
+    WHERE old.finished_at < $before::timestamptz
+    ORDER BY old.finished_at
+    LIMIT $limit
+    FOR UPDATE SKIP LOCKED
+));

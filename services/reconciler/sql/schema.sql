@@ -209,6 +209,9 @@ ON reconciler.intents (connection_id, source_id, tenant_id);
 CREATE INDEX intents_of_link
 ON reconciler.intents (connection_id, link_id, tenant_id);
 
+CREATE INDEX intents_age ON reconciler.intents (closed_at)
+WHERE closed_at IS NOT NULL;
+
 CREATE INDEX intents_look ON reconciler.intents (look_at) WHERE look_at IS NOT NULL;
 
 CREATE TABLE reconciler.losses (
@@ -265,6 +268,8 @@ CREATE TABLE reconciler.erasures (
 );
 
 CREATE INDEX erasures_due ON reconciler.erasures (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX erasures_age ON reconciler.erasures (finished_at)
+WHERE finished_at IS NOT NULL;
 
 -- Row-level security: whose rows are shown to whom.
 SELECT reconciler.separate_tenants(
@@ -309,17 +314,21 @@ GRANT
 ON reconciler.dirty TO tandem_reconciler_all_tenants;
 GRANT
     SELECT (
-        ctid, tenant_id, connection_id, account_id, side, state, look_at, body
+        ctid, tenant_id, connection_id, account_id, side, state, look_at, body,
+        intent_id, closed_at
     ),
     UPDATE (look_at),
     DELETE
 ON reconciler.intents TO tandem_reconciler_all_tenants;
-GRANT SELECT (ctid, tenant_id, connection_id), DELETE
+GRANT SELECT (ctid, tenant_id, connection_id, intent_id), DELETE
 ON reconciler.losses TO tandem_reconciler_all_tenants;
 GRANT USAGE ON SEQUENCE reconciler.marks TO tandem_reconciler_all_tenants;
 
 -- For all tenants: what is due is claimed, and which keys are needed is known.
 GRANT SELECT (tenant_id, key_id) ON reconciler.suppressions
 TO tandem_reconciler_all_tenants;
-GRANT SELECT (tenant_id, erasure_id, key_id, next_at), UPDATE (next_at)
+GRANT
+    SELECT (ctid, tenant_id, erasure_id, key_id, next_at, finished_at),
+    UPDATE (next_at),
+    DELETE
 ON reconciler.erasures TO tandem_reconciler_all_tenants;

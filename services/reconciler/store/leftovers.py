@@ -29,3 +29,17 @@ async def purge(
     await transaction.execute(Q["purge_connections"]())
     await transaction.execute(Q["purge_accounts"]())
     return limit in counts
+
+
+async def forget_history(
+    transaction: Transaction, *, before: datetime.datetime, limit: int
+) -> int:
+    """Remove a batch of the writes that were over before then; returns how many."""
+    return await transaction.execute(Q["forget_history"](before=before, limit=limit))
+
+
+async def forget_erasures(
+    transaction: Transaction, *, before: datetime.datetime, limit: int
+) -> int:
+    """Remove a batch of the erasures that were over before then; returns how many."""
+    return await transaction.execute(Q["forget_erasures"](before=before, limit=limit))

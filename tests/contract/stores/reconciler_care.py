@@ -13,6 +13,7 @@ from services.reconciler.store import (
     erasures,
     guards,
     intents,
+    leftovers,
     observations,
     suppressions,
     sweeps,
@@ -201,6 +202,14 @@ class CarePlayer(RecordsPlayer):
     @act(weight=1, group="erased")
     async def claim_erasure(self, work: Work) -> object:
         return await erasures.claim(work.transaction, now=self.clock.now())
+
+    @act(weight=2, group="erased")
+    async def forget(self, work: Work) -> object:
+        before = self.time()
+        return [
+            await leftovers.forget_history(work.transaction, before=before, limit=100),
+            await leftovers.forget_erasures(work.transaction, before=before, limit=9),
+        ]
 
     # Restored databases.
 

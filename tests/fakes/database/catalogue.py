@@ -110,6 +110,7 @@ FOR_ALL_TENANTS: Final = {
             *("purge_scans", "purge_accounts", "claim_erasure"),
             *("list_suppression_keys", "draw_fence", "is_past_fence"),
             *("erase_dirty", "end_leases", "erase_observations"),
+            *("forget_history", "forget_erasures", "look_at_all"),
         }
     ),
     "api": frozenset(
@@ -125,6 +126,7 @@ FOR_ALL_TENANTS: Final = {
             *("add_oidc_sign_in", "take_oidc_sign_in", "forget_oidc_sign_ins"),
             *("has_identity", "find_reset", "take_reset", "drop_reset"),
             "forget_resets",
+            "forget_invitations",
         }
     ),
 }

@@ -70,6 +70,38 @@ async def purge_scans(
     return len(await session.delete("scans", islice(over, limit), is_exact=True))
 
 
+async def forget_history(
+    session: Session, *, before: datetime.datetime, limit: int
+) -> int:
+    over = session.scan(
+        "intents",
+        lambda row: row["closed_at"] is not None and row["closed_at"] < before,
+    )
+    over.sort(key=lambda row: row["closed_at"])
+    held = await session.lock("intents", over, skips=True, limit=limit)
+    keys = {(r["connection_id"], r["intent_id"], r["tenant_id"]) for r in held}
+    lost = [
+        row
+        for row in session.scan("losses")
+        if (row["connection_id"], row["intent_id"], row["tenant_id"]) in keys
+    ]
+    count = len(await session.delete("intents", held))
+    await session.delete("losses", lost)
+    return count
+
+
+async def forget_erasures(
+    session: Session, *, before: datetime.datetime, limit: int
+) -> int:
+    over = session.scan(
+        "erasures",
+        lambda row: row["finished_at"] is not None and row["finished_at"] < before,
+    )
+    over.sort(key=lambda row: row["finished_at"])
+    held = await session.lock("erasures", over, skips=True, limit=limit)
+    return len(await session.delete("erasures", held))
+
+
 async def purge_accounts(session: Session) -> int:
     def is_empty(row: Row) -> bool:
         at = (row["account_id"], row["tenant_id"])
