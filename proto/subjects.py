@@ -79,7 +79,7 @@ def receivers_of(message_class: type[Message]) -> tuple[str, ...]:
 
 def all_messages() -> tuple[type[Message], ...]:
     """Return every concrete message class, ordered by subject."""
-    from proto import auth, connector, erasure, reconciler  # noqa: F401, PLC0415
+    from proto import auth, connector, erasure, export, reconciler  # noqa: F401, PLC0415
 
     found = [
         leaf

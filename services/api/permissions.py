@@ -71,6 +71,7 @@ NEEDED: Final[Mapping[str, Scope]] = {
     "DELETE /v1/invitations/{invitation_id}": Scope.MANAGE,
     "POST /v1/invitations/{invitation_id}/resend": Scope.MANAGE,
     "GET /v1/audit": Scope.MANAGE,
+    "GET /v1/export/{part}": Scope.MANAGE,
     "POST /v1/erasures": Scope.MANAGE,
     "GET /v1/erasures": Scope.MANAGE,
     "GET /v1/erasures/{erasure_id}": Scope.MANAGE,

@@ -13,6 +13,7 @@ from proto.erasure import (
     ListErasures,
     TracesErased,
 )
+from proto.export import ExportRows
 from proto.reconciler import (
     ApproveChanges,
     ChangeConnection,
@@ -32,13 +33,14 @@ from services.chassis.store import Work
 from services.reconciler import erasing, folding, following, observing
 from services.reconciler.acting import Acting
 from services.reconciler.config import Config
+from services.reconciler.exporting import Exporting
 from services.reconciler.requesting import Requests
 from services.reconciler.showing import Showing
 from services.reconciler.suppressing import Screen
 
 
 def commands(
-    acting: Acting, showing: Showing, *, requests: Requests
+    acting: Acting, showing: Showing, *, requests: Requests, exporting: Exporting
 ) -> dict[type[Command[Any]], CommandHandler]:
     """Return who answers which command."""
     return {
@@ -56,6 +58,7 @@ def commands(
         GetErasure: requests.get,
         ListErasures: requests.list_erasures,
         LiftSuppression: requests.lift,
+        ExportRows: exporting.rows,
     }
 
 

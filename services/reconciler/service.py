@@ -13,6 +13,7 @@ from services.reconciler import handlers, kept, pseudonyms
 from services.reconciler.acting import Acting
 from services.reconciler.config import Config
 from services.reconciler.erasing import Eraser
+from services.reconciler.exporting import Exporting
 from services.reconciler.planner import Planner
 from services.reconciler.pseudonyms import Pseudonyms
 from services.reconciler.requesting import Requests
@@ -46,6 +47,7 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
         Acting(store, runtime.bus),
         Showing(runtime.database, runtime.bus, clock=clock, screen=screen),
         requests=Requests(store, screen=screen, wake=erasing_wake),
+        exporting=Exporting(runtime.database),
     )
     for command_class, handler in answers.items():
         await runtime.bus.answer(command_class, handler)

@@ -16,6 +16,7 @@ from services.api.routes import (
     connections,
     doors,
     erasures,
+    export,
     invitations,
     links,
     people,
@@ -34,6 +35,7 @@ ROUTES: Final = (
     *signing_in.ROUTES,
     *audit.ROUTES,
     *erasures.ROUTES,
+    *export.ROUTES,
 )
 """Routes that need an API key, or somebody who is signed in."""
 

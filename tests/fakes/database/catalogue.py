@@ -63,6 +63,10 @@ LEFT_OUT: Final = {
         | queries.load(SERVICES / "reconciler" / "sql" / "erasure_queries.sql"),
         "nobody is erased in memory; whoever was is left out there, too",
     ),
+    **dict.fromkeys(
+        queries.load(SERVICES / "reconciler" / "sql" / "export_queries.sql"),
+        "nothing is exported from memory",
+    ),
 }
 """Queries without a function, each with the reason."""
 
@@ -111,6 +115,7 @@ FOR_ALL_TENANTS: Final = {
             *("list_suppression_keys", "draw_fence", "is_past_fence"),
             *("erase_dirty", "end_leases", "erase_observations"),
             *("forget_history", "forget_erasures", "look_at_all"),
+            *("export_parents", "export_connections"),
         }
     ),
     "api": frozenset(
@@ -127,6 +132,7 @@ FOR_ALL_TENANTS: Final = {
             *("has_identity", "find_reset", "take_reset", "drop_reset"),
             "forget_resets",
             "forget_invitations",
+            *("forget_invitations", "export_tenant"),
         }
     ),
 }

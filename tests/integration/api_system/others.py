@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from deploy.local import nats
-from proto import auth, connector, erasure, progress, reconciler
+from proto import auth, connector, erasure, export, progress, reconciler
 from proto.base import Command, Done, Reply
 from proto.errors import ErrorCode
 from proto.fields import Field, FieldKind, Role
@@ -328,6 +328,13 @@ class Others:
     async def lift(self, command: erasure.LiftSuppression) -> Reply:
         return erasure.Lifted(digest="cd" * 32, count=3)
 
+    async def export_rows(self, command: export.ExportRows) -> Reply:
+        start = place_of(command.after or None)
+        line = f'{{"table":"{command.table}","of":"{command.tenant_id}"}}'
+        return export.ExportedRows(
+            lines=(line,), next_after="1" if start == 0 else None
+        )
+
     def _check_ends(self, command: Any) -> None:
         for name in ("left", "right"):
             account_id = getattr(command.settings, name).account_id
@@ -406,6 +413,7 @@ def answers(others: Others) -> dict[str, dict[type[Command[Any]], Any]]:
             erasure.GetErasure: others.get_erasure,
             erasure.ListErasures: others.list_erasures,
             erasure.LiftSuppression: others.lift,
+            export.ExportRows: others.export_rows,
         },
     }
 

@@ -231,7 +231,7 @@ def test_who_gets_in_is_for_owners_and_what_changes_for_no_viewer() -> None:
             route.path.startswith(
                 ("/v1/api-keys", "/v1/people", "/v1/invitations", "/v1/audit")
             )
-            or route.path.startswith(("/v1/erasures", "/v1/suppressions"))
+            or route.path.startswith(("/v1/erasures", "/v1/suppressions", "/v1/export"))
             or "/client" in route.path
         )
         assert (route.scope == "manage") is is_about_getting_in, route.name
