@@ -14,7 +14,6 @@ from deploy.local import nats
 from proto.erasure import ErasePerson, Erasure, ErasureState, GetErasure, Whom
 from proto.subjects import SERVICES
 from tests.integration.reconciler.world import TENANT, World, until
-from tests.servers import Database
 
 _TABLES = """
 SELECT format('%I.%I', schemaname, tablename) AS name
@@ -49,10 +48,10 @@ def forms_of(text: str) -> Iterator[bytes]:
             yield encoded[4 if shift else 0 : -4]
 
 
-async def places_of(texts: list[str], *, database: Database) -> dict[str, set[str]]:
+async def places_of(texts: list[str], *, admin_url: str) -> dict[str, set[str]]:
     """Return in which tables of any service each text is, in any form."""
     found: dict[str, set[str]] = {text: set() for text in texts}
-    connection = await asyncpg.connect(database.admin_url)
+    connection = await asyncpg.connect(admin_url)
     try:
         for table in await connection.fetch(_TABLES, list(SERVICES)):
             rows = await connection.fetch(f"SELECT * FROM {table['name']}")

@@ -165,7 +165,7 @@ async def hidden(world, texts):
             )
     finally:
         await connection.close()
-    return await erased.places_of(texts, database=world.database)
+    return await erased.places_of(texts, admin_url=world.database.admin_url)
 
 
 @pytest.mark.behaviour(
@@ -175,7 +175,7 @@ async def test_b52_a_search_for_the_bytes_finds_nothing(world):
     left, right, _ = await spread(world)
     await _bury(world, left, right)
     texts = [EMAIL, GIVEN, FAMILY, LOST, EDITED, left, right]
-    before = await erased.places_of(texts, database=world.database)
+    before = await erased.places_of(texts, admin_url=world.database.admin_url)
     # What the search has to find before, it would find afterwards, too.
     assert before[GIVEN] >= {
         "reconciler.observations",
@@ -203,7 +203,9 @@ async def test_b52_a_search_for_the_bytes_finds_nothing(world):
     info = await world.connector.bus._jetstream.stream_info("CONNECTOR_INTERNAL")
     assert info.state.messages == 0
     # Whoever was in the same messages is in them still.
-    ann = await erased.places_of(["ann@example.org"], database=world.database)
+    ann = await erased.places_of(
+        ["ann@example.org"], admin_url=world.database.admin_url
+    )
     assert ann["ann@example.org"] >= {"reconciler.dead_letters", "connector.outbox"}
     assert left in world.left.records
     assert right in world.right.records
@@ -231,7 +233,7 @@ async def test_b52_neither_scan_nor_poll_nor_a_read_by_id_brings_anybody_back(wo
     await world.settled(connection_id)
 
     texts.append("zen@example.org")
-    found = await erased.places_of(texts, database=world.database)
+    found = await erased.places_of(texts, admin_url=world.database.admin_url)
     assert found == {text: set() for text in texts}
     status = await world.status(connection_id)
     # Two by their ids, one by its address.
@@ -336,7 +338,7 @@ async def test_a_create_under_way_is_waited_for_and_its_record_is_told(world):
         (made.record_id,)
     }
     texts = [EMAIL, GIVEN, FAMILY, made.record_id]
-    found = await erased.places_of(texts, database=world.database)
+    found = await erased.places_of(texts, admin_url=world.database.admin_url)
     assert found == {text: set() for text in texts}
 
 

@@ -186,7 +186,7 @@ async def test_a_kill_at_every_statement_ends_in_the_same_state(
         *(f"Zenobia{n:03}xyzzy" for n in range(PEOPLE)),
         *(f"Grue{n:03}plugh" for n in range(PEOPLE)),
     ]
-    before = await erased.places_of(texts, database=database)
+    before = await erased.places_of(texts, admin_url=database.admin_url)
     assert all(before.values())
 
     ring = erased.key_ring(tmp_path, "k1")
@@ -211,5 +211,5 @@ async def test_a_kill_at_every_statement_ends_in_the_same_state(
     assert deaths[-1] == 0
     assert sum(deaths) >= whole[1] - 5
     assert {tuple(row.values()) for row in rows} == {(2, 1, None, False, "done")}
-    after = await erased.places_of(texts, database=database)
+    after = await erased.places_of(texts, admin_url=database.admin_url)
     assert after == {text: set() for text in texts}
