@@ -47,6 +47,12 @@ KEPT: Final = (
         by=("forget_invitations",),
     ),
     Kept(
+        table="password_resets",
+        data=Data.SECRETS,
+        how_long="until it is used or expires, 4 hours",
+        by=("forget_resets", "take_reset", "drop_reset"),
+    ),
+    Kept(
         table="identities",
         data=Data.MEMBERS,
         how_long="as long as their person",

@@ -26,6 +26,7 @@ from services.api.usage import Usage
 from services.api.windows import Windows
 from services.chassis import process
 from services.chassis.clock import Clock
+from services.chassis.patience import Limits
 from services.chassis.process import Operations, Runtime
 from services.chassis.retention import Keeper, Rule
 from services.chassis.store import Store, Work
@@ -56,7 +57,10 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
         )
         settings = runtime.settings
         async with runtime.listening(
-            application(parts), host=settings.http_host, port=settings.http_port
+            application(parts),
+            host=settings.http_host,
+            port=settings.http_port,
+            limits=Limits(connections_max=settings.http_connections_max),
         ):
             await process.serve_until(
                 runtime,

@@ -91,9 +91,8 @@ async def serve(
             (IssueToken, tokens.issue),
         ):
             await runtime.bus.answer(command, handler)
-        keeper = Keeper(
-            [Rule("stale", functools.partial(_drop_stale, store))], clock=runtime.clock
-        )
+        stale = Rule("stale", functools.partial(_drop_stale, store))
+        keeper = Keeper([stale], clock=runtime.clock)
         await process.serve_until(runtime, stopping, keeper.run)
         # The bus goes first: closing the endpoint under a refresh that is under way
         # would lose a token that the app has rotated.

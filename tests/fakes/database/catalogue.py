@@ -130,9 +130,7 @@ FOR_ALL_TENANTS: Final = {
             *("take_guess", "return_guess", "forget_guesses"),
             *("add_oidc_sign_in", "take_oidc_sign_in", "forget_oidc_sign_ins"),
             *("has_identity", "find_reset", "take_reset", "drop_reset"),
-            "forget_resets",
-            "forget_invitations",
-            *("forget_invitations", "export_tenant"),
+            *("forget_resets", "forget_invitations", "export_tenant"),
         }
     ),
 }
