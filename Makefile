@@ -37,10 +37,11 @@ up: $(READY)  ## start Postgres, NATS and the four services; DEMO=1: two apps to
 down: $(READY)  ## stop what `make up` started
 	$(BIN)/python -m deploy.local down
 
-fmt: $(READY)  ## format the code, and write the table of behaviours
+fmt: $(READY)  ## format the code, and write the tables of behaviours and apps
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
 	$(BIN)/python -m tests.tidy.behaviours
+	$(BIN)/python -m tests.tidy.apps
 
 lint: $(READY)  ## check style and the import contract
 	$(BIN)/ruff check $(CODE)

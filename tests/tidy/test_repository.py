@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.tidy import repository, tables
+from tests.tidy import apps, repository, tables
 from tests.tidy.tree import Source, read, sources
 
 LOCKS = ("requirements/runtime.txt", "requirements/dev.txt", "requirements/audit.txt")
@@ -109,6 +109,14 @@ def test_make_offers_the_agreed_commands_and_no_others() -> None:
 def test_a_further_command_is_found() -> None:
     sample = Source("Makefile", "X := 1\ndemo: $(Y)\n\trun\ndeploy-all:\n\trun\n")
     assert repository.commands(sample) == {"demo", "deploy-all"}
+
+
+def test_the_table_of_apps_is_that_of_the_manifests() -> None:
+    """`make fmt` writes it."""
+    page = read(apps.PAGE).text
+    assert page == apps.with_table(page)
+    with pytest.raises(ValueError, match="marks"):
+        apps.with_table("a page without marks")
 
 
 def test_the_subject_table_is_what_the_messages_say() -> None:
