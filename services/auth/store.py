@@ -83,6 +83,14 @@ class Rest(msgspec.Struct, frozen=True, kw_only=True):
     is_refusal: bool = False
     """The app refuses what no refresh can mend."""
 
+    @classmethod
+    def end(cls) -> "Rest":
+        """Return what a loss leaves behind, until somebody authorises it again.
+
+        Whoever has read the credential before the loss must not try it once more.
+        """
+        return cls(until=datetime.datetime(9999, 1, 1, tzinfo=datetime.UTC))
+
 
 class AuthWork(Work):
     """What auth does inside one transaction."""

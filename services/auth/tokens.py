@@ -335,7 +335,7 @@ class Tokens:
         and what the app said of it says nothing about the new one.
         """
         async with self._store.transaction(key[0]) as work:
-            if not await work.end_lease(*key, lease_id=lease.lease_id, rest=Rest()):
+            if not await work.end_lease(*key, lease_id=lease.lease_id, rest=Rest.end()):
                 return False
             await self._tell_lost(work, key, reason=reason)
         raise _lost()

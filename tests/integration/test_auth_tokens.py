@@ -55,7 +55,9 @@ class Auth:
         self.world.emulator.statistics.reset()
         return account_id
 
-    def tokens(self, endpoint: TokenEndpoint) -> Tokens:
+    def tokens(
+        self, endpoint: TokenEndpoint, *, clients: type[Clients] = Clients
+    ) -> Tokens:
         """Build what issues tokens, as one more replica would have it."""
         runtime = self.runtime
         store = runtime.store(AuthWork)
@@ -64,7 +66,7 @@ class Auth:
         return Tokens(
             store,
             vault=safe,
-            clients=Clients(store, vault=safe, catalogue=catalogue, guard=LOCAL),
+            clients=clients(store, vault=safe, catalogue=catalogue, guard=LOCAL),
             endpoint=endpoint,
             clock=runtime.clock,
             config=runtime.settings,
@@ -467,6 +469,29 @@ async def test_a_refusal_says_nothing_of_the_credential_that_came_meanwhile(
     assert is_good(world, token)
     assert await state(world, account_id) is AccountState.CONNECTED
     assert await world.told("account_lost") == 0
+
+
+async def test_a_token_read_before_its_account_was_lost_is_left_alone(auth: Auth):
+    """Whoever read it before takes up the lease that the loss has given back."""
+    world, account_id = auth.world, await auth.connect()
+    world.emulator.server.revoke(world.vendor_ids[0])
+    await refused(world.issue(account_id, version_min=2))
+    world.move(61)
+
+    class Slow(Clients):
+        """Lets the account be lost before the lease is asked for."""
+
+        async def registration(self, *args: Any) -> Registration:
+            await refused(world.issue(account_id, version_min=2))
+            return await super().registration(*args)
+
+    async with transport.open_endpoint(5.0, guard=LOCAL) as endpoint:
+        tokens = auth.tokens(endpoint, clients=Slow)
+        command = IssueToken(tenant_id=TENANT, account_id=account_id, version_min=2)
+        failure = await refused(tokens.issue(command))
+    assert failure.code is ErrorCode.ACCOUNT_LOST
+    assert world.token_calls() == 2
+    assert await world.told("account_lost") == 1
 
 
 async def test_a_wrong_client_secret_loses_no_account(auth: Auth):
