@@ -10,6 +10,7 @@ from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom, Atoms, firsts, fullnames, parts
 from services.reconciler.engine.model import Lens, Pair
 
+_COPY: Final = Lens.COPY
 _NAME: Final = Lens.NAME
 _ITEMS: Final = Lens.ITEMS
 _FIRST: Final = Lens.FIRST
@@ -254,14 +255,28 @@ def _agree(ours: Atom, theirs: Atom, *, lens: Lens) -> bool:
 
 
 def _wins(ours: Atom, theirs: Atom, *, pair: Pair) -> Side:
-    """Say which of two different edits of one atom prevails."""
+    """Say which of two different edits of one atom prevails.
+
+    In a conflict an empty value clears nothing. But there is none where one side only
+    writes in other capitals what it had: an app may do that by itself, however much
+    later, and nobody's edit may give way to it (hazards 53 and 54).
+    """
     if not ours.canon or not theirs.canon:
-        return LEFT if ours.canon else RIGHT
+        filled = ours if ours.canon else theirs
+        return LEFT if (filled is ours) is not _is_recased(filled, pair) else RIGHT
     if not pair.left.is_written:
         return LEFT
     if not pair.right.is_written:
         return RIGHT
+    if _is_recased(ours, pair) is not _is_recased(theirs, pair):
+        return RIGHT if _is_recased(ours, pair) else LEFT
     return pair.winner
+
+
+def _is_recased(atom: Atom, pair: Pair) -> bool:
+    """Say whether a text is the one before, but for capitals."""
+    is_text = pair.mapping.lens in (_COPY, _NAME)
+    return is_text and atom.canon.casefold() == atom.replaces.casefold()
 
 
 def _former(winning: Atom, losing: Atom, *, pair: Pair) -> str:
