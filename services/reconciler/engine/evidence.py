@@ -17,20 +17,26 @@ _CUT_MIN: Final = 10
 def is_done(link: Link, intent: Intent, *, record: Record, config: Config) -> bool:
     """Say whether a record shows that a write took effect.
 
-    What was edited since is no evidence against a create that nothing but its values
-    can be told by.
+    What was edited since is no evidence against a create that its mark tells, or that
+    nothing but its values can be told by.
     """
     if is_as_meant(link, intent, record=record, config=config):
         return True
-    keeps_marks = config.side(intent.side).capabilities.keeps_marks
-    if keeps_marks or intent.kind is not WriteKind.CREATE:
+    if intent.kind is not WriteKind.CREATE:
         return False
+    if config.side(intent.side).capabilities.keeps_marks:
+        return link.failure_count == 0 and has_mark(intent, record=record)
     if record.record_id == link.parked_id:
         # It read as it was made when it was seen first.
         return True
     return _is_besides(intent, record) and is_made(
         link, intent, record=record, config=config
     )
+
+
+def has_mark(intent: Intent, *, record: Record) -> bool:
+    """Say whether a create of this link has made a record, this one or one before."""
+    return bool(record.marker) and record.marker == intent.marker
 
 
 def is_as_meant(

@@ -121,6 +121,8 @@ def _fold_look(
                 )
         return _found(link, intent, record=record, is_taken=is_taken)
     if result.outcome is WriteOutcome.MISSING:
+        if record is not None and _is_made_and_gone(intent, record):
+            return _found(link, intent, record=record, is_taken=is_taken)
         # No deletion either, for one that was there.
         return _dead(link, intent, config=config, now=now)
     return _unknown(link, intent, result=result, config=config, now=now)
@@ -232,6 +234,17 @@ def _without_guess(link: Link, end: SideConfig) -> Link:
     if end.capabilities.keeps_marks:
         return link
     return msgspec.structs.replace(link, parked_id=None, met_id=None)
+
+
+def _is_made_and_gone(intent: Intent, record: Record) -> bool:
+    """Say whether a create took effect, and somebody has ended the record since (I5).
+
+    Some apps show deleted records, too, to whoever searches for their marks.
+    """
+    return evidence.has_mark(intent, record=record) and record.presence in (
+        Presence.DELETED,
+        Presence.MERGED,
+    )
 
 
 def _gone(link: Link, intent: Intent) -> Folded:
