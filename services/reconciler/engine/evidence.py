@@ -112,12 +112,15 @@ def is_made(link: Link, intent: Intent, *, record: Record, config: Config) -> bo
     Its address says nothing, nor does what somebody has emptied since. What is left of
     the name has to be as it was meant, and half of the rest; without a name everything.
     Two people may have one name, so that it is no evidence of the rest. An app may have
-    rewritten any of it (hazard 53).
+    rewritten any of it (hazard 53). Where a create tells an address alone, whoever has
+    that and nothing else is who it made.
     """
     names, rest = _told(intent, config)
     same = _read_as_meant(link, intent, record=record, config=config, is_loose=True)
+    if not names and not rest:
+        return _is_bare(intent, record, config=config) and same == intent.fields.keys()
     if not names:
-        return bool(rest) and rest <= same
+        return rest <= same
     rest -= _emptied(record)
     is_named = _is_named(names, record=record, same=same)
     return is_named and 2 * len(rest & same) >= len(rest)
@@ -169,6 +172,15 @@ def _told(intent: Intent, config: Config) -> tuple[set[FieldId], set[FieldId]]:
 def _is_named(names: set[FieldId], *, record: Record, same: set[FieldId]) -> bool:
     """Say whether what is left of a name reads as meant."""
     return bool(names & same) and names - _emptied(record) <= same
+
+
+def _is_bare(intent: Intent, record: Record, *, config: Config) -> bool:
+    """Say whether a create, and a record, have nothing but an address."""
+    emails = _emails_of(intent, config)
+    pairs = [config.pair_by_id.get(mapping_id) for mapping_id in intent.mapping_ids]
+    ids = {i for pair in pairs if pair is not None for i in pair.end(intent.side).ids}
+    has_address = any(intent.fields.get(i) for i in emails)
+    return has_address and not any(record.fields.get(i) for i in ids - emails)
 
 
 def _emptied(record: Record) -> set[FieldId]:

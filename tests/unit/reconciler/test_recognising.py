@@ -34,7 +34,11 @@ MEANT: Fields = {
 def answer(outcome: WriteOutcome, *, looks: int = 0, fields: Fields = MEANT) -> Answer:
     """Return what a look said of a create on the right."""
     made = msgspec.structs.replace(
-        values.intent(1), fields=fields, look_count=looks, decided_at=values.NOW
+        values.intent(1),
+        fields=fields,
+        mapping_ids=tuple(CONFIG.pair_by_id),
+        look_count=looks,
+        decided_at=values.NOW,
     )
     return Answer(
         result=ContactWritten(
@@ -181,6 +185,24 @@ def test_several_that_read_as_meant_leave_it_open():
     asked = answer(WriteOutcome.MISSING, looks=3)
     found = told(asked, new("r1", "a@b.org"), new("r2", "x@b.org"))
     assert found == (WriteOutcome.UNKNOWN, "")
+
+
+def test_who_has_an_address_and_nothing_else_is_who_was_made_with_that_alone():
+    """Somebody entered the same address, with all the rest, at the same time.
+
+    Nobody could tell the two apart, and the create stayed open for ever (seed 101858).
+    """
+    fields = {FieldId("email"): "a@b.org"}
+    both = new("r1", "a@b.org"), new("r2", "a@b.org", "")
+    bare = msgspec.structs.replace(both[1].record, fields=fields)
+    made = msgspec.structs.replace(both[1], record=bare)
+    for outcome in (WriteOutcome.MISSING, WriteOutcome.UNKNOWN):
+        asked = answer(outcome, looks=1, fields=fields)
+        assert told(asked, both[0], made) == (WriteOutcome.EXISTS, "r2")
+        assert told(asked, made, new("r3", "c@d.org")) == (WriteOutcome.EXISTS, "r2")
+    named = answer(WriteOutcome.MISSING, looks=1)
+    assert told(named, made) == (WriteOutcome.EXISTS, "r2")
+    assert told(named, both[0], made) == (WriteOutcome.EXISTS, "r1")
 
 
 def test_what_was_there_before_the_create_is_not_its_work():
