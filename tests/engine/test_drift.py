@@ -177,6 +177,21 @@ def test_a_part_that_is_written_into_a_name_that_is_apart_makes_no_drift():
     assert drift_of(pair) == ("name",)
 
 
+def test_words_that_take_the_place_of_words_said_alone_make_no_drift():
+    """A part was cleared where edits go nowhere, then changed in the name (seed 73225).
+
+    Words that no part has concern none (behaviour 14), whatever becomes of them.
+    """
+    pair = linked(TO_LEFT)
+    pair.edit(LEFT, first=None)
+    assert pair.settle() == 0
+    pair.edit(RIGHT, fn="Eva Garcia")
+    assert pair.settle() == 0
+    assert drift_of(pair) == ()
+    lose(pair, LEFT, last="Soto")
+    assert drift_of(pair) == ("name",)
+
+
 @pytest.mark.parametrize("then", DIRECTIONS)
 def test_other_settings_make_no_drift_of_what_was_left_apart(then):
     """Settings replay no old edits (hazard 67), so that it stays apart."""

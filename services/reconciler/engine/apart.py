@@ -52,6 +52,9 @@ def after(
     for each in _differences(pair, sides, written=merged):
         if is_left_alone or each in known or (is_name and needed):
             yield each
+        elif is_name and known and _has_edited(pair, each.side, sides=sides):
+            # In place of words that no part of the other side has, or beside them.
+            yield each
 
 
 def remaining(
@@ -100,15 +103,14 @@ def _is_left_alone(pair: Pair, sides: Sides) -> bool:
     is_first = diff.is_first_match(pair, sides)
     return any(
         not part.end(model.other(side)).is_written
-        and (
-            is_first
-            or not diff.is_raw_equal(
-                part.end(side), sides.old(side), now=sides.now(side)
-            )
-        )
+        and (is_first or _has_edited(part, side, sides=sides))
         for part in pair.parts or (pair,)
         for side in SIDES
     )
+
+
+def _has_edited(pair: Pair, side: Side, *, sides: Sides) -> bool:
+    return not diff.is_raw_equal(pair.end(side), sides.old(side), now=sides.now(side))
 
 
 def _differences(pair: Pair, sides: Sides, *, written: Merged) -> Iterator[Apart]:
