@@ -153,6 +153,28 @@ def test_i3b_an_old_value_that_was_entered_again_counts_once_it_was_shown(
     assert history.broken() == ({"I3b"} if is_shown else set())
 
 
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_i3b_what_was_entered_again_and_written_over_counts_if_it_was_shown(is_seen):
+    """The other side's user entered what was just on its way there (seed 73364)."""
+    history = History()
+    person, left, right = history.pair()
+    first, second, third = (history.value(Role.JOB_TITLE, person) for _ in range(3))
+    for job in (first, second):
+        history.wait(1.0)
+        history.edit(LEFT, left, job=job)
+        history.tell(LEFT, left)
+    history.wait(1.0)
+    history.edit(RIGHT, right, job=first)
+    if is_seen:
+        history.tell(RIGHT, right)
+    history.wait(1.0)
+    history.edit(RIGHT, right, job=third)
+    history.tell(RIGHT, right)
+    history.write(RIGHT, right, job=first)
+    history.write(RIGHT, right, job=second)
+    assert history.broken() == ({"I3b"} if is_seen else set())
+
+
 def test_i3b_an_old_value_that_a_user_entered_again_is_no_older_one():
     history = History()
     person, left, right = history.pair()

@@ -162,21 +162,33 @@ def _entered_at(
 ) -> float:
     """Return when somebody entered a value last, on either side, and it was shown.
 
-    What was entered again where no answer has shown it is nothing to go by yet.
+    What was entered again where no answer has shown it is nothing to go by yet, nor
+    ever if it was written over before that.
     """
     return max(
         (
             each.at
             for each in entered
-            if each.at <= _shown_at(each.key, until, truth=truth)
             for name in each.changed
             if serial in serials(each.after.fields[name])
+            and _is_shown(each, name, serial=serial, until=until, truth=truth)
         ),
         default=0.0,
     )
 
 
-def _shown_at(key: Key, until: float, *, truth: Truth) -> float:
-    """Return as of when a record was known; nothing at all tells nothing."""
-    known_until = truth.known_until(key, at=until)
-    return until if known_until is None else known_until
+def _is_shown(
+    entered: Entry, name: str, *, serial: int, until: float, truth: Truth
+) -> bool:
+    """Say whether what was entered was there still when somebody told of the record.
+
+    Of a record that nobody has ever told of nothing is known.
+    """
+    if truth.known_until(entered.key, at=until) is None:
+        return entered.at <= until
+    return any(
+        (state := truth.holder(entered.key).at(moment)) is not None
+        and serial in serials(state.fields.get(name))
+        for moment in truth.known_at(entered.key, until=until)
+        if moment >= entered.at
+    )

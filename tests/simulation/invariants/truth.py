@@ -230,8 +230,12 @@ class Truth:
 
         A listing is a little old, and what nobody was there to hear told nothing.
         """
+        return max(self.known_at(key, until=at), default=None)
+
+    def known_at(self, key: Key, *, until: float) -> list[float]:
+        """Return as of when we were told of a record up to a time."""
         sights = self.calls(key[0]).sights.get(key[1], ())
-        return max((each.as_of for each in sights if each.at <= at), default=None)
+        return [each.as_of for each in sights if each.at <= until]
 
     def is_answered(self, key: Key) -> bool:
         """Say whether Tandem has stored that an app made a record at our word."""
