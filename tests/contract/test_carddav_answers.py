@@ -349,6 +349,52 @@ def test_large_cards_are_read_a_few_at_a_time(app):
     assert page.expected_count == 6
 
 
+LONG_NAMES = [f"{number}{'x' * 40_000}.vcf" for number in range(3)]
+"""Each of them fills a cursor."""
+
+
+def listing_of(names: list[str], *, token: str) -> Answer:
+    """Return a listing of cards whose sizes are not told."""
+    listed = "".join(
+        f"<response><href>{BOOK}{name}</href><propstat><prop><getetag>1</getetag></prop>"
+        "<status>HTTP/1.1 200 OK</status></propstat></response>"
+        for name in names
+    )
+    body = f'<multistatus xmlns="DAV:">{listed}<sync-token>{token}</sync-token>'
+    return answer(f"{body}</multistatus>", status=207)
+
+
+def test_a_listing_longer_than_a_cursor_is_asked_for_once(app):
+    kept = answer(TEXT, headers={"etag": '"1"'})
+    page, calls = drive(
+        app.scan(scan_start()), [listing_of(LONG_NAMES, token="2"), kept]
+    )
+    methods = [call.method for call in calls]
+    while page.next is not None:
+        page, calls = drive(app.scan(page.next), [kept])
+        methods += [call.method for call in calls]
+    assert methods == ["REPORT", "GET", "GET", "GET"]
+    assert json.loads(page.resume)["reached"] == {BOOK: "2"}
+
+
+def test_a_process_that_remembers_another_listing_asks_for_its_own(app):
+    """The cursor is another pass's, which began at another token or in another book."""
+    kept = answer(TEXT, headers={"etag": '"1"'})
+    first, _ = drive(app.scan(scan_start()), [listing_of(LONG_NAMES, token="2"), kept])
+    cursor = json.loads(first.next)
+    assert cursor["after"] == LONG_NAMES[0]
+    again = [listing_of(LONG_NAMES[:2], token="7"), kept]
+    for other in ({"token": "1"}, {"todo": [[BOOK, "1"]]}):
+        _, calls = drive(app.scan(json.dumps(cursor | other)), again)
+        assert [call.method for call in calls] == ["REPORT", "GET"]
+    elsewhere = json.dumps(cursor | {"todo": [["/other/", ""]]})
+    _, calls = drive(app.scan(elsewhere), again[:1])
+    assert [call.path for call in calls] == ["/other/"]
+    page, calls = drive(new_app().scan(first.next), again)
+    assert [call.method for call in calls] == ["REPORT", "GET"]
+    assert json.loads(page.resume)["reached"] == {BOOK: "2"}, "what came since is next"
+
+
 def test_more_matches_than_the_server_tells_are_not_taken_for_all(app):
     answers = [*found_books(), shown("sync_partial")]
     operation = app.find_by_email(["ann@example.org"])

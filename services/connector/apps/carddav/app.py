@@ -21,6 +21,7 @@ from services.connector.apps.carddav import (
 from services.connector.apps.carddav.cards import Card
 from services.connector.apps.carddav.discovery import Place
 from services.connector.apps.carddav.values import BadValue
+from services.connector.apps.carddav.wire import Resource
 from services.connector.errors import CallFailed
 from services.connector.manifest import Manifest
 from services.connector.port import (
@@ -41,8 +42,8 @@ from services.connector.port import (
     Written,
 )
 
-GET_CARDS_MAX = 50
-"""Cards a call reads when their sizes are not known; photos make them large."""
+GET_CARDS_MAX = 100
+"""Cards a call reads by id, as the manifest says; photos make them large."""
 SEARCH_TEXTS_MAX = 50
 
 _STORED = (200, 201, 204)
@@ -58,6 +59,7 @@ class App:
         # Where the books are does not move; asking again would double the calls.
         self._place: Place | None = None
         self._first: ContainerId | None = None
+        self._rest = walk.Rest()
 
     def meaning_of(self, answer: Answer) -> CallFailed:
         """Say what an answer with an unaccepted status means."""
@@ -81,8 +83,7 @@ class App:
 
     def list_containers(self) -> Operation[tuple[Container, ...]]:
         """Read the address books."""
-        place = yield from self._find_place()
-        books = yield from discovery.list_books(place, facts=self._facts)
+        books = yield from self._list_books()
         return tuple(
             Container(
                 container_id=ContainerId(book.path),
@@ -95,6 +96,7 @@ class App:
         """Read one page of every live card; None starts."""
         if cursor is None:
             start = yield from walk.begin_scan(self._facts)
+            self._place = start.place
         else:
             start = walk.decode(cursor)
         return (yield from self._page(start))
@@ -108,7 +110,9 @@ class App:
 
     def _page(self, cursor: walk.Cursor) -> Operation[Page]:
         page_size = self._manifest.limits.page_size
-        return walk.read_page(cursor, facts=self._facts, page_size=page_size)
+        return walk.read_page(
+            cursor, facts=self._facts, page_size=page_size, rest=self._rest
+        )
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
         """Read cards by id."""
@@ -205,14 +209,17 @@ class App:
     def _first_book(self) -> Operation[ContainerId | None]:
         """Return where a card goes that belongs nowhere; kept until it fails."""
         if self._first is None:
-            place = yield from self._find_place()
-            books = yield from discovery.list_books(place, facts=self._facts)
-            self._first = next((ContainerId(book.path) for book in books), None)
+            yield from self._list_books()
         return self._first
 
-    def _search(self, body: bytes) -> Operation[list[calls.Fetched]]:
+    def _list_books(self) -> Operation[tuple[Resource, ...]]:
         place = yield from self._find_place()
         books = yield from discovery.list_books(place, facts=self._facts)
+        self._first = next((ContainerId(book.path) for book in books), None)
+        return books
+
+    def _search(self, body: bytes) -> Operation[list[calls.Fetched]]:
+        books = yield from self._list_books()
         found: list[calls.Fetched] = []
         for book in books:
             found.extend((yield from calls.search(book.path, body, facts=self._facts)))

@@ -1,9 +1,9 @@
 """One pass over the books of an account, page by page: the cursor and its steps.
 
 A scan is the changes since the beginning. A page lists a book or takes the next
-cards of the last listing, so a listing is repeated only where its names would make
-the cursor too large. Whatever a listing names is read, and it was removed only if the
-listing says so and it is not found.
+cards of the last listing. Where its names would make the cursor too large the rest is
+remembered, and listed again by a process that does not. Whatever a listing names is
+read, and it was removed only if the listing says so and it is not found.
 """
 
 from collections.abc import Container, Iterable
@@ -20,10 +20,13 @@ from services.connector.errors import CallFailed, Meaning
 from services.connector.port import ANSWER_BYTES_MAX, Facts, Operation, Page
 
 CHUNK_BYTES_MAX = ANSWER_BYTES_MAX // 2
-CARD_BYTES_ASSUMED = 64 * 1024
-"""Photos make cards large; this many bytes stand in where no size is told."""
+CARD_BYTES_ASSUMED = 32 * 1024
+"""Few cards have a photo; this many bytes stand in where no size is told. An answer
+that is too large all the same is asked for in halves."""
 WINDOW_CHARACTERS_MAX = 64 * 1024
-"""Names kept in a cursor; a longer listing is read again behind the last one."""
+"""Names kept in a cursor, which is stored with every page."""
+REST_CHARACTERS_MAX = 8 * 1024 * 1024
+"""Paths remembered beside it; a longer listing is read again behind the last name."""
 
 
 class Cursor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,6 +47,31 @@ class Cursor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The listing went on behind this name: it has to be read again."""
     is_partial: bool = False
     """The server cut the listing short: the rest is behind ``token``."""
+
+
+class Rest:
+    """A listing that did not fit into the cursor, as long as this process is at it."""
+
+    def __init__(self) -> None:
+        self._book, self._base = "", ""
+        self._listing: Listing | None = None
+
+    def find(self, cursor: Cursor, *, book: str, base: str) -> Listing | None:
+        """Return the listing that a cursor is in the middle of."""
+        found = self._listing
+        if found is None or not cursor.after or found.token != cursor.token:
+            return None
+        return found if (self._book, self._base) == (book, base) else None
+
+    def keep(self, listing: Listing, *, book: str, base: str) -> None:
+        """Remember a listing, unless it is too long."""
+        is_short = sum(map(len, listing.sizes)) <= REST_CHARACTERS_MAX
+        self._book, self._base = book, base
+        self._listing = listing if is_short else None
+
+    def forget(self) -> None:
+        """Remember none."""
+        self._listing = None
 
 
 def encode(cursor: Cursor) -> str:
@@ -90,7 +118,9 @@ def begin_changes(last: Cursor, *, facts: Facts) -> Operation[Cursor]:
     return Cursor(place=last.place, reached=last.reached, todo=todo)
 
 
-def read_page(cursor: Cursor, *, facts: Facts, page_size: int) -> Operation[Page]:
+def read_page(
+    cursor: Cursor, *, facts: Facts, page_size: int, rest: Rest
+) -> Operation[Page]:
     """Read the next cards of a pass, at most one chunk of ``page_size``."""
     expected = None
     while cursor.todo and not cursor.window:
@@ -101,10 +131,15 @@ def read_page(cursor: Cursor, *, facts: Facts, page_size: int) -> Operation[Page
         if cursor.token and not cursor.after:
             base = cursor.token
             cursor = _restart(cursor, base)
-        listing = yield from calls.list_changes(book, base, facts=facts)
+        listing = rest.find(cursor, book=book, base=base)
+        if listing is None:
+            listing = yield from calls.list_changes(book, base, facts=facts)
+            rest.keep(listing, book=book, base=base)
         if _is_start_of_only_book(cursor) and not listing.is_partial:
             expected = len(listing.sizes)
         cursor = _take_listing(cursor, listing, page_size=page_size)
+        if not cursor.after:
+            rest.forget()
         if listing.is_partial and not cursor.window:
             return Page(records=(), next=encode(cursor))
     if not cursor.todo:
