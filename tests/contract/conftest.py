@@ -31,7 +31,13 @@ def server(app: str, request: pytest.FixtureRequest) -> object:
 
 
 @pytest.fixture
-async def bench(app: str, server: object) -> AsyncIterator[Bench]:
+async def bench(
+    app: str, server: object, request: pytest.FixtureRequest
+) -> AsyncIterator[Bench]:
     """An app with an account that is its own, for one test."""
-    async with STAGES[app].opened(server) as stage, benches.standing(stage) as standing:
+    is_unchanged = request.node.get_closest_marker("unchanged") is not None
+    async with (
+        STAGES[app].opened(server) as stage,
+        benches.standing(stage, is_unchanged=is_unchanged) as standing,
+    ):
         yield standing

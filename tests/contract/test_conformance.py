@@ -12,6 +12,7 @@ from services.connector import registry
 from tests.contract.conformance import lacking, table
 from tests.contract.conformance.bench import CATALOGUE
 from tests.contract.conformance.lacking import Lack
+from tests.contract.conformance.least import Count, Least
 from tests.contract.conformance.rules import RULES
 from tests.contract.conformance.table import DONE, EXEMPT, FAILED, Collector
 
@@ -80,6 +81,47 @@ def test_the_table_shows_every_behaviour_of_every_app(collector):
     shown = "\n".join(table.lines(collector))
     assert "it flies" in shown
     assert f"1 FAILED; {table.level_of('carddav', collector)}" in shown
+
+
+def test_the_table_shows_calls_beside_the_least():
+    collector = Collector()
+    count = Count(
+        app="carddav", work="scan", size=1_003, made=11, least=10, times_max=1.05
+    )
+    assert not count.is_within
+    report = pytest.TestReport(
+        nodeid="x",
+        location=("", 0, ""),
+        keywords={},
+        outcome="failed",
+        longrepr=None,
+        when="call",
+        user_properties=[("calls", str(count)), ("else", 1)],
+    )
+    collector.pytest_runtest_logreport(report)
+    told = "  carddav, scan of 1,003: 11 calls, at least 10 (1.10, at most 1.05)"
+    assert told in [*table.lines(collector)]
+
+
+def test_the_least_is_in_the_largest_batches():
+    least = Least(
+        page_size=100,
+        scan_calls=2,
+        idle_calls=1,
+        changes_page_size=50,
+        changes_calls=2,
+        relearning_calls=3,
+        find_batch=10,
+        create_batch=100,
+        create_calls=1,
+        read_batch=20,
+        update_batch=40,
+    )
+    assert [least.scan(n) for n in (0, 1, 100, 101)] == [3, 3, 3, 4]
+    assert [least.changes(n) for n in (0, 50, 51)] == [1, 3, 4]
+    assert [least.changes(n, is_new=True) for n in (0, 50)] == [1, 6]
+    assert [least.creates(n) for n in (10, 101)] == [3, 14]
+    assert [least.updates(n) for n in (20, 41)] == [2, 5]
 
 
 @pytest.mark.parametrize(

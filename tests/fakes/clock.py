@@ -32,3 +32,16 @@ class SkippingClock(MovableClock):
     async def sleep(self, seconds: float) -> None:
         self.move(seconds)
         await asyncio.sleep(0)
+
+
+class JointClock(MovableClock):
+    """Sleeping takes no time, and who sleeps at once sleeps the same seconds.
+
+    For many tasks that wait for each other's pace: with a ``SkippingClock`` their
+    waits would add up.
+    """
+
+    async def sleep(self, seconds: float) -> None:
+        until_s = self.monotonic() + seconds
+        await asyncio.sleep(0)
+        self.move(max(0.0, until_s - self.monotonic()))

@@ -36,7 +36,7 @@ from tests.contract.conformance import cards
 from tests.contract.conformance.cards import Card
 from tests.contract.conformance.proxy import Fault, Proxy
 from tests.contract.conformance.stage import Stage
-from tests.fakes.clock import SkippingClock
+from tests.fakes.clock import JointClock, MovableClock, SkippingClock
 
 T = TypeVar("T")
 CATALOGUE: Final = registry.load()
@@ -66,18 +66,33 @@ class Issuer:
 
 
 class Bench:
-    """One account of an app, with all that a test does to it."""
+    """One account of an app, with all that a test does to it.
 
-    def __init__(self, stage: Stage, proxy: Proxy, session: Any) -> None:
+    Its pages are small and nothing has a pace, unless ``is_unchanged`` has it all as
+    the app's manifest says.
+    """
+
+    def __init__(
+        self, stage: Stage, proxy: Proxy, session: Any, *, is_unchanged: bool = False
+    ) -> None:
         self.stage = stage
         self.proxy = proxy
         app = AppId(stage.app)
         entry = CATALOGUE.entry(app)
-        limits = msgspec.structs.replace(entry.manifest.limits, page_size=PAGE_SIZE)
-        self.manifest: Manifest = msgspec.structs.replace(entry.manifest, limits=limits)
+        self.manifest: Manifest = entry.manifest
+        if not is_unchanged:
+            limits = msgspec.structs.replace(entry.manifest.limits, page_size=PAGE_SIZE)
+            self.manifest = msgspec.structs.replace(entry.manifest, limits=limits)
         self._registry = Registry({app: entry._replace(manifest=self.manifest)})
         self.can: Capabilities = self.manifest.capabilities
-        self.clock = SkippingClock()
+        self.settings = Config(
+            database_url="",
+            nats_url="",
+            calls_per_second_max=None if is_unchanged else 0.0,
+            observations_waiting_max=10_000,
+            private_addresses=LOOPBACK,
+        )
+        self.clock: MovableClock = JointClock() if is_unchanged else SkippingClock()
         self.issuer = Issuer(stage, proxy)
         self.ref = AccountRef(TenantId("tnt_1"), AccountId("acct_1"), app)
         self._session = session
@@ -90,12 +105,7 @@ class Bench:
             self._session,
             self._registry,
             credentials=Credentials(self.issuer, self.clock),
-            settings=Config(
-                database_url="",
-                nats_url="",
-                calls_per_second_max=0.0,
-                private_addresses=LOOPBACK,
-            ),
+            settings=self.settings,
             clock=self.clock,
         )
         self.opened: OpenAccount | None = None
@@ -277,10 +287,10 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def standing(stage: Stage) -> AsyncIterator[Bench]:
+async def standing(stage: Stage, *, is_unchanged: bool = False) -> AsyncIterator[Bench]:
     """Put an app on its stage until the block ends."""
     async with (
         Proxy(stage.base_url).listening() as proxy,
         exchange.session(Guard(LOOPBACK)) as session,
     ):
-        yield Bench(stage, proxy, session)
+        yield Bench(stage, proxy, session, is_unchanged=is_unchanged)

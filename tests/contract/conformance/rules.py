@@ -54,6 +54,11 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
         "test_too_many_calls_a_second_are_told_with_a_time_to_wait",
         "test_a_day_without_calls_left_is_told_apart",
         "test_a_pause_that_is_asked_for_is_made",
+        "test_a_scan_makes_hardly_more_calls_than_it_must",
+        "test_an_idle_pass_makes_no_call_too_many",
+        "test_changes_are_read_with_hardly_more_calls",
+        "test_creates_make_hardly_more_calls_than_they_must",
+        "test_updates_make_hardly_more_calls_than_they_must",
     ),
     "silver.resumes_pages_after_crash": (
         "test_a_scan_goes_on_after_a_crash_at_every_page",

@@ -6,7 +6,7 @@ for is left as it is here, and is then never asked for.
 """
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from proto.auth import Token
@@ -15,6 +15,7 @@ from proto.ids import ContainerId, RecordId
 from proto.record import Consent
 from tests.contract.conformance import cards
 from tests.contract.conformance.cards import Card
+from tests.contract.conformance.least import Least
 
 
 class NotOnStage(Exception):
@@ -30,6 +31,8 @@ class Stage:
     text_role: ClassVar[Role] = Role.JOB_TITLE
     """A plain text that users edit and that nothing else hangs on."""
     name_roles: ClassVar[tuple[Role, ...]] = (Role.NAME_GIVEN, Role.NAME_FAMILY)
+    least: ClassVar[Least | None] = None
+    """The fewest calls that the vendor allows; a stage without it is not complete."""
     base_url: str
     """Where the vendor's API is, as an account of this app has it."""
     username: str = ""
@@ -61,6 +64,10 @@ class Stage:
     async def add(self, people: Sequence[Card]) -> list[RecordId]:
         """Put people into the account, one after the other."""
         raise NotOnStage
+
+    async def fill(self, people: Iterable[Card]) -> None:
+        """Put very many people into the account, in whatever way is fastest."""
+        await self.add([*people])
 
     async def edit(self, record_id: RecordId, changes: Card) -> None:
         """Change somebody as a user of the vendor would; None empties."""

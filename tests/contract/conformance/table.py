@@ -21,6 +21,8 @@ class Collector:
 
     def __init__(self) -> None:
         self.found: dict[tuple[str, str], str] = {}
+        self.calls: list[str] = []
+        """How many calls some work took, beside the least."""
         self._of: dict[str, tuple[str, str]] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -33,6 +35,10 @@ class Collector:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note an outcome; of several examples of one behaviour the worst counts."""
+        if report.when == "call":
+            self.calls += [
+                text for name, text in report.user_properties if name == "calls"
+            ]
         place = self._of.get(report.nodeid)
         if place is None or (report.when != "call" and report.passed):
             return
@@ -73,6 +79,10 @@ def lines(collector: Collector) -> Iterable[str]:
         yield f"{app}: {told}; {level_of(app, collector)}"
         for need, lack in sorted(lacking.lacks_of(app).items()):
             yield f"  lacks {need}: {lack.because} ({lack.source}, {lack.seen})"
+    yield ""
+    yield "calls, beside the least that the vendor's API allows:"
+    for text in sorted(collector.calls):
+        yield f"  {text}"
 
 
 def level_of(app: str, collector: Collector) -> str:

@@ -19,6 +19,7 @@ class Source(NamedTuple):
     opened: Callable[[Any], AbstractAsyncContextManager[Stage]]
     server: str
     """The real server that it needs; empty for an emulator of its own."""
+    kind: type[Stage]
 
 
 def load() -> dict[str, Source]:
@@ -26,5 +27,10 @@ def load() -> dict[str, Source]:
     found = {}
     for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
         module = importlib.import_module(f"{__name__}.{path.stem}")
-        found[path.stem] = Source(module.opened, getattr(module, "SERVER", ""))
+        (kind,) = (
+            one
+            for one in vars(module).values()
+            if isinstance(one, type) and getattr(one, "app", None) == path.stem
+        )
+        found[path.stem] = Source(module.opened, getattr(module, "SERVER", ""), kind)
     return found

@@ -7,7 +7,8 @@ where that matters, and by plain text where it does not.
 import contextlib
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import aiohttp
@@ -19,6 +20,7 @@ from proto.fields import Address, Item, Role, Value
 from proto.ids import RecordId
 from tests.contract.conformance import cards
 from tests.contract.conformance.cards import SAMPLES, Card
+from tests.contract.conformance.least import Least
 from tests.contract.conformance.stage import Stage
 
 SERVER: Final = "radicale"
@@ -57,6 +59,28 @@ class CardDAV(Stage):
         Role.WEBSITE: "work",
         Role.ADDRESS: "work",
     }
+    least = Least(
+        # No call is bound to a number of cards: RFC 6352 section 8.7 and RFC 6578 let a
+        # server say "too many" as it likes. An answer has to fit into memory, photos
+        # included, and 200 cards a call is what common clients ask for.
+        page_size=200,
+        changes_page_size=200,
+        # Whose address it is and where their books are (RFC 6352 section 7.1.1, RFC
+        # 5397), which books there are, and the names in the one (RFC 6578).
+        scan_calls=4,
+        # The books with their tokens: a new one has to be noticed, a gone one too.
+        idle_calls=1,
+        # The same, and what changed in the book.
+        changes_calls=2,
+        # One query tests any number of texts (RFC 6352 section 10.5), and as many as
+        # are sent are compared with every card: 50 keep a small server at ease.
+        find_batch=50,
+        # Which book is the first; those of the scan may be gone by now.
+        create_calls=1,
+        # PUT replaces a card whole (RFC 6352 section 6.3.2), so that what it holds has
+        # to be known, although If-Match would tell of an edit since.
+        read_batch=100,
+    )
 
     def __init__(
         self, server: radicale.Server, user: str, *, session: aiohttp.ClientSession
@@ -110,6 +134,20 @@ class CardDAV(Stage):
             made.append(RecordId(path))
         return made
 
+    async def fill(self, people: Iterable[Card]) -> None:
+        """Put cards where the server keeps them, as a restored backup would.
+
+        Their names are long, as some programs make them, so that many cards are also
+        very many characters.
+        """
+        folder = self._folder
+        for number, card in enumerate(people):
+            name = f"{uuid.uuid4()}-{uuid.UUID(int=number)}"
+            vcard = vobject.vCard()
+            vcard.add("uid").value = name
+            _write(vcard, card)
+            (folder / f"{name}.vcf").write_text(vcard.serialize(), newline="")
+
     async def edit(self, record_id: RecordId, changes: Card) -> None:
         """Change a card, as another program would."""
         vcard = await self._read(record_id)
@@ -128,11 +166,9 @@ class CardDAV(Stage):
 
     async def find(self, email: str) -> list[RecordId]:
         """Return the cards with an address, whatever its case."""
-        folder = self._server.directory / "collections/collection-root"
-        book = folder / self.username / "contacts"
         return [
             RecordId(f"{self._book}{path.name}")
-            for path in sorted(book.glob("*.vcf"))
+            for path in sorted(self._folder.glob("*.vcf"))
             if email.lower() in path.read_text(encoding="utf-8").lower()
         ]
 
@@ -172,6 +208,12 @@ class CardDAV(Stage):
     async def forget_changes(self) -> None:
         """Have the server forget its sync tokens."""
         self._server.forget_sync_tokens(self.username)
+
+    @property
+    def _folder(self) -> Path:
+        """Where the server keeps the book."""
+        root = self._server.directory / "collections/collection-root"
+        return root / self.username / radicale.BOOK
 
     async def _read(self, record_id: RecordId) -> Any:
         text = await self._text(record_id)
