@@ -63,7 +63,7 @@ apps: $(READY)  ## try every app against the conformance suite; ONLY=some of the
 security: $(READY)  ## attack every wall, in full, and print the figures as JSON
 	$(BIN)/python -m tests.security
 
-bench: $(READY)  ## measure a first sync of 10,000 + 10,000 contacts
+bench: $(READY)  ## measure a first sync, and a scan of 100,000 records of each app
 	$(BIN)/python -m tests.bench
 
 clean:  ## remove the environment, local data and caches

@@ -12,13 +12,14 @@ from typing import Any
 
 import msgspec
 
-from tests.bench import engine, first_sync
+from tests.bench import engine, first_sync, scans
 
 MEASUREMENTS: dict[str, Callable[[argparse.Namespace], Any]] = {
     "engine": lambda _arguments: engine.measure(),
     "first_sync": lambda arguments: asyncio.run(
         first_sync.measure(count=arguments.count, shared_count=arguments.shared)
     ),
+    "scans": lambda arguments: asyncio.run(scans.measure(count=arguments.records)),
 }
 
 
@@ -33,6 +34,9 @@ def main() -> int:
     )
     parser.add_argument(
         "--shared", type=int, default=8_000, help="the same people (%(default)s)"
+    )
+    parser.add_argument(
+        "--records", type=int, default=100_000, help="of a scan (%(default)s)"
     )
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(MEASUREMENTS)

@@ -221,12 +221,16 @@ def _take_listing(cursor: Cursor, listing: Listing, *, page_size: int) -> Cursor
     # A listing read again starts behind the names that were taken from it before.
     for path in sorted(p for p in listing.sizes if p.removeprefix(book) > cursor.after):
         name = path.removeprefix(book)
-        if window and characters_left < len(name):
-            after = window[-1][-1]
-            break
         size = listing.sizes[path]
         size = CARD_BYTES_ASSUMED if size is None else size
-        if cards_left < 1 or bytes_left < size:
+        is_full = cards_left < 1 or bytes_left < size
+        if window and characters_left < len(name):
+            if len(window) > 1 and not is_full:
+                # A part of a chunk would be a call too many.
+                window.pop()
+            after = window[-1][-1]
+            break
+        if is_full:
             window.append([])
             cards_left, bytes_left = page_size, CHUNK_BYTES_MAX
         window[-1].append(name)

@@ -142,7 +142,7 @@ class CardDAV(Stage):
         """
         folder = self._folder
         for number, card in enumerate(people):
-            name = f"{uuid.uuid4()}-{uuid.UUID(int=number)}"
+            name = f"{uuid.uuid4()}-{'long-' * 15}{uuid.UUID(int=number)}"
             vcard = vobject.vCard()
             vcard.add("uid").value = name
             _write(vcard, card)
