@@ -139,15 +139,24 @@ async def test_creates_make_hardly_more_calls_than_they_must(
         assert len(await bench.stage.find(cards.email_of(number))) == 1
 
 
+@pytest.mark.parametrize("count", [MANY, FEW], ids=["many", "few"])
 async def test_updates_make_hardly_more_calls_than_they_must(
-    bench, replica, fewest, check
+    bench, replica, fewest, check, count
 ):
-    role = bench.stage.text_role
-    seen = replica.scanned
+    role, seen = bench.stage.text_role, dict(replica.scanned)
+    more = range(PEOPLE, PEOPLE + count - len(seen))
+    await bench.stage.fill(bench.stage.plain(n) for n in more)
+    seen |= await replica.changes()
+    assert len(seen) == count
+    bench.proxy.forget()
     fields = await bench.values({role: bench.stage.shaped(role, "Baker")})
-    changes = dict.fromkeys(seen, fields)
-    outcomes = await replica.update(changes, seen=seen)
-    assert outcomes == [WriteOutcome.WRITTEN] * FEW
-    check("updates", FEW, least_calls=fewest.updates(FEW), times_max=least.CHANGES_MAX)
+    outcomes = await replica.update(dict.fromkeys(seen, fields), seen=seen)
+    assert outcomes == [WriteOutcome.WRITTEN] * count
+    check(
+        "updates",
+        count,
+        least_calls=fewest.updates(count),
+        times_max=least.CHANGES_MAX,
+    )
     for record_id in seen:
         assert (await bench.stage.see(record_id))[role] == "Baker"
