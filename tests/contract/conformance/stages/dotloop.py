@@ -15,6 +15,7 @@ from proto.fields import Address, Item, Role, Value
 from proto.ids import RecordId
 from tests.contract.conformance import cards
 from tests.contract.conformance.cards import SAMPLES, Card
+from tests.contract.conformance.least import Least
 from tests.contract.conformance.stage import Stage
 from tests.emulators.core.limits import Limits
 from tests.emulators.core.oauth import Grant
@@ -38,6 +39,21 @@ class Dotloop(Stage):
 
     app = "dotloop"
     multiple: ClassVar[Mapping[Role, str]] = {Role.ADDRESS: ""}
+    least = Least(
+        # Sources disagree whether a batch shows 50 or 100; here it shows 50. It has a
+        # number and a size alone, so that one that begins with somebody already shown,
+        # without whom a deletion in between would hide somebody (hazard 20), shows some
+        # 43 others.
+        page_size=43,
+        # updated_min filters the same listing, and nothing else tells of changes.
+        idle_calls=1,
+        changes_page_size=43,
+        changes_calls=0,
+        # There is no way to find an address but to read everybody.
+        find_batch=0,
+        # PATCH changes what it names; nothing is conditional, and one call reads one.
+        read_batch=1,
+    )
     # There is no job title; so that nobody needs a last name, the first one is both.
     text_role: ClassVar[Role] = Role.NAME_FAMILY
     name_roles: ClassVar[tuple[Role, ...]] = (Role.NAME_GIVEN,)

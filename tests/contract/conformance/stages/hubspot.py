@@ -14,6 +14,7 @@ from proto.ids import RecordId
 from proto.record import Consent
 from tests.contract.conformance import cards
 from tests.contract.conformance.cards import SAMPLES, Card
+from tests.contract.conformance.least import Least
 from tests.contract.conformance.stage import Stage
 from tests.emulators.core.limits import Limits
 from tests.emulators.core.oauth import Grant
@@ -48,6 +49,23 @@ class HubSpot(Stage):
 
     app = "hubspot"
     multiple: ClassVar[Mapping[Role, str]] = {Role.ADDRESS: ""}
+    least = Least(
+        # GET /crm/v3/objects/contacts: limit is 100 at most, and every property that is
+        # to be shown has to be named, so that the names have to be read first.
+        page_size=100,
+        scan_calls=1,
+        # A search shows 200, and nobody who is archived; those have a listing.
+        idle_calls=2,
+        changes_page_size=200,
+        changes_calls=1,
+        relearning_calls=1,
+        # A second contact with an address is a 409: nothing to find.
+        find_batch=0,
+        create_batch=100,
+        # No write is conditional, and a batch reads 100.
+        read_batch=100,
+        update_batch=100,
+    )
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
