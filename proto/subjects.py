@@ -79,7 +79,14 @@ def receivers_of(message_class: type[Message]) -> tuple[str, ...]:
 
 def all_messages() -> tuple[type[Message], ...]:
     """Return every concrete message class, ordered by subject."""
-    from proto import auth, connector, erasure, export, reconciler  # noqa: F401, PLC0415
+    from proto import (  # noqa: PLC0415
+        auth,  # noqa: F401
+        connector,  # noqa: F401
+        erasure,  # noqa: F401
+        export,  # noqa: F401
+        pushes,  # noqa: F401
+        reconciler,  # noqa: F401
+    )
 
     found = [
         leaf

@@ -12,6 +12,7 @@ from proto.base import Done
 from proto.connector import AuthMethod, OAuthFacts
 from proto.errors import ErrorCode
 from proto.ids import AppId, TenantId
+from proto.pushes import PushAccount, PushClient, ReadPushClient
 from services.auth import checks, sealing
 from services.auth.catalogue import Catalogue
 from services.auth.oauth import Registration
@@ -21,6 +22,8 @@ from services.chassis.addresses import Guard
 from services.chassis.errors import CommandFailed
 from services.chassis.store import Store
 
+_PUSH_PAGES_MAX: Final = 10
+_PAGE: Final = 200
 _ADDRESSES: Final = ("authorise_url", "token_url", "api_url")
 
 
@@ -103,6 +106,31 @@ class Clients:
             issuer=facts.issuer,
             sends_issuer=facts.sends_issuer,
         )
+
+    async def for_push(self, command: ReadPushClient) -> PushClient:
+        """Return what an app's pushes to a client are checked with.
+
+        Raises:
+            CommandFailed: The app has none, or no client of it is stored.
+        """
+        client = await self.registration(command.tenant_id, command.app)
+        found: list[PushAccount] = []
+        after = ""
+        async with self._store.transaction(command.tenant_id) as work:
+            for _ in range(_PUSH_PAGES_MAX):
+                page = await work.accounts(command.tenant_id, after=after, limit=_PAGE)
+                found += [
+                    PushAccount(
+                        vendor_account_id=account.vendor_account_id,
+                        account_id=account.account_id,
+                    )
+                    for account in page
+                    if account.app == command.app and account.vendor_account_id
+                ]
+                if len(page) < _PAGE:
+                    break
+                after = page[-1].account_id
+        return PushClient(secret=client.client_secret, accounts=tuple(found))
 
     def _require_own_page(self, facts: OAuthFacts, address: str) -> None:
         if address:

@@ -16,6 +16,7 @@ from proto.auth import (
     RemoveAccount,
     SetAppClient,
 )
+from proto.pushes import ReadPushClient
 from services.auth import handlers, rotation, transport, vault
 from services.auth.accounts import Accounts
 from services.auth.catalogue import Catalogue
@@ -82,6 +83,7 @@ async def serve(
         for command, handler in (
             (SetAppClient, clients.put),
             (CheckAppClient, trials.check),
+            (ReadPushClient, clients.for_push),
             (BeginAuthorisation, accounts.begin),
             (CompleteAuthorisation, accounts.complete),
             (AddAccount, accounts.add),

@@ -11,6 +11,7 @@ import pytest_asyncio
 from proto.auth import AccountState, GetAccount, IssueToken, Token
 from proto.errors import ErrorCode, Retry
 from proto.ids import AccountId
+from proto.pushes import PushAccount, ReadPushClient
 from services.auth import transport, vault
 from services.auth.catalogue import Catalogue
 from services.auth.clients import Clients
@@ -25,6 +26,9 @@ from services.chassis.process import Runtime
 from tests.emulators.constant_contact.emulator import TOKEN_PATH
 from tests.emulators.core.faults import Fault
 from tests.integration.auth_world import (
+    CLIENT_SECRET,
+    MAIL,
+    OTHER_TENANT,
     TENANT,
     TOKEN_ROUTE,
     World,
@@ -567,3 +571,20 @@ async def test_a_token_without_a_refresh_token_serves_to_its_end(auth: Auth):
     world.move(61)
     assert (await refused(world.issue(account_id))).code is ErrorCode.ACCOUNT_LOST
     assert world.token_calls() == 1
+
+
+async def test_what_pushes_are_checked_with_is_told_to_the_connector(auth: Auth):
+    """The client's secret, and its accounts by the ids that the app gave them."""
+    account_id = await auth.connect()
+    world = auth.world
+    account = await world.ask(GetAccount(tenant_id=TENANT, account_id=account_id))
+    told = await world.connector.bus.request(ReadPushClient(tenant_id=TENANT, app=MAIL))
+    assert told.secret == CLIENT_SECRET
+    assert (
+        PushAccount(vendor_account_id=account.vendor_account_id, account_id=account_id)
+        in told.accounts
+    )
+    failure = await refused(
+        world.connector.bus.request(ReadPushClient(tenant_id=OTHER_TENANT, app=MAIL))
+    )
+    assert failure.code is ErrorCode.CLIENT_MISSING
