@@ -63,6 +63,18 @@ class ConnectorWork(JournalWork):
         query = Q["make_due"](tenant_id=tenant_id, account_id=account_id, now=now)
         await self.transaction.execute(query)
 
+    async def make_due_after_push(
+        self, pushed: Sequence[tuple[TenantId, AccountId]]
+    ) -> int:
+        """Have accounts read at once whose apps told of changes; return how many."""
+        return await self.transaction.execute(
+            Q["make_due_after_push"](
+                tenant_ids=[tenant_id for tenant_id, _ in pushed],
+                account_ids=[account_id for _, account_id in pushed],
+                now=self.clock.now(),
+            )
+        )
+
     async def want_reads(
         self,
         tenant_id: TenantId,

@@ -30,6 +30,29 @@ UPDATE connector.accounts
 SET due_at = $now, read_asks = read_asks + 1
 WHERE tenant_id = $tenant_id AND account_id = $account_id;
 
+-- name: make_due_after_push
+-- Accounts whose apps told of changes are to be read at once; one that waits for its
+-- turn keeps its place, and one that cannot be read its pause. In one order, so that
+-- replicas do not wait for each other.
+WITH told AS (
+    SELECT due.tenant_id, due.account_id
+    FROM connector.accounts AS due
+    JOIN unnest($tenant_ids::text[], $account_ids::text[]) AS pushed (
+        tenant_id, account_id
+    )
+        ON due.tenant_id = pushed.tenant_id AND due.account_id = pushed.account_id
+    WHERE due.is_wanted AND NOT due.is_lost AND due.failures = 0
+    ORDER BY due.account_id, due.tenant_id
+    FOR UPDATE OF due
+)
+UPDATE connector.accounts
+SET
+    due_at = least(accounts.due_at, $now),
+    read_asks = accounts.read_asks + 1
+FROM told
+WHERE accounts.tenant_id = told.tenant_id
+    AND accounts.account_id = told.account_id;
+
 -- name: want_reads
 -- Records that the account's next turn reads by id, and controls to be read beside
 -- them. What is wanted for its own sake is no control.

@@ -112,6 +112,11 @@ class ConnectorPlayer(ChassisPlayer):
         ref = self.one(REFS)
         await work.make_due(ref.tenant_id, ref.account_id)
 
+    @act()
+    async def make_due_after_push(self, work: ConnectorWork) -> object:
+        pushed = [(ref.tenant_id, ref.account_id) for ref in self.some(REFS)]
+        return await work.make_due_after_push(pushed)
+
     @act(is_narrow=True)
     async def want_reads(self, work: ConnectorWork) -> None:
         ref = self.one(REFS)

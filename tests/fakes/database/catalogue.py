@@ -96,7 +96,7 @@ FOR_ALL_TENANTS: Final = {
         {
             *("claim_due", "claim_writing", "renew_leases", "release_lease"),
             *("add_calls", "hold_lease", "count_waiting", "prune_writes"),
-            "erase_writes",
+            *("erase_writes", "make_due", "make_due_after_push"),
         }
     ),
     "reconciler": frozenset(

@@ -48,6 +48,36 @@ async def claim_due(
     return await _lease(session, held, owner=owner, until=until, now=now)
 
 
+async def make_due_after_push(
+    session: Session,
+    *,
+    tenant_ids: list[str],
+    account_ids: list[str],
+    now: datetime.datetime,
+) -> int:
+    pushed = set(zip(account_ids, tenant_ids, strict=True))
+    told = [
+        row
+        for key in sorted(pushed)
+        if (row := session.get("accounts", *key)) is not None and _is_well(row)
+    ]
+    held = await session.lock("accounts", told, where=_is_well)
+    return len(
+        await session.update(
+            "accounts",
+            held,
+            lambda row: {
+                "due_at": min(row["due_at"], now),
+                "read_asks": row["read_asks"] + 1,
+            },
+        )
+    )
+
+
+def _is_well(row: Row) -> bool:
+    return row["is_wanted"] and not row["is_lost"] and row["failures"] == 0
+
+
 async def claim_writing(
     session: Session,
     *,
