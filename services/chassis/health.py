@@ -6,8 +6,9 @@ and nothing has failed that only an operator mends.
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import prometheus_client
 import structlog
@@ -22,6 +23,10 @@ log = structlog.get_logger()
 
 CHECK_TIMEOUT_S: Final = 2.0
 """How long a check may take: who asks for readiness does not wait for long."""
+
+Server: TypeAlias = web.Server
+# It would unpack to the end what strangers send, also what was refused.
+_AS_SENT: Final[dict[str, Any]] = {"access_log": None, "auto_decompress": False}
 
 Check = Callable[[], Awaitable[str]]
 """Returns what is wrong in a word or two, or nothing."""
@@ -82,9 +87,23 @@ class Health:
         )
 
 
+def server(
+    answer: Callable[[web.BaseRequest], Awaitable[web.Response]],
+    *,
+    body_bytes_max: int,
+) -> Server:
+    """Return what answers every request in one way, without routes."""
+    request = functools.partial(
+        web.BaseRequest,
+        loop=asyncio.get_running_loop(),
+        client_max_size=body_bytes_max,
+    )
+    return web.Server(answer, request_factory=request, **_AS_SENT)
+
+
 @contextlib.asynccontextmanager
 async def listening(
-    application: web.Application,
+    application: web.Application | Server,
     *,
     host: str,
     port: int,
@@ -93,20 +112,24 @@ async def listening(
 ) -> AsyncIterator[int]:
     """Serve an application; yields the port, of use where 0 was asked for.
 
+    Args:
+        application: What answers.
+        host: At which address of this machine.
+        port: At which of its ports.
+        setting: What an operator changes where the port is taken.
+
     Raises:
         BadConfiguration: The port is taken or may not be used.
     """
     kept = Patience(limits)
-    application[PATIENCE] = kept
-    application.middlewares.insert(0, kept.middleware())
-    runner = web.AppRunner(
-        application,
-        handle_signals=False,
-        # A line of an access log would hold queries, and those hold codes.
-        access_log=None,
-        # It would unpack to the end what strangers send, also what was refused.
-        auto_decompress=False,
-    )
+    runner: patience.Runner
+    if isinstance(application, web.Application):
+        application[PATIENCE] = kept
+        application.middlewares.insert(0, kept.middleware())
+        runner = web.AppRunner(application, handle_signals=False, **_AS_SENT)
+    else:
+        application.request_handler = kept.around(application.request_handler)
+        runner = web.ServerRunner(application, handle_signals=False)
     await runner.setup()
     kept.server = runner.server
     watching = asyncio.create_task(kept.watch())

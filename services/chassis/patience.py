@@ -7,8 +7,8 @@ be, the one that has waited longest makes room. Work that we have in hand goes o
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
-from typing import Final, NamedTuple, cast
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final, NamedTuple, TypeAlias, cast
 
 import structlog
 from aiohttp import web
@@ -26,6 +26,10 @@ CUT = Counter(
 )
 BACKLOG: Final = 1_024
 """How many connections the kernel holds that are not accepted yet."""
+
+
+Runner: TypeAlias = web.AppRunner | web.ServerRunner
+Answerer: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Limits(NamedTuple):
@@ -120,6 +124,18 @@ class Patience:
 
         return surround
 
+    def around(self, answer: Answerer) -> Answerer:
+        """Return the same for a server without routes."""
+
+        async def surround(request: web.BaseRequest) -> web.StreamResponse:
+            self._work(request)
+            try:
+                return await answer(request)
+            finally:
+                self._wait_for(request)
+
+        return surround
+
     @contextlib.contextmanager
     def waiting(self, request: web.Request) -> Iterator[None]:
         """Count what is done inside as the client's time: it sends a body."""
@@ -169,12 +185,12 @@ class Patience:
         now = asyncio.get_running_loop().time()
         self._waits[connection] = _Wait(now, now + limit_s)
 
-    def _wait_for(self, request: web.Request) -> None:
+    def _wait_for(self, request: web.BaseRequest) -> None:
         connection = cast(_Connection, request.protocol)
         if connection in self._waits:
             self._wait(connection, self._limits.next_request_s)
 
-    def _work(self, request: web.Request) -> None:
+    def _work(self, request: web.BaseRequest) -> None:
         connection = cast(_Connection, request.protocol)
         if connection in self._waits:
             self._waits[connection] = None
@@ -203,7 +219,7 @@ class Site(web.BaseSite):
     """A listening socket whose connections are kept within limits."""
 
     def __init__(
-        self, runner: web.AppRunner, patience: Patience, *, host: str, port: int
+        self, runner: Runner, patience: Patience, *, host: str, port: int
     ) -> None:
         super().__init__(runner, backlog=BACKLOG)
         self._patience = patience
