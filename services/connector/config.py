@@ -1,12 +1,16 @@
 """The connector's settings: pace, leases and what may wait."""
 
-from typing import Annotated
+import re
+from pathlib import Path
+from typing import Annotated, Final
 
 from msgspec import Meta
 
 from services.chassis import addresses
-from services.chassis.config import Count, Seconds, SecondsOrNone, Settings
+from services.chassis.config import PORT_MAX, Count, Seconds, SecondsOrNone, Settings
 from services.chassis.errors import BadConfiguration
+
+_URL: Final = re.compile(r"https?://[\w.\[\]:-]+(/[\w./~-]*[\w~-])?", re.ASCII)
 
 
 class Config(Settings, frozen=True, kw_only=True):
@@ -31,6 +35,16 @@ class Config(Settings, frozen=True, kw_only=True):
     """Messages of an account without a receipt, above which it is not read on."""
     description_age_s_max: SecondsOrNone = 60.0
     """How long an account's fields and lists are answered from memory."""
+    push_port: Annotated[int, Meta(ge=0, le=PORT_MAX)] | None = None
+    """Where apps push changes to, through a proxy that ends TLS; none: nowhere, and
+    accounts are polled alone. 0 takes a free port."""
+    push_host: str = "127.0.0.1"
+    push_url: str = ""
+    """The origin, and the path before ``/push`` if any, by which apps reach it."""
+    push_key_file: Path | None = None
+    """The keys that push addresses are made with: base64 of 32 random bytes a line."""
+    push_every_s: Seconds = 2.0
+    """How soon after a read that a push asked for another one can ask again."""
     private_addresses: tuple[str, ...] = ()
     """Networks and host names that accounts may be at although they are not public."""
 
@@ -39,5 +53,20 @@ class Config(Settings, frozen=True, kw_only=True):
         faults = addresses.faults(
             self.private_addresses, variable="CONNECTOR_PRIVATE_ADDRESSES"
         )
+        if self.push_port is not None:
+            faults += self._push_faults()
         if faults:
             raise BadConfiguration(faults)
+
+    def _push_faults(self) -> list[str]:
+        faults = []
+        if self.push_key_file is None:
+            faults.append(
+                "CONNECTOR_PUSH_KEY_FILE is not set, as CONNECTOR_PUSH_PORT is"
+            )
+        if not _URL.fullmatch(self.push_url):
+            faults.append(
+                "CONNECTOR_PUSH_URL must be where apps reach CONNECTOR_PUSH_PORT,"
+                " such as https://tandem.example.org"
+            )
+        return faults

@@ -26,6 +26,7 @@ from proto.connector import (
 from proto.erasure import EraseTraces
 from proto.errors import ErrorCode, Retry
 from proto.ids import AccountId, TenantId
+from proto.pushes import AccountPush, ReadAccountPush
 from services.chassis.answering import CommandHandler
 from services.chassis.bus import Bus
 from services.chassis.clock import Clock
@@ -33,11 +34,12 @@ from services.chassis.errors import CommandFailed
 from services.chassis.inbox import Handler
 from services.chassis.loops import Wake
 from services.chassis.store import Store
-from services.connector import accounts, batches, erasing
+from services.connector import accounts, batches, erasing, pushing
 from services.connector.accounts import AccountRef, Step
 from services.connector.credentials import Credentials
 from services.connector.errors import BadMessage, CallFailed, Meaning, UnknownApp
 from services.connector.pacing import Lane
+from services.connector.pushing import Site
 from services.connector.registry import Registry
 from services.connector.store import ConnectorWork
 from services.connector.transport import Transport
@@ -77,6 +79,8 @@ class Desk(NamedTuple):
     clock: Clock
     reading: Wake
     writing: Wake
+    site: Site | None = None
+    """None where nobody can push."""
 
 
 class Descriptions:
@@ -113,6 +117,7 @@ def commands(desk: Desk, descriptions: Descriptions) -> Mapping[Any, CommandHand
         DescribeAccount: functools.partial(
             describe_account, desk, descriptions=descriptions
         ),
+        ReadAccountPush: functools.partial(read_account_push, desk),
         ReadAccountProgress: functools.partial(read_account_progress, desk),
     }
 
@@ -186,6 +191,27 @@ async def describe_account(
     )
     descriptions.keep(command, description)
     return description
+
+
+async def read_account_push(desk: Desk, command: ReadAccountPush) -> AccountPush:
+    """Answer where an account's app is to push to."""
+    ref = await _ref_of(desk, command)
+    try:
+        manifest = desk.registry.entry(ref.app).manifest
+    except UnknownApp as err:
+        raise _unknown_app(err) from err
+    target = pushing.target_of(manifest, ref.tenant_id, ref.account_id)
+    if desk.site is None or target is None:
+        return AccountPush()
+    keys, url = desk.site
+    return AccountPush(
+        url=url + keys.path(target),
+        signing_secret=(
+            keys.signing_secrets(target)[0].decode()
+            if pushing.gives_secret(manifest)
+            else ""
+        ),
+    )
 
 
 async def read_account_progress(
@@ -301,7 +327,7 @@ async def account_lost(work: ConnectorWork, message: AccountLost) -> None:
     )
 
 
-async def _ref_of(desk: Desk, command: DescribeAccount) -> AccountRef:
+async def _ref_of(desk: Desk, command: DescribeAccount | ReadAccountPush) -> AccountRef:
     """Return which app an account is of; auth knows it from the start."""
     account = await desk.bus.request(
         GetAccount(tenant_id=command.tenant_id, account_id=command.account_id)

@@ -1,5 +1,6 @@
 """What an app's ``manifest.toml`` may say, checked strictly when it is read."""
 
+import enum
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,33 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """How long an answer may take before the call counts as unanswered."""
 
 
+class PushAddress(enum.StrEnum):
+    """Whose the address is that an app pushes to."""
+
+    ACCOUNT = "account"
+    CLIENT = "client"
+    """One for all accounts of a tenant's client; each push names the account."""
+
+
+class PushProof(enum.StrEnum):
+    """What proves a push, besides the address that nobody can guess."""
+
+    NONE = "none"
+    GIVEN = "given"
+    """A secret that we make, and the app is given along with the address."""
+    CLIENT = "client"
+    """The secret of the tenant's client."""
+
+
+class PushFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the app tells of changes."""
+
+    address: PushAddress = PushAddress.ACCOUNT
+    signed_with: PushProof = PushProof.NONE
+    asks_by_get: bool = False
+    """The app asks by GET whether the address is there before it uses it."""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An app's facts: hosts, authorisation, limits, capabilities."""
 
@@ -46,6 +74,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     docs_url: str = ""
     headers: dict[str, str] = {}
     """Sent with every call."""
+    push: PushFacts | None = None
+    """None where the app tells nothing, or is not listened to."""
 
     def __post_init__(self) -> None:
         """Check that the form asks for what the method needs, and for no more."""
@@ -61,6 +91,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             for field in self.credential_fields
         ):
             raise ValueError(f"of credential_fields {secret} alone is secret")
+        if (
+            self.push is not None
+            and self.push.signed_with is PushProof.CLIENT
+            and self.auth_method is not AuthMethod.OAUTH
+        ):
+            raise ValueError("push is signed with a client that this method has not")
 
     def _needed_names(self) -> set[str]:
         secret = SECRET_NAMES.get(self.auth_method)

@@ -5,6 +5,7 @@ An operation sees only answers whose status it listed in ``Call.accepts``; for a
 other the transport asks ``App.meaning_of`` and raises ``errors.CallFailed``.
 """
 
+import datetime
 from collections.abc import Generator, Mapping, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -253,4 +254,40 @@ class BatchApp(App, Protocol):
         """Change records, each of them once; one result each, in their order.
 
         Asked for where ``capabilities.update_batch`` is above 1, for at most so many.
+        """
+
+
+class Push(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody sent to a push address, to the byte; nothing of it is believed."""
+
+    url: str
+    """The whole address, as the app knows it."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    method: str = "POST"
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is taken from a push: which accounts to read sooner."""
+
+    vendor_account_ids: tuple[str, ...] = ()
+    """Whose records changed, by the app's own ids, where one address serves several
+    accounts; otherwise the address says it."""
+    sent_at: datetime.datetime | None = None
+    """When it was signed, as signed along; every signed push has to say."""
+
+
+class PushApp(App, Protocol):
+    """An app that tells of changes, as its manifest's ``push`` says."""
+
+    @staticmethod
+    def hear(push: Push, *, secret: bytes) -> Heard | None:
+        """Check a push on its raw body; None where the secret did not sign it.
+
+        Pure, quick, and for whatever bytes: strangers call it. Whether it is too old
+        or came before is decided elsewhere.
+
+        Args:
+            secret: Empty where the manifest says that pushes are not signed.
         """

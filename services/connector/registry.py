@@ -90,6 +90,7 @@ def _load(name: AppId, path: Path) -> Entry:
         *_OPERATIONS,
         *(["create_many"] if capabilities.create_batch > 1 else []),
         *(["update_many"] if capabilities.update_batch > 1 else []),
+        *(["hear"] if manifest.push is not None else []),
     ]
     missing = [op for op in needed if not callable(getattr(app_class, op, None))]
     if missing:

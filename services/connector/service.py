@@ -1,7 +1,8 @@
 """Builds the connector and wires its parts; the only module here that does."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 import aiohttp
@@ -10,15 +11,19 @@ from services.chassis import process
 from services.chassis.addresses import Guard
 from services.chassis.process import Runtime
 from services.chassis.retention import Keeper, Rule
-from services.connector import exchange, handlers, registry
+from services.connector import exchange, handlers, pushing, registry
+from services.connector.clients import Clients
 from services.connector.config import Config
 from services.connector.credentials import Credentials
 from services.connector.handlers import Descriptions, Desk
+from services.connector.hints import Hints
 from services.connector.poller import Poller
+from services.connector.pushing import Site
 from services.connector.registry import Registry
 from services.connector.store import ConnectorWork
 from services.connector.transport import Transport
 from services.connector.turns import Leases
+from services.connector.webhooks import Listener
 from services.connector.writer import Writer
 
 OpenSession = Callable[[Guard], AbstractAsyncContextManager[aiohttp.ClientSession]]
@@ -69,14 +74,52 @@ async def serve_apps(
             clock=clock,
             reading=poller.turns.wake,
             writing=writer.turns.wake,
+            site=site_of(settings),
         )
         descriptions = Descriptions(clock, age_s_max=settings.description_age_s_max)
         for command, handler in handlers.commands(desk, descriptions).items():
             await runtime.bus.answer(command, handler)
         receiver = runtime.receiver(store, handlers.messages(desk))
         keeper = Keeper([*receiver.rules(), Rule("journal", writer.prune)], clock=clock)
-        await process.serve_until(
-            runtime,
-            stopping,
-            *(receiver.run, leases.run, poller.run, writer.run, keeper.run),
-        )
+        async with listening_to_pushes(runtime, desk) as hints:
+            await process.serve_until(
+                runtime,
+                stopping,
+                *(receiver.run, leases.run, poller.run, writer.run, keeper.run),
+                *(each.run for each in hints),
+            )
+
+
+def site_of(settings: Config) -> Site | None:
+    """Return where apps push to; None where that is not set up."""
+    if settings.push_port is None or settings.push_key_file is None:
+        return None
+    return Site(pushing.load(settings.push_key_file), settings.push_url)
+
+
+@contextlib.asynccontextmanager
+async def listening_to_pushes(
+    runtime: Runtime[Config], desk: Desk
+) -> AsyncIterator[tuple[Hints, ...]]:
+    """Listen for what apps push, where that is set up; yields what is to be run."""
+    settings, clock = runtime.settings, runtime.clock
+    if desk.site is None:
+        yield ()
+        return
+    hints = Hints(
+        desk.store, reading=desk.reading, every_s=settings.push_every_s, clock=clock
+    )
+    listener = Listener(
+        desk.registry,
+        site=desk.site,
+        clients=Clients(desk.bus, clock),
+        hints=hints,
+        clock=clock,
+    )
+    async with runtime.listening(
+        listener.server(),
+        host=settings.push_host,
+        port=settings.push_port,
+        setting="CONNECTOR_PUSH_PORT",
+    ):
+        yield (hints,)
