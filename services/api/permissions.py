@@ -47,6 +47,7 @@ NEEDED: Final[Mapping[str, Scope]] = {
     "GET /v1/accounts": Scope.READ,
     "GET /v1/accounts/{account_id}": Scope.READ,
     "GET /v1/accounts/{account_id}/description": Scope.READ,
+    "GET /v1/accounts/{account_id}/push": Scope.WRITE,
     "DELETE /v1/accounts/{account_id}": Scope.WRITE,
     "POST /v1/connections": Scope.WRITE,
     "GET /v1/connections": Scope.READ,

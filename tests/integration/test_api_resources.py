@@ -150,6 +150,24 @@ async def test_an_account_is_described(system: System) -> None:
     assert [f["role"] for f in answer.body["fields"]] == ["unknown", "name.full"]
 
 
+async def test_where_an_account_is_pushed_to_is_for_who_may_change_it(
+    system: System,
+) -> None:
+    client = await system.client()
+    account = system.others.add_account(client.tenant_id)
+    path = f"/v1/accounts/{account.account_id}/push"
+    answer = await client("GET", path)
+    assert answer.status == 200
+    assert answer.body == {
+        "url": f"https://tandem.example/push/{account.account_id}",
+        "signing_secret": "signing",
+    }
+    reader = await system.client("read")
+    theirs = system.others.add_account(reader.tenant_id)
+    refused = await reader("GET", f"/v1/accounts/{theirs.account_id}/push")
+    assert (refused.status, refused.code) == (403, "scope_missing")
+
+
 async def test_an_account_in_use_is_not_removed(system: System) -> None:
     client = await system.client()
     connection = system.others.add_connection(client.tenant_id)

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from proto.auth import AddAccount, GetAccount, ListAccounts, RemoveAccount
 from proto.connector import DescribeAccount
 from proto.ids import AccountId, AppId
+from proto.pushes import ReadAccountPush
 from proto.reconciler import ListConnections
 from services.api import bodies, calls, paging, views
 from services.api.calls import Call
@@ -16,7 +17,7 @@ from services.api.errors import Fault, Refused
 from services.api.problems import Code
 from services.api.routes import apps
 from services.api.routing import Route
-from services.api.views import AccountView, DescriptionView
+from services.api.views import AccountPushView, AccountView, DescriptionView
 from services.chassis import identifiers
 
 AppText = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
@@ -102,6 +103,15 @@ async def describe_account(call: Call) -> web.Response:
     return calls.respond(views.show(description, DescriptionView))
 
 
+async def show_push(call: Call) -> web.Response:
+    """Show where an account's app is to push changes to."""
+    account_id = call.id_in_path(AccountId, "account_id")
+    push = await call.ask(
+        ReadAccountPush(tenant_id=call.tenant_id, account_id=account_id)
+    )
+    return calls.respond(views.show(push, AccountPushView))
+
+
 async def remove_account(call: Call) -> web.Response:
     """Forget an account and its credentials, unless a connection uses it."""
     account_id = call.id_in_path(AccountId, "account_id")
@@ -134,5 +144,6 @@ ROUTES: Final = (
     Route("GET", "/v1/accounts", list_accounts, query=paging.QUERY),
     Route("GET", "/v1/accounts/{account_id}", get_account),
     Route("GET", "/v1/accounts/{account_id}/description", describe_account),
+    Route("GET", "/v1/accounts/{account_id}/push", show_push),
     Route("DELETE", "/v1/accounts/{account_id}", remove_account),
 )

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from deploy.local import nats
-from proto import auth, connector, erasure, export, progress, reconciler
+from proto import auth, connector, erasure, export, progress, pushes, reconciler
 from proto.base import Command, Done, Reply
 from proto.errors import ErrorCode
 from proto.fields import Field, FieldKind, Role
@@ -163,6 +163,13 @@ class Others:
             ),
             containers=(connector.Container(container_id="/a/", name="Friends"),),
             capabilities=CAPABILITIES,
+        )
+
+    async def push(self, command: pushes.ReadAccountPush) -> Reply:
+        account = self._account(command)
+        return pushes.AccountPush(
+            url=f"https://tandem.example/push/{account.account_id}",
+            signing_secret="signing",
         )
 
     async def set_client(self, command: auth.SetAppClient) -> Reply:
@@ -387,6 +394,7 @@ def answers(others: Others) -> dict[str, dict[type[Command[Any]], Any]]:
         "connector": {
             connector.ListApps: others.list_apps,
             connector.DescribeAccount: others.describe,
+            pushes.ReadAccountPush: others.push,
         },
         "auth": {
             auth.SetAppClient: others.set_client,
