@@ -200,7 +200,9 @@ async def read_account_push(desk: Desk, command: ReadAccountPush) -> AccountPush
         manifest = desk.registry.entry(ref.app).manifest
     except UnknownApp as err:
         raise _unknown_app(err) from err
-    target = pushing.target_of(manifest, ref.tenant_id, ref.account_id)
+    target = pushing.target_of(
+        manifest, tenant_id=ref.tenant_id, account_id=ref.account_id
+    )
     if desk.site is None or target is None:
         return AccountPush()
     keys, url = desk.site

@@ -109,7 +109,7 @@ class Replays:
         return True
 
 
-def digest(target: Target, sent_at: datetime.datetime, body: bytes) -> bytes:
+def digest(target: Target, *, sent_at: datetime.datetime, body: bytes) -> bytes:
     """Return what a signed push is known again by: what its app has signed.
 
     Not its headers: the same signature can be spelled in several ways.
@@ -125,7 +125,7 @@ def is_timely(sent_at: datetime.datetime, *, now: datetime.datetime) -> bool:
 
 
 def target_of(
-    manifest: Manifest, tenant_id: TenantId, account_id: AccountId
+    manifest: Manifest, *, tenant_id: TenantId, account_id: AccountId
 ) -> Target | None:
     """Return whose address an account's app pushes to; None where it does not."""
     if manifest.push is None:

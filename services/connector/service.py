@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import aiohttp
@@ -26,6 +26,7 @@ from services.connector.turns import Leases
 from services.connector.webhooks import Listener
 from services.connector.writer import Writer
 
+Work = Callable[[asyncio.Event], Awaitable[None]]
 OpenSession = Callable[[Guard], AbstractAsyncContextManager[aiohttp.ClientSession]]
 
 
@@ -76,18 +77,27 @@ async def serve_apps(
             writing=writer.turns.wake,
             site=site_of(settings),
         )
-        descriptions = Descriptions(clock, age_s_max=settings.description_age_s_max)
-        for command, handler in handlers.commands(desk, descriptions).items():
-            await runtime.bus.answer(command, handler)
         receiver = runtime.receiver(store, handlers.messages(desk))
         keeper = Keeper([*receiver.rules(), Rule("journal", writer.prune)], clock=clock)
-        async with listening_to_pushes(runtime, desk) as hints:
-            await process.serve_until(
-                runtime,
-                stopping,
-                *(receiver.run, leases.run, poller.run, writer.run, keeper.run),
-                *(each.run for each in hints),
-            )
+        work = (receiver.run, leases.run, poller.run, writer.run, keeper.run)
+        await _serve_desk(runtime, desk, work=work, stopping=stopping)
+
+
+async def _serve_desk(
+    runtime: Runtime[Config],
+    desk: Desk,
+    *,
+    work: Sequence[Work],
+    stopping: asyncio.Event,
+) -> None:
+    """Answer commands and pushes while the work goes on."""
+    age_s_max = runtime.settings.description_age_s_max
+    descriptions = Descriptions(desk.clock, age_s_max=age_s_max)
+    for command, handler in handlers.commands(desk, descriptions).items():
+        await runtime.bus.answer(command, handler)
+    async with listening_to_pushes(runtime, desk) as hints:
+        more = [each.run for each in hints]
+        await process.serve_until(runtime, stopping, *work, *more)
 
 
 def site_of(settings: Config) -> Site | None:

@@ -173,7 +173,7 @@ class Listener:
                 heard.sent_at, now=self._clock.now()
             ):
                 return Outcome.UNTIMELY
-            known = pushing.digest(target, heard.sent_at, push.body)
+            known = pushing.digest(target, sent_at=heard.sent_at, body=push.body)
             if not self._replays.is_new(known, now_s=self._clock.monotonic()):
                 return Outcome.REPEATED
         for account_id in await self._accounts(target, heard):
