@@ -64,7 +64,7 @@ class Connector:
 
 @contextlib.asynccontextmanager
 async def connector(
-    database: Database, broker, folder: Path, keys: Path
+    database: Database, broker, *, folder: Path, keys: Path
 ) -> AsyncIterator[Connector]:
     http, push = ports.free_port(), ports.free_port()
     settings = {
@@ -111,91 +111,102 @@ async def flooded(order: Order) -> Result:
     return msgspec.json.decode(said, type=Result)
 
 
+class Peers:
+    """The apps, auth and the reconciler, as far as reading needs them."""
+
+    def __init__(self) -> None:
+        self.vendors: dict[str, Vendor] = {}
+        self.seen: list[str] = []
+        """The names that were told of, in order."""
+
+    async def issue(self, command: IssueToken) -> Token:
+        base_url = self.vendors[command.account_id].base_url
+        return Token(
+            kind=CredentialKind.BEARER, secret="t", base_url=base_url, version=1
+        )
+
+    async def take(self, work: Work, message: Message) -> None:
+        assert isinstance(message, ContactsObserved)
+        names = [str(record.fields["name"]) for record in message.records]
+        work.transaction.after_commit(lambda: self.seen.extend(names))
+
+
+@contextlib.asynccontextmanager
+async def standing(database: Database, broker) -> AsyncIterator[Peers]:
+    """Stand around a connector that is to follow all accounts."""
+    peers = Peers()
+    async with contextlib.AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        for account_id in ACCOUNTS:
+            vendor = peers.vendors[account_id] = await enter(Vendor().listening())
+            vendor.add(5)
+        auth = await enter(runtime_of("auth", database, broker))
+        reconciler = await enter(runtime_of("reconciler", database, broker))
+        # Its tables are made here; the process does its own work.
+        await enter(runtime_of("connector", database, broker))
+        await auth.bus.answer(IssueToken, peers.issue)
+        store = reconciler.store(Work)
+        receiver = reconciler.receiver(store, {ContactsObserved: peers.take})
+        stopping = asyncio.Event()
+        group = await enter(asyncio.TaskGroup())
+        stack.callback(stopping.set)
+        group.create_task(receiver.run(stopping))
+        group.create_task(reconciler.relay.run(stopping))
+        async with store.transaction(TENANT) as work:
+            await work.send(*map(followed, ACCOUNTS))
+        yield peers
+
+
+def followed(account_id: str) -> FollowAccount:
+    return FollowAccount(
+        tenant_id=TENANT,
+        account_id=AccountId(account_id),
+        app=ACCOUNTS[account_id],
+        is_wanted=True,
+        scan_id=ScanId("scan_1"),
+        asked_at=SystemClock().now(),
+    )
+
+
 @pytest.mark.timeout(240)
 async def test_a_flood_of_pushes_is_survived(
-    database: Database, nats_server, tmp_path: Path
+    database: Database, *, nats_server, tmp_path: Path
 ):
     """5,000 a second for 10 s, half of them forged or to nowhere."""
     key_file = tmp_path / "keys"
     key_file.write_text("qYk3H2v0b9Zl8mT1wXc5RjD7uEoGfPnS4aLiKhVtJyQ=\n")
     keys = pushing.load(key_file)
-    seen: list[str] = []
-
-    async with contextlib.AsyncExitStack() as stack:
-        enter = stack.enter_async_context
-        vendors = {each: await enter(Vendor().listening()) for each in ACCOUNTS}
-        for vendor in vendors.values():
-            vendor.add(5)
-
-        async def issue(command: IssueToken) -> Token:
-            return Token(
-                kind=CredentialKind.BEARER,
-                secret="t",
-                base_url=vendors[command.account_id].base_url,
-                version=1,
-            )
-
-        async def take(work: Work, message: Message) -> None:
-            assert isinstance(message, ContactsObserved)
-            names = [str(record.fields["name"]) for record in message.records]
-            work.transaction.after_commit(lambda: seen.extend(names))
-
-        auth = await enter(runtime_of("auth", database, nats_server))
-        reconciler = await enter(runtime_of("reconciler", database, nats_server))
-        # Its tables are made here; the process does its own work.
-        await enter(runtime_of("connector", database, nats_server))
-        stopping = asyncio.Event()
-        stack.callback(stopping.set)
-        await auth.bus.answer(IssueToken, issue)
-        receiver = reconciler.receiver(reconciler.store(Work), {ContactsObserved: take})
-        group = await enter(asyncio.TaskGroup())
-        group.create_task(receiver.run(stopping))
-        group.create_task(reconciler.relay.run(stopping))
-        flooding = await enter(connector(database, nats_server, tmp_path, key_file))
-        session = await enter(aiohttp.ClientSession())
-        async with reconciler.store(Work).transaction(TENANT) as work:
-            await work.send(
-                *(
-                    FollowAccount(
-                        tenant_id=TENANT,
-                        account_id=AccountId(account_id),
-                        app=app,
-                        is_wanted=True,
-                        scan_id=ScanId("scan_1"),
-                        asked_at=SystemClock().now(),
-                    )
-                    for account_id, app in ACCOUNTS.items()
-                )
-            )
-        await until(lambda: len(seen) >= 5 * len(ACCOUNTS))
+    signed = target(GIVEN, "acct_given")
+    unsigned = keys.path(target(UNSIGNED, "acct_unsigned"))
+    async with (
+        standing(database, nats_server) as peers,
+        connector(database, nats_server, folder=tmp_path, keys=key_file) as flooding,
+        aiohttp.ClientSession() as session,
+    ):
+        await until(lambda: len(peers.seen) >= 5 * len(ACCOUNTS))
         before_mib = flooding.peak_mib()
-        for vendor in vendors.values():
+        for vendor in peers.vendors.values():
             vendor.calls.clear()
-
-        signed = target(GIVEN, "acct_given")
-        unsigned = keys.path(target(UNSIGNED, "acct_unsigned"))
-        result = await flooded(
-            Order(
-                port=flooding.push_port,
-                per_second=PER_SECOND,
-                seconds=SECONDS,
-                unsigned_path=unsigned,
-                signed_path=keys.path(signed),
-                secret=keys.signing_secrets(signed)[0].decode(),
-            )
+        order = Order(
+            port=flooding.push_port,
+            per_second=PER_SECOND,
+            seconds=SECONDS,
+            unsigned_path=unsigned,
+            signed_path=keys.path(signed),
+            secret=keys.signing_secrets(signed)[0].decode(),
         )
-        reads = {each: len(vendor.calls) for each, vendor in vendors.items()}
+        result = await flooded(order)
+        reads = {each: len(vendor.calls) for each, vendor in peers.vendors.items()}
         grown_mib = flooding.peak_mib() - before_mib
         counted = await flooding.pushes(session)
 
-        vendors["acct_unsigned"].put("r00001", name="Edited after the flood")
+        peers.vendors["acct_unsigned"].put("r00001", name="Edited after the flood")
         edited_s = SystemClock().monotonic()
         url = f"http://127.0.0.1:{flooding.push_port}{unsigned}"
         async with session.post(url, data=b"{}") as answer:
             assert answer.status == 200
-        await until(lambda: "Edited after the flood" in seen)
+        await until(lambda: "Edited after the flood" in peers.seen)
         seen_s = SystemClock().monotonic() - edited_s
-        stopping.set()
 
     print(f"\n{result}\nreads {reads}, grown {grown_mib:.1f} MiB, edit {seen_s:.2f} s")
     each = PER_SECOND * SECONDS // 4
