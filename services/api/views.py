@@ -180,13 +180,6 @@ class DescriptionView(View, frozen=True, kw_only=True):
     capabilities: CapabilitiesView
 
 
-class AccountPushView(View, frozen=True, kw_only=True):
-    """Where an account's app pushes changes to."""
-
-    url: str
-    signing_secret: str
-
-
 class AuthorisationView(View, frozen=True, kw_only=True):
     """An authorisation that was just begun."""
 

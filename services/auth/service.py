@@ -96,8 +96,7 @@ async def serve(
         stale = Rule("stale", functools.partial(_drop_stale, store))
         keeper = Keeper([stale], clock=runtime.clock)
         await process.serve_until(runtime, stopping, keeper.run)
-        # The bus goes first: closing the endpoint under a refresh that is under way
-        # would lose a token that the app has rotated.
+        # The bus goes first, or a refresh under way would lose a token already rotated.
         await runtime.bus.drain(timeout_s=config.refresh_timeout_s)
         await tokens.finish(timeout_s=config.refresh_timeout_s)
 

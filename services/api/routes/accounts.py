@@ -17,7 +17,7 @@ from services.api.errors import Fault, Refused
 from services.api.problems import Code
 from services.api.routes import apps
 from services.api.routing import Route
-from services.api.views import AccountPushView, AccountView, DescriptionView
+from services.api.views import AccountView, DescriptionView, View
 from services.chassis import identifiers
 
 AppText = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]
@@ -26,6 +26,13 @@ Login = Annotated[str, Meta(min_length=1, max_length=1_000)]
 Secret = Annotated[str, Meta(min_length=1, max_length=2_000)]
 FORM: Final = ("base_url", "username", "password", "api_key", "token")
 """All that forms ask for; which of it an app does, auth knows by its manifest."""
+
+
+class AccountPushView(View, frozen=True, kw_only=True):
+    """Where an account's app pushes changes to."""
+
+    url: str
+    signing_secret: str
 
 
 class AccountIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
