@@ -66,6 +66,7 @@ SHOWN: dict[str, type[View]] = {
     "Authorisation": views.AuthorisationView,
     "AuthorisationState": views.AuthorisationStateView,
     "Account": views.AccountView,
+    "AccountPush": accounts.AccountPushView,
     "Option": views.OptionView,
     "Field": views.FieldView,
     "Container": views.ContainerView,
