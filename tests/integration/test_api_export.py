@@ -19,6 +19,7 @@ NOT_EXPORTED = {
     **{f"reconciler.{table}": why for table, why in exporting.LEFT_OUT.items()},
     "api.audit_heads": "the number and digest of the newest audit entry",
     "api.authorisations": "open for minutes; sealed under a link",
+    "api.password_resets": "open for hours; the digest of a link",
     "api.sessions": "shown by GET /v1/sessions, to each person their own",
     "auth.app_clients": "a client's secret; its id is the app's to show",
     "auth.authorisations": "open for minutes; sealed",

@@ -181,6 +181,8 @@ async def test_noise_is_answered_as_described(system: System, route: Route) -> N
         "person_id": "pers_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
         "session_id": "sess_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
         "invitation_id": "inv_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
+        "erasure_id": "eras_0197f3a0-5a51-7c07-9a56-3f2c1f2b9d11",
+        "part": "api_keys",
     }
     for _ in range(ROUNDS):
         path = route.path.format(**ids)

@@ -33,6 +33,7 @@ NOBODY = {
     "session_id": f"sess_{ID}",
     "invitation_id": f"inv_{ID}",
     "erasure_id": f"eras_{ID}",
+    "part": "api_keys",
 }
 VALID = {
     "/v1/apps/{app}/client": {"client_id": "i", "client_secret": "s"},

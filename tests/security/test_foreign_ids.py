@@ -107,11 +107,12 @@ async def test_the_matrix_is_every_route_with_an_id_that_the_app_serves(
         for route in service.application(system.parts).router.routes()
         if isinstance(route.resource, web.DynamicResource) and route.method != "HEAD"
     }
-    # What else has a place to fill in holds a secret, or the name of an app.
+    # What else has a place to fill in holds the name of an app, or of a part.
     named = {
         "PUT /v1/apps/{app}/client",
         "POST /v1/apps/{app}/client/check",
         "GET /oauth/callback/{app}",
+        "GET /v1/export/{part}",
     }
     assert served - named == {route.name for route in WITH_ID}
     kinds = {

@@ -27,6 +27,7 @@ from services.api.routes.api_keys import ApiKeyIn
 from services.api.routes.apps import ClientIn
 from services.api.routes.authorisations import AuthorisationIn
 from services.api.routes.connections import SearchIn
+from services.api.routes.erasures import ErasureIn, LiftIn
 from services.api.routes.invitations import AcceptanceIn, InvitationIn
 from services.api.routes.links import LinkIn
 from services.api.routes.people import PersonChangeIn
@@ -96,6 +97,8 @@ BODIES: Final[tuple[tuple[type[Any], bytes], ...]] = (
     (AuthorisationIn, b'{"app": "constant_contact", "account_id": "acct_1"}'),
     (LinkIn, b'{"left": "a", "right": "b"}'),
     (InvitationIn, b'{"email": "ana@example.org", "role": "viewer"}'),
+    (ErasureIn, b'{"email": "ada@example.org"}'),
+    (LiftIn, b'{"email": "ada@example.org"}'),
     (SearchIn, b'{"email": "ada@example.org"}'),
     (AcceptanceIn, b'{"secret": "s-1", "password": "correct horse"}'),
     (PersonChangeIn, b'{"role": "owner"}'),
