@@ -36,8 +36,8 @@ async def test_nothing_of_an_erased_person_is_left_in_any_service():
         await system.settle()
         assert await _places(system, email) == set()
         assert (await system.status())["counts"]["erased"] >= 2
-        path = f"/v1/connections/{system.story.connection_id}/records?email={email}"
-        found = await system.tandem.call("GET", path)
+        path = f"/v1/connections/{system.story.connection_id}/records/search"
+        found = await system.tandem.call("POST", path, body={"email": email})
         assert (found["items"], found["is_erased"]) == ([], True)
         # Nobody was touched in either app.
         assert await system.right.paths() == cards

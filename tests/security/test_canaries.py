@@ -131,10 +131,12 @@ def _was_used(
         case "nats_seed":
             return any(name.startswith(SAID_BY[canary.name]) for name in names)
         case "key_ring":
-            return canary.name.encode() in names["auth.credentials"].data
+            service, key_id = canary.name.split()
+            return key_id.encode() in names[KEYED[service]].data
     return False
 
 
+KEYED = {"auth": "auth.credentials", "reconciler": "reconciler.suppressions"}
 SAID_BY = {
     "auth": "answer to cmd.auth.",
     "connector": "evt.connector.",

@@ -79,7 +79,7 @@ async def authorise(world: World, **given: str) -> None:
         "/v1/accounts/authorisations",
         body={"app": "constant_contact", **given},
     )
-    link = begun["authorise_url"].rpartition("/")[2]
+    link = begun["authorise_url"].rpartition("#")[2]
     world.nest.note("link", f"link {len(world.nest)}", link)
     tracing = world.notes.tracing(world.system.url("api"))
     tracing.freeze()
@@ -116,9 +116,12 @@ async def everybody_is_synced(world: World) -> None:
     await world.installation.settle()
     agreement = await world.installation.agreement()
     assert agreement.is_whole, agreement
-    for query in ("state=in_sync", "state=failed", "email=nobody@example.org"):
-        path = f"/v1/connections/{world.installation.story.connection_id}/records"
-        assert (await world.send("GET", f"{path}?{query}"))[0] == 200
+    path = f"/v1/connections/{world.installation.story.connection_id}/records"
+    for state in ("in_sync", "failed"):
+        assert (await world.send("GET", f"{path}?state={state}"))[0] == 200
+    body = {"email": "nobody@example.org"}
+    assert (await world.send("POST", f"{path}/search", json=body))[0] == 200
+    assert (await world.send("POST", "/v1/erasures", json=body))[0] == 202
 
 
 async def edits_cross(world: World) -> None:
@@ -301,7 +304,7 @@ async def processes_are_killed(world: World) -> None:
 async def keep_metrics(world: World) -> None:
     """Keep the figures of processes that are about to go."""
     for service in SERVICES:
-        url = world.system.url(service) + "/metrics"
+        url = world.system.operations_url(service) + "/metrics"
         async with world.installation.session.get(url) as answer:
             world.notes.note("metrics", service, await answer.read())
 

@@ -30,6 +30,7 @@ _TABLES: Final = {
     "api.identities": NOTHING,
     "api.invitations": _PEOPLE,
     "api.oidc_sign_ins": NOTHING,
+    "api.password_resets": NOTHING,
     "api.people": _PEOPLE,
     "api.sessions": NOTHING,
     "api.tenants": NOTHING,
@@ -44,12 +45,14 @@ _TABLES: Final = {
     "reconciler.connections": NOTHING,
     "reconciler.dirty": _IDS,
     "reconciler.emails": _CONTACTS,
+    "reconciler.erasures": NOTHING,
     "reconciler.intents": _CONTACTS,
     "reconciler.links": _CONTACTS,
     "reconciler.losses": _CONTACTS,
     "reconciler.observations": _CONTACTS,
     "reconciler.scan_parts": NOTHING,
     "reconciler.scans": NOTHING,
+    "reconciler.suppressions": NOTHING,
 }
 TABLES: Final[Mapping[str, frozenset[str]]] = {
     **_TABLES,

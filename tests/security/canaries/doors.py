@@ -1,8 +1,9 @@
 """How people get in: with a password, by an invitation, from a provider; or do not."""
 
+import html
 import json
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from tests.security.canaries.running import World
 from tests.security.canaries.words import PERSON
 
 SIGN_IN: Final = "/sign-in/oidc"
+NO_TENANT: Final[Mapping[str, str]] = {"tenant": ""}
 
 
 async def people_get_in(world: World) -> None:
@@ -37,8 +39,8 @@ async def people_get_in(world: World) -> None:
     body = {"email": invited, "role": "editor"}
     status, _, made = await world.send("POST", "/v1/invitations", json=body)
     assert status == 201, made
-    secret = nest.note("invitation", "editor", made["link"].rpartition("/")[2])
-    assert (await world.send("GET", f"/invitations/{secret}", key=""))[0] == 200
+    secret = nest.note("invitation", "editor", made["link"].rpartition("#")[2])
+    assert await _posts(world, "/invitation", secret=secret) == 200
     other = nest.note("people_password", "of the invited", nest.word(24))
     accepting = {"secret": secret, "password": other}
     path = "/v1/invitations/accept"
@@ -50,11 +52,7 @@ async def people_get_in(world: World) -> None:
         given = {"email": mail, "password": wrong}
         assert (await world.send("POST", "/v1/session", key="", json=given))[0] == 422
     form = {"email": "nobody@example.org", "password": wrong, "tenant": ""}
-    headers = {"Origin": world.system.url("api"), "Sec-Fetch-Site": "same-origin"}
-    status, _, page = await world.send(
-        "POST", "/sign-in", key="", data=form, headers=headers
-    )
-    assert status == 422, page
+    assert await _posts(world, "/sign-in", **form) == 422
     status, _, made = await world.send(
         "POST", "/v1/api-keys", json={"name": "second", "scopes": ["read"]}
     )
@@ -95,21 +93,41 @@ async def people_come_from_a_provider(world: World) -> None:
         "POST", "/v1/invitations", json={"email": mail, "role": "viewer"}
     )
     assert status == 201, made
-    secret = nest.note("invitation", "viewer", made["link"].rpartition("/")[2])
-    path = f"/invitations/{secret}/oidc"
-    status, _ = await _come_back(world, path, email=mail, email_verified=True)
+    secret = nest.note("invitation", "viewer", made["link"].rpartition("#")[2])
+    form = {"secret": secret}
+    status, _ = await _come_back(
+        world, "/invitation/oidc", form, email=mail, email_verified=True
+    )
     assert status == 303
     world.notes.proved.add(provider.client_secret)
 
 
+async def _posts(world: World, path: str, **form: str) -> int:
+    """Send a form of a page of ours; return the status."""
+    status, _, _ = await world.send(
+        "POST", path, key="", data=form, headers=_of_our_page(world)
+    )
+    return int(status)
+
+
+def _of_our_page(world: World) -> dict[str, str]:
+    return {"Origin": world.system.url("api"), "Sec-Fetch-Site": "same-origin"}
+
+
 async def _come_back(
-    world: World, path: str = SIGN_IN, **claims: Any
+    world: World,
+    path: str = SIGN_IN,
+    form: Mapping[str, str] = NO_TENANT,
+    **claims: Any,
 ) -> tuple[int, str]:
     """Go to the provider as a browser does, and come back with a code."""
     nest, provider = world.nest, world.provider
-    status, gone, _ = await world.send("GET", path, key="")
-    assert status == 303
-    url, number = gone.headers["Location"], len(nest)
+    status, gone, page = await world.send(
+        "POST", path, key="", data=dict(form), headers=_of_our_page(world)
+    )
+    assert status == 200, page
+    link = str(page).partition('<a href="')[2].partition('"')[0]
+    url, number = html.unescape(link), len(nest)
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(url).query)
     state = nest.note("state", f"state {number}", query["state"][0])
     nest.note("nonce", f"nonce {number}", query["nonce"][0])
