@@ -19,8 +19,7 @@ from services.connector.port import Answer, Call, Facts, Operation
 from tests.emulators.core.limits import Limits
 from tests.emulators.core.oauth import Grant
 from tests.emulators.dotloop.account import Account
-from tests.emulators.dotloop.doors import SCOPES
-from tests.emulators.dotloop.emulator import Emulator, running
+from tests.emulators.dotloop.emulator import SCOPES, Emulator, running
 from tests.emulators.dotloop.settings import Behaviour, Settings
 from tests.emulators.dotloop.wire import Body
 

@@ -19,7 +19,6 @@ from services.connector.port import Answer, Call, Facts, Operation, Snapshot
 from tests.contract.hubspot_caller import CONTACTS, NOON, description
 from tests.emulators.core.limits import Limits
 from tests.emulators.core.oauth import Grant, TokenPolicy
-from tests.emulators.hubspot.admin import Act, perform
 from tests.emulators.hubspot.emulator import SCOPES, Emulator, running
 from tests.emulators.hubspot.settings import Settings
 
@@ -129,8 +128,9 @@ class Account:
 
     def act(self, name: str, contact_id: str = "", **about: object) -> RecordId:
         """Do as people do; return the id of the contact that it leaves."""
-        act = Act(act=name, contact_id=contact_id, **about)  # type: ignore[arg-type]
-        return RecordId(perform(act, self.held))
+        return RecordId(
+            self.emulator.act(self.held, name, contact_id=contact_id, **about)
+        )
 
     def add(self, count: int, *, of: str = "person") -> list[RecordId]:
         """Make contacts by hand."""

@@ -14,8 +14,12 @@ import pytest
 
 from tests.contract import vendor_specs
 from tests.emulators.core.limits import Limits
-from tests.emulators.dotloop.doors import AUTHORIZE_PATH, TOKEN_PATH
-from tests.emulators.dotloop.emulator import Emulator, running
+from tests.emulators.dotloop.emulator import (
+    AUTHORIZE_PATH,
+    TOKEN_PATH,
+    Emulator,
+    running,
+)
 from tests.emulators.dotloop.settings import Settings
 
 CALLBACK = "http://127.0.0.1/callback"

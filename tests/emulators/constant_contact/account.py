@@ -1,6 +1,5 @@
-"""One vendor account: its contacts, lists, tags, custom fields, activities, journal."""
+"""One vendor account: its contacts, lists, tags, custom fields, activities."""
 
-import collections
 import copy
 import random
 import uuid
@@ -8,11 +7,12 @@ import uuid
 import msgspec
 
 from tests.emulators.constant_contact.book import ContactBook, Entry
+from tests.emulators.constant_contact.settings import Behaviour
 from tests.emulators.constant_contact.wire import Contact
+from tests.emulators.core import account
 from tests.emulators.core.clock import Clock
 from tests.emulators.core.statistics import Statistics
 
-JOURNAL_MAX = 200_000
 ACTIVITIES_MAX = 1_000
 _CONTACT_FIELDS = Contact.__struct_fields__
 
@@ -77,40 +77,30 @@ class Activity(msgspec.Struct, kw_only=True, omit_defaults=True):
     links: dict[str, dict[str, str]] = msgspec.field(name="_links")
 
 
-class JournalLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One change to one contact, and who made it: `api`, `user` or `seed`."""
-
-    number: int
-    at: str
-    who: str
-    operation: str
-    contact_id: str
-    fields: tuple[str, ...]
-
-
-class Account:
+class Account(account.Account):
     """Everything that one customer of the vendor has."""
 
     def __init__(
-        self, name: str, *, number: int, clock: Clock, statistics: Statistics
+        self,
+        name: str,
+        *,
+        number: int,
+        clock: Clock,
+        statistics: Statistics,
+        behaviour: Behaviour,
     ) -> None:
-        self.name = name
-        self.clock = clock
-        self._statistics = statistics
         self._random = random.Random(f"{number} {name}")
-        self.account_id = "a" + "".join(
-            self._random.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=13)
+        letters = self._random.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=13)
+        super().__init__(
+            name, account_id=f"a{''.join(letters)}", clock=clock, statistics=statistics
         )
+        self.behaviour = behaviour
         self.has_confirmed_opt_in = False
         self.book = ContactBook()
         self.lists: dict[str, ContactList] = {}
         self.tags: dict[str, Tag] = {}
         self.custom_fields: dict[str, CustomField] = {}
         self.activities: dict[str, Activity] = {}
-        self.journal: collections.deque[JournalLine] = collections.deque(
-            maxlen=JOURNAL_MAX
-        )
-        self._journal_number = 0
         now = clock.stamp()
         # Every account of this vendor is born with a list.
         self.default_list = ContactList(
@@ -130,22 +120,12 @@ class Account:
     ) -> None:
         """Index a changed contact and write down who changed what."""
         self.book.index(entry)
-        entry.last_writer = who
-        if who == "api":
-            entry.api_writes += 1
-            self._statistics.count_write(self.account_id)
-        elif who == "user":
-            entry.user_writes += 1
-        self._journal_number += 1
-        self.journal.append(
-            JournalLine(
-                number=self._journal_number,
-                at=self.clock.stamp(),
-                who=who,
-                operation=operation,
-                contact_id=entry.contact.contact_id,
-                fields=_changed(before, entry.contact),
-            )
+        self.note(
+            entry,
+            contact_id=entry.contact.contact_id,
+            who=who,
+            operation=operation,
+            fields=_changed(before, entry.contact),
         )
 
     def start_activity(self) -> Activity:

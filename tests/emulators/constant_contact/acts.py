@@ -4,15 +4,12 @@ An act is not a call of the API: it costs no limit, and journal and listing show
 the user's.
 """
 
-from typing import Annotated
-
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from tests.emulators.constant_contact import bodies, problems
+from tests.emulators.constant_contact import problems
 from tests.emulators.constant_contact.account import Account
 from tests.emulators.constant_contact.book import Entry
-from tests.emulators.constant_contact.settings import Behaviour
 from tests.emulators.constant_contact.wire import (
     CORE_PROPERTIES,
     ContactPost,
@@ -22,8 +19,7 @@ from tests.emulators.constant_contact.wire import (
     Text80,
 )
 from tests.emulators.constant_contact.writing import Writer
-
-ACTS_MAX = 10_000
+from tests.emulators.core.bodies import reader
 
 
 class OnContact(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -71,10 +67,9 @@ class Revive(OnContact, kw_only=True, tag_field="act", tag="revive"):
 
 
 Act = Create | Edit | ChangeEmail | Unsubscribe | ComeBack | Delete | Revive
-Acts = Annotated[list[Act], Meta(max_length=ACTS_MAX)]
 
 
-def perform(act: Act, account: Account, behaviour: Behaviour) -> str:
+def perform(act: Act, account: Account) -> str:
     """Do one act and return the id of the contact concerned."""
     writer = Writer(account, who="user")
     if isinstance(act, Create):
@@ -94,14 +89,16 @@ def perform(act: Act, account: Account, behaviour: Behaviour) -> str:
         case ComeBack():
             writer.come_back(entry)
         case Delete():
-            writer.delete(entry, moves_updated_at=behaviour.deletions_move_updated_at)
+            writer.delete(
+                entry, moves_updated_at=account.behaviour.deletions_move_updated_at
+            )
         case Revive():
             writer.revive(entry)
     return entry.contact.contact_id
 
 
-_mentioned = bodies.reader(dict[str, msgspec.Raw])
-_subs = bodies.reader(Subs)
+_mentioned = reader(dict[str, msgspec.Raw], problems.unreadable)
+_subs = reader(Subs, problems.unreadable)
 
 
 def _check_mentioned(mentioned: dict[str, msgspec.Raw]) -> None:

@@ -1,45 +1,20 @@
-"""The administration of vendor accounts: seed, look inside, act as a person, revoke.
+"""What seeds are, how contacts are looked into, and what is counted."""
 
-Everything here sits under `/_emulator`, costs no limit and suffers no fault.
-"""
-
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Sequence
 
 import msgspec
 
-from tests.emulators.constant_contact import acts, bodies, problems
-from tests.emulators.constant_contact.account import Account, ContactList, JournalLine
-from tests.emulators.constant_contact.settings import Behaviour
+from tests.emulators.constant_contact import acts
+from tests.emulators.constant_contact.account import Account
 from tests.emulators.constant_contact.wire import Contact, Seed
 from tests.emulators.constant_contact.writing import Writer
-from tests.emulators.core.host import ADMIN_PREFIX
-from tests.emulators.core.http import Call, Reply, Router, json_reply
-from tests.emulators.core.oauth import AuthorizationServer, Grant
-
-SEEDS_MAX = 100_000
-JOURNAL_PAGE_MAX = 10_000
-ACCOUNTS = f"{ADMIN_PREFIX}/accounts"
+from tests.emulators.core import accounts
 
 
-class NewAccount(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class NewAccount(accounts.NewAccount, kw_only=True, forbid_unknown_fields=True):
     """An account to open."""
 
-    name: str
     has_confirmed_opt_in: bool = False
-
-
-class AccountShown(msgspec.Struct, kw_only=True):
-    """An account in figures."""
-
-    account_id: str
-    name: str
-    has_confirmed_opt_in: bool
-    default_list_id: str
-    lists: list[ContactList]
-    contacts: dict[str, int]
-    """How many, by permission to send, or `deleted`."""
-    journal_number: int
 
 
 class ContactShown(msgspec.Struct, kw_only=True):
@@ -51,144 +26,44 @@ class ContactShown(msgspec.Struct, kw_only=True):
     user_writes: int
 
 
-class TokenOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Tokens wanted without walking through the consent page."""
-
-    client_id: str
-    scopes: tuple[str, ...] = ("contact_data", "account_read", "offline_access")
-
-
-class Revocation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Tokens to kill."""
-
-    tokens: Literal["all", "access"] = "all"
-
-
-_new_account = bodies.reader(NewAccount)
-_seeds = bodies.reader(list[Seed])
-_acts = bodies.reader(acts.Acts)
-_order = bodies.reader(TokenOrder)
-_revocation = bodies.reader(Revocation)
-
-
-class AccountAdmin:
+class AccountAdmin(accounts.AccountAdmin[Account]):
     """Serve the administration of accounts."""
 
-    def __init__(
-        self,
-        accounts: dict[str, Account],
-        *,
-        server: AuthorizationServer,
-        behaviour: Behaviour,
-        opener: Callable[[str], Account],
-    ) -> None:
-        self._accounts = accounts
-        self._server = server
-        self._behaviour = behaviour
-        self._open = opener
+    new_kind = NewAccount
+    seed_kind = Seed
+    act_kind = acts.Act
 
-    def register(self, router: Router) -> None:
-        """Put the administration on its paths."""
-        one = f"{ACCOUNTS}/{{account_id}}"
-        router.add("GET", ACCOUNTS, self.list)
-        router.add("POST", ACCOUNTS, self.open)
-        router.add("GET", one, self.show)
-        router.add("GET", f"{one}/contacts", self.contacts)
-        router.add("POST", f"{one}/contacts", self.seed)
-        router.add("POST", f"{one}/acts", self.act)
-        router.add("GET", f"{one}/journal", self.journal)
-        router.add("POST", f"{one}/tokens", self.issue_tokens)
-        router.add("POST", f"{one}/revoke", self.revoke)
+    def settle(self, account: Account, order: NewAccount) -> None:
+        """Have contacts confirm that they want mail, or not."""
+        account.has_confirmed_opt_in = order.has_confirmed_opt_in
 
-    def list(self, _call: Call) -> Reply:
-        """Return all accounts."""
-        return json_reply([_shown(account) for account in self._accounts.values()])
+    def put(self, account: Account, seed: Seed) -> str:
+        """Put one contact into an account."""
+        return Writer(account, who="seed").seed(seed).contact.contact_id
 
-    def open(self, call: Call) -> Reply:
-        """Open one more account."""
-        body = _new_account(call.body)
-        account = self._open(body.name)
-        account.has_confirmed_opt_in = body.has_confirmed_opt_in
-        return json_reply(_shown(account), 201)
+    def perform(self, account: Account, act: acts.Act) -> str:
+        """Do one act."""
+        return acts.perform(act, account)
 
-    def show(self, call: Call) -> Reply:
-        """Return one account."""
-        return json_reply(_shown(self._account(call)))
-
-    def contacts(self, call: Call) -> Reply:
-        """Return every contact of an account, deleted ones too."""
-        return json_reply(
-            [
-                ContactShown(
-                    contact=entry.contact,
-                    last_writer=entry.last_writer,
-                    api_writes=entry.api_writes,
-                    user_writes=entry.user_writes,
-                )
-                for entry in self._account(call).book.entries
-            ]
-        )
-
-    def seed(self, call: Call) -> Reply:
-        """Put contacts into an account; their ids come back in the same order."""
-        account = self._account(call)
-        seeds = _seeds(call.body)
-        if len(account.book.entries) + len(seeds) > SEEDS_MAX:
-            raise problems.invalid(f"An account holds {SEEDS_MAX} contacts at most")
-        writer = Writer(account, who="seed")
-        ids = [writer.seed(seed).contact.contact_id for seed in seeds]
-        return json_reply({"contact_ids": ids}, 201)
-
-    def act(self, call: Call) -> Reply:
-        """Do as people do, in the given order."""
-        account = self._account(call)
-        ids = [acts.perform(act, account, self._behaviour) for act in _acts(call.body)]
-        return json_reply({"contact_ids": ids})
-
-    def journal(self, call: Call) -> Reply:
-        """Return changes after a number, the oldest first."""
-        after = call.query().get("after", "0")
-        if not after.isascii() or not after.isdigit():
-            raise problems.invalid("after does not have a valid value")
-        lines = [
-            line for line in self._account(call).journal if line.number > int(after)
+    def contacts_of(self, account: Account) -> Sequence[ContactShown]:
+        """Return every contact, deleted ones too."""
+        return [
+            ContactShown(
+                contact=entry.contact,
+                last_writer=entry.last_writer,
+                api_writes=entry.api_writes,
+                user_writes=entry.user_writes,
+            )
+            for entry in account.book.entries
         ]
-        return json_reply(lines[:JOURNAL_PAGE_MAX])
 
-    def issue_tokens(self, call: Call) -> Reply:
-        """Give out tokens as if the person had just agreed."""
-        body, account = _order(call.body), self._account(call)
-        if body.client_id not in self._server.clients:
-            raise problems.invalid("The client is not registered")
-        grant = Grant(
-            client_id=body.client_id,
-            account_id=account.account_id,
-            scopes=frozenset(body.scopes),
-        )
-        return json_reply(self._server.issue(grant), 201)
-
-    def revoke(self, call: Call) -> Reply:
-        """Kill the tokens of an account."""
-        body = _revocation(call.body or b"{}")
-        account_id = self._account(call).account_id
-        self._server.revoke(account_id, keep_refresh_tokens=body.tokens == "access")
-        return Reply(204)
-
-    def _account(self, call: Call) -> Account:
-        account = self._accounts.get(call.args[0])
-        if account is None:
-            raise problems.missing("There is no such account")
-        return account
-
-
-def _shown(account: Account) -> AccountShown:
-    journal: list[JournalLine] = [account.journal[-1]] if account.journal else []
-    return AccountShown(
-        account_id=account.account_id,
-        name=account.name,
-        has_confirmed_opt_in=account.has_confirmed_opt_in,
-        default_list_id=account.default_list.list_id,
-        lists=[*account.lists.values()],
-        contacts={name: len(found) for name, found in account.book.buckets.items()},
-        journal_number=journal[0].number if journal else 0,
-    )
+    def figures(self, account: Account) -> dict[str, object]:
+        """Return lists, and how many contacts have which permission to send."""
+        return {
+            "has_confirmed_opt_in": account.has_confirmed_opt_in,
+            "default_list_id": account.default_list.list_id,
+            "lists": [*account.lists.values()],
+            "contacts": {
+                name: len(found) for name, found in account.book.buckets.items()
+            },
+        }

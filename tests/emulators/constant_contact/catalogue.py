@@ -6,6 +6,7 @@ from tests.emulators.constant_contact import problems
 from tests.emulators.constant_contact.account import Account
 from tests.emulators.constant_contact.listing import Links, Place
 from tests.emulators.constant_contact.values import is_uuid
+from tests.emulators.core.account import account_of
 from tests.emulators.core.http import Call
 
 T = TypeVar("T")
@@ -18,8 +19,7 @@ class Catalogue:
         self._accounts = accounts
 
     def _account(self, call: Call) -> Account:
-        assert call.account_id is not None
-        return self._accounts[call.account_id]
+        return account_of(call, self._accounts)
 
     def _item(self, call: Call, items: dict[str, T]) -> T:
         (item_id,) = call.args

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from tests.emulators.constant_contact import bodies, finding, problems
+from tests.emulators.constant_contact import finding, problems
 from tests.emulators.constant_contact.account import Account
 from tests.emulators.constant_contact.book import DELETED, Entry
 from tests.emulators.constant_contact.listing import (
@@ -26,15 +26,17 @@ from tests.emulators.constant_contact.wire import (
     SignUpForm,
 )
 from tests.emulators.constant_contact.writing import Writer
+from tests.emulators.core.account import account_of
+from tests.emulators.core.bodies import reader
 from tests.emulators.core.http import Call, Reply, Router, json_reply
 
 SCOPE = "contact_data"
 NEW_SUBSCRIBER_DAYS = 30
 _MALFORMED = {"contact_id": 17, "email_address": "not an object", "created_at": None}
-_post = bodies.reader(ContactPost)
-_put = bodies.reader(ContactPut)
-_form = bodies.reader(SignUpForm)
-_resubscribe = bodies.reader(Resubscribe)
+_post = reader(ContactPost, problems.unreadable)
+_put = reader(ContactPut, problems.unreadable)
+_form = reader(SignUpForm, problems.unreadable)
+_resubscribe = reader(Resubscribe, problems.unreadable)
 
 
 class ContactsPage(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -151,8 +153,7 @@ class Contacts:
         return json_reply(body)
 
     def _account(self, call: Call) -> Account:
-        assert call.account_id is not None
-        return self._accounts[call.account_id]
+        return account_of(call, self._accounts)
 
     def _writer(self, call: Call) -> Writer:
         return Writer(self._account(call), who="api")

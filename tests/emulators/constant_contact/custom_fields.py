@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tests.emulators.constant_contact import bodies, problems
+from tests.emulators.constant_contact import problems
 from tests.emulators.constant_contact.account import Account, Choice, CustomField
 from tests.emulators.constant_contact.catalogue import Catalogue, page_of
 from tests.emulators.constant_contact.listing import Links, open_place
 from tests.emulators.constant_contact.wire import Text50, Text255
 from tests.emulators.constant_contact.writing import Writer
+from tests.emulators.core.bodies import reader
 from tests.emulators.core.http import Call, Reply, Router, json_reply
 
 SCOPE = "contact_data"
@@ -59,8 +60,8 @@ class FieldsPage(msgspec.Struct, kw_only=True, omit_defaults=True):
     links: Links | None = msgspec.field(default=None, name="_links")
 
 
-_post = bodies.reader(FieldPost)
-_put = bodies.reader(FieldPut)
+_post = reader(FieldPost, problems.unreadable)
+_put = reader(FieldPut, problems.unreadable)
 
 
 class CustomFields(Catalogue):

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tests.emulators.constant_contact import bodies, problems
+from tests.emulators.constant_contact import problems
 from tests.emulators.constant_contact.account import Account, ContactList
 from tests.emulators.constant_contact.book import ContactBook
 from tests.emulators.constant_contact.catalogue import Catalogue, page_of
@@ -17,6 +17,7 @@ from tests.emulators.constant_contact.listing import (
     open_place,
 )
 from tests.emulators.constant_contact.writing import Writer
+from tests.emulators.core.bodies import reader
 from tests.emulators.core.http import Call, Reply, Router, json_reply
 
 SCOPE = "contact_data"
@@ -44,7 +45,7 @@ class ListsPage(msgspec.Struct, kw_only=True, omit_defaults=True):
     links: Links | None = msgspec.field(default=None, name="_links")
 
 
-_input = bodies.reader(ListInput)
+_input = reader(ListInput, problems.unreadable)
 
 
 class ContactLists(Catalogue):

@@ -39,6 +39,11 @@ def invalid(message: str) -> Refusal:
     return Refusal(_problem(400, "contacts.api.validation.error", message))
 
 
+def unreadable(why: str) -> Refusal:
+    """Refuse a body for what is wrong with it."""
+    return invalid(f"Bad request: {why}")
+
+
 def missing(message: str = "The requested resource was not found.") -> Refusal:
     """Refuse because the resource is not there."""
     return Refusal(_problem(404, "contacts.api.not_found", message))

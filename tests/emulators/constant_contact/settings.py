@@ -2,14 +2,14 @@
 
 import msgspec
 
+from tests.emulators.core import settings
 from tests.emulators.core.limits import Limits
-from tests.emulators.core.oauth import Client, TokenPolicy
 
 REQUESTS_PER_SECOND = 4
 REQUESTS_PER_DAY = 10_000
 
 
-class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Behaviour(settings.Behaviour, kw_only=True, forbid_unknown_fields=True):
     """Choices that a test may make the other way round."""
 
     deletions_move_updated_at: bool = False
@@ -22,20 +22,8 @@ def _limits() -> Limits:
     )
 
 
-def _client() -> Client:
-    return Client(
-        client_id="emulated-client",
-        client_secret="emulated-secret",
-        redirect_uris=("http://127.0.0.1/callback",),
-    )
-
-
-class Settings(msgspec.Struct, kw_only=True):
+class Settings(settings.Settings, kw_only=True):
     """What an emulator starts with."""
 
-    clients: tuple[Client, ...] = msgspec.field(default_factory=lambda: (_client(),))
-    accounts: tuple[str, ...] = ("Main Street Bakery",)
     limits: Limits = msgspec.field(default_factory=_limits)
-    tokens: TokenPolicy = msgspec.field(default_factory=TokenPolicy)
     behaviour: Behaviour = msgspec.field(default_factory=Behaviour)
-    seed: int = 1

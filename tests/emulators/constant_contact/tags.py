@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tests.emulators.constant_contact import bodies, problems
+from tests.emulators.constant_contact import problems
 from tests.emulators.constant_contact.account import Account, Tag
 from tests.emulators.constant_contact.catalogue import Catalogue, page_of
 from tests.emulators.constant_contact.listing import (
@@ -16,6 +16,7 @@ from tests.emulators.constant_contact.listing import (
     open_place,
 )
 from tests.emulators.constant_contact.writing import Writer
+from tests.emulators.core.bodies import reader
 from tests.emulators.core.http import Call, Reply, Router, json_reply
 
 SCOPE = "contact_data"
@@ -43,8 +44,8 @@ class TagsPage(msgspec.Struct, kw_only=True, omit_defaults=True):
     links: Links | None = msgspec.field(default=None, name="_links")
 
 
-_post = bodies.reader(TagPost)
-_put = bodies.reader(TagPut)
+_post = reader(TagPost, problems.unreadable)
+_put = reader(TagPut, problems.unreadable)
 
 
 class Tags(Catalogue):

@@ -37,6 +37,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     repeats_refresh_token: bool = True
     """A refresh tells the refresh token again."""
     tells_scopes: bool = True
+    goes_back: Callable[[Mapping[str, str]], bool] = lambda _form: True
+    """Whether who denies, by this form, is sent back to the application."""
     more: Callable[[Grant], Mapping[str, object]] = lambda _grant: {}
     """What else the answer with tokens says."""
 
@@ -100,6 +102,10 @@ class Access:
         account_id = fields.get("account_id", "")
         known = {known_id for known_id, _ in self._accounts()}
         if fields.get("decision") != "approve" or account_id not in known:
+            if not self._dialect.goes_back(fields):
+                reason = "You may close this."
+                page = consent.refusal_page(vendor=self._vendor, reason=reason)
+                return html_reply(page)
             location = _with_query(
                 request.redirect_uri, error="access_denied", state=request.state
             )

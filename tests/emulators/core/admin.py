@@ -1,18 +1,16 @@
 """The administration that every emulator has: faults, limits, clock, statistics."""
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 import msgspec
 
+from tests.emulators.core.bodies import reader
 from tests.emulators.core.clock import Clock
 from tests.emulators.core.faults import Fault, Faults
 from tests.emulators.core.host import ADMIN_PREFIX
 from tests.emulators.core.http import Call, Refusal, Reply, Router, json_reply
 from tests.emulators.core.limits import Limiter
 from tests.emulators.core.statistics import Statistics
-
-T = TypeVar("T")
 
 
 class FaultOrder(Fault, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +25,16 @@ class ClockOrder(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     advance_s: float = 0.0
     is_frozen: bool | None = None
     """None leaves it as it is."""
+
+
+def refused(message: str, status: int = 400) -> Refusal:
+    """Refuse in the administration's own words."""
+    return Refusal(json_reply({"error": message}, status))
+
+
+_changes = reader(dict[str, dict[str, object]], refused)
+_fault = reader(FaultOrder, refused)
+_clock = reader(ClockOrder, refused)
 
 
 class Admin:
@@ -68,17 +76,17 @@ class Admin:
 
     def change_settings(self, call: Call) -> Reply:
         """Change what is mentioned, at once and altogether or not at all."""
-        changes = _read(call, dict[str, dict[str, object]])
+        changes = _changes(call.body)
         checked = []
         for name, fields in changes.items():
             if name not in self._settings:
-                raise _refusal(f"there is no setting {name}")
+                raise refused(f"there is no setting {name}")
             section = self._settings[name]
             merged = msgspec.to_builtins(section) | fields
             try:
                 checked.append((section, msgspec.convert(merged, type(section))))
             except msgspec.ValidationError as err:
-                raise _refusal(str(err)) from err
+                raise refused(str(err)) from err
         for section, new in checked:
             for field in section.__struct_fields__:
                 setattr(section, field, getattr(new, field))
@@ -91,7 +99,7 @@ class Admin:
 
     def add_fault(self, call: Call) -> Reply:
         """Put a rule into force."""
-        order = _read(call, FaultOrder)
+        order = _fault(call.body)
         if order.seed is not None:
             self._faults.reseed(order.seed)
         self._faults.add(order)
@@ -117,21 +125,10 @@ class Admin:
 
     def move_clock(self, call: Call) -> Reply:
         """Stop, move or resume the vendor's time."""
-        order = _read(call, ClockOrder)
+        order = _clock(call.body)
         if order.is_frozen is True:
             self._clock.freeze()
         elif order.is_frozen is False:
             self._clock.resume()
         self._clock.advance(order.advance_s)
         return self.show_clock(call)
-
-
-def _read(call: Call, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(call.body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as err:
-        raise _refusal(str(err)) from err
-
-
-def _refusal(message: str) -> Refusal:
-    return Refusal(json_reply({"error": message}, 400))

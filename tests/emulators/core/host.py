@@ -16,6 +16,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from tests.emulators.core.clock import Clock
 from tests.emulators.core.faults import Faults
+from tests.emulators.core.guard import Guard
 from tests.emulators.core.http import Call, Refusal, Reply, Route, Router
 from tests.emulators.core.statistics import Statistics
 
@@ -26,8 +27,6 @@ SHUTDOWN_S = 0.2
 _LOST = 0
 """The status under which a call without an answer is counted."""
 _HTML = b"<!doctype html><title>Sorry</title><h1>We will be right back</h1>"
-
-Guard = Callable[[Call], Reply | None]
 
 
 class Dropped(ConnectionError):
@@ -98,7 +97,10 @@ class Host:
                 method=call.method, template=route.template, account_id=call.account_id
             )
             try:
-                reply = _run(call) if call.fault is None else await self._fail(call)
+                if call.fault is None:
+                    reply = self._told(call)
+                else:
+                    reply = await self._fail(call)
             except Dropped:
                 self._count(call, Reply(_LOST))
                 raise
@@ -111,7 +113,7 @@ class Host:
         match fault.kind:
             case "latency":
                 await asyncio.sleep(fault.delay_s)
-                return _run(call)
+                return self._told(call)
             case "timeout":
                 await asyncio.sleep(fault.delay_s)
                 raise Dropped
@@ -128,10 +130,14 @@ class Host:
                 # A page that claims success is the nasty case, so it is the default.
                 return Reply(fault.status or 200, _HTML, "text/html")
             case "truncated_json":
-                reply = _run(call)
+                reply = self._told(call)
                 return reply._replace(body=reply.body[: len(reply.body) // 2])
             case _:
-                return _run(call)
+                return self._told(call)
+
+    def _told(self, call: Call) -> Reply:
+        reply = _run(call)
+        return reply if call.route.scope is None else self._guard.told(reply, call)
 
     def _count(self, call: Call, reply: Reply) -> None:
         self._statistics.count(

@@ -1,29 +1,17 @@
-"""One vendor account: its contacts, who wrote to them, and a journal of changes."""
+"""One vendor account: its contacts, and how they are listed."""
 
-import collections
 from typing import Final
 
 import msgspec
 
+from tests.emulators.core import account
 from tests.emulators.core.clock import Clock
 from tests.emulators.core.statistics import Statistics
 from tests.emulators.dotloop.settings import Order
 from tests.emulators.dotloop.wire import TEXTS, Body, Contact, Seed
 
-JOURNAL_MAX: Final = 200_000
 FIRST_CONTACT_ID: Final = 3_603_862
 FIRST_ACCOUNT_ID: Final = 4_711
-
-
-class JournalLine(msgspec.Struct, kw_only=True):
-    """One change of one contact."""
-
-    number: int
-    at: str
-    who: str
-    operation: str
-    contact_id: int
-    fields: tuple[str, ...]
 
 
 class Entry(msgspec.Struct, kw_only=True):
@@ -35,23 +23,21 @@ class Entry(msgspec.Struct, kw_only=True):
     user_writes: int = 0
 
 
-class Account:
+class Account(account.Account):
     """A user with contacts, which belong to no profile."""
 
     def __init__(
         self, name: str, *, number: int, clock: Clock, statistics: Statistics
     ) -> None:
-        self.account_id = str(FIRST_ACCOUNT_ID + number)
-        self.name = name
-        self.clock = clock
-        self._statistics = statistics
+        super().__init__(
+            name,
+            account_id=str(FIRST_ACCOUNT_ID + number),
+            clock=clock,
+            statistics=statistics,
+        )
         self._next_id = FIRST_CONTACT_ID
         self.contacts: dict[int, Entry] = {}
         """In the order in which they were made."""
-        self.journal: collections.deque[JournalLine] = collections.deque(
-            maxlen=JOURNAL_MAX
-        )
-        self._journal_number = 0
         self._listed: dict[tuple[Order, str], list[Contact]] = {}
 
     def create(self, body: Body, *, who: str) -> Contact:
@@ -97,22 +83,12 @@ class Account:
         self, entry: Entry, *, who: str, operation: str, fields: tuple[str, ...]
     ) -> None:
         self._listed.clear()
-        entry.last_writer = who
-        if who == "api":
-            entry.api_writes += 1
-            self._statistics.count_write(self.account_id)
-        elif who == "user":
-            entry.user_writes += 1
-        self._journal_number += 1
-        self.journal.append(
-            JournalLine(
-                number=self._journal_number,
-                at=self.clock.stamp(),
-                who=who,
-                operation=operation,
-                contact_id=entry.contact.id,
-                fields=fields,
-            )
+        self.note(
+            entry,
+            contact_id=entry.contact.id,
+            who=who,
+            operation=operation,
+            fields=fields,
         )
 
 

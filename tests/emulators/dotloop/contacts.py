@@ -2,8 +2,10 @@
 
 from typing import Any, Final
 
+from tests.emulators.core.account import account_of
+from tests.emulators.core.bodies import reader
 from tests.emulators.core.http import Call, Reply, Router, json_reply
-from tests.emulators.dotloop import bodies, problems
+from tests.emulators.dotloop import problems
 from tests.emulators.dotloop.account import Account, Entry
 from tests.emulators.dotloop.listing import read_query
 from tests.emulators.dotloop.settings import Behaviour
@@ -13,7 +15,7 @@ PREFIX: Final = "/public/v2"
 READ: Final = "contact:read"
 WRITE: Final = "contact:write"
 _MALFORMED: Final = {"id": "seventeen", "email": {"address": "not a text"}}
-_body = bodies.reader(Body)
+_body = reader(Body, problems.unreadable)
 
 
 class Contacts:
@@ -85,8 +87,7 @@ class Contacts:
         return Reply(204)
 
     def _account(self, call: Call) -> Account:
-        assert call.account_id is not None
-        return self._accounts[call.account_id]
+        return account_of(call, self._accounts)
 
     def _entry(self, call: Call) -> Entry:
         (text,) = call.args

@@ -36,6 +36,11 @@ def invalid(text: str) -> Refusal:
     return Refusal(_problem(400, "invalid_request", text))
 
 
+def unreadable(why: str) -> Refusal:
+    """Refuse a body for what is wrong with it."""
+    return invalid(f"Bad request: {why}")
+
+
 def missing() -> Refusal:
     """Refuse because the resource is not there."""
     return Refusal(plain(404))

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from tests.emulators.core import settings
 from tests.emulators.core.limits import Limits
-from tests.emulators.core.oauth import Client, TokenPolicy
+from tests.emulators.core.oauth import TokenPolicy
 
 CALLS_PER_MINUTE = 100
 BATCH_SIZE_MAX = 50
@@ -17,7 +18,7 @@ REFRESH_TOKEN_LIFETIME_S = 10 * 365 * 86_400
 Order = Literal["id", "oldest_change", "newest_change"]
 
 
-class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Behaviour(settings.Behaviour, kw_only=True, forbid_unknown_fields=True):
     """Choices that a test may make another way round."""
 
     order: Order = "id"
@@ -45,20 +46,10 @@ def _tokens() -> TokenPolicy:
     )
 
 
-def _client() -> Client:
-    return Client(
-        client_id="emulated-client",
-        client_secret="emulated-secret",
-        redirect_uris=("http://127.0.0.1/callback",),
-    )
-
-
-class Settings(msgspec.Struct, kw_only=True):
+class Settings(settings.Settings, kw_only=True):
     """What an emulator starts with."""
 
-    clients: tuple[Client, ...] = msgspec.field(default_factory=lambda: (_client(),))
     accounts: tuple[str, ...] = ("Robin Agent",)
     limits: Limits = msgspec.field(default_factory=_limits)
     tokens: TokenPolicy = msgspec.field(default_factory=_tokens)
     behaviour: Behaviour = msgspec.field(default_factory=Behaviour)
-    seed: int = 1

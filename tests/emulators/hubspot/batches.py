@@ -3,17 +3,19 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tests.emulators.core.account import account_of
+from tests.emulators.core.bodies import reader
 from tests.emulators.core.http import Call, Reply, Router, json_reply
 from tests.emulators.hubspot import bodies, contacts, problems
 from tests.emulators.hubspot.account import Account
 from tests.emulators.hubspot.book import Contact, stamp, view
-from tests.emulators.hubspot.contacts import PATH, READ, WRITE, account_of
+from tests.emulators.hubspot.contacts import PATH, READ, WRITE
 from tests.emulators.hubspot.writing import Writer
 
-_read = bodies.reader(bodies.ReadBatch)
-_new = bodies.reader(bodies.NewBatch)
-_changed = bodies.reader(bodies.ChangedBatch)
-_named = bodies.reader(bodies.NamedBatch)
+_read = reader(bodies.ReadBatch, problems.unreadable)
+_new = reader(bodies.NewBatch, problems.unreadable)
+_changed = reader(bodies.ChangedBatch, problems.unreadable)
+_named = reader(bodies.NamedBatch, problems.unreadable)
 
 
 class Batches:

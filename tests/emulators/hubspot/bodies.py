@@ -1,14 +1,9 @@
-"""Read request bodies; whatever is wrong with one becomes the vendor's 400."""
+"""The bodies of requests, as far as they are read."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
 
-from tests.emulators.hubspot.problems import bad
-
-T = TypeVar("T")
 BATCH_MAX = 100
 Values = dict[str, str]
 
@@ -107,16 +102,3 @@ class Search(Struct, kw_only=True):
     limit: Annotated[int, Meta(ge=0, le=200)] = 10
     after: str = "0"
     query: str = ""
-
-
-def reader(kind: type[T]) -> Callable[[bytes], T]:
-    """Return a function that reads one kind of body."""
-    decode = msgspec.json.Decoder(kind).decode
-
-    def read(body: bytes) -> T:
-        try:
-            return decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as err:
-            raise bad(f"Invalid input JSON: {err}") from err
-
-    return read

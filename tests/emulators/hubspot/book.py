@@ -36,6 +36,7 @@ class Contact(Struct, kw_only=True, gc=False):
     """What a search finds it by and shows of it; None: it does not find it."""
     last_writer: str = ""
     api_writes: int = 0
+    user_writes: int = 0
 
     @property
     def contact_id(self) -> str:

@@ -3,6 +3,8 @@
 import itertools
 from urllib.parse import urlencode
 
+from tests.emulators.core.account import account_of
+from tests.emulators.core.bodies import reader
 from tests.emulators.core.http import Call, Reply, Router, json_reply
 from tests.emulators.core.paging import CursorInvalid, decode_cursor, encode_cursor
 from tests.emulators.hubspot import bodies, problems
@@ -16,9 +18,9 @@ WRITE = "crm.objects.contacts.write"
 LIMIT = 10
 LIMIT_MAX = 100
 _MALFORMED = {"id": 17, "properties": "none", "createdAt": None}
-_new = bodies.reader(bodies.New)
-_patch = bodies.reader(bodies.Patch)
-_merge = bodies.reader(bodies.Merge)
+_new = reader(bodies.New, problems.unreadable)
+_patch = reader(bodies.Patch, problems.unreadable)
+_merge = reader(bodies.Merge, problems.unreadable)
 
 
 class Contacts:
@@ -112,12 +114,6 @@ class Contacts:
         except problems.Refused as refused:
             return problems.reply_of(refused.fault)
         return json_reply(whole(winner))
-
-
-def account_of(call: Call, accounts: dict[str, Account]) -> Account:
-    """Return the account that a call's token is for."""
-    assert call.account_id is not None
-    return accounts[call.account_id]
 
 
 def shown(

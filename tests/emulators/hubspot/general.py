@@ -1,10 +1,10 @@
 """Whose account it is, and the subscriptions of an address, as far as all of them."""
 
+from tests.emulators.core.account import account_of
 from tests.emulators.core.http import Call, Reply, Router, json_reply
 from tests.emulators.hubspot import problems
 from tests.emulators.hubspot.account import Account
 from tests.emulators.hubspot.book import stamp
-from tests.emulators.hubspot.contacts import account_of
 from tests.emulators.hubspot.writing import Writer
 
 DETAILS = "/account-info/v3/details"

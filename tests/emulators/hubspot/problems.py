@@ -91,6 +91,11 @@ def bad(message: str) -> Refusal:
     return Refusal(reply_of(fault))
 
 
+def unreadable(why: str) -> Refusal:
+    """Refuse a body for what is wrong with it."""
+    return bad(f"Invalid input JSON: {why}")
+
+
 def missing() -> Refused:
     """Refuse because there is no such contact."""
     return Refused(

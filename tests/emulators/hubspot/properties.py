@@ -5,13 +5,14 @@ Every value is text; what a type allows is checked when it is written.
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from tests.emulators.core.bodies import reader
 from tests.emulators.core.http import Call, Reply, Router, json_reply
-from tests.emulators.hubspot import bodies, problems
+from tests.emulators.hubspot import problems
 
 PATH = "/crm/v3/properties/contacts"
 SYSTEM = (
@@ -74,7 +75,7 @@ class Property(New, kw_only=True):
     modificationMetadata: Modification = Modification()  # noqa: N815
 
 
-_new = bodies.reader(New)
+_new = reader(New, problems.unreadable)
 
 
 def _of_vendor(name: str, label: str, kind: str, field: str) -> Property:
@@ -139,8 +140,8 @@ def of_every_account() -> dict[str, Property]:
 class Properties:
     """Serve the properties of all accounts."""
 
-    def __init__(self, accounts: Mapping[str, dict[str, Property]]) -> None:
-        self._accounts = accounts
+    def __init__(self, of: Callable[[str], dict[str, Property]]) -> None:
+        self._properties_of = of
 
     def register(self, router: Router) -> None:
         """Put the resource on its paths."""
@@ -167,7 +168,7 @@ class Properties:
 
     def _of(self, call: Call) -> dict[str, Property]:
         assert call.account_id is not None
-        return self._accounts[call.account_id]
+        return self._properties_of(call.account_id)
 
 
 def define(new: New) -> Property:

@@ -7,11 +7,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from tests.emulators.core.account import account_of
+from tests.emulators.core.bodies import reader
 from tests.emulators.core.http import Call, Reply, Router, json_reply
 from tests.emulators.hubspot import bodies, contacts, problems
 from tests.emulators.hubspot.account import Account
 from tests.emulators.hubspot.book import view
-from tests.emulators.hubspot.contacts import PATH, READ, account_of
+from tests.emulators.hubspot.contacts import PATH, READ
 
 RESULTS_MAX = 10_000
 FILTERS_MAX = 18
@@ -26,7 +28,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "LTE": operator.le,
 }
 Test: TypeAlias = Callable[[Mapping[str, str]], bool]
-_search = bodies.reader(bodies.Search)
+_search = reader(bodies.Search, problems.unreadable)
 
 
 class Searching:

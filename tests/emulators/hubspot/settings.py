@@ -2,8 +2,9 @@
 
 import msgspec
 
+from tests.emulators.core import settings
 from tests.emulators.core.limits import Limits
-from tests.emulators.core.oauth import Client, TokenPolicy
+from tests.emulators.core.oauth import TokenPolicy
 
 REQUESTS_PER_WINDOW = 110
 WINDOW_S = 10.0
@@ -13,7 +14,7 @@ TOKEN_LIFETIME_S = 1800
 REFRESH_LIFETIME_S = 10 * 365 * 86_400
 
 
-class Behaviour(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Behaviour(settings.Behaviour, kw_only=True, forbid_unknown_fields=True):
     """Choices that a test may make the other way round."""
 
     search_lag_s: float = 0.0
@@ -50,21 +51,10 @@ def _tokens() -> TokenPolicy:
     )
 
 
-def _client() -> Client:
-    return Client(
-        client_id="emulated-client",
-        client_secret="emulated-secret",
-        redirect_uris=("http://127.0.0.1/callback",),
-    )
-
-
-class Settings(msgspec.Struct, kw_only=True):
+class Settings(settings.Settings, kw_only=True):
     """What an emulator starts with."""
 
-    clients: tuple[Client, ...] = msgspec.field(default_factory=lambda: (_client(),))
-    accounts: tuple[str, ...] = ("Main Street Bakery",)
     limits: Limits = msgspec.field(default_factory=_limits)
     search_limits: Limits = msgspec.field(default_factory=_search_limits)
     tokens: TokenPolicy = msgspec.field(default_factory=_tokens)
     behaviour: Behaviour = msgspec.field(default_factory=Behaviour)
-    seed: int = 1

@@ -131,4 +131,10 @@ class Writer:
     def _note(
         self, contact: Contact, operation: str, *, fields: tuple[str, ...] = ()
     ) -> None:
-        self._account.record(contact, who=self._who, operation=operation, fields=fields)
+        self._account.note(
+            contact,
+            contact_id=contact.contact_id,
+            who=self._who,
+            operation=operation,
+            fields=fields,
+        )

@@ -19,7 +19,6 @@ from tests.contract.conformance import cards
 from tests.contract.conformance.cards import SAMPLES, Card
 from tests.contract.conformance.least import Least
 from tests.contract.conformance.stage import Stage
-from tests.emulators.constant_contact import acts
 from tests.emulators.constant_contact.emulator import Emulator, running
 from tests.emulators.constant_contact.settings import Settings
 from tests.emulators.constant_contact.wire import Contact, Seed
@@ -274,9 +273,7 @@ class ConstantContact(Stage):
         return entry.contact if entry is not None and is_there else None
 
     def _act(self, name: str, record_id: RecordId, **about: Any) -> None:
-        asked = {"act": name, "contact_id": record_id, **about}
-        decoded = msgspec.json.decode(msgspec.json.encode([asked]), type=acts.Acts)
-        acts.perform(decoded[0], self._account, self._emulator.behaviour)
+        self._emulator.act(self._account, name, contact_id=record_id, **about)
 
     async def _post(self, path: str, body: object) -> dict[str, Any]:
         secret = self.token(version_min=0).secret

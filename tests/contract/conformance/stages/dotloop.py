@@ -20,8 +20,7 @@ from tests.contract.conformance.stage import Stage
 from tests.emulators.core.limits import Limits
 from tests.emulators.core.oauth import Grant
 from tests.emulators.dotloop.account import Entry
-from tests.emulators.dotloop.doors import SCOPES
-from tests.emulators.dotloop.emulator import Emulator, running
+from tests.emulators.dotloop.emulator import SCOPES, Emulator, running
 from tests.emulators.dotloop.settings import Settings
 from tests.emulators.dotloop.wire import Body
 

@@ -18,7 +18,6 @@ from tests.contract.conformance.least import Least
 from tests.contract.conformance.stage import Stage
 from tests.emulators.core.limits import Limits
 from tests.emulators.core.oauth import Grant
-from tests.emulators.hubspot.admin import Act, perform
 from tests.emulators.hubspot.book import Contact
 from tests.emulators.hubspot.emulator import SCOPES, Emulator, running
 from tests.emulators.hubspot.properties import New, Option, define
@@ -209,12 +208,9 @@ class HubSpot(Stage):
         return self._account.book.by_id[record_id]
 
     def _act(self, name: str, record_id: str = "", **properties: str) -> str:
-        act = Act(
-            act=name,  # type: ignore[arg-type]
-            contact_id=record_id,
-            properties=properties,
+        return self._emulator.act(
+            self._account, name, contact_id=record_id, properties=properties
         )
-        return perform(act, self._account)
 
 
 def _written(card: Card) -> dict[str, str]:

@@ -1,0 +1,84 @@
+"""What every vendor account has: a name, and a journal of who changed which contact."""
+
+import collections
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from tests.emulators.core.clock import Clock
+from tests.emulators.core.http import Call
+from tests.emulators.core.statistics import Statistics
+
+JOURNAL_MAX = 200_000
+
+
+class JournalLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One change to one contact, and who made it: `api`, `user` or `seed`."""
+
+    number: int
+    at: str
+    who: str
+    operation: str
+    contact_id: str | int
+    fields: tuple[str, ...]
+
+
+class Written(Protocol):
+    """What is kept of a contact's writers."""
+
+    last_writer: str
+    api_writes: int
+    user_writes: int
+
+
+class Account:
+    """What one customer of a vendor has; a vendor adds the contacts."""
+
+    def __init__(
+        self, name: str, *, account_id: str, clock: Clock, statistics: Statistics
+    ) -> None:
+        self.name = name
+        self.account_id = account_id
+        self.clock = clock
+        self._statistics = statistics
+        self.journal: collections.deque[JournalLine] = collections.deque(
+            maxlen=JOURNAL_MAX
+        )
+        self._journal_number = 0
+
+    def note(
+        self,
+        contact: Written,
+        *,
+        contact_id: str | int,
+        who: str,
+        operation: str,
+        fields: tuple[str, ...],
+    ) -> None:
+        """Write down who changed what."""
+        contact.last_writer = who
+        if who == "api":
+            contact.api_writes += 1
+            self._statistics.count_write(self.account_id)
+        elif who == "user":
+            contact.user_writes += 1
+        self._journal_number += 1
+        self.journal.append(
+            JournalLine(
+                number=self._journal_number,
+                at=self.clock.stamp(),
+                who=who,
+                operation=operation,
+                contact_id=contact_id,
+                fields=fields,
+            )
+        )
+
+
+A = TypeVar("A", bound=Account)
+
+
+def account_of(call: Call, accounts: dict[str, A]) -> A:
+    """Return the account whose token a call came with."""
+    assert call.account_id is not None
+    return accounts[call.account_id]
