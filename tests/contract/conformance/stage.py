@@ -7,7 +7,8 @@ for is left as it is here, and is then never asked for.
 
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar
+from contextlib import AbstractAsyncContextManager
+from typing import Any, ClassVar, Self
 
 from proto.auth import Token
 from proto.fields import Role, Value
@@ -26,6 +27,8 @@ class Stage:
     """One account of one app."""
 
     app: ClassVar[str]
+    server: ClassVar[str] = ""
+    """The real server that all tests share; empty: an emulator of its own."""
     multiple: ClassVar[Mapping[Role, str]] = {}
     """Roles of which a record holds several, with the label of a sole one."""
     text_role: ClassVar[Role] = Role.JOB_TITLE
@@ -36,6 +39,11 @@ class Stage:
     base_url: str
     """Where the vendor's API is, as an account of this app has it."""
     username: str = ""
+
+    @classmethod
+    def opened(cls, server: Any) -> AbstractAsyncContextManager[Self]:
+        """Open a fresh account, on the server where there is one."""
+        raise NotOnStage
 
     def shaped(self, role: Role, text: str) -> Value:
         """Return a text in the shape that a role's field has here."""

@@ -9,7 +9,7 @@ import itertools
 import uuid
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Self
 
 import aiohttp
 import vobject
@@ -23,7 +23,6 @@ from tests.contract.conformance.cards import SAMPLES, Card
 from tests.contract.conformance.least import Least
 from tests.contract.conformance.stage import Stage
 
-SERVER: Final = "radicale"
 PASSWORD: Final = "secret"
 NAME_PARTS: Final[Mapping[Role, str]] = {
     Role.NAME_FAMILY: "family",
@@ -53,6 +52,7 @@ class CardDAV(Stage):
     """One address book of one user."""
 
     app = "carddav"
+    server = "radicale"
     multiple: ClassVar[Mapping[Role, str]] = {
         Role.EMAIL: "work",
         Role.PHONE: "work",
@@ -92,6 +92,13 @@ class CardDAV(Stage):
         self._book = server.book_path(user)
         self._password = PASSWORD
         self._version = 1
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, server: radicale.Server) -> AsyncIterator[Self]:
+        """Take a user whom no other test has, with an empty book."""
+        async with aiohttp.ClientSession() as session:
+            yield cls(server, f"user{next(_numbers)}", session=session)
 
     def full(self, number: int) -> Card:
         """Return somebody with every property that is read from a card."""
@@ -321,10 +328,3 @@ def _joined(part: str | list[str]) -> str:
 
 def _drop(vcard: Any, name: str) -> None:
     vcard.contents.pop(name, None)
-
-
-@contextlib.asynccontextmanager
-async def opened(server: radicale.Server) -> AsyncIterator[CardDAV]:
-    """Take a user whom no other test has, with an empty book."""
-    async with aiohttp.ClientSession() as session:
-        yield CardDAV(server, f"user{next(_numbers)}", session=session)

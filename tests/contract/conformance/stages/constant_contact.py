@@ -3,28 +3,21 @@
 The table is written from the vendor's description of a contact (Swagger 3.0.178).
 """
 
-import contextlib
-import datetime
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-import aiohttp
 import msgspec
 
-from proto.auth import CredentialKind, Token
 from proto.fields import Address, Item, Role, Value
 from proto.ids import ContainerId, RecordId
 from proto.record import Consent
 from tests.contract.conformance import cards
 from tests.contract.conformance.cards import SAMPLES, Card
+from tests.contract.conformance.emulated import EmulatedStage
 from tests.contract.conformance.least import Least
-from tests.contract.conformance.stage import Stage
-from tests.emulators.constant_contact.emulator import Emulator, running
-from tests.emulators.constant_contact.settings import Settings
+from tests.emulators.constant_contact.emulator import Emulator
 from tests.emulators.constant_contact.wire import Contact, Seed
 from tests.emulators.constant_contact.writing import Writer
-from tests.emulators.core.limits import Limits
-from tests.emulators.core.oauth import Grant
 
 TEXTS: Final[Mapping[Role, str]] = {
     Role.NAME_GIVEN: "first_name",
@@ -38,13 +31,14 @@ CONSENTS: Final[Mapping[str, Consent]] = {
     "implicit": Consent.SUBSCRIBED,
     "unsubscribed": Consent.UNSUBSCRIBED,
 }
-SCOPES: Final = frozenset({"contact_data", "account_read", "offline_access"})
 
 
-class ConstantContact(Stage):
+class ConstantContact(EmulatedStage):
     """One account at the emulator."""
 
     app = "constant_contact"
+    emulator_kind = Emulator
+    api_path = "/v3"
     multiple: ClassVar[Mapping[Role, str]] = {
         Role.PHONE: "work",
         Role.ADDRESS: "work",
@@ -69,14 +63,6 @@ class ConstantContact(Stage):
         read_batch=1,
     )
 
-    def __init__(self, emulator: Emulator, session: aiohttp.ClientSession) -> None:
-        self._emulator = emulator
-        self._session = session
-        (self._account,) = emulator.accounts.values()
-        self.base_url = f"{emulator.url}/v3"
-        self._version = 0
-        self._secret = ""
-
     def full(self, number: int) -> Card:
         """Return somebody with every property that a contact has."""
         return {
@@ -95,24 +81,6 @@ class ConstantContact(Stage):
             ),
         }
 
-    def token(self, *, version_min: int) -> Token:
-        """Return an access token; a new one when asked for."""
-        if version_min > self._version or not self._secret:
-            self._version = max(1, version_min)
-            grant = Grant(
-                client_id=next(iter(self._emulator.server.clients)),
-                account_id=self._account.account_id,
-                scopes=SCOPES,
-            )
-            self._secret = self._emulator.server.issue(grant).access_token
-            if self._is_revoked:
-                self.expire_token()
-        return Token(
-            kind=CredentialKind.BEARER, secret=self._secret, version=self._version
-        )
-
-    _is_revoked = False
-
     async def add(self, people: Sequence[Card]) -> list[RecordId]:
         """Seed contacts."""
         writer = Writer(self._account, who="seed")
@@ -125,17 +93,17 @@ class ConstantContact(Stage):
         """Edit as the account's staff does."""
         body = _json(changes)
         if email := body.pop("email_address", None):
-            self._act("change_email", record_id, address=email["address"])
+            self._act("change_email", contact_id=record_id, address=email["address"])
         if body:
-            self._act("edit", record_id, changes=body)
+            self._act("edit", contact_id=record_id, changes=body)
 
     async def delete(self, record_id: RecordId) -> None:
         """Delete as the account's staff does."""
-        self._act("delete", record_id)
+        self._act("delete", contact_id=record_id)
 
     async def restore(self, record_id: RecordId) -> None:
         """Bring back who was deleted."""
-        self._act("revive", record_id)
+        self._act("revive", contact_id=record_id)
 
     async def see(self, record_id: RecordId) -> Card | None:
         """Return a contact as the vendor keeps it."""
@@ -153,7 +121,9 @@ class ConstantContact(Stage):
 
     async def enrich(self, record_id: RecordId) -> None:
         """Give a contact a note, which is no field of a sync."""
-        self._act("edit", record_id, changes={"notes": [{"content": "likes rye"}]})
+        self._act(
+            "edit", contact_id=record_id, changes={"notes": [{"content": "likes rye"}]}
+        )
 
     async def extras(self, record_id: RecordId) -> object:
         """Return the notes."""
@@ -163,7 +133,7 @@ class ConstantContact(Stage):
 
     async def unsubscribe(self, record_id: RecordId) -> None:
         """Have the contact follow the link in a mail."""
-        self._act("unsubscribe", record_id)
+        self._act("unsubscribe", contact_id=record_id)
 
     async def consent_of(self, record_id: RecordId) -> Consent:
         """Return what the permission to send means."""
@@ -183,7 +153,7 @@ class ConstantContact(Stage):
         contact = self._contact(record_id)
         assert contact is not None
         held = [*(contact.taggings or ()), *(ids[name] for name in names)]
-        self._act("edit", record_id, changes={"taggings": held})
+        self._act("edit", contact_id=record_id, changes={"taggings": held})
 
     async def tags_of(self, record_id: RecordId) -> set[str]:
         """Return the names of a contact's tags."""
@@ -200,7 +170,7 @@ class ConstantContact(Stage):
         """Put a contact on a list."""
         held = await self.containers_of(record_id)
         lists = [*held, str(container)]
-        self._act("edit", record_id, changes={"list_memberships": lists})
+        self._act("edit", contact_id=record_id, changes={"list_memberships": lists})
 
     async def containers_of(self, record_id: RecordId) -> set[str]:
         """Return the ids of a contact's lists."""
@@ -236,55 +206,10 @@ class ConstantContact(Stage):
             return names.get(one.value or "", one.value)
         return None
 
-    def set_limit(self, calls_per_second: int) -> None:
-        """Have the vendor count calls by the second."""
-        self._emulator.limiter.limits.requests_per_second = calls_per_second
-
-    def exhaust(self) -> None:
-        """Have the day's calls be used up."""
-        self._emulator.limiter.limits.requests_per_day = 0
-
-    def expire_token(self) -> None:
-        """Kill the access token, as its age would."""
-        account_id = self._account.account_id
-        self._emulator.server.revoke(account_id, keep_refresh_tokens=True)
-
-    def revoke(self) -> None:
-        """Have the person withdraw what they agreed to."""
-        self._is_revoked = True
-        self.expire_token()
-
-    def freeze(self) -> None:
-        """Stop the vendor's clock."""
-        self._emulator.clock.freeze()
-
-    def pass_time(self, seconds: float) -> None:
-        """Move the vendor's clock."""
-        self._emulator.clock.advance(seconds)
-
-    def now(self) -> datetime.datetime:
-        """Return the vendor's time."""
-        now_s = self._emulator.clock.now()
-        return datetime.datetime.fromtimestamp(now_s, datetime.UTC)
-
     def _contact(self, record_id: RecordId) -> Contact | None:
         entry = self._account.book.by_id.get(record_id)
         is_there = entry is not None and entry.contact.deleted_at is None
         return entry.contact if entry is not None and is_there else None
-
-    def _act(self, name: str, record_id: RecordId, **about: Any) -> None:
-        self._emulator.act(self._account, name, contact_id=record_id, **about)
-
-    async def _post(self, path: str, body: object) -> dict[str, Any]:
-        secret = self.token(version_min=0).secret
-        async with self._session.post(
-            f"{self.base_url}/{path}",
-            json=body,
-            headers={"Authorization": f"Bearer {secret}"},
-        ) as response:
-            assert response.status == 201, await response.text()
-            made: dict[str, Any] = await response.json()
-            return made
 
 
 def _json(card: Card) -> dict[str, Any]:
@@ -360,14 +285,3 @@ def _card(contact: Contact) -> Card:
 
 def _items(value: Value) -> tuple[Item, ...]:
     return value if isinstance(value, tuple) else ()
-
-
-@contextlib.asynccontextmanager
-async def opened(_server: object) -> AsyncIterator[ConstantContact]:
-    """Start an emulator of its own, without limits."""
-    limits = Limits(requests_per_second=None, requests_per_day=None)
-    async with (
-        running(Settings(limits=limits)) as emulator,
-        aiohttp.ClientSession() as session,
-    ):
-        yield ConstantContact(emulator, session)

@@ -3,26 +3,17 @@
 The table is written from the guide's sample of a contact (March 2026).
 """
 
-import contextlib
-import datetime
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-import msgspec
-
-from proto.auth import CredentialKind, Token
 from proto.fields import Address, Item, Role, Value
 from proto.ids import RecordId
 from tests.contract.conformance import cards
 from tests.contract.conformance.cards import SAMPLES, Card
+from tests.contract.conformance.emulated import EmulatedStage
 from tests.contract.conformance.least import Least
-from tests.contract.conformance.stage import Stage
-from tests.emulators.core.limits import Limits
-from tests.emulators.core.oauth import Grant
 from tests.emulators.dotloop.account import Entry
-from tests.emulators.dotloop.emulator import SCOPES, Emulator, running
-from tests.emulators.dotloop.settings import Settings
-from tests.emulators.dotloop.wire import Body
+from tests.emulators.dotloop.emulator import Emulator
 
 TEXTS: Final[Mapping[Role, str]] = {
     Role.NAME_GIVEN: "firstName",
@@ -33,10 +24,12 @@ TEXTS: Final[Mapping[Role, str]] = {
 }
 
 
-class Dotloop(Stage):
+class Dotloop(EmulatedStage):
     """One account at the emulator."""
 
     app = "dotloop"
+    emulator_kind = Emulator
+    api_path = "/public/v2"
     multiple: ClassVar[Mapping[Role, str]] = {Role.ADDRESS: ""}
     least = Least(
         # Sources disagree whether a batch shows 50 or 100; here it shows 50. It has a
@@ -57,14 +50,6 @@ class Dotloop(Stage):
     text_role: ClassVar[Role] = Role.NAME_FAMILY
     name_roles: ClassVar[tuple[Role, ...]] = (Role.NAME_GIVEN,)
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        (self._account,) = emulator.accounts.values()
-        self.base_url = f"{emulator.url}/public/v2"
-        self._version = 0
-        self._secret = ""
-        self._is_revoked = False
-
     def full(self, number: int) -> Card:
         """Return somebody with every property that has a role."""
         return {
@@ -75,34 +60,17 @@ class Dotloop(Stage):
             Role.ADDRESS: (Item(value=cards.ADDRESS),),
         }
 
-    def token(self, *, version_min: int) -> Token:
-        """Return the access token; a new one, the only good one, when asked for."""
-        if version_min > self._version or not self._secret:
-            self._version = max(1, version_min)
-            grant = Grant(
-                client_id=next(iter(self._emulator.server.clients)),
-                account_id=self._account.account_id,
-                scopes=SCOPES,
-            )
-            self._secret = self._emulator.server.issue(grant).access_token
-            if self._is_revoked:
-                self.expire_token()
-        return Token(
-            kind=CredentialKind.BEARER, secret=self._secret, version=self._version
-        )
-
     async def add(self, people: Sequence[Card]) -> list[RecordId]:
         """Add contacts as the user does."""
-        made = [self._account.create(_body(card), who="user") for card in people]
-        return [RecordId(str(contact.id)) for contact in made]
+        return [RecordId(self._act("create", contact=_body(card))) for card in people]
 
     async def edit(self, record_id: RecordId, changes: Card) -> None:
         """Edit as the user does."""
-        self._account.edit(self._entry(record_id), _body(changes), who="user")
+        self._act("edit", contact_id=int(record_id), changes=_body(changes))
 
     async def delete(self, record_id: RecordId) -> None:
         """Delete as the user does: for good."""
-        self._account.delete(self._entry(record_id), who="user")
+        self._act("delete", contact_id=int(record_id))
 
     async def see(self, record_id: RecordId) -> Card | None:
         """Return a contact as the vendor keeps it."""
@@ -119,53 +87,27 @@ class Dotloop(Stage):
 
     async def enrich(self, record_id: RecordId) -> None:
         """Give a contact a fax number, which plays no role."""
-        fax = Body(fax="+49 761 5550104")
-        self._account.edit(self._entry(record_id), fax, who="user")
+        fax = {"fax": "+49 761 5550104"}
+        self._act("edit", contact_id=int(record_id), changes=fax)
 
     async def extras(self, record_id: RecordId) -> object:
         """Return the fax number."""
         return self._entry(record_id).contact.fax
 
-    def set_limit(self, calls_per_second: int) -> None:
-        """Have the vendor count calls, by the minute."""
-        self._emulator.limiter.limits.requests_per_window = 60 * calls_per_second
-
-    def expire_token(self) -> None:
-        """Kill the access token, as its age would."""
-        account_id = self._account.account_id
-        self._emulator.server.revoke(account_id, keep_refresh_tokens=True)
-
-    def revoke(self) -> None:
-        """Have the person withdraw what they agreed to."""
-        self._is_revoked = True
-        self.expire_token()
-
-    def freeze(self) -> None:
-        """Stop the vendor's clock."""
-        self._emulator.clock.freeze()
-
-    def pass_time(self, seconds: float) -> None:
-        """Move the vendor's clock."""
-        self._emulator.clock.advance(seconds)
-
-    def now(self) -> datetime.datetime:
-        """Return the vendor's time."""
-        now_s = self._emulator.clock.now()
-        return datetime.datetime.fromtimestamp(now_s, datetime.UTC)
-
     def _entry(self, record_id: RecordId) -> Entry:
         return self._account.contacts[int(record_id)]
 
 
-def _body(card: Card) -> Body:
+def _body(card: Card) -> dict[str, str]:
     """Return a card as the vendor's JSON; what is None is emptied."""
-    found: dict[str, Any] = {}
+    found: dict[str, str] = {}
     for role, value in card.items():
         if role is Role.ADDRESS:
             found |= _street(value)
         else:
+            assert value is None or isinstance(value, str)
             found[TEXTS[role]] = value or ""
-    return msgspec.convert(found, Body)
+    return found
 
 
 def _street(value: Value) -> dict[str, str]:
@@ -195,10 +137,3 @@ def _card(shown: Mapping[str, Any]) -> Card:
     if address != Address():
         found[Role.ADDRESS] = (Item(value=address),)
     return found
-
-
-@contextlib.asynccontextmanager
-async def opened(_server: object) -> AsyncIterator[Dotloop]:
-    """Start an emulator of its own, without limits."""
-    async with running(Settings(limits=Limits(window_s=60.0))) as emulator:
-        yield Dotloop(emulator)

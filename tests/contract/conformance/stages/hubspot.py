@@ -3,25 +3,19 @@
 The table is written from the vendor's description of a contact's properties.
 """
 
-import contextlib
-import datetime
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
-from proto.auth import CredentialKind, Token
 from proto.fields import Address, Item, Role, Value
 from proto.ids import RecordId
 from proto.record import Consent
 from tests.contract.conformance import cards
 from tests.contract.conformance.cards import SAMPLES, Card
+from tests.contract.conformance.emulated import EmulatedStage
 from tests.contract.conformance.least import Least
-from tests.contract.conformance.stage import Stage
-from tests.emulators.core.limits import Limits
-from tests.emulators.core.oauth import Grant
 from tests.emulators.hubspot.book import Contact
-from tests.emulators.hubspot.emulator import SCOPES, Emulator, running
+from tests.emulators.hubspot.emulator import Emulator
 from tests.emulators.hubspot.properties import New, Option, define
-from tests.emulators.hubspot.settings import WINDOW_S, Settings
 
 TEXTS: Final[Mapping[Role, str]] = {
     Role.EMAIL: "email",
@@ -43,10 +37,11 @@ PARTS: Final[Mapping[str, str]] = {
 HIDDEN: Final = "hs_a_score_of_ours"
 
 
-class HubSpot(Stage):
+class HubSpot(EmulatedStage):
     """One account at the emulator."""
 
     app = "hubspot"
+    emulator_kind = Emulator
     multiple: ClassVar[Mapping[Role, str]] = {Role.ADDRESS: ""}
     least = Least(
         # GET /crm/v3/objects/contacts: limit is 100 at most, and every property that is
@@ -66,14 +61,6 @@ class HubSpot(Stage):
         update_batch=100,
     )
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._emulator = emulator
-        (self._account,) = emulator.accounts.values()
-        self.base_url = emulator.url
-        self._version = 0
-        self._secret = ""
-        self._is_revoked = False
-
     def full(self, number: int) -> Card:
         """Return somebody with every property that plays a role."""
         return {
@@ -82,37 +69,23 @@ class HubSpot(Stage):
             Role.ADDRESS: (Item(value=cards.ADDRESS),),
         }
 
-    def token(self, *, version_min: int) -> Token:
-        """Return an access token; a new one when asked for."""
-        if version_min > self._version or not self._secret:
-            self._version = max(1, version_min)
-            grant = Grant(
-                client_id=next(iter(self._emulator.server.clients)),
-                account_id=self._account.account_id,
-                scopes=SCOPES,
-            )
-            self._secret = self._emulator.server.issue(grant).access_token
-            if self._is_revoked:
-                self.expire_token()
-        return Token(
-            kind=CredentialKind.BEARER, secret=self._secret, version=self._version
-        )
-
     async def add(self, people: Sequence[Card]) -> list[RecordId]:
         """Make contacts by hand."""
-        return [RecordId(self._act("create", **_written(card))) for card in people]
+        return [
+            RecordId(self._act("create", properties=_written(card))) for card in people
+        ]
 
     async def edit(self, record_id: RecordId, changes: Card) -> None:
         """Edit as the account's staff does."""
-        self._act("edit", record_id, **_written(changes))
+        self._act("edit", contact_id=record_id, properties=_written(changes))
 
     async def delete(self, record_id: RecordId) -> None:
         """Delete as the account's staff does, for ninety days."""
-        self._act("archive", record_id)
+        self._act("archive", contact_id=record_id)
 
     async def restore(self, record_id: RecordId) -> None:
         """Bring back who was deleted."""
-        self._act("restore", record_id)
+        self._act("restore", contact_id=record_id)
 
     async def see(self, record_id: RecordId) -> Card | None:
         """Return a contact as the vendor keeps it."""
@@ -133,7 +106,7 @@ class HubSpot(Stage):
             name=HIDDEN, label="Score", type="number", fieldType="number", hidden=True
         )
         self._account.properties[HIDDEN] = define(hidden)
-        self._act("edit", record_id, **{HIDDEN: "17"})
+        self._act("edit", contact_id=record_id, properties={HIDDEN: "17"})
 
     async def extras(self, record_id: RecordId) -> object:
         """Return that value."""
@@ -141,7 +114,7 @@ class HubSpot(Stage):
 
     async def unsubscribe(self, record_id: RecordId) -> None:
         """Have the contact follow the link in a mail."""
-        self._act("unsubscribe", record_id)
+        self._act("unsubscribe", contact_id=record_id)
 
     async def consent_of(self, record_id: RecordId) -> Consent:
         """Return what the contact's opting out of all mail means."""
@@ -171,46 +144,8 @@ class HubSpot(Stage):
         names = {one.value: one.label for one in self._account.properties[name].options}
         return None if text is None else names.get(text, text)
 
-    def set_limit(self, calls_per_second: int) -> None:
-        """Have the vendor count calls by ten seconds, as it does."""
-        limits = self._emulator.limiter.limits
-        limits.requests_per_window = int(calls_per_second * WINDOW_S)
-        limits.window_s = WINDOW_S
-
-    def exhaust(self) -> None:
-        """Have the day's calls be used up."""
-        self._emulator.limiter.limits.requests_per_day = 0
-
-    def expire_token(self) -> None:
-        """Kill the access token, as its age would."""
-        account_id = self._account.account_id
-        self._emulator.server.revoke(account_id, keep_refresh_tokens=True)
-
-    def revoke(self) -> None:
-        """Have the person take the application out of the account."""
-        self._is_revoked = True
-        self.expire_token()
-
-    def freeze(self) -> None:
-        """Stop the vendor's clock."""
-        self._emulator.clock.freeze()
-
-    def pass_time(self, seconds: float) -> None:
-        """Move the vendor's clock."""
-        self._emulator.clock.advance(seconds)
-
-    def now(self) -> datetime.datetime:
-        """Return the vendor's time."""
-        now_s = self._emulator.clock.now()
-        return datetime.datetime.fromtimestamp(now_s, datetime.UTC)
-
     def _contact(self, record_id: RecordId) -> Contact:
         return self._account.book.by_id[record_id]
-
-    def _act(self, name: str, record_id: str = "", **properties: str) -> str:
-        return self._emulator.act(
-            self._account, name, contact_id=record_id, properties=properties
-        )
 
 
 def _written(card: Card) -> dict[str, str]:
@@ -236,11 +171,3 @@ def _card(contact: Contact) -> Card:
     if any(parts.values()):
         found[Role.ADDRESS] = (Item(value=Address(**parts)),)
     return found
-
-
-@contextlib.asynccontextmanager
-async def opened(_server: object) -> AsyncIterator[HubSpot]:
-    """Start an emulator of its own, without limits."""
-    settings = Settings(limits=Limits(), search_limits=Limits())
-    async with running(settings) as emulator:
-        yield HubSpot(emulator)

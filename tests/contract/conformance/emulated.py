@@ -1,0 +1,110 @@
+"""A stage on one of our emulators: started, limited, expired and timed in one way.
+
+An app's stage adds what its vendor's contacts are and what people do to them. Most acts
+are those of the emulator's administration (`tests/emulators/core/accounts.py`).
+"""
+
+import contextlib
+import datetime
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar, Self
+
+import aiohttp
+
+from proto.auth import CredentialKind, Token
+from tests.contract.conformance.stage import NotOnStage, Stage
+from tests.emulators.core.emulator import Emulator, serving
+from tests.emulators.core.settings import unlimited
+
+
+class EmulatedStage(Stage):
+    """The only account of an emulator of its own, without limits at first."""
+
+    emulator_kind: ClassVar[type[Emulator[Any]]]
+    api_path: ClassVar[str] = ""
+    """What an account's address has behind the host."""
+
+    def __init__(self, emulator: Any, session: aiohttp.ClientSession) -> None:
+        self._emulator = emulator
+        self._session = session
+        (self._account,) = emulator.accounts.values()
+        self.base_url = emulator.url + self.api_path
+        self._version = 0
+        self._secret = ""
+        self._is_revoked = False
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, _server: object) -> AsyncIterator[Self]:
+        """Start an emulator, and stop it at the end of the block."""
+        emulator = cls.emulator_kind(unlimited(cls.emulator_kind.settings_kind()))
+        async with serving(emulator), aiohttp.ClientSession() as session:
+            yield cls(emulator, session)
+
+    def token(self, *, version_min: int) -> Token:
+        """Return an access token; a new one when asked for."""
+        if version_min > self._version or not self._secret:
+            self._version = max(1, version_min)
+            self._secret = self._emulator.issue(self._account).access_token
+            if self._is_revoked:
+                self.expire_token()
+        return Token(
+            kind=CredentialKind.BEARER, secret=self._secret, version=self._version
+        )
+
+    def set_limit(self, calls_per_second: int) -> None:
+        """Have the vendor count calls as it does: by the second or by a window."""
+        limits = self._emulator.limiter.limits
+        if self._usual_limits.requests_per_second is not None:
+            limits.requests_per_second = calls_per_second
+        else:
+            limits.requests_per_window = int(calls_per_second * limits.window_s)
+
+    def exhaust(self) -> None:
+        """Have the day's calls be used up, where the vendor counts them by the day."""
+        if self._usual_limits.requests_per_day is None:
+            raise NotOnStage
+        self._emulator.limiter.limits.requests_per_day = 0
+
+    def expire_token(self) -> None:
+        """Kill the access token, as its age would."""
+        account_id = self._account.account_id
+        self._emulator.server.revoke(account_id, keep_refresh_tokens=True)
+
+    def revoke(self) -> None:
+        """Have the person withdraw what they agreed to."""
+        self._is_revoked = True
+        self.expire_token()
+
+    def freeze(self) -> None:
+        """Stop the vendor's clock."""
+        self._emulator.clock.freeze()
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the vendor's clock."""
+        self._emulator.clock.advance(seconds)
+
+    def now(self) -> datetime.datetime:
+        """Return the vendor's time."""
+        now_s = self._emulator.clock.now()
+        return datetime.datetime.fromtimestamp(now_s, datetime.UTC)
+
+    @property
+    def _usual_limits(self) -> Any:
+        return self.emulator_kind.settings_kind().limits
+
+    def _act(self, name: str, **about: object) -> str:
+        """Do as a person does; return the id of the contact that it leaves."""
+        return str(self._emulator.act(self._account, name, **about))
+
+    async def _post(self, path: str, body: object) -> dict[str, Any]:
+        """Make something through the vendor's API that people have no act for."""
+        secret = self.token(version_min=0).secret
+        async with self._session.post(
+            f"{self.base_url}/{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {secret}"},
+        ) as response:
+            assert response.status == 201, await response.text()
+            made: dict[str, Any] = await response.json()
+            return made
