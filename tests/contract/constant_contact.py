@@ -1,16 +1,14 @@
 """Constant Contact's fixtures as answers, shared by the tests of its operations."""
 
 import json
-from pathlib import Path
 
 from proto.ids import RecordId
-from services.connector import manifest
-from services.connector.apps import constant_contact
 from services.connector.apps.constant_contact.app import App
-from services.connector.port import Answer, Call, Facts, Snapshot
+from services.connector.port import Answer, Call, Snapshot
+from tests.contract import emulated_account
 from tests.contract.driving import answer, drive
 
-FOLDER = Path(constant_contact.__file__).parent
+FOLDER = emulated_account.folder_of("constant_contact")
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
 SINCE = "2026-02-11T11:59:00.000Z"
 """The overlap before ``NOW``."""
@@ -26,9 +24,9 @@ def shown(name: str, *, status: int = 200) -> Answer:
     return answer(fixture(name), status=status, headers=NOW)
 
 
-def new_app(base_url: str = "https://api.cc.email/v3") -> App:
-    facts = Facts(base_url=base_url)
-    return App(manifest.load(FOLDER / "manifest.toml"), facts)
+def new_app() -> App:
+    app: App = emulated_account.new_app("constant_contact")
+    return app
 
 
 def app_that_knows_its_account() -> App:

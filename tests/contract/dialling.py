@@ -4,6 +4,7 @@ Does what an app may expect of the transport and no more: credentials, the accou
 host, no redirects followed. Counts the calls.
 """
 
+import functools
 from collections import Counter
 from types import TracebackType
 from typing import Self, TypeVar
@@ -14,6 +15,7 @@ from yarl import URL
 
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import Answer, App, Call, Operation
+from tests.contract import driving
 
 T = TypeVar("T")
 
@@ -51,16 +53,9 @@ class Caller:
 
     async def run(self, operation: Operation[T], *, app: App) -> T:
         """Run an operation to its end and return its result."""
-        try:
-            call = next(operation)
-            while True:
-                reply = await self._reply(call, app=app)
-                if isinstance(reply, CallFailed):
-                    call = operation.throw(reply)
-                else:
-                    call = operation.send(reply)
-        except StopIteration as stop:
-            return stop.value
+        return await driving.carry_out(
+            operation, functools.partial(self._reply, app=app)
+        )
 
     async def _reply(self, call: Call, *, app: App) -> Answer | CallFailed:
         self.calls.append(call)

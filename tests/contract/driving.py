@@ -1,9 +1,9 @@
-"""Drives an app's operations in tests: with prepared answers, without a socket.
+"""Drives an app's operations in tests: with prepared answers, or with any others.
 
 What an app asks is recorded as ``Call``s; what it gets is what the test prepared.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
 from proto import codec
@@ -56,3 +56,20 @@ def drive(
     except StopIteration as stop:
         assert not waiting, f"{len(waiting)} answers were not asked for"
         return stop.value, calls
+
+
+async def carry_out(
+    operation: Operation[T], reply: Callable[[Call], Awaitable[Answer | CallFailed]]
+) -> T:
+    """Run an operation to its end, with an answer or a failure for each call."""
+    try:
+        call = next(operation)
+        while True:
+            found = await reply(call)
+            if isinstance(found, CallFailed):
+                call = operation.throw(found)
+            else:
+                call = operation.send(found)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result

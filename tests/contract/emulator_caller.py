@@ -1,45 +1,28 @@
-"""A bare caller of the Constant Contact emulator that believes nothing it is told.
+"""A bare caller of an emulator, which believes nothing that it is told.
 
-Every answer under `/v3` is checked against the vendor's own description. Where that is
-missing, the rules are still tried, and one test says that the shapes were not checked.
+A vendor's caller adds what is called there, and checks answers against the vendor's own
+description where there is one.
 """
 
 import base64
 import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from html.parser import HTMLParser
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
 
-from tests.contract import vendor_specs
-from tests.emulators.constant_contact.account import Account
-from tests.emulators.constant_contact.emulator import (
-    AUTHORIZE_PATH,
-    TOKEN_PATH,
-    Emulator,
-    running,
-)
-from tests.emulators.constant_contact.settings import Settings
+from tests.emulators.core.emulator import Emulator, serving
 
 CLIENT_ID = "emulated-client"
 CLIENT_SECRET = "emulated-secret"
 REDIRECT_URI = "http://127.0.0.1/callback"
-ALL_SCOPES = "contact_data account_read offline_access"
 VERIFIER = "v" * 64
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
-_UNDOCUMENTED = {405, 429}
-"""Statuses that the vendor's guide has and its description leaves out."""
-
-
-def swagger() -> vendor_specs.Swagger | None:
-    """Return the vendor's description, if it is there."""
-    path = vendor_specs.find("constantcontact", "*vendor-verbatim*.yaml")
-    return None if path is None else vendor_specs.load(path)
 
 
 class Reply(NamedTuple):
@@ -47,19 +30,43 @@ class Reply(NamedTuple):
 
     status: int
     body: Any
-    location: str | None = None
-    content_type: str = ""
+    headers: Mapping[str, str]
+
+    @property
+    def location(self) -> str | None:
+        """Return where a redirect leads."""
+        return self.headers.get("Location")
+
+    @property
+    def content_type(self) -> str:
+        """Return the kind of body, without parameters."""
+        return self.headers.get("Content-Type", "").partition(";")[0]
 
 
 class Caller:
-    """Call one emulator as one authorised application."""
+    """Call one emulator as one application."""
 
-    def __init__(self, emulator: Emulator, session: aiohttp.ClientSession) -> None:
+    emulator_kind: ClassVar[type[Emulator[Any]]]
+    asked_scopes: ClassVar[str] = ""
+    """What the application asks for, as the vendor writes it."""
+
+    def __init__(self, emulator: Any, session: aiohttp.ClientSession) -> None:
         self.emulator = emulator
-        self.account: Account = next(iter(emulator.accounts.values()))
+        self.account = next(iter(emulator.accounts.values()))
         self.token = ""
         self._session = session
-        self._swagger = swagger()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def calling(cls, settings: Any = None) -> AsyncIterator[Self]:
+        """Run an emulator whose time stands still at noon, and yield its caller."""
+        kind = cls.emulator_kind
+        async with (
+            serving(kind(settings or kind.settings_kind())) as emulator,
+            aiohttp.ClientSession() as session,
+        ):
+            emulator.clock.freeze(NOON.timestamp())
+            yield cls(emulator, session)
 
     async def send(self, method: str, path: str, **options: Any) -> Reply:
         """Send a request as it is, without a token, and check nothing."""
@@ -68,12 +75,8 @@ class Caller:
         ) as reply:
             raw = await reply.read()
             is_json = reply.content_type == "application/json" and raw
-            return Reply(
-                reply.status,
-                json.loads(raw) if is_json else raw.decode(),
-                reply.headers.get("Location"),
-                reply.content_type,
-            )
+            body = json.loads(raw) if is_json else raw.decode()
+            return Reply(reply.status, body, reply.headers.copy())
 
     async def call(self, method: str, path: str, body: Any = None) -> Reply:
         """Call the API and check the answer against the description."""
@@ -83,55 +86,7 @@ class Caller:
         return reply
 
     def check(self, method: str, path: str, reply: Reply) -> None:
-        """Check an answer against the description, where there is one."""
-        if self._swagger is None:
-            return
-        if reply.status not in _UNDOCUMENTED:
-            self._swagger.check(
-                method=method, path=path, status=reply.status, body=reply.body
-            )
-        if reply.status in (401, 429):
-            self._swagger.check_definition("AuthorizationErrorSchema", reply.body)
-        elif reply.status >= 400:
-            self._swagger.check_definition("APIErrorSchema", reply.body)
-
-    async def get(self, path: str) -> Any:
-        """Return the body of a successful GET."""
-        reply = await self.call("GET", path)
-        assert reply.status == 200, reply
-        return reply.body
-
-    async def put(self, contact_id: str, **body: Any) -> Any:
-        """Overwrite a contact successfully."""
-        body.setdefault("update_source", "Account")
-        reply = await self.call("PUT", f"/v3/contacts/{contact_id}", body)
-        assert reply.status == 200, reply
-        return reply.body
-
-    async def create(self, address: str | None = None, **body: Any) -> Any:
-        """Create a contact successfully."""
-        if address is not None:
-            body["email_address"] = {"address": address}
-        body.setdefault("create_source", "Account")
-        reply = await self.call("POST", "/v3/contacts", body)
-        assert reply.status == 201, reply
-        return reply.body
-
-    async def listed(self, query: str = "") -> list[Any]:
-        """Return all contacts of a listing, following its links."""
-        path = f"/v3/contacts?{query}"
-        found: list[Any] = []
-        for _ in range(1000):
-            page = await self.get(path)
-            found += page["contacts"]
-            if "_links" not in page:
-                return found
-            path = page["_links"]["next"]["href"]
-        raise AssertionError("the listing does not end")
-
-    async def ids(self, query: str = "") -> list[str]:
-        """Return the ids of all contacts of a listing."""
-        return [contact["contact_id"] for contact in await self.listed(query)]
+        """Check an answer against the vendor's description, where there is one."""
 
     async def admin(self, method: str, path: str, body: Any = None) -> Any:
         """Use the emulator's own administration."""
@@ -149,22 +104,18 @@ class Caller:
         done = await self.of_account("POST", "/acts", [{"act": act, **body}])
         return done["contact_ids"][0]
 
-    async def authorize(self, scopes: str = ALL_SCOPES) -> Reply:
-        """Walk through consent as a browser would and swap the code for tokens."""
-        back = await self.consent({"scope": scopes})
-        return await self.exchange(back["code"])
-
     async def consent(
-        self, changes: dict[str, str], *, decision: str = "approve"
+        self, changes: Mapping[str, str] | None = None, *, decision: str = "approve"
     ) -> dict[str, str]:
         """Open the page, send its form; return what the redirect carries."""
-        query = authorize_query() | changes
-        page = await self.send("GET", f"{AUTHORIZE_PATH}?{urlencode(query)}")
+        path = self.emulator.vendor.authorize_path
+        query = self.authorize_query() | dict(changes or {})
+        page = await self.send("GET", f"{path}?{urlencode(query)}")
         assert page.status == 200, page
         assert page.content_type == "text/html"
         form = Form(page.body).fields | {"decision": decision}
         form["account_id"] = self.account.account_id
-        done = await self.send("POST", AUTHORIZE_PATH, data=form)
+        done = await self.send("POST", path, data=form)
         assert done.status == 302, done
         assert done.location is not None
         assert done.location.startswith(REDIRECT_URI + "?")
@@ -178,27 +129,37 @@ class Caller:
             "redirect_uri": REDIRECT_URI,
             "code_verifier": VERIFIER,
         }
-        return await self.ask_token(fields | changes)
+        return await self.ask_token(**fields | changes)
 
     async def refresh(self, refresh_token: str) -> Reply:
         """Ask for a new access token."""
-        fields = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-        return await self.ask_token(fields)
+        return await self.ask_token(
+            grant_type="refresh_token", refresh_token=refresh_token
+        )
 
-    async def ask_token(
-        self, fields: dict[str, str], *, secret: str = CLIENT_SECRET
-    ) -> Reply:
-        """Call the token endpoint."""
-        headers = {"Authorization": aiohttp.encode_basic_auth(CLIENT_ID, secret)}
-        return await self.send("POST", TOKEN_PATH, data=fields, headers=headers)
+    async def ask_token(self, *, secret: str = CLIENT_SECRET, **fields: str) -> Reply:
+        """Call the token endpoint; the secret is where the vendor wants it."""
+        headers = {}
+        if self.emulator.vendor.dialect.takes_secret_in_body:
+            fields = {"client_id": CLIENT_ID, "client_secret": secret} | fields
+        else:
+            headers["Authorization"] = aiohttp.encode_basic_auth(CLIENT_ID, secret)
+        path = self.emulator.vendor.token_path
+        return await self.send("POST", path, data=fields, headers=headers)
 
-
-@contextlib.asynccontextmanager
-async def calling(settings: Settings) -> AsyncIterator[Caller]:
-    """Run an emulator whose time stands still at noon, and yield its caller."""
-    async with running(settings) as emulator, aiohttp.ClientSession() as session:
-        emulator.clock.freeze(NOON.timestamp())
-        yield Caller(emulator, session)
+    @classmethod
+    def authorize_query(cls) -> dict[str, str]:
+        """Return the parameters of a proper authorize request."""
+        digest = hashlib.sha256(VERIFIER.encode()).digest()
+        return {
+            "response_type": "code",
+            "client_id": CLIENT_ID,
+            "redirect_uri": REDIRECT_URI,
+            "scope": cls.asked_scopes,
+            "state": "a state & more",
+            "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
+            "code_challenge_method": "S256",
+        }
 
 
 class Form(HTMLParser):
@@ -216,17 +177,3 @@ class Form(HTMLParser):
             self.fields[found["name"] or ""] = found["value"] or ""
         elif tag == "option":
             self.options.append(found["value"] or "")
-
-
-def authorize_query() -> dict[str, str]:
-    """Return the parameters of a proper authorize request."""
-    digest = hashlib.sha256(VERIFIER.encode()).digest()
-    return {
-        "response_type": "code",
-        "client_id": CLIENT_ID,
-        "redirect_uri": REDIRECT_URI,
-        "scope": ALL_SCOPES,
-        "state": "a state & more",
-        "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
-        "code_challenge_method": "S256",
-    }

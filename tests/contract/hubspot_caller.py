@@ -4,37 +4,17 @@ Every answer of the contacts, the properties and the token endpoint is checked a
 the vendor's own descriptions, where these are.
 """
 
-import base64
-import contextlib
-import hashlib
-import json
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Any
 
 import aiohttp
 
-from tests.contract import vendor_openapi, vendor_specs
-from tests.contract.emulator_caller import Form
+from tests.contract import emulator_caller, vendor_openapi, vendor_specs
+from tests.contract.emulator_caller import Reply
 from tests.contract.vendor_openapi import OpenApi
-from tests.emulators.core.oauth import Grant
-from tests.emulators.hubspot.emulator import (
-    AUTHORIZE_PATH,
-    SCOPES,
-    TOKEN_PATH,
-    Emulator,
-    running,
-)
-from tests.emulators.hubspot.settings import Settings
+from tests.emulators.hubspot.emulator import SCOPES, TOKEN_PATH, Emulator
 
 CONTACTS = "/crm/v3/objects/contacts"
 PROPERTIES = "/crm/v3/properties/contacts"
-CLIENT_ID = "emulated-client"
-CLIENT_SECRET = "emulated-secret"
-REDIRECT_URI = "http://127.0.0.1/callback"
-VERIFIER = "v" * 64
-NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DESCRIBED = (CONTACTS, PROPERTIES, TOKEN_PATH)
 FILES = ("crm-contacts-v3.json", "crm-properties-v3.json", "oauth-v1.json")
 
@@ -46,47 +26,20 @@ def description() -> OpenApi | None:
     return vendor_openapi.load(*there) if len(there) == len(FILES) else None
 
 
-class Reply(NamedTuple):
-    """What came back."""
-
-    status: int
-    body: Any
-    headers: Mapping[str, str]
-
-
-class Caller:
+class Caller(emulator_caller.Caller):
     """Call one emulator as one authorised application."""
 
+    emulator_kind = Emulator
+    asked_scopes = "oauth crm.objects.contacts.read"
+
     def __init__(self, emulator: Emulator, session: aiohttp.ClientSession) -> None:
-        self.emulator = emulator
-        (self.account, *_) = emulator.accounts.values()
+        super().__init__(emulator, session)
         self.token = self.new_token()
-        self._session = session
         self._description = description()
 
     def new_token(self, scopes: frozenset[str] = SCOPES) -> str:
         """Return an access token as if somebody had just agreed."""
-        grant = Grant(
-            client_id=CLIENT_ID, account_id=self.account.account_id, scopes=scopes
-        )
-        return self.emulator.server.issue(grant).access_token
-
-    async def send(self, method: str, path: str, **options: Any) -> Reply:
-        """Send a request as it is, without a token, and check nothing."""
-        async with self._session.request(
-            method, self.emulator.url + path, allow_redirects=False, **options
-        ) as reply:
-            raw = await reply.read()
-            is_json = reply.content_type == "application/json" and raw
-            body = json.loads(raw) if is_json else raw.decode()
-            return Reply(reply.status, body, dict(reply.headers))
-
-    async def call(self, method: str, path: str, body: Any = None) -> Reply:
-        """Call the API and check the answer against the description."""
-        headers = {"Authorization": f"Bearer {self.token}"}
-        reply = await self.send(method, path, json=body, headers=headers)
-        self.check(method, path, reply)
-        return reply
+        return self.emulator.issue(self.account, scopes).access_token
 
     def check(self, method: str, path: str, reply: Reply) -> None:
         """Check an answer, where there is a description and it says of that status."""
@@ -125,52 +78,13 @@ class Caller:
         asked.setdefault("filterGroups", [])
         return await self.done("POST", f"{CONTACTS}/search", asked)
 
-    async def consent(self, *, decision: str = "approve") -> dict[str, str]:
-        """Walk through the consent page; return what the redirect carries."""
-        page = await self.send(
-            "GET", f"{AUTHORIZE_PATH}?{urlencode(authorize_query())}"
-        )
-        assert page.status == 200, page
-        form = Form(page.body).fields | {"decision": decision}
-        form["account_id"] = self.account.account_id
-        done = await self.send("POST", AUTHORIZE_PATH, data=form)
-        assert done.status == 302, done
-        return dict(parse_qsl(urlsplit(done.headers["Location"]).query))
-
     async def ask_token(self, **fields: str) -> Reply:
-        """Call the token endpoint, the client's secret in the form."""
-        client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-        reply = await self.send("POST", TOKEN_PATH, data=client | fields)
+        """Call the token endpoint, and check what it gives."""
+        reply = await super().ask_token(**fields)
         if reply.status == 200:
             self.check("POST", TOKEN_PATH, reply)
         return reply
 
-    async def exchange(self, code: str) -> Reply:
-        """Swap a code for tokens."""
-        return await self.ask_token(
-            grant_type="authorization_code",
-            code=code,
-            redirect_uri=REDIRECT_URI,
-            code_verifier=VERIFIER,
-        )
 
-
-@contextlib.asynccontextmanager
-async def calling(settings: Settings) -> AsyncIterator[Caller]:
-    """Run an emulator whose time stands still at noon, and yield its caller."""
-    async with running(settings) as emulator, aiohttp.ClientSession() as session:
-        emulator.clock.freeze(NOON.timestamp())
-        yield Caller(emulator, session)
-
-
-def authorize_query() -> dict[str, str]:
-    """Return the parameters of a proper authorize request."""
-    digest = hashlib.sha256(VERIFIER.encode()).digest()
-    return {
-        "client_id": CLIENT_ID,
-        "redirect_uri": REDIRECT_URI,
-        "scope": "oauth crm.objects.contacts.read",
-        "state": "a state & more",
-        "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
-        "code_challenge_method": "S256",
-    }
+calling = Caller.calling
+authorize_query = Caller.authorize_query

@@ -5,15 +5,16 @@ import pytest
 from proto.record import Consent, Memberships
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import Change, NewRecord, Refused, Written
-from tests.contract.constant_contact_account import Vendor, connected, people
+from tests.contract.constant_contact_account import Account, connected, people
 
 EMAIL = "person0@example.org"
 
 
-async def only(vendor: Vendor):
+async def only(vendor: Account):
     found, _ = await vendor.scan()
     (record_id,) = found
-    return await vendor.read(record_id)
+    (snapshot,) = await vendor.read(record_id)
+    return snapshot
 
 
 def members(**more: tuple[str, ...]) -> Change:
@@ -22,9 +23,9 @@ def members(**more: tuple[str, ...]) -> Change:
 
 async def test_tags_and_lists_are_written_and_read_back_by_everybody():
     async with connected() as vendor:
-        await vendor.seed(people(range(1)))
+        vendor.seed(people(range(1)))
         gold, fair = await vendor.tag("Gold"), await vendor.new_list("Fair")
-        await vendor.act("edit", email=EMAIL, changes={"taggings": [gold]})
+        vendor.act("edit", email=EMAIL, changes={"taggings": [gold]})
         before = await only(vendor)
         assert before.record.tags == ("Gold",)
         change = Change(
@@ -44,7 +45,7 @@ async def test_tags_and_lists_are_written_and_read_back_by_everybody():
         await vendor.run(vendor.app.update(after, undone))
         last = (await only(vendor)).record
         assert (last.tags, last.containers) == (("Gold",), before.record.containers)
-        assert sorted(await vendor.tags()) == ["Gold", "PieSync Trash"]
+        assert sorted(vendor.tags()) == ["Gold", "PieSync Trash"]
 
 
 async def test_a_contact_is_created_with_tags_that_the_account_lacks():
@@ -60,9 +61,9 @@ async def test_a_contact_is_created_with_tags_that_the_account_lacks():
 async def test_a_lost_answer_of_a_membership_write_is_found_to_be_done():
     """Said once it is read again: nothing of it is sent blindly a second time."""
     async with connected() as vendor:
-        await vendor.seed(people(range(1)))
+        vendor.seed(people(range(1)))
         snapshot = await only(vendor)
-        await vendor.fault(
+        vendor.fault(
             kind="applied_but_lost", method="PUT", path="/v3/contacts", count=1
         )
         change = Change(
@@ -77,9 +78,9 @@ async def test_a_lost_answer_of_a_membership_write_is_found_to_be_done():
 
 async def test_a_lost_answer_to_a_new_tag_makes_no_second_one():
     async with connected() as vendor:
-        await vendor.seed(people(range(1)))
+        vendor.seed(people(range(1)))
         snapshot = await only(vendor)
-        await vendor.fault(
+        vendor.fault(
             kind="applied_but_lost", method="POST", path="/v3/contact_tags", count=1
         )
         written = await vendor.run(
@@ -87,12 +88,12 @@ async def test_a_lost_answer_to_a_new_tag_makes_no_second_one():
         )
         assert isinstance(written, Written)
         assert written.record.tags == ("Gold",)
-        assert list(await vendor.tags()) == ["Gold"]
+        assert list(vendor.tags()) == ["Gold"]
 
 
 async def test_a_tag_that_was_deleted_meanwhile_is_made_anew():
     async with connected() as vendor:
-        await vendor.seed(people(range(1)))
+        vendor.seed(people(range(1)))
         await vendor.tag("Gold")
         snapshot = await only(vendor)
         change = members(tags_add=("Gold",))
@@ -110,7 +111,7 @@ async def test_a_tag_that_was_deleted_meanwhile_is_made_anew():
 
 async def test_an_unsubscribe_is_the_contacts_own_and_outlives_the_account():
     async with connected() as vendor:
-        await vendor.seed(people(range(1)))
+        vendor.seed(people(range(1)))
         snapshot = await only(vendor)
         assert snapshot.record.consent is Consent.SUBSCRIBED
         _, resume = await vendor.scan()
@@ -118,7 +119,7 @@ async def test_an_unsubscribe_is_the_contacts_own_and_outlives_the_account():
         written = await vendor.run(vendor.app.update(snapshot, change))
         assert isinstance(written, Written)
         assert written.record.consent is Consent.UNSUBSCRIBED
-        email = (await vendor.contact(EMAIL))["email_address"]
+        email = (vendor.contact(EMAIL))["email_address"]
         assert email["permission_to_send"] == "unsubscribed"
         assert email["opt_out_source"] == "Contact"
         shown, _ = await vendor.changes(resume)
@@ -128,32 +129,32 @@ async def test_an_unsubscribe_is_the_contacts_own_and_outlives_the_account():
 async def test_an_optout_between_read_and_write_is_refused_by_the_vendor():
     """Within the seconds that this leaves open, see the app's page."""
     async with connected() as vendor:
-        await vendor.seed(people(range(1)))
+        vendor.seed(people(range(1)))
         snapshot = await only(vendor)
-        await vendor.act("unsubscribe", email=EMAIL)
+        vendor.act("unsubscribe", email=EMAIL)
         change = Change(fields={"job_title": "Baker"})
         result = await vendor.run(vendor.app.update(snapshot, change))
         assert isinstance(result, Refused)
-        email = (await vendor.contact(EMAIL))["email_address"]
+        email = (vendor.contact(EMAIL))["email_address"]
         assert email["permission_to_send"] == "unsubscribed"
 
 
 async def test_an_unsubscribe_does_not_bring_back_who_was_deleted_meanwhile():
     async with connected() as vendor:
-        await vendor.seed(people(range(1)))
+        vendor.seed(people(range(1)))
         snapshot = await only(vendor)
-        await vendor.act("delete", email=EMAIL)
+        vendor.act("delete", email=EMAIL)
         change = Change(consent=Consent.UNSUBSCRIBED)
         result = await vendor.run(vendor.app.update(snapshot, change))
         assert isinstance(result, Refused)
-        assert (await vendor.contact(EMAIL))["deleted_at"]
+        assert (vendor.contact(EMAIL))["deleted_at"]
 
 
 async def test_renamed_tags_are_told_by_their_new_name_once_read_anew():
     async with connected() as vendor:
-        await vendor.seed(people(range(1)))
+        vendor.seed(people(range(1)))
         gold = await vendor.tag("Gold")
-        await vendor.act("edit", email=EMAIL, changes={"taggings": [gold]})
+        vendor.act("edit", email=EMAIL, changes={"taggings": [gold]})
         assert (await only(vendor)).record.tags == ("Gold",)
         await vendor.rename_tag("Gold", to="Golden")
         vendor.restart()

@@ -23,8 +23,9 @@ from services.connector.port import (
     Snapshot,
     Written,
 )
-from tests.contract.dotloop_account import FOLDER, new_app
+from tests.contract.dotloop_account import FOLDER
 from tests.contract.driving import answer, drive
+from tests.contract.emulated_account import new_app
 
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
 HOME = (Item(value=Address(city="Graz", postal_code="8010")),)
@@ -37,7 +38,7 @@ def shown(name: str, *, status: int = 200) -> Answer:
 
 @pytest.fixture
 def app():
-    return new_app()
+    return new_app("dotloop")
 
 
 @pytest.fixture

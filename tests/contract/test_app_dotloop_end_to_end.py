@@ -7,7 +7,7 @@ import pytest
 from proto.record import Presence
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import Change, NewRecord, Written
-from tests.contract.dotloop_account import Vendor, connected
+from tests.contract.dotloop_account import Account, connected
 from tests.emulators.core.faults import Fault
 
 ORDERS = ("id", "oldest_change", "newest_change")
@@ -90,7 +90,7 @@ async def test_a_batch_all_of_whose_people_are_deleted_leads_back():
         ids = vendor.add(300)
 
         def delete(page):
-            if len(vendor.account.contacts) == len(ids):
+            if len(vendor.held.contacts) == len(ids):
                 for one in page.records:
                     vendor.delete(int(one.record_id))
 
@@ -118,7 +118,7 @@ async def test_edits_while_changes_are_read_hide_none_of_them(order):
         assert set(found) | set(later) == told(ids)
         truth = {
             str(key): entry.contact.first_name
-            for key, entry in vendor.account.contacts.items()
+            for key, entry in vendor.held.contacts.items()
         }
         assert names(found | later) == truth
 
@@ -168,7 +168,7 @@ async def test_the_pause_is_the_one_that_the_vendor_names(reset):
         assert failure.value.retry_after_s == pytest.approx(42, abs=1)
 
 
-async def fails(vendor: Vendor, kind: Any) -> Meaning:
+async def fails(vendor: Account, kind: Any) -> Meaning:
     vendor.emulator.faults.clear()
     vendor.emulator.faults.add(Fault(kind=kind, path="/public/v2/contact"))
     with pytest.raises(CallFailed) as failure:

@@ -26,7 +26,8 @@ from services.connector.port import (
     Written,
 )
 from tests.contract.driving import answer, drive
-from tests.contract.hubspot_account import FOLDER, MANIFEST, new_app
+from tests.contract.emulated_account import new_app
+from tests.contract.hubspot_account import FOLDER, MANIFEST
 
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
 NOW_MS = 1_770_811_200_000
@@ -43,7 +44,7 @@ def shown(name: str, *, status: int = 200, **headers: str) -> Answer:
 @pytest.fixture
 def app() -> App:
     """An app that knows its account's properties."""
-    made = new_app()
+    made = new_app("hubspot")
     drive(made.describe_fields(), [shown("properties")])
     return made
 
@@ -75,7 +76,7 @@ def test_an_account_without_a_name_is_shown_by_its_number(app):
 
 
 def test_properties_are_described_by_what_users_may_fill_in():
-    fields, _ = drive(new_app().describe_fields(), [shown("properties")])
+    fields, _ = drive(new_app("hubspot").describe_fields(), [shown("properties")])
     by_label = {one.label: one for one in fields}
     assert by_label["Phone Number"].role is Role.PHONE
     assert by_label["Postal address"].count_max == 1
@@ -96,7 +97,7 @@ def test_properties_are_described_by_what_users_may_fill_in():
 
 def test_a_day_of_birth_plays_its_role_where_it_is_a_day():
     body = {"results": [{"name": "date_of_birth", "label": "B", "type": "date"}]}
-    (field,), _ = drive(new_app().describe_fields(), [answer(body)])
+    (field,), _ = drive(new_app("hubspot").describe_fields(), [answer(body)])
     assert (field.kind, field.role) == (FieldKind.DATE, Role.BIRTHDAY)
 
 

@@ -18,7 +18,7 @@ from services.connector.port import (
     Update,
     Written,
 )
-from tests.contract.hubspot_account import Account, opened
+from tests.contract.hubspot_account import Account, connected
 from tests.emulators.hubspot.properties import New, define
 from tests.emulators.hubspot.searching import RESULTS_MAX
 
@@ -32,7 +32,7 @@ PROPERTIES = "GET /crm/v3/properties/contacts"
 @pytest.fixture
 async def account() -> AsyncIterator[Account]:
     """Yield an account whose time stands still."""
-    async with opened() as standing:
+    async with connected() as standing:
         yield standing
 
 

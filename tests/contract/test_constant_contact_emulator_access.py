@@ -7,15 +7,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import aiohttp
 import pytest
 
-from tests.contract.emulator_caller import (
-    CLIENT_ID,
-    REDIRECT_URI,
-    VERIFIER,
-    Caller,
-    Form,
-    authorize_query,
-    calling,
-)
+from tests.contract.constant_contact_caller import Caller, authorize_query, calling
+from tests.contract.emulator_caller import CLIENT_ID, REDIRECT_URI, VERIFIER, Form
 from tests.emulators.constant_contact.emulator import (
     AUTHORIZE_PATH,
     TOKEN_PATH,
@@ -168,11 +161,11 @@ async def test_a_public_client_needs_pkce_and_no_secret(cc: Caller) -> None:
 
 async def test_the_client_has_to_prove_itself(cc: Caller) -> None:
     fields = {"grant_type": "refresh_token", "refresh_token": "x"}
-    answer = await cc.ask_token(fields, secret="wrong")
+    answer = await cc.ask_token(**fields, secret="wrong")
     assert (answer.status, answer.body["error"]) == (401, "invalid_client")
     fields["client_id"] = CLIENT_ID
     assert (await cc.send("POST", TOKEN_PATH, data=fields)).status == 401
-    answer = await cc.ask_token({"grant_type": "password"})
+    answer = await cc.ask_token(grant_type="password")
     assert (answer.status, answer.body["error"]) == (400, "unsupported_grant_type")
 
 

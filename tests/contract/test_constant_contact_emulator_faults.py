@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.contract.emulator_caller import CLIENT_ID, Caller, calling
+from tests.contract.constant_contact_caller import Caller, calling
+from tests.contract.emulator_caller import CLIENT_ID
 from tests.emulators.constant_contact.settings import Settings
 from tests.emulators.core.limits import Limits
 

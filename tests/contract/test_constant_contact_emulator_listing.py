@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.emulator_caller import Caller, calling
+from tests.contract.constant_contact_caller import Caller, calling
 from tests.emulators.constant_contact.settings import Settings
 from tests.emulators.core.limits import Limits
 

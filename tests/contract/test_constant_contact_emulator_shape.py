@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from tests.contract import vendor_specs
-from tests.contract.emulator_caller import Caller, calling, swagger
+from tests.contract.constant_contact_caller import Caller, calling, swagger
 from tests.emulators.constant_contact.settings import Settings
 from tests.emulators.core.limits import Limits
 

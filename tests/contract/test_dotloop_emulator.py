@@ -6,13 +6,14 @@ suite repeats them.
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import aiohttp
 import pytest
 
-from tests.contract import vendor_specs
+from tests.contract import emulator_caller, vendor_specs
+from tests.contract.emulator_caller import Reply
 from tests.emulators.core.limits import Limits
 from tests.emulators.dotloop.emulator import (
     AUTHORIZE_PATH,
@@ -40,35 +41,10 @@ FULL = {
 }
 
 
-class Reply(NamedTuple):
-    """What came back."""
-
-    status: int
-    body: Any
-    headers: dict[str, str]
-
-
-class Caller:
+class Caller(emulator_caller.Caller):
     """One authorised application."""
 
-    def __init__(self, emulator: Emulator, session: aiohttp.ClientSession) -> None:
-        self.emulator = emulator
-        self.account = next(iter(emulator.accounts.values()))
-        self._session = session
-        self.token = ""
-
-    async def send(self, method: str, path: str, **more: Any) -> Reply:
-        async with self._session.request(
-            method, self.emulator.url + path, allow_redirects=False, **more
-        ) as response:
-            text = await response.text()
-            is_json = response.content_type == "application/json"
-            body = json.loads(text) if is_json and text else text
-            return Reply(response.status, body, dict(response.headers))
-
-    async def call(self, method: str, path: str, body: Any = None) -> Reply:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        return await self.send(method, path, json=body, headers=headers)
+    emulator_kind = Emulator
 
     async def listed(self, query: str = "") -> list[dict[str, Any]]:
         reply = await self.call("GET", f"{CONTACT}?{query}")

@@ -47,12 +47,7 @@ from services.chassis import process
 from services.chassis.config import Settings
 from services.chassis.errors import CommandFailed
 from services.chassis.process import Runtime
-from tests.contract.emulator_caller import (
-    CLIENT_ID,
-    CLIENT_SECRET,
-    REDIRECT_URI,
-    Form,
-)
+from tests.contract.emulator_caller import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI, Form
 from tests.emulators.constant_contact.emulator import (
     AUTHORIZE_PATH,
     TOKEN_PATH,
