@@ -179,7 +179,7 @@ async def test_a_callback_of_another_app_connects_nothing(system: System) -> Non
     client, browser = await system.client(), Browser(system)
     begun = await begin(client)
     state = await browser.agree(begun)
-    for app in ("carddav", "hubspot", "Bad-Name"):
+    for app in ("carddav", "unheard_of", "Bad-Name"):
         refused = await browser.open(f"/oauth/callback/{app}?state={state}&code=c")
         assert refused.status in (404, 410)
     assert await state_of(client, begun) == ("opened", "")

@@ -1,6 +1,6 @@
 """Every decoder of outside bytes, with the errors that it declares.
 
-The apps' own are in ``vendors``. Which bytes come from outside: answers of apps and of
+The apps' own are in ``apps``. Which bytes come from outside: answers of apps and of
 their token endpoints, requests to the api, messages of the bus, and files of operators.
 """
 

@@ -1,0 +1,85 @@
+"""How HubSpot usually answers, and what an account is asked to do."""
+
+import functools
+import random
+from typing import Any, Final, cast
+
+from proto import codec
+from proto.ids import FieldId, RecordId
+from proto.record import Consent, Record
+from services.connector.port import BatchApp, Call, Change, NewRecord, Snapshot, Update
+from tests.security.fuzz import samples
+from tests.security.fuzz.samples import Begin, cut, told
+
+_CONTACT_ID: Final = RecordId("30151")
+_CURSOR: Final = (
+    b'{"stage": "tied", "since": 1770811200000, "began": 1770811260000, "at":'
+    b' 1770811200000, "last_id": 30151, "swept": 1770811200000}'
+)
+_ANSWERS: Final = (
+    ("/account-info", ("account.json",)),
+    ("/crm/v3/properties", ("properties.json",)),
+    ("/communication", ("unsubscribed.json",)),
+    ("/crm/v3/objects/contacts/search", ("search_page.json", "contacts_empty.json")),
+    (
+        "/crm/v3/objects/contacts/batch/read",
+        ("batch_read.json", "batch_read_missing.json", "batch_read_failed.json"),
+    ),
+    (
+        "/crm/v3/objects/contacts/batch",
+        ("batch_created_partly.json", "batch_updated.json"),
+    ),
+    (
+        "/crm/v3/objects/contacts",
+        ("contacts_page.json", "contacts_last.json", "contacts_archived.json"),
+    ),
+)
+_ERRORS: Final = (
+    "error_conflict.json", "error_forbidden.json", "error_not_found.json",
+    "error_daily.json", "error_secondly.json", "error_validation.json",
+)  # fmt: skip
+
+
+def usual(call: Call, random_: random.Random) -> tuple[int, bytes]:
+    fixture = functools.partial(samples.fixture, "hubspot")
+    if random_.random() < 0.08:
+        status = random_.choice((400, 401, 403, 404, 409, 429))
+        return status, fixture(random_.choice(_ERRORS))
+    if call.is_write and "/batch" not in call.path:
+        return call.accepts[0], fixture("contact_updated.json")
+    for start, names in _ANSWERS:
+        if call.path.startswith(start):
+            return call.accepts[0], fixture(random_.choice(names))
+    raise AssertionError(f"no answer to {call.path}")
+
+
+def _snapshot() -> Snapshot:
+    batch = codec.decode(samples.fixture("hubspot", "batch_read.json"), dict[str, Any])
+    record = Record(record_id=_CONTACT_ID)
+    return Snapshot(record=record, raw=codec.encode(batch["results"][0]))
+
+
+def _change(random_: random.Random) -> Change:
+    text = told(random_)
+    return Change(fields={FieldId("email"): text}, consent=Consent.UNSUBSCRIBED)
+
+
+OPERATIONS: Final[dict[str, Begin]] = {
+    "verify": lambda app, _: app.verify(),
+    "describe_fields": lambda app, _: app.describe_fields(),
+    "scan": lambda app, _: app.scan(None),
+    "changes": lambda app, random_: app.changes(cut(_CURSOR, random_)),
+    "changes_on": lambda app, _: app.changes(_CURSOR.decode()),
+    "get": lambda app, _: app.get((_CONTACT_ID, RecordId("30252"))),
+    "find_by_email": lambda app, _: app.find_by_email(("ann@example.org",)),
+    "create": lambda app, random_: app.create(
+        NewRecord(fields=_change(random_).fields, consent=Consent.UNSUBSCRIBED)
+    ),
+    "create_many": lambda app, random_: cast(BatchApp, app).create_many(
+        [NewRecord(fields=_change(random_).fields)] * 3
+    ),
+    "update": lambda app, random_: app.update(_snapshot(), _change(random_)),
+    "update_many": lambda app, random_: cast(BatchApp, app).update_many(
+        [Update(snapshot=_snapshot(), change=_change(random_))]
+    ),
+}
