@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from proto import codec
 from proto.fields import Address, Fields, Item
 from proto.record import Record
+from services.connector import vendors
 from services.connector.apps.constant_contact import bodies, dates, fields, wire
 from services.connector.port import Change, NewRecord
 from tests.contract.constant_contact import fixture
@@ -182,11 +183,11 @@ def test_a_day_that_cannot_be_read_is_unknown_and_not_empty(nonsense):
     ],
 )
 def test_moments_are_read_in_all_the_notations_seen(notation):
-    moment = dates.read_moment(notation)
+    moment = vendors.read_moment(notation)
     assert moment is not None
     assert dates.write_moment(moment) == "2016-03-03T15:53:04.000Z"
 
 
 @pytest.mark.parametrize("nonsense", [None, "", "yesterday", "2016-03-03T15:53:04"])
 def test_a_moment_that_cannot_be_placed_is_none(nonsense):
-    assert dates.read_moment(nonsense) is None
+    assert vendors.read_moment(nonsense) is None

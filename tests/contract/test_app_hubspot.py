@@ -9,7 +9,7 @@ from proto.errors import ErrorCode
 from proto.fields import Address, FieldKind, Item, Role
 from proto.ids import FieldId, RecordId
 from proto.record import Consent, Presence, Record
-from services.connector.apps.hubspot import cursors
+from services.connector import vendors
 from services.connector.apps.hubspot.app import App
 from services.connector.apps.hubspot.cursors import OVERLAP_MS, Progress, Stage
 from services.connector.errors import CallFailed, Meaning
@@ -56,7 +56,7 @@ def zoe(app: App) -> Snapshot:
 
 
 def cursor(**progress: object) -> str:
-    return cursors.encode(Progress(**{"stage": Stage.CHANGED, **progress}))
+    return vendors.encode_cursor(Progress(**{"stage": Stage.CHANGED, **progress}))
 
 
 # Facts and fields
@@ -223,7 +223,7 @@ def test_a_scan_goes_on_where_the_vendor_says_and_ends_in_changes(app):
     ]
     page, (call,) = drive(app.scan(page.next), [shown("contacts_last")])
     assert dict(call.query)["after"] == "30202"
-    progress = cursors.decode(page.resume or "")
+    progress = vendors.decode_cursor(page.resume or "", Progress)
     assert (progress.stage, progress.since) == (Stage.CHANGED, NOW_MS)
 
 
@@ -257,7 +257,7 @@ def test_fewer_results_than_asked_for_are_no_end_where_there_are_more(app):
     body["paging"] = {"next": {"after": "2"}}
     body["results"][1]["properties"]["lastmodifieddate"] = "2026-02-10T18:00:00.000Z"
     page, _ = drive(app.changes(cursor()), [answer(body, headers=NOW)])
-    assert cursors.decode(page.next or "").at == 1_770_746_400_000
+    assert vendors.decode_cursor(page.next or "", Progress).at == 1_770_746_400_000
 
 
 def test_a_search_that_shows_the_same_again_and_again_is_given_up(app):
@@ -277,7 +277,7 @@ def test_a_deletion_that_was_told_long_ago_is_not_told_again(app):
 
 
 def test_a_cursor_of_a_page_that_is_refused_asks_for_a_scan(app):
-    going_on = cursors.encode(Progress(stage=Stage.SCAN, after="30202"))
+    going_on = vendors.encode_cursor(Progress(stage=Stage.SCAN, after="30202"))
     refused = shown("error_validation", status=400)
     with pytest.raises(CallFailed) as caught:
         drive(app.scan(going_on), [refused])
@@ -288,7 +288,7 @@ def test_a_cursor_of_a_page_that_is_refused_asks_for_a_scan(app):
 
 
 def test_a_page_that_leads_to_itself_is_broken(app):
-    going_on = cursors.encode(Progress(stage=Stage.SCAN, after="30202"))
+    going_on = vendors.encode_cursor(Progress(stage=Stage.SCAN, after="30202"))
     with pytest.raises(CallFailed) as caught:
         drive(app.scan(going_on), [shown("contacts_page")])
     assert caught.value.meaning is Meaning.BROKEN

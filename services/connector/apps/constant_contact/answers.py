@@ -6,7 +6,8 @@ import re
 from proto import codec
 from proto.errors import ErrorCode
 from proto.ids import FieldId, RecordId
-from services.connector.apps.constant_contact import custom, dates, fields, wire
+from services.connector import vendors
+from services.connector.apps.constant_contact import custom, fields, wire
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import Answer, Refused
 
@@ -37,21 +38,13 @@ def meaning_of(answer: Answer) -> CallFailed:
     detail = f"status {status}"
     if status == 429:
         return _too_many(answer, keys)
-    if status == 503:
-        return CallFailed(Meaning.UNAVAILABLE, detail)
-    if status >= 500 or status == 408:
-        return CallFailed(Meaning.NO_ANSWER, detail)
+    if failed := vendors.meaning_of_server(status):
+        return failed
     # Below 500 the vendor always answers with its own errors. Anything else is the
     # word of something in between, and says nothing about us or about a contact.
     if not found:
         return CallFailed(Meaning.BROKEN, f"{detail} without an error of the app")
-    if status == 401:
-        return CallFailed(Meaning.UNAUTHORISED, detail)
-    if status == 403:
-        return CallFailed(Meaning.FORBIDDEN, detail)
-    if status == 404:
-        return CallFailed(Meaning.BROKEN, f"{detail} where there is always an answer")
-    return CallFailed(Meaning.REFUSED, detail)
+    return vendors.meaning_of_word(status)
 
 
 def _too_many(answer: Answer, keys: set[str]) -> CallFailed:
@@ -60,7 +53,7 @@ def _too_many(answer: Answer, keys: set[str]) -> CallFailed:
             Meaning.RATE_LIMITED, "too many calls", retry_after_s=THROTTLED_WAIT_S
         )
     wait_s = None
-    if now := dates.vendor_time(answer.headers):
+    if now := vendors.clock_of(answer.headers):
         tomorrow = (now + datetime.timedelta(days=1)).replace(
             hour=0, minute=0, second=0, microsecond=0
         )

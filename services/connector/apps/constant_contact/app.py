@@ -12,12 +12,11 @@ from proto.errors import ErrorCode
 from proto.fields import Field
 from proto.ids import ContainerId, RecordId
 from proto.record import Memberships, Presence, Record
+from services.connector import vendors
 from services.connector.apps.constant_contact import (
     answers,
     bodies,
-    cursors,
     custom,
-    dates,
     fields,
     paging,
     tags,
@@ -105,7 +104,11 @@ class App:
 
     def scan(self, cursor: str | None) -> Operation[Page]:
         """Read one page of every contact that is not deleted."""
-        progress = cursors.decode(cursor) if cursor else Progress(stage=Stage.SCAN)
+        progress = (
+            vendors.decode_cursor(cursor, Progress)
+            if cursor
+            else Progress(stage=Stage.SCAN)
+        )
         if progress.stage is not Stage.SCAN:
             raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of a scan")
         is_first = not progress.link
@@ -114,8 +117,8 @@ class App:
         records = yield from self._records(page.contacts)
         return Page(
             records=tuple({one.record_id: one for one in records}.values()),
-            next=cursors.encode(following) if following else None,
-            resume=None if following else cursors.encode(progress.resumption()),
+            next=vendors.encode_cursor(following) if following else None,
+            resume=None if following else vendors.encode_cursor(progress.resumption()),
             expected_count=page.contacts_count if is_first else None,
         )
 
@@ -125,7 +128,7 @@ class App:
         So an account where little happened costs one call for each stage and one
         page in all, and a contact that several stages show is told once.
         """
-        progress = cursors.decode(cursor)
+        progress = vendors.decode_cursor(cursor, Progress)
         if progress.stage is Stage.SCAN:
             raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of changes")
         found: dict[RecordId, Record] = {}
@@ -140,10 +143,10 @@ class App:
             following = progress.following(self._pager.next_of(page))
             records = tuple(found.values())
             if following is None:
-                resume = cursors.encode(progress.resumption())
+                resume = vendors.encode_cursor(progress.resumption())
                 return Page(records=records, resume=resume)
             if following.link or len(found) > self._page_size // 2:
-                return Page(records=records, next=cursors.encode(following))
+                return Page(records=records, next=vendors.encode_cursor(following))
             progress = following
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
@@ -285,7 +288,7 @@ class App:
             # enough: nothing in it happened after it was sent.
             stamps = (fields.changed_at(contact) for contact in page.contacts)
             newest = max(filter(None, stamps), default=None)
-            began = dates.vendor_time(answer.headers) or newest or progress.since
+            began = vendors.clock_of(answer.headers) or newest or progress.since
             progress = msgspec.structs.replace(progress, began=began)
         return progress, page
 

@@ -9,9 +9,8 @@ import enum
 
 import msgspec
 
-from proto import codec
+from services.connector import vendors
 from services.connector.apps.constant_contact import dates
-from services.connector.errors import CallFailed, Meaning
 
 OVERLAP_S = 60.0
 """Read again from before the last pass: the filters exclude their bound, stamps
@@ -32,13 +31,7 @@ class Stage(enum.StrEnum):
     DELETED = "deleted"
 
 
-class Progress(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    omit_defaults=True,
-    forbid_unknown_fields=True,
-):
+class Progress(vendors.Progress, frozen=True, kw_only=True):
     """The state of a pass between two pages."""
 
     stage: Stage
@@ -112,23 +105,3 @@ class Progress(
     @property
     def _is_sweep_due(self) -> bool:
         return self.swept_on is None or self._today > self.swept_on
-
-
-def encode(progress: Progress) -> str:
-    """Return the text of a cursor."""
-    return codec.encode(progress).decode()
-
-
-def decode(cursor: str) -> Progress:
-    """Return what a cursor's text says.
-
-    Raises:
-        CallFailed: It is not one of ours; only a complete scan goes on from there.
-    """
-    try:
-        progress = codec.decode(cursor.encode(), Progress)
-        # It may be at an end of time, where it has no place in UTC.
-        dates.write_moment(progress.since)
-    except (codec.Undecodable, OverflowError) as err:
-        raise CallFailed(Meaning.CURSOR_EXPIRED, "unreadable cursor") from err
-    return progress

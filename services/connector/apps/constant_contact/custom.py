@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from proto.fields import Field, FieldKind, Item, Option, Value
 from proto.ids import FieldId
+from services.connector import vendors
 from services.connector.apps.constant_contact import dates, wire
 
 ID_PREFIX = "custom_field."
@@ -72,7 +73,7 @@ def _read_text(kind: FieldKind | None, text: str) -> Value | UnsetType:
         day = dates.read_day(text)
         return day.isoformat() if day else UNSET
     if kind is FieldKind.DATETIME:
-        moment = dates.read_moment(text)
+        moment = vendors.read_moment(text)
         return dates.write_moment(moment) if moment else UNSET
     if kind is FieldKind.NUMBER:
         return text if _DECIMAL.match(text) else UNSET

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from proto.fields import Address, Field, FieldKind, Fields, Item, Role, Value
 from proto.ids import ContainerId, FieldId, RecordId
 from proto.record import Consent, Presence, Record
+from services.connector import vendors
 from services.connector.apps.constant_contact import custom, dates, wire
 from services.connector.apps.constant_contact.tags import Names
 
@@ -192,11 +193,11 @@ def _read_consent(contact: wire.Contact) -> Consent:
 
 def changed_at(contact: wire.Contact) -> datetime.datetime | None:
     """Return the latest time of change: an opt-out moves the address's alone."""
-    moment = dates.read_moment(contact.updated_at)
+    moment = vendors.read_moment(contact.updated_at)
     email = contact.email_address
     if email is None or email.updated_at in (None, contact.updated_at):
         return moment
-    other = dates.read_moment(email.updated_at)
+    other = vendors.read_moment(email.updated_at)
     return max(moment, other) if moment and other else moment or other
 
 
@@ -206,7 +207,7 @@ def _created_at(contact: wire.Contact) -> datetime.datetime | None:
     Some of its answers have fractions of a second and some have not; another time would
     mean another contact under this id.
     """
-    moment = dates.read_moment(contact.created_at)
+    moment = vendors.read_moment(contact.created_at)
     return None if moment is None else moment.replace(microsecond=0)
 
 

@@ -4,7 +4,7 @@ import re
 
 from proto import codec
 from proto.errors import ErrorCode
-from services.connector.apps.dotloop import dates
+from services.connector import vendors
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import Answer, Refused
 
@@ -25,19 +25,11 @@ def meaning_of(answer: Answer) -> CallFailed:
         return CallFailed(
             Meaning.RATE_LIMITED, "too many calls", retry_after_s=_reset_s(answer)
         )
-    if status == 503:
-        return CallFailed(Meaning.UNAVAILABLE, detail)
-    if status >= 500 or status == 408:
-        return CallFailed(Meaning.NO_ANSWER, detail)
+    if failed := vendors.meaning_of_server(status):
+        return failed
     if not is_vendors(answer):
         return CallFailed(Meaning.BROKEN, f"{detail} with a page")
-    if status == 401:
-        return CallFailed(Meaning.UNAUTHORISED, detail)
-    if status == 403:
-        return CallFailed(Meaning.FORBIDDEN, detail)
-    if status == 404:
-        return CallFailed(Meaning.BROKEN, f"{detail} where there is always an answer")
-    return CallFailed(Meaning.REFUSED, detail)
+    return vendors.meaning_of_word(status)
 
 
 def is_vendors(answer: Answer) -> bool:
@@ -88,7 +80,7 @@ def _reset_s(answer: Answer) -> float | None:
     if reset < _EPOCH_S_MIN:
         wait_s = reset / 1000
     else:
-        now = dates.vendor_time(answer.headers)
+        now = vendors.clock_of(answer.headers)
         if now is None:
             return None
         at_s = reset / 1000 if reset >= _EPOCH_MS_MIN else reset

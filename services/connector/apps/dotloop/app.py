@@ -11,10 +11,10 @@ from proto.errors import ErrorCode
 from proto.fields import Field
 from proto.ids import RecordId
 from proto.record import Presence, Record
+from services.connector import vendors
 from services.connector.apps.dotloop import (
     answers,
     cursors,
-    dates,
     fields,
     paging,
     wire,
@@ -176,8 +176,8 @@ class App:
         is_expected = is_first and is_scan and listed.meta.total > len(listed.data)
         return Page(
             records=tuple(records.values()),
-            next=cursors.encode(following) if following else None,
-            resume=None if following else cursors.encode(progress.resumption()),
+            next=vendors.encode_cursor(following) if following else None,
+            resume=None if following else vendors.encode_cursor(progress.resumption()),
             expected_count=listed.meta.total if is_expected else None,
         )
 
@@ -242,9 +242,9 @@ def _following(
 
 def _began(answer: Answer, listed: wire.Contacts) -> datetime.datetime | None:
     """Return the vendor's time, or the newest change shown, which is early enough."""
-    stamps = (dates.read_moment(one.updated) for one in listed.data)
+    stamps = (vendors.read_moment(one.updated) for one in listed.data)
     newest = max(filter(None, stamps), default=None)
-    return dates.vendor_time(answer.headers) or newest
+    return vendors.clock_of(answer.headers) or newest
 
 
 def _is_id(record_id: RecordId) -> bool:

@@ -3,7 +3,8 @@
 from proto.fields import Address, Field, FieldKind, Fields, Item, Role, Value
 from proto.ids import FieldId, RecordId
 from proto.record import Record
-from services.connector.apps.dotloop import dates, wire
+from services.connector import vendors
+from services.connector.apps.dotloop import wire
 
 EMAIL = FieldId("email")
 ADDRESS = FieldId("address")
@@ -73,7 +74,7 @@ def read(contact: wire.Contact) -> Record:
     # No version: `updated` has whole seconds, and hides a second edit in one of them.
     return Record(
         record_id=RecordId(str(contact.id)),
-        modified_at=dates.read_moment(contact.updated),
+        modified_at=vendors.read_moment(contact.updated),
         fields=fields | {ADDRESS: _read_address(contact)},
     )
 

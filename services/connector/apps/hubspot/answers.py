@@ -7,6 +7,7 @@ from typing import Final
 from proto import codec
 from proto.errors import ErrorCode
 from proto.ids import FieldId, RecordId
+from services.connector import vendors
 from services.connector.apps.hubspot import fields, wire
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import Answer, Refused
@@ -35,21 +36,15 @@ def meaning_of(answer: Answer) -> CallFailed:
         return _too_many(answer)
     if status == LOCKED:
         return CallFailed(Meaning.UNAVAILABLE, detail, retry_after_s=LOCKED_WAIT_S)
-    if status in (503, MOVING):
+    if status == MOVING:
         return CallFailed(Meaning.UNAVAILABLE, detail)
-    if status >= 500 or status == 408:
-        return CallFailed(Meaning.NO_ANSWER, detail)
+    if failed := vendors.meaning_of_server(status):
+        return failed
     # Below 500 the vendor always answers with its own errors. Anything else is the
     # word of something in between, and says nothing about us or about a contact.
     if problem_of(answer) is None:
         return CallFailed(Meaning.BROKEN, f"{detail} without an error of the app")
-    if status == 401:
-        return CallFailed(Meaning.UNAUTHORISED, detail)
-    if status == 403:
-        return CallFailed(Meaning.FORBIDDEN, detail)
-    if status == 404:
-        return CallFailed(Meaning.BROKEN, f"{detail} where there is always an answer")
-    return CallFailed(Meaning.REFUSED, detail)
+    return vendors.meaning_of_word(status)
 
 
 def problem_of(answer: Answer) -> wire.Problem | None:

@@ -9,7 +9,7 @@ import enum
 
 import msgspec
 
-from proto import codec
+from services.connector import vendors
 from services.connector.errors import CallFailed, Meaning
 
 OVERLAP_MS = 120_000
@@ -28,13 +28,7 @@ class Stage(enum.StrEnum):
     ARCHIVED = "archived"
 
 
-class Progress(
-    msgspec.Struct,
-    frozen=True,
-    kw_only=True,
-    omit_defaults=True,
-    forbid_unknown_fields=True,
-):
+class Progress(vendors.Progress, frozen=True, kw_only=True):
     """The state of a pass between two pages; times are the vendor's, in ms."""
 
     stage: Stage
@@ -125,20 +119,3 @@ class Progress(
             since=max(began, self.since),
             swept=began if is_whole else self.swept,
         )
-
-
-def encode(progress: Progress) -> str:
-    """Return the text of a cursor."""
-    return codec.encode(progress).decode()
-
-
-def decode(cursor: str) -> Progress:
-    """Return what a cursor's text says.
-
-    Raises:
-        CallFailed: It is not one of ours; only a complete scan goes on from there.
-    """
-    try:
-        return codec.decode(cursor.encode(), Progress)
-    except codec.Undecodable as err:
-        raise CallFailed(Meaning.CURSOR_EXPIRED, "unreadable cursor") from err

@@ -1,9 +1,10 @@
 """The vendor's notations of days and moments; what cannot be read is None."""
 
 import datetime
-import email.utils
 import re
 from collections.abc import Mapping
+
+from services.connector import vendors
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MS = re.compile(r"-?\d{1,16}\Z", re.ASCII)
@@ -12,17 +13,12 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 
 def read_moment(text: str | None) -> datetime.datetime | None:
     """Return a moment in UTC, told in milliseconds or in words."""
-    if not text:
-        return None
-    try:
-        if _MS.match(text):
+    if text and _MS.match(text):
+        try:
             return _EPOCH + datetime.timedelta(milliseconds=int(text))
-        moment = datetime.datetime.fromisoformat(text)
-        if moment.tzinfo is datetime.UTC:
-            return moment
-        return moment.astimezone(datetime.UTC) if moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
+        except OverflowError:
+            return None
+    return vendors.read_moment(text)
 
 
 def read_day(text: str) -> datetime.date | None:
@@ -49,8 +45,5 @@ def ms_of(moment: datetime.datetime) -> int:
 
 def vendor_ms(headers: Mapping[str, str]) -> int | None:
     """Return the vendor's clock from an answer's headers."""
-    try:
-        moment = email.utils.parsedate_to_datetime(headers.get("date", ""))
-        return ms_of(moment) if moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
+    moment = vendors.clock_of(headers)
+    return None if moment is None else ms_of(moment)

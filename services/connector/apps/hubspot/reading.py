@@ -9,9 +9,9 @@ import msgspec
 from proto import codec
 from proto.ids import RecordId
 from proto.record import Presence, Record
+from services.connector import vendors
 from services.connector.apps.hubspot import (
     answers,
-    cursors,
     dates,
     fields,
     wire,
@@ -49,7 +49,11 @@ class Reader:
 
     def scan(self, cursor: str | None) -> Operation[Page]:
         """Read one page of everybody who is there."""
-        progress = cursors.decode(cursor) if cursor else Progress(stage=Stage.SCAN)
+        progress = (
+            vendors.decode_cursor(cursor, Progress)
+            if cursor
+            else Progress(stage=Stage.SCAN)
+        )
         if progress.stage is not Stage.SCAN:
             raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of a scan")
         definitions = yield from self._catalogue.get()
@@ -64,10 +68,10 @@ class Reader:
         records = (fields.read(one, definitions) for one in contacts)
         return Page(
             records=tuple({one.record_id: one for one in records}.values()),
-            next=cursors.encode(following) if following else None,
+            next=vendors.encode_cursor(following) if following else None,
             resume=None
             if following
-            else cursors.encode(progress.resumption(is_whole=False)),
+            else vendors.encode_cursor(progress.resumption(is_whole=False)),
         )
 
     def changes(self, cursor: str) -> Operation[Page]:
@@ -75,7 +79,7 @@ class Reader:
 
         So an account where little happened costs two calls and one page in all.
         """
-        progress = cursors.decode(cursor)
+        progress = vendors.decode_cursor(cursor, Progress)
         if progress.stage is Stage.SCAN:
             raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of changes")
         definitions = yield from self._catalogue.get()
@@ -84,7 +88,7 @@ class Reader:
             progress = yield from self._search(progress, definitions, found=found)
             if progress.stage is not Stage.ARCHIVED or len(found) > self._page_size:
                 return Page(
-                    records=tuple(found.values()), next=cursors.encode(progress)
+                    records=tuple(found.values()), next=vendors.encode_cursor(progress)
                 )
         names = ",".join(INTERNAL)
         progress, page = yield from self._list(progress, names=names)
@@ -94,9 +98,9 @@ class Reader:
                 found[record.record_id] = record
         records = tuple(found.values())
         if rest := progress.after_list(page.after):
-            return Page(records=records, next=cursors.encode(rest))
+            return Page(records=records, next=vendors.encode_cursor(rest))
         resume = progress.resumption(is_whole=not page.after)
-        return Page(records=records, resume=cursors.encode(resume))
+        return Page(records=records, resume=vendors.encode_cursor(resume))
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
         """Read contacts by id in one call; one more where some are not there.
