@@ -120,7 +120,7 @@ def test_a_value_without_a_form_is_refused_without_a_call(app, ada):
 @pytest.mark.parametrize(
     ("status", "meaning"),
     [
-        (400, Meaning.BROKEN),
+        (400, Meaning.REFUSED),
         (401, Meaning.UNAUTHORISED),
         (403, Meaning.FORBIDDEN),
         (429, Meaning.RATE_LIMITED),
@@ -130,8 +130,15 @@ def test_a_value_without_a_form_is_refused_without_a_call(app, ada):
 )
 def test_every_documented_error_has_a_meaning(app, status, meaning):
     with pytest.raises(CallFailed) as failure:
-        drive(app.verify(), [answer("{}", status=status)], app=app)
+        drive(app.verify(), [answer({"code": "x"}, status=status)], app=app)
     assert failure.value.meaning is meaning
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404])
+def test_what_is_not_the_vendors_word_says_nothing_of_an_account(app, status):
+    with pytest.raises(CallFailed) as failure:
+        drive(app.verify(), [answer("<h1>Sorry</h1>", status=status)], app=app)
+    assert failure.value.meaning is Meaning.BROKEN
 
 
 # The first draw reads tables from disk, which a busy machine does slowly.

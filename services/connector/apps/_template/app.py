@@ -7,14 +7,13 @@ for any other, the transport asks ``meaning_of`` and the operation does not go o
 import urllib.parse
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from proto import codec
 from proto.connector import Container
 from proto.errors import ErrorCode
 from proto.fields import Field
 from proto.ids import FieldId, RecordId
 from proto.record import Presence, Record
+from services.connector import vendors
 from services.connector.apps._template import fields as people
 from services.connector.apps._template import wire
 from services.connector.errors import CallFailed, Meaning
@@ -37,15 +36,8 @@ from services.connector.port import (
     Written,
 )
 
-_MEANINGS = {
-    401: Meaning.UNAUTHORISED,
-    403: Meaning.FORBIDDEN,
-    429: Meaning.RATE_LIMITED,
-    503: Meaning.UNAVAILABLE,
-}
 
-
-class Cursor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Cursor(vendors.Progress, frozen=True, kw_only=True):
     """How far a pass has come; the poller stores its text between two pages."""
 
     since: str = ""
@@ -63,10 +55,16 @@ class App:
 
     def meaning_of(self, answer: Answer) -> CallFailed:
         """Say what an answer with an unaccepted status means."""
-        # From 500 on, a write may have been applied; below, the vendor said no.
-        default = Meaning.NO_ANSWER if answer.status >= 500 else Meaning.BROKEN
-        meaning = _MEANINGS.get(answer.status, default)
-        return CallFailed(meaning, f"status {answer.status}")
+        if answer.status == 429:
+            return CallFailed(Meaning.RATE_LIMITED, "too many calls")
+        if failed := vendors.meaning_of_server(answer.status):
+            return failed
+        try:
+            answer.decode(wire.Problem)
+        except CallFailed as err:
+            # Not the vendor's own word, but that of something in between.
+            return err
+        return vendors.meaning_of_word(answer.status)
 
     def verify(self) -> Operation[Identity]:
         """Read whose account it is."""
@@ -86,11 +84,12 @@ class App:
 
     def scan(self, cursor: str | None) -> Operation[Page]:
         """Read one page of everybody."""
-        return (yield from self._page(_decode(cursor) if cursor else Cursor()))
+        begun = vendors.decode_cursor(cursor, Cursor) if cursor else Cursor()
+        return (yield from self._page(begun))
 
     def changes(self, cursor: str) -> Operation[Page]:
         """Read one page of what changed, deletions included."""
-        return (yield from self._page(_decode(cursor)))
+        return (yield from self._page(vendors.decode_cursor(cursor, Cursor)))
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
         """Read people by id, one a call."""
@@ -181,15 +180,8 @@ class App:
         records = tuple(map(people.read, page.people))
         if page.next_after:
             onward = Cursor(since=cursor.since, began=began, after=page.next_after)
-            return Page(records=records, next=codec.encode(onward).decode())
-        return Page(records=records, resume=codec.encode(Cursor(since=began)).decode())
-
-
-def _decode(cursor: str) -> Cursor:
-    try:
-        return codec.decode(cursor.encode(), Cursor)
-    except codec.Undecodable as err:
-        raise CallFailed(Meaning.CURSOR_EXPIRED, "unreadable cursor") from err
+            return Page(records=records, next=vendors.encode_cursor(onward))
+        return Page(records=records, resume=vendors.encode_cursor(Cursor(since=began)))
 
 
 def _refusal(answer: Answer) -> Refused:
