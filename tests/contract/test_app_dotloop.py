@@ -11,7 +11,7 @@ from proto import codec
 from proto.errors import ErrorCode
 from proto.fields import Address, Item
 from proto.record import Presence, Record
-from services.connector.apps.dotloop import fields, paging, wire
+from services.connector.apps.dotloop import fields, wire
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
     Answer,
@@ -295,19 +295,6 @@ def test_a_reset_counts_milliseconds_or_is_a_moment(app, reset, wait_s):
     headers = {**NOW, "x-ratelimit-reset": reset}
     failed = app.meaning_of(answer(status=429, headers=headers))
     assert failed.retry_after_s == wait_s
-
-
-@given(offset=st.integers(0, 100_000), size_max=st.integers(1, 100))
-def test_a_batch_begins_before_an_offset_and_goes_beyond_it(offset, size_max):
-    batch = paging.window(offset, size_max=size_max)
-    assert batch.start <= offset < batch.end
-    assert 1 <= batch.size <= size_max
-    if offset and size_max >= 20:
-        assert batch.start < offset
-    steps = list(paging.candidates(offset, size_max=size_max))
-    assert steps[0] == batch
-    assert steps[-1].start == 0
-    assert len(steps) <= 12
 
 
 # The first draw reads tables from disk, which a busy machine does slowly.

@@ -11,16 +11,9 @@ from proto.errors import ErrorCode
 from proto.fields import Field
 from proto.ids import RecordId
 from proto.record import Presence, Record
-from services.connector import vendors
-from services.connector.apps.dotloop import (
-    answers,
-    cursors,
-    fields,
-    paging,
-    wire,
-)
+from services.connector import vendors, windows
+from services.connector.apps.dotloop import answers, cursors, fields, wire
 from services.connector.apps.dotloop.cursors import Progress, Stage
-from services.connector.apps.dotloop.paging import Window
 from services.connector.errors import CallFailed, Meaning
 from services.connector.manifest import Manifest
 from services.connector.port import (
@@ -39,6 +32,7 @@ from services.connector.port import (
     UpdateResult,
     Written,
 )
+from services.connector.windows import Sizes, Window
 
 CONTACTS_PATH = "/contact"
 GREATEST_BATCH_MIN = 20
@@ -190,8 +184,9 @@ class App:
             CallFailed: It is empty where the vendor itself says that there is more.
         """
         size_max = min(progress.size or self._size_max, self._size_max)
+        sizes = Sizes(greatest=size_max)
         offset = progress.offset
-        for batch in paging.candidates(offset, size_max=size_max):
+        for batch in windows.candidates(offset, sizes=sizes):
             query = (
                 ("batch_number", str(batch.number)),
                 ("batch_size", str(batch.size)),
@@ -205,7 +200,7 @@ class App:
                 began = _began(answer, listed) or progress.since
                 progress = msgspec.structs.replace(progress, began=began)
             ids = [one.id for one in listed.data]
-            if paging.is_joined(batch, offset=offset, ids=ids, shown=progress.shown):
+            if windows.is_joined(batch, offset=offset, ids=ids, shown=progress.shown):
                 return progress, batch, listed
         raise AssertionError("the beginning of a listing joins everything")
 
