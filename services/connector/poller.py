@@ -214,7 +214,7 @@ class Poller:
     async def _changes(
         self, claim: Claim, account: Account, *, opened: OpenAccount
     ) -> int | None:
-        """Read what changed; return how many records, None when cut short."""
+        """Read what changed; return how many records did, None when cut short."""
         cursor = account.changes_cursor
         assert cursor is not None
         seen: set[str] = set()
@@ -243,7 +243,7 @@ class Poller:
             async with self._store.transaction(claim.ref.tenant_id) as work:
                 await work.save_changes(claim, cursor=cursor, read_at=read_at)
                 await work.send(*messages)
-            count += len(page.records)
+            count += 0 if page.is_reread else len(page.records)
             if page.next is None:
                 return count
 

@@ -98,6 +98,9 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     with far fewer is not believed."""
     left_out_count: int = 0
     """What is in that number and on this page, and is no record for us."""
+    is_reread: bool = False
+    """On a page of changes: it shows people again of whom nothing tells whether they
+    changed, and is no reason to look again sooner."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

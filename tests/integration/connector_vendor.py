@@ -61,6 +61,7 @@ class Contacts(msgspec.Struct, kw_only=True):
     next: str | None = None
     resume: str | None = None
     count: int | None = None
+    is_reread: bool = False
 
 
 class Vendor:
@@ -72,6 +73,8 @@ class Vendor:
         self.calls: list[tuple[str, str]] = []
         self.page_size = 10
         self.counts_pages = True
+        self.shows_all_as_changed = False
+        """Nothing tells who changed, so that everybody is shown again and again."""
         self.base_url = ""
         self.faults: list[Callable[[web.Request], Any]] = []
         """Each may answer a request instead of us; an async one may also do more."""
@@ -161,10 +164,13 @@ class Vendor:
     async def _changes(self, request: web.Request) -> web.Response:
         since = int(request.query["since"])
         changed = dict.fromkeys(self.changes[since:])
+        if self.shows_all_as_changed:
+            changed = dict.fromkeys(self.contacts)
         return answered(
             Contacts(
                 contacts=tuple(self.contacts[record_id] for record_id in changed),
                 resume=str(len(self.changes)),
+                is_reread=self.shows_all_as_changed,
             )
         )
 
@@ -358,6 +364,7 @@ def _page(answer: Answer) -> Page:
         next=found.next,
         resume=found.resume if found.next is None else None,
         expected_count=found.count,
+        is_reread=found.is_reread,
     )
 
 

@@ -58,6 +58,24 @@ async def test_an_idle_pass_makes_one_call_and_says_nothing(world):
         assert await world.take_observed() == []
 
 
+async def test_an_app_that_shows_everybody_again_is_read_no_sooner_for_it(world):
+    world.vendor.add(5)
+    world.vendor.shows_all_as_changed = True
+    replica = world.replica()
+    await world.follow(replica)
+    await replica.read()
+    await world.take_observed()
+    intervals = []
+    for _ in range(3):
+        world.clock.move(301)
+        await replica.read()
+        (message,) = await world.take_observed()
+        assert len(message.records) == 5
+        intervals.append((await world.account()).interval_s)
+    assert intervals == sorted(intervals)
+    assert intervals[0] < intervals[-1] or intervals[0] == 300
+
+
 async def test_changes_are_told_from_where_the_scan_began(world):
     world.vendor.add(5)
     replica = world.replica()
