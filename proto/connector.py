@@ -76,6 +76,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Records one call can create."""
     update_batch: int = 1
     """Records one call can change."""
+    least_consent: Consent = Consent.UNKNOWN
+    """How much has to be known of somebody's consent to make a record: subscribed where
+    whoever is there gets mail. Creates say no more than this."""
     settle_s: int = 5
     """How long after a lost answer a write may still take effect or stay unseen."""
 

@@ -1,5 +1,6 @@
 """Consent: it reaches the other side ahead of everything, and only ever tightens."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -194,6 +195,16 @@ def test_b39_a_create_takes_a_no_along_and_never_a_yes():
         pair = Pair(config(), {"email": "a@x.com", "job": "Owner"})
         pair.put(LEFT, consent=level)
         assert pair.plan().intent.consent is expected
+
+
+@pytest.mark.parametrize("level", list(Consent))
+def test_an_app_that_mails_whoever_is_there_is_told_of_a_yes_and_of_no_other(level):
+    """Or it could make nobody: it refuses whoever is not known to have agreed."""
+    able = msgspec.structs.replace(ABLE, least_consent=Consent.SUBSCRIBED)
+    settings = config(right_more={"capabilities": able})
+    pair = Pair(settings, {"email": "a@x.com", "job": "Owner"})
+    pair.put(LEFT, consent=level)
+    assert pair.plan().intent.consent is level
 
 
 @pytest.mark.behaviour(39, broken_by="mutant consent_is_loosened")

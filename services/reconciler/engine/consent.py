@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from proto.connector import Capabilities
 from proto.reconciler import Side
 from proto.record import CONSENT_RANKS, Consent, Record
 from proto.rules import Unsubscribes
@@ -44,6 +45,17 @@ def tightest(*levels: Consent) -> Consent:
     """Return the join of some levels; unknown if none is an unsubscribe."""
     found = max(levels, key=RANKS.__getitem__)
     return found if RANKS[found] else Consent.UNKNOWN
+
+
+def of_new(source: Record, *, at: Capabilities) -> Consent:
+    """Return what a create says of the other side's consent.
+
+    That somebody agreed is said only where the app makes nobody else: whoever is there
+    gets mail, so that silence must not do.
+    """
+    if at.least_consent is Consent.SUBSCRIBED is source.consent:
+        return Consent.SUBSCRIBED
+    return tightest(source.consent)
 
 
 def is_silent(left: Record, right: Record, *, carried: tuple[Carried, ...]) -> bool:

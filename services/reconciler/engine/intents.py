@@ -191,7 +191,7 @@ def create(
         ),
         containers=() if container_id is None else (container_id,),
         memberships=acting.memberships,
-        consent=level,
+        consent=consent.of_new(seen.record, at=case.config.side(side).capabilities),
         acts=acting.acts,
         carried=_carried_along(side, level, config=case.config),
         emails=canon.raw_emails_of(seen.record, case.config.side(source)),
