@@ -8,7 +8,8 @@ from tests.contract.conformance.bench import PAGE_SIZE
 
 SKEW_S = 30.0
 CALLS_MAX = 2
-"""An account where nothing happened costs no more calls (T3)."""
+"""An account where nothing happened costs no more calls (T3), unless its vendor needs
+more to tell that."""
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def test_nothing_shows_where_nothing_happened(bench, known):
     before = (await bench.scan())[0]
     bench.proxy.forget()
     changed, _ = await bench.changes(resume)
-    assert len(bench.proxy.seen) <= CALLS_MAX
+    assert len(bench.proxy.seen) <= max(CALLS_MAX, bench.stage.least.idle_calls)
     assert all(before[record_id] == one for record_id, one in changed.items())
 
 
@@ -278,7 +279,7 @@ async def test_a_tag_shows(bench, known):
     assert "VIP & Co" in changed[one].tags
 
 
-@pytest.mark.needs("containers")
+@pytest.mark.needs("containers", "several_containers")
 async def test_a_container_shows(bench, known):
     (one, *_), resume = known
     made = await bench.stage.new_container("Rye")

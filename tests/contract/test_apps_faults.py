@@ -6,7 +6,7 @@ import pytest
 from proto.record import Presence
 from services.connector.errors import CallFailed, Meaning
 from services.connector.pacing import Lane
-from services.connector.port import Change, NewRecord, Written
+from services.connector.port import Change, Written
 from services.connector.transport import READ_TRIES_MAX
 from tests.contract.conformance import cards
 
@@ -140,7 +140,7 @@ async def test_a_create_whose_answer_is_lost_is_sent_once(bench):
     """Hazard 32: it may be done; nobody knows before it is looked for."""
     await begin(bench)
     bench.fault("lost", is_write=True)
-    new = NewRecord(fields=await bench.values(bench.stage.plain(7)))
+    new = bench.new(await bench.values(bench.stage.plain(7)))
     operation = (await bench.app()).create(new)
     result = await bench.outcome(operation, lane=Lane.WRITE)
     assert isinstance(result, CallFailed)
@@ -184,7 +184,7 @@ async def test_a_create_is_looked_for_where_its_answer_was_lost(bench):
     bench.fault("lost", is_write=True)
     mark = "01890a5d-ac96-774b-bcce-b302099a8057"
     fields = await bench.values(bench.stage.plain(7))
-    new = NewRecord(fields=fields, marker=mark)
+    new = bench.new(fields, marker=mark)
     await bench.outcome((await bench.app()).create(new), lane=Lane.WRITE)
     (made,) = await bench.stage.find(cards.email_of(7))
     if bench.can.keeps_marks:

@@ -3,7 +3,8 @@
 import pytest
 
 from proto.record import Consent, Memberships
-from services.connector.port import Written
+from services.connector.port import Refused, Written
+from tests.contract.conformance import cards
 
 TAG = "PieSync Trash"
 NO = (Consent.UNSUBSCRIBED, Consent.SUPPRESSED)
@@ -83,6 +84,10 @@ async def test_somebody_is_made_in_a_list(bench):
     assert made in record.containers
 
 
+async def test_what_a_create_has_to_say_is_what_the_manifest_says(bench):
+    assert bench.can.least_consent is bench.stage.least_consent
+
+
 @pytest.mark.needs("can_unsubscribe")
 async def test_somebody_is_unsubscribed_and_nothing_else(bench):
     (one,) = await bench.stage.add([bench.stage.full(1)])
@@ -97,10 +102,35 @@ async def test_somebody_is_unsubscribed_and_nothing_else(bench):
 
 @pytest.mark.needs("can_unsubscribe")
 async def test_somebody_who_said_no_elsewhere_is_made_unsubscribed(bench):
-    """Hazard 83."""
-    record = await bench.created(bench.stage.plain(1), consent=Consent.UNSUBSCRIBED)
+    """Hazard 83. Where to be made is to get mail, nobody is made."""
+    card, no = bench.stage.plain(1), Consent.UNSUBSCRIBED
+    if bench.stage.least_consent is Consent.SUBSCRIBED:
+        await refused(bench, card, consent=no)
+        return
+    record = await bench.created(card, consent=no)
     assert record.consent in NO
     assert await bench.stage.consent_of(record.record_id) in NO
+
+
+async def refused(bench, card, *, consent):
+    """Check that somebody is not made, and why."""
+    result = await bench.create(card, consent=consent)
+    assert isinstance(result, Refused)
+    assert result.field_id is None
+    assert await bench.stage.find(cards.email_of(1)) == []
+
+
+@pytest.mark.needs("has_consent")
+async def test_whoever_says_nothing_is_made_in_the_weakest_form(bench):
+    """Hazard 83: silence subscribes nobody whom the vendor could then mail."""
+    card, nothing = bench.stage.plain(1), Consent.UNKNOWN
+    if bench.stage.least_consent is Consent.SUBSCRIBED:
+        await refused(bench, card, consent=nothing)
+        return
+    record = await bench.created(card, consent=nothing)
+    assert record.consent is not Consent.SUBSCRIBED
+    seen = await bench.stage.consent_of(record.record_id)
+    assert seen is not Consent.SUBSCRIBED
 
 
 @pytest.mark.needs("has_consent")

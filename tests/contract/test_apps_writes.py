@@ -3,7 +3,7 @@
 import pytest
 
 from proto.fields import Role
-from proto.record import Consent, Presence
+from proto.record import Presence
 from services.connector.port import (
     Exists,
     Missing,
@@ -306,12 +306,3 @@ async def test_of_a_batch_only_who_moved_is_left(bench):
     results = await bench.update_many([(one, {role: "Baker"}) for one in snapshots])
     assert results[0] == Moved()
     assert (await bench.stage.see(ids[0]))[role] == "Miller"
-
-
-@pytest.mark.needs("has_consent")
-async def test_whoever_says_nothing_is_made_in_the_weakest_form(bench):
-    """Hazard 83: silence subscribes nobody whom the vendor could then mail."""
-    record = await bench.created(bench.stage.plain(1), marker=MARK)
-    assert record.consent is not Consent.SUBSCRIBED
-    seen = await bench.stage.consent_of(record.record_id)
-    assert seen is not Consent.SUBSCRIBED

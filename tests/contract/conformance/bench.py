@@ -235,9 +235,14 @@ class Bench:
         """Look for addresses."""
         return await self.run((await self.app()).find_by_email(emails))
 
+    def new(self, fields: Fields, **more: Any) -> NewRecord:
+        """Return a new record, with as much consent as the app needs to make it."""
+        asked = {"consent": self.stage.least_consent, **more}
+        return NewRecord(fields=fields, **asked)
+
     async def create(self, card: Card, **more: Any) -> CreateResult:
         """Create somebody."""
-        new = NewRecord(fields=await self.values(card), **more)
+        new = self.new(await self.values(card), **more)
         return await self.run((await self.app()).create(new), lane=Lane.WRITE)
 
     async def created(self, card: Card, **more: Any) -> Record:
@@ -246,7 +251,7 @@ class Bench:
 
     async def made(self, fields: Fields, **more: Any) -> Record:
         """Create somebody with these fields, who must be taken."""
-        new = NewRecord(fields=fields, **more)
+        new = self.new(fields, **more)
         result = await self.run((await self.app()).create(new), lane=Lane.WRITE)
         assert isinstance(result, Written), result
         return result.record
@@ -272,7 +277,7 @@ class Bench:
 
     async def create_many(self, people: Sequence[Card]) -> tuple[CreateResult, ...]:
         """Create several people in one call."""
-        news = [NewRecord(fields=await self.values(card)) for card in people]
+        news = [self.new(await self.values(card)) for card in people]
         return await self.run((await self.app()).create_many(news), lane=Lane.WRITE)
 
     async def update_many(

@@ -23,6 +23,7 @@ CLAIMS: Final = frozenset(
 BATCHES: Final = frozenset({"create_batch", "update_batch"})
 FACTS: Final = {
     "containers": "records are in lists that can be made",
+    "several_containers": "a record can be in several lists",
     "custom_fields": "fields can be defined by users",
     "choices": "custom fields can have options",
     "call_limit": "calls by the second or minute are limited",

@@ -135,6 +135,7 @@ class Replica:
                     intent_id=self._intent_id(),
                     kind=WriteKind.CREATE,
                     fields=fields,
+                    consent=self._bench.stage.least_consent,
                     emails=(email,),
                     marker=str(self._identifiers.uuid()),
                     not_after=self._bench.clock.now() + WRITE_AGE,

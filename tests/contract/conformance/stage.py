@@ -34,6 +34,9 @@ class Stage:
     text_role: ClassVar[Role] = Role.JOB_TITLE
     """A plain text that users edit and that nothing else hangs on."""
     name_roles: ClassVar[tuple[Role, ...]] = (Role.NAME_GIVEN, Role.NAME_FAMILY)
+    least_consent: ClassVar[Consent] = Consent.UNKNOWN
+    """How much has to be known of somebody's consent for the app to make them; unknown
+    where a record can be there and get no mail."""
     least: ClassVar[Least | None] = None
     """The fewest calls that the vendor allows; a stage without it is not complete."""
     base_url: str
