@@ -108,7 +108,8 @@ async def test_a_call_behind_the_door_needs_a_token_and_stays_in_the_limit(emula
         assert await status(Authorization=token) == 429
         narrow = emulator.issue(account, frozenset({"none of theirs"})).access_token
         emulator.limiter.limits.requests_per_day = None
-        assert await status(Authorization=f"Bearer {narrow}") == 403
+        # Some vendors answer so to everything that is not for the caller.
+        assert await status(Authorization=f"Bearer {narrow}") in (401, 403)
 
 
 @pytest.mark.parametrize("name", EMULATORS)

@@ -37,6 +37,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     repeats_refresh_token: bool = True
     """A refresh tells the refresh token again."""
     tells_scopes: bool = True
+    refuses_with: int = 0
+    """The status of every refusal of the token endpoint; 0: as the RFC has it."""
     goes_back: Callable[[Mapping[str, str]], bool] = lambda _form: True
     """Whether who denies, by this form, is sent back to the application."""
     more: Callable[[Grant], Mapping[str, object]] = lambda _grant: {}
@@ -122,7 +124,7 @@ class Access:
             return json_reply(self._body(self._grant(client, fields), fields))
         except OAuthRefused as refused:
             body = {"error": refused.error, "error_description": refused.description}
-            return json_reply(body, refused.status)
+            return json_reply(body, self._dialect.refuses_with or refused.status)
 
     def _grant(self, client: Client, fields: dict[str, str]) -> Tokens:
         match fields.get("grant_type"):
