@@ -201,7 +201,7 @@ def read_answer(status: int, body: bytes) -> TokenGrant | NoGrant:
     except codec.Undecodable:
         why = Why.LOST if is_success else Why.NOT_TAKEN
         return NoGrant(why=why, reason=f"unreadable, status {status}")
-    # Some apps report an error with status 200 (Campaign Monitor does).
+    # Some apps report an error with status 200.
     if answer.error or not is_success:
         why = _MEANINGS.get(answer.error, Why.NOT_TAKEN)
         is_known = answer.error in _MEANINGS

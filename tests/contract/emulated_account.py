@@ -68,7 +68,8 @@ class Account:
         self._session = session
         self._base_url = emulator.url + self.api_path
         oauth = manifest_of(self.app_id).oauth
-        scopes = frozenset(oauth.scopes if oauth else ())
+        # Some vendors separate them by commas, and a manifest has those in one text.
+        scopes = frozenset(",".join(oauth.scopes if oauth else ()).split(",")) - {""}
         token = emulator.issue(self.held, scopes).access_token
         self._headers = {"Authorization": f"Bearer {token}"}
         self.calls: list[Call] = []

@@ -1,0 +1,1 @@
+"""The subscribers of Campaign Monitor's lists, API v3.3."""
