@@ -96,7 +96,7 @@ async def test_a_call_behind_the_door_needs_a_token_and_stays_in_the_limit(emula
     async with aiohttp.ClientSession() as session:
 
         async def status(**headers: str) -> int:
-            url = emulator.url + route.template
+            url = emulator.url + (emulator.probe or route.template)
             async with session.get(url, headers=headers) as reply:
                 return reply.status
 

@@ -21,6 +21,7 @@ HOP_BY_HOP: Final = frozenset(
     "connection content-length keep-alive transfer-encoding upgrade".split()
 )
 BODY_BYTES_MAX: Final = 64 * 1024 * 1024
+LINE_BYTES_MAX: Final = 16 * 1024
 OVERSIZED_BYTES: Final = 17 * 1024 * 1024
 PAGE: Final = b"<!doctype html><title>Sorry</title><h1>We will be right back</h1>"
 ELSEWHERE: Final = "http://elsewhere.example/stolen"
@@ -70,7 +71,8 @@ class Proxy:
         async with aiohttp.ClientSession(auto_decompress=False) as self._session:
             self._session._retry_connection = False
             runner = web.ServerRunner(
-                web.Server(self._serve, access_log=None), shutdown_timeout=0.1
+                web.Server(self._serve, access_log=None, max_line_size=LINE_BYTES_MAX),
+                shutdown_timeout=0.1,
             )
             await runner.setup()
             try:

@@ -52,6 +52,8 @@ class Emulator(abc.ABC, Generic[A]):
     vendor: ClassVar[Vendor]
     settings_kind: ClassVar[type[Settings]]
     admin_kind: ClassVar[type[AccountAdmin[Any]]]
+    probe: ClassVar[str] = ""
+    """A read behind the door that needs no contact; empty: the first route will do."""
     accounts: dict[str, A]
 
     def __init__(self, settings: Any) -> None:

@@ -23,6 +23,8 @@ from tests.emulators.core.statistics import Statistics
 ADMIN_PREFIX = "/_emulator"
 BODY_BYTES_MAX = 256 * 1024 * 1024
 """Large enough to seed 100,000 contacts in one request."""
+LINE_BYTES_MAX = 16 * 1024
+"""Some vendors take two hundred ids in an address."""
 SHUTDOWN_S = 0.2
 _LOST = 0
 """The status under which a call without an answer is counted."""
@@ -160,7 +162,12 @@ async def listening(
     host: Host, *, address: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[str]:
     """Serve until the block ends; yield the base URL."""
-    server = web.Server(host.serve, request_factory=_make_request, access_log=None)
+    server = web.Server(
+        host.serve,
+        request_factory=_make_request,
+        access_log=None,
+        max_line_size=LINE_BYTES_MAX,
+    )
     runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
