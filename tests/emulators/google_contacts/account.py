@@ -1,0 +1,45 @@
+"""One vendor account: whose it is, its contacts and its groups."""
+
+import hashlib
+
+from tests.emulators.core import account
+from tests.emulators.core.clock import Clock
+from tests.emulators.core.statistics import Statistics
+from tests.emulators.google_contacts import groups
+from tests.emulators.google_contacts.book import ContactBook
+from tests.emulators.google_contacts.groups import Group
+from tests.emulators.google_contacts.settings import Behaviour
+
+
+class Account(account.Account):
+    """Everything that one user has, who goes by their address."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        number: int,
+        clock: Clock,
+        statistics: Statistics,
+        behaviour: Behaviour,
+    ) -> None:
+        digest = hashlib.sha256(f"{number} {name}".encode()).digest()
+        super().__init__(
+            name,
+            account_id=f"1{int.from_bytes(digest[:8]):020}",
+            clock=clock,
+            statistics=statistics,
+        )
+        self.behaviour = behaviour
+        self.book = ContactBook(clock, behaviour)
+        self.groups: dict[str, Group] = groups.of_every_account()
+        self._group_number = 0
+
+    def new_group_name(self) -> str:
+        """Return a resource name of a group that nobody had."""
+        self._group_number += 1
+        return f"contactGroups/{0x5F3A_0000 + self._group_number:x}"
+
+    def joinable(self) -> dict[str, bool]:
+        """Return whether anybody may be added, by the group's name."""
+        return {name: group.is_joinable for name, group in self.groups.items()}
