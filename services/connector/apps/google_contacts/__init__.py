@@ -1,0 +1,1 @@
+"""Google Contacts: the contacts of one user, by the People API v1."""
