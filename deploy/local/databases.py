@@ -23,7 +23,7 @@ OLDEST_VERSION = 15
 _SALT_BYTES = 16
 _ITERATIONS = 4096
 """As Postgres itself does it."""
-_ADMIN_SQL = Path(__file__).with_name("admin.sql")
+_ADMIN_SQL = Path(__file__).parent.parent / "postgres" / "admin.sql"
 
 
 def owner_role(service: str) -> str:
@@ -36,12 +36,10 @@ def service_role(service: str) -> str:
     return f"tandem_{service}"
 
 
-def address_for(admin_url: str, *, role: str, password: str | None = None) -> str:
+def address_for(admin_url: str, *, role: str) -> str:
     """Return the address of the administrator's database for another role."""
     parts = urlsplit(admin_url)
     user = quote(role, safe="")
-    if password is not None:
-        user += ":" + quote(password, safe="")
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{user}@{host}"))
 

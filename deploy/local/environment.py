@@ -40,16 +40,21 @@ def of_service(
     }
     if service in APART:
         shared["OPERATIONS_PORT"] = str(operations_port)
+    shared |= _password("DATABASE", place=place, role=databases.service_role(service))
     own = _OWN.get(service, _nothing)(place)
     return {f"{service.upper()}_{name}": v for name, v in {**shared, **own}.items()}
 
 
 def of_migration(service: str, *, place: Place) -> dict[str, str]:
     """Return the settings of a service's `migrate`, which alone acts as the owner."""
-    owner_url = _address(place, databases.owner_role(service))
+    owner = databases.owner_role(service)
+    more = {
+        "MIGRATION_DATABASE_URL": _address(place, owner),
+        **_password("MIGRATION_DATABASE", place=place, role=owner),
+    }
     return {
         **of_service(service, place=place, http_port=0),
-        f"{service.upper()}_MIGRATION_DATABASE_URL": owner_url,
+        **{f"{service.upper()}_{name}": v for name, v in more.items()},
     }
 
 
@@ -69,8 +74,14 @@ def roles() -> list[str]:
 
 
 def _address(place: Place, role: str) -> str:
-    password = place.passwords.get(role)
-    return databases.address_for(place.admin_url, role=role, password=password)
+    return databases.address_for(place.admin_url, role=role)
+
+
+def _password(name: str, *, place: Place, role: str) -> dict[str, str]:
+    """Return the setting of a role's password, which stands in no address."""
+    if role not in place.passwords:
+        return {}
+    return {f"{name}_PASSWORD_FILE": str(keys.password_file(place.keys, role))}
 
 
 def _nothing(_place: Place) -> dict[str, str]:

@@ -51,7 +51,12 @@ def key_ring(directory: Path, service: str) -> Path:
 
 def password(directory: Path, name: str) -> str:
     """Return the password kept under a name, made if it is missing."""
-    path = directory / f"{name}.password"
+    path = password_file(directory, name)
     if not path.exists():
         write_secret(path, secrets.token_urlsafe(_KEY_BYTES).encode())
     return path.read_text()
+
+
+def password_file(directory: Path, name: str) -> Path:
+    """Return the file of the password that is kept under a name."""
+    return directory / f"{name}.password"

@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -35,7 +35,11 @@ class Server(server.Server):
         secured: bool,
         port: int | None = None,
         log_path: Path | None = None,
+        configuration: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._configuration = configuration or ("nats.conf" if secured else "open.conf")
+        self._environment = environment or {}
         self.directory = directory.absolute()
         super().__init__(port=port, log_path=log_path or self.directory / "nats.log")
         self.store_directory = self.directory / "store"
@@ -63,18 +67,21 @@ class Server(server.Server):
         self._run_directory.mkdir(parents=True)
 
     def _launch(self) -> children.Child:
-        configuration = "nats.conf" if self._secured else "open.conf"
         return children.spawn(
             [
                 self._program,
-                *("-c", _CONFIGURATION / configuration),
+                *("-c", _CONFIGURATION / self._configuration),
                 *("-a", ports.LOOPBACK, "-p", str(self.port)),
                 *("-sd", self.store_directory),
                 *("--ports_file_dir", self._run_directory),
             ],
             name="nats",
             log_path=self.log_path,
-            environment={**os.environ, **self._public_keys()},
+            environment={
+                **os.environ,
+                **self._public_keys(),
+                **self._environment,
+            },
             death_signal=signal.SIGTERM,
         )
 

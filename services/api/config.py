@@ -1,6 +1,5 @@
 """Settings of the api, read from ``API_*``."""
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -86,7 +85,7 @@ def base_url(settings: Config) -> str:
         faults.append(
             "API_PUBLIC_URL is not set, and API_HTTP_PORT does not fix a port"
         )
-    if not is_loopback(host):
+    if not addresses.is_loopback(host):
         faults.append(
             "API_PUBLIC_URL is not set, and API_HTTP_HOST is not of this machine alone:"
             " give the https address under which browsers reach it"
@@ -103,7 +102,7 @@ def faults_of_url(url: str) -> list[str]:
     parts = urlsplit(url)
     if parts.path not in ("", "/") or parts.query:
         return ["API_PUBLIC_URL must be a scheme and a host, and a port if need be"]
-    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+    if parts.scheme != "https" and not addresses.is_loopback(parts.hostname or ""):
         return ["API_PUBLIC_URL must be https; http is for addresses of this machine"]
     return []
 
@@ -115,7 +114,7 @@ def faults_of_oidc(settings: Config) -> list[str]:
         return []
     faults = []
     parts = urlsplit(issuer) if addresses.is_url(issuer) else None
-    is_safe = parts and (parts.scheme == "https" or is_loopback(parts.hostname or ""))
+    is_safe = parts and (parts.scheme == "https" or addresses.is_loopback(parts.hostname or ""))
     if parts is None or not is_safe or parts.query:
         faults.append(
             "API_OIDC_ISSUER must be an address such as https://id.example.org"
@@ -125,13 +124,3 @@ def faults_of_oidc(settings: Config) -> list[str]:
     if settings.oidc_client_secret_file is None:
         faults.append("API_OIDC_CLIENT_SECRET_FILE is not set")
     return faults
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

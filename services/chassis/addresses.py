@@ -71,6 +71,16 @@ def is_public(address: Address) -> bool:
     return address.is_global and not any(address in network for network in _SPECIAL)
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether a host name or address is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def is_url(text: str) -> bool:
     """Tell whether a text is a plain http or https address of a server."""
     if not text.isprintable() or " " in text or "\\" in text:

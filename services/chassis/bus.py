@@ -25,9 +25,11 @@ from proto.ids import MessageId, TenantId
 from services.chassis import dialling, streams
 from services.chassis.answering import Answerer, CommandHandler
 from services.chassis.clock import Clock
+from services.chassis.dialling import Proof
 from services.chassis.errors import BusUnavailable, CommandFailed
 from services.chassis.inbox import Delivery
 from services.chassis.outbox import Envelope, Receipt
+from services.chassis.tls import Papers
 
 log = structlog.get_logger()
 
@@ -307,6 +309,7 @@ async def connect(
     *,
     service: str,
     seed_file: Path | None,
+    papers: Papers | None = None,
     clock: Clock,
     timeout_s: float = 60.0,
     public_replicas: int = 1,
@@ -345,9 +348,13 @@ async def connect(
                 on_denied(subject)
 
     options = dialling.options(url, service=service, seed_file=seed_file)
-    options |= {"error_cb": failed, "reconnected_cb": reconnected}
     client = await dialling.dial(
-        options, service=service, heard=heard, clock=clock, timeout_s=timeout_s
+        options | {"error_cb": failed, "reconnected_cb": reconnected},
+        Proof(seed_file, papers),
+        service=service,
+        heard=heard,
+        clock=clock,
+        timeout_s=timeout_s,
     )
     bus = Bus(client, service=service, public_replicas=public_replicas)
     held.append(bus)

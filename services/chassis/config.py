@@ -33,11 +33,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     database_url: str
     """As the service's own role, which owns no table."""
+    database_password_file: Path | None = None
+    """Its role's password, where it has one; read for each connection."""
     migration_database_url: str = ""
     """As the role that owns the schema; used by ``migrate`` only."""
+    migration_database_password_file: Path | None = None
     nats_url: str
     nats_seed_file: Path | None = None
-    """The service's nkey seed; without it the server must need no login."""
+    """The service's nkey seed; without it the server must need no login, or know the
+    service by its certificate. Read for each connection."""
+    peer_authority_file: Path | None = None
+    """Who alone may vouch for Postgres and NATS; without it whom the system trusts."""
+    peer_certificate_file: Path | None = None
+    """What proves this service to them; read for each connection, as is its key."""
+    peer_key_file: Path | None = None
+    unencrypted: tuple[str, ...] = ()
+    """Hosts of Postgres and NATS, and own addresses to listen on, that need no TLS
+    although they are not of this machine alone: the network itself is encrypted."""
     nats_public_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     """How many servers keep each public stream; 3 where NATS is a cluster."""
     http_host: str = "127.0.0.1"

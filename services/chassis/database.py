@@ -1,11 +1,11 @@
 """Postgres: a pool, transactions, and its faults under names of our own.
 
-The only importer of asyncpg, with ``migrations``.
+The only importer of asyncpg.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import Counter
 
 from proto.ids import TenantId
-from services.chassis import queries, tenancy
+from services.chassis import config, queries, tenancy
 from services.chassis.clock import Clock
 from services.chassis.errors import (
     AlreadyStored,
@@ -23,6 +23,7 @@ from services.chassis.errors import (
 )
 from services.chassis.queries import Query
 from services.chassis.tenancy import ALL_TENANTS, Scope
+from services.chassis.tls import Papers
 
 log = structlog.get_logger()
 
@@ -257,15 +258,27 @@ async def connect(
     clock: Clock,
     connections_max: int = 10,
     timeout_s: float = 60.0,
+    papers: Papers | None = None,
+    password_file: Path | None = None,
 ) -> AsyncIterator[Database]:
     """Open a pool, waiting for Postgres up to ``timeout_s``.
+
+    Args:
+        url: Where Postgres is, and as whom it is called.
+        schema: Whose tables are meant where none is said.
+        clock: What waiting is measured with.
+        connections_max: How many connections there may be.
+        timeout_s: How long Postgres may be away.
+        papers: What TLS is made with; None: as the address says.
+        password_file: Where the password is; None: as the address says.
 
     Raises:
         DatabaseUnavailable: Postgres did not answer in that time.
         BadConfiguration: The address can never work.
     """
+    dial = _dialling(url, papers=papers, password_file=password_file)
     pool = await _create_pool(
-        url, schema=schema, clock=clock, size=connections_max, timeout_s=timeout_s
+        dial, schema=schema, clock=clock, size=connections_max, timeout_s=timeout_s
     )
     try:
         yield Database(pool, schema=schema)
@@ -276,8 +289,53 @@ async def connect(
             pool.terminate()
 
 
+async def open_one(
+    url: str,
+    *,
+    papers: Papers | None = None,
+    password_file: Path | None = None,
+    **options: Any,
+) -> Any:
+    """Open a connection of the driver, with the files as they are at this moment.
+
+    Raises:
+        OSError: Postgres is away, or a file cannot be read.
+    """
+    if papers is not None:
+        # Whom the system trusts is a file of hundreds of kilobytes.
+        options["ssl"] = await asyncio.to_thread(papers.context)
+    if password_file is not None:
+        options["password"] = _password(password_file)
+    return await asyncpg.connect(url, **options)
+
+
+def _password(path: Path) -> str:
+    try:
+        return config.read_secret(path).decode()
+    except (BadConfiguration, UnicodeDecodeError) as err:
+        # It was in order at the start: somebody is just replacing it.
+        raise OSError("the password cannot be read") from err
+
+
+def _dialling(
+    url: str, *, papers: Papers | None, password_file: Path | None
+) -> Callable[..., Awaitable[Any]]:
+    """Return what makes each of a pool's connections."""
+
+    async def dial(*_address: Any, **options: Any) -> Any:
+        options |= {"papers": papers, "password_file": password_file}
+        return await open_one(url, **options)
+
+    return dial
+
+
 async def _create_pool(
-    url: str, *, schema: str, clock: Clock, size: int, timeout_s: float
+    dial: Callable[..., Awaitable[Any]],
+    *,
+    schema: str,
+    clock: Clock,
+    size: int,
+    timeout_s: float,
 ) -> Any:
     give_up_at = clock.monotonic() + timeout_s
     delay_s = 0.1
@@ -286,7 +344,7 @@ async def _create_pool(
         try:
             with own_errors(), address_errors(setting):
                 return await asyncpg.create_pool(
-                    url,
+                    connect=dial,
                     min_size=1,
                     max_size=size,
                     timeout=CONNECT_TIMEOUT_S,

@@ -8,7 +8,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import nats.errors
 import nats.js.errors
@@ -19,6 +19,7 @@ from nats.aio.client import Client
 from services.chassis import config
 from services.chassis.clock import Clock
 from services.chassis.errors import BadConfiguration, BusRefused, BusUnavailable
+from services.chassis.tls import Papers
 
 log = structlog.get_logger()
 
@@ -51,13 +52,29 @@ class WithoutTls(nats.errors.Error):
     """TLS is wanted, and the server offers none."""
 
 
+class Unreadable(nats.errors.Error):
+    """A file that proves who we are, or who the server is, cannot be read just now."""
+
+
+class Proof(NamedTuple):
+    """The files by which a service and NATS know each other."""
+
+    seed_file: Path | None = None
+    papers: Papers | None = None
+
+
 class InOrder(Client):
     """A client whose ``flush`` ends after the server took all that was sent before.
 
     The library's own writes its PING to the socket at once, ahead of what is still
     pending: a subscription could begin, or end, after the answer to it. It also takes
-    ``tls://`` for a wish, which whoever is in between can take away.
+    ``tls://`` for a wish, which whoever is in between can take away, and reads files
+    once: here they are read for each connection, so that they can be replaced.
     """
+
+    def __init__(self, proof: Proof = Proof()) -> None:  # noqa: B008
+        super().__init__()
+        self._proof = proof
 
     async def _process_info(
         self, info: dict[str, Any], initial_connection: bool = False
@@ -67,7 +84,21 @@ class InOrder(Client):
         is_wanted = server is not None and server.uri.scheme == "tls"
         if initial_connection and is_wanted and not info.get("tls_required"):
             raise WithoutTls
+        if initial_connection:
+            await self._show_again(is_wanted=is_wanted)
         await super()._process_info(info, initial_connection)
+
+    async def _show_again(self, *, is_wanted: bool) -> None:
+        seed_file, papers = self._proof
+        try:
+            if is_wanted and papers is not None:
+                self.options["tls"] = await asyncio.to_thread(papers.context)
+            if seed_file is not None:
+                self._nkeys_seed_str = _read_seed(seed_file, service="")
+                self._setup_nkeys_connect()
+        except (OSError, BadConfiguration) as err:
+            # They were in order at the start: somebody is just replacing them.
+            raise Unreadable from err
 
     async def flush(self, timeout: int = FLUSH_TIMEOUT_S) -> None:  # noqa: ASYNC109
         """Go to the server and back twice: nothing is pending the second time."""
@@ -119,6 +150,7 @@ def options(url: str, *, service: str, seed_file: Path | None) -> dict[str, Any]
 
 async def dial(
     options: dict[str, Any],
+    proof: Proof,
     *,
     service: str,
     heard: list[Exception],
@@ -139,12 +171,13 @@ async def dial(
         limit_s = max(PAUSE_S, min(TRY_S, give_up_at - clock.monotonic()))
         try:
             with own_errors():
-                client = InOrder()
+                client = InOrder(proof)
                 await asyncio.wait_for(client.connect(**options), timeout=limit_s)
                 return client
         except BusUnavailable as err:
             if any("authorization violation" in str(one).lower() for one in heard):
-                variable = f"{service.upper()}_NATS_SEED_FILE"
+                shown = "PEER_CERTIFICATE" if proof.seed_file is None else "NATS_SEED"
+                variable = f"{service.upper()}_{shown}_FILE"
                 raise BadConfiguration(
                     [f"NATS refuses this service's key: check {variable}"]
                 ) from err

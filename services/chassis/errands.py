@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services.chassis import database, migrations, roles
+from services.chassis import database, migrations, peers, roles
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.config import Settings
 from services.chassis.identifiers import Identifiers
@@ -49,8 +49,11 @@ async def run(
     """
     clock = SystemClock()
     identifiers = Identifiers(clock)
+    door = peers.of(settings, service=service).database
     async with database.connect(
-        settings.database_url,
+        door.url,
+        papers=door.papers,
+        password_file=door.password_file,
         schema=service,
         clock=clock,
         connections_max=1,

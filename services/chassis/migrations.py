@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-import asyncpg
 import structlog
 
 from services.chassis import database as databases
 from services.chassis import queries, tenancy
 from services.chassis.database import Database
 from services.chassis.errors import BadConfiguration, NotMigrated
+from services.chassis.tls import Papers
 
 log = structlog.get_logger()
 Q = queries.load(Path(__file__).parent / "sql" / "queries.sql")
@@ -48,7 +48,14 @@ def names_of(service: str) -> list[tuple[str, Path]]:
     ]
 
 
-async def apply(url: str, *, service: str, role: str) -> list[str]:
+async def apply(
+    url: str,
+    *,
+    service: str,
+    role: str,
+    papers: Papers | None = None,
+    password_file: Path | None = None,
+) -> list[str]:
     """Apply what is missing and let ``role`` use the tables; return the new names.
 
     Raises:
@@ -57,7 +64,9 @@ async def apply(url: str, *, service: str, role: str) -> list[str]:
     """
     setting = f"{service.upper()}_MIGRATION_DATABASE_URL"
     with databases.own_errors(), databases.address_errors(setting):
-        connection = await asyncpg.connect(url, timeout=10)
+        connection = await databases.open_one(
+            url, papers=papers, password_file=password_file, timeout=10
+        )
     try:
         return await _apply(connection, service=service, role=role)
     finally:
@@ -121,7 +130,7 @@ async def _check_roles(connection: Any, *, service: str) -> None:
     role = tenancy.all_tenants_role(service)
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
         fault = f"the role {role} is missing"
-        remedy = "run deploy/local/admin.sql as who administers the database"
+        remedy = "run deploy/postgres/admin.sql as who administers the database"
         raise BadConfiguration([f"{fault}; {remedy}"])
 
 

@@ -26,6 +26,7 @@ from services.chassis import (
     health,
     logs,
     migrations,
+    peers,
     roles,
 )
 from services.chassis.bus import Bus
@@ -47,6 +48,7 @@ from services.chassis.identifiers import Identifiers
 from services.chassis.inbox import Receiver
 from services.chassis.outbox import Relay
 from services.chassis.patience import Limits
+from services.chassis.peers import Door
 from services.chassis.store import Store
 
 log = structlog.get_logger()
@@ -172,22 +174,15 @@ async def standing(
     identifiers = Identifiers(clock)
     checks = Health()
     relays: list[Relay] = []
+    doors = peers.of(settings, service=service)
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
-            database.connect(
-                settings.database_url,
-                schema=service,
-                clock=clock,
-                connections_max=settings.database_connections_max,
-                timeout_s=settings.start_timeout_s,
-            )
+            _database(service, settings, door=doors.database, clock=clock)
         )
-        await migrations.check(pool, service=service)
-        await roles.check(pool, service=service)
-
         connected = await stack.enter_async_context(
             bus.connect(
-                settings.nats_url,
+                doors.bus.url,
+                papers=doors.bus.papers,
                 service=service,
                 seed_file=settings.nats_seed_file,
                 clock=clock,
@@ -218,6 +213,25 @@ async def standing(
             health=checks,
             listening=health.listening,
         )
+
+
+@contextlib.asynccontextmanager
+async def _database(
+    service: str, settings: Settings, *, door: Door, clock: Clock
+) -> AsyncIterator[Database]:
+    """Open the database, and make sure that it is as this code needs it."""
+    async with database.connect(
+        door.url,
+        papers=door.papers,
+        password_file=door.password_file,
+        schema=service,
+        clock=clock,
+        connections_max=settings.database_connections_max,
+        timeout_s=settings.start_timeout_s,
+    ) as pool:
+        await migrations.check(pool, service=service)
+        await roles.check(pool, service=service)
+        yield pool
 
 
 async def serve_until(
@@ -296,9 +310,13 @@ async def _serve(service: str, settings: S, *, serve: Serve) -> int:
 
 
 async def _migrate(service: str, settings: Settings) -> int:
-    url = settings.migration_database_url or settings.database_url
+    door = peers.of(settings, service=service).migration
     names = await migrations.apply(
-        url, service=service, role=migrations.role_of(settings.database_url)
+        door.url,
+        papers=door.papers,
+        password_file=door.password_file,
+        service=service,
+        role=migrations.role_of(settings.database_url),
     )
     log.info("migrated", count=len(names))
     return 0

@@ -41,12 +41,12 @@ def _faults(row: Row, *, service: str, all_tenants_role: str) -> list[str]:
         faults.append(
             f"{who} has the rights of {all_tenants_role} all the time; revoke that"
             f" role from it, ALTER ROLE {row['name']} NOINHERIT, then run"
-            " deploy/local/admin.sql as who administers the database"
+            " deploy/postgres/admin.sql as who administers the database"
         )
     elif not row["may_serve_all"]:
         faults.append(
-            f"{who} is no member of {all_tenants_role}; run deploy/local/admin.sql as"
-            " who administers the database"
+            f"{who} is no member of {all_tenants_role}; run deploy/postgres/admin.sql"
+            " as who administers the database"
         )
     if row["mixed"]:
         mixed = ", ".join(row["mixed"])

@@ -229,8 +229,9 @@ async def test_servers_of_the_users_own_replace_the_embedded_ones(
         environ = Path(f"/proc/{system.pids()['auth']}/environ").read_bytes()
     settings = dict(line.split("=", 1) for line in environ.decode().split("\0") if line)
     address = settings["AUTH_DATABASE_URL"]
-    assert address.startswith("postgresql://tandem_auth:")
-    assert address.endswith(f"@{ports.LOOPBACK}:{postgres_server.port}/outside")
+    where = f"{ports.LOOPBACK}:{postgres_server.port}/outside"
+    assert address == f"postgresql://tandem_auth@{where}"
+    assert Path(settings["AUTH_DATABASE_PASSWORD_FILE"]).read_text()
     assert settings["AUTH_NATS_URL"] == open_nats_server.url
     assert "DATABASE_URL" not in settings
 

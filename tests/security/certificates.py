@@ -7,18 +7,21 @@ from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 NOW = datetime.datetime.now(datetime.UTC)
 DAY = datetime.timedelta(days=1)
 
 
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
 class Issued(NamedTuple):
     """A certificate and its key."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: Key
 
 
 def authority(name: str) -> Issued:
@@ -34,10 +37,14 @@ def authority(name: str) -> Issued:
 
 
 def issued(
-    host: str, *, by: Issued | None, begins: datetime.datetime = NOW - DAY
+    host: str,
+    *,
+    by: Issued | None,
+    begins: datetime.datetime = NOW - DAY,
+    key: Key | None = None,
 ) -> Issued:
     """Return a host's certificate for two days; by nobody: signed with its own key."""
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = key or ec.generate_private_key(ec.SECP256R1())
     signer = by.key if by else key
     issuer = by.certificate.subject if by else _name(host)
     names = x509.SubjectAlternativeName([x509.DNSName(host)])
@@ -49,17 +56,29 @@ def issued(
     return Issued(built, key)
 
 
+def pem(one: Issued) -> bytes:
+    """Return a certificate and its key in one text."""
+    return one.certificate.public_bytes(
+        serialization.Encoding.PEM
+    ) + one.key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def write(one: Issued, path: Path) -> Path:
+    """Write a certificate and its key into one file, for its owner alone."""
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(pem(one))
+    draft.chmod(0o600)
+    draft.replace(path)
+    return path
+
+
 def server_context(one: Issued, folder: Path) -> ssl.SSLContext:
     """Return what a server needs to show a certificate."""
-    path = folder / f"{one.certificate.serial_number}.pem"
-    path.write_bytes(
-        one.certificate.public_bytes(serialization.Encoding.PEM)
-        + one.key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
+    path = write(one, folder / f"{one.certificate.serial_number}.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     return context
@@ -72,7 +91,7 @@ def _name(text: str) -> x509.Name:
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
+    key: Key,
     *,
     begins: datetime.datetime,
 ) -> x509.CertificateBuilder:

@@ -193,7 +193,7 @@ async def test_migrating_without_the_role_of_all_tenants_says_what_to_do(
         admin = await asyncpg.connect(database.admin_url)
         await admin.execute("CREATE SCHEMA elsewhere")
         await admin.close()
-        with pytest.raises(BadConfiguration, match=r"run deploy/local/admin\.sql"):
+        with pytest.raises(BadConfiguration, match=r"run deploy/postgres/admin\.sql"):
             await migrations.apply(database.admin_url, service="elsewhere", role="")
 
 

@@ -45,8 +45,18 @@ def test_migrations_alone_act_as_the_owner(tmp_path: Path):
     place = _place(tmp_path, tandem_auth_owner="a/b", tandem_auth="c@d")
     settings = environment.of_migration("auth", place=place)
     owner_url = settings["AUTH_MIGRATION_DATABASE_URL"]
-    assert owner_url.startswith("postgresql://tandem_auth_owner:a%2Fb@db.example:5433/")
-    assert settings["AUTH_DATABASE_URL"].startswith("postgresql://tandem_auth:c%40d@")
+    assert owner_url.startswith("postgresql://tandem_auth_owner@db.example:5433/")
+    assert settings["AUTH_DATABASE_URL"].startswith("postgresql://tandem_auth@")
+    files = {name: v for name, v in settings.items() if name.endswith("PASSWORD_FILE")}
+    assert files == {
+        "AUTH_DATABASE_PASSWORD_FILE": str(tmp_path / "tandem_auth.password"),
+        "AUTH_MIGRATION_DATABASE_PASSWORD_FILE": str(
+            tmp_path / "tandem_auth_owner.password"
+        ),
+    }
+    assert "a/b" not in settings.values()
+    serving = environment.of_service("auth", place=place, http_port=1)
+    assert "owner" not in str(serving)
 
 
 def test_only_auth_gets_the_keys_that_encrypt_tokens(tmp_path: Path):
