@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from services.api import remotes
-from services.chassis import addresses
+from services.chassis import addresses, certificates
+from services.chassis.certificates import Certificate, Files
 from services.chassis.config import Count, Port, Seconds, SecondsOrNone, Settings
 from services.chassis.errors import BadConfiguration
 
@@ -18,6 +19,15 @@ class Config(Settings, frozen=True, kw_only=True):
     public_url: str = ""
     """Where people's browsers reach this service, without a path. Empty: the
     address it listens on, if that is one of this machine alone."""
+    tls_certificate_file: Path | None = None
+    """The certificate for that address, with its chain; without it what speaks TLS is
+    in front. It is read anew when it changes, as is its key."""
+    tls_key_file: Path | None = None
+    tls_authority_file: Path | None = None
+    """Whom clients trust, if that is not whom everybody trusts."""
+    redirect_port: Port | None = None
+    """A port without TLS, which sends who opens a page to the public address and
+    refuses all else; none: there is no such port."""
     operations_host: str = "127.0.0.1"
     operations_port: Port = 0
     """Health and metrics, apart from what the public reaches; 0 takes a free port."""
@@ -66,8 +76,43 @@ class Config(Settings, frozen=True, kw_only=True):
         variable = "API_PRIVATE_ADDRESSES"
         faults += addresses.faults(self.private_addresses, variable=variable)
         faults += faults_of_oidc(self)
+        faults += certificates.faults(
+            self.tls_certificate_file,
+            self.tls_key_file,
+            url=self.public_url,
+            prefix="API_TLS",
+        )
+        if self.redirect_port is not None and self.tls_certificate_file is None:
+            faults.append("API_REDIRECT_PORT is set, and API_TLS_CERTIFICATE_FILE not")
         if faults:
             raise BadConfiguration(faults)
+
+    def plain_hosts(self) -> dict[str, str]:
+        """Return, by setting, where the api listens without TLS.
+
+        What the port that redirects hears in clear is refused.
+        """
+        own = {} if self.tls_certificate_file else {"HTTP_HOST": self.http_host}
+        return {**own, "OPERATIONS_HOST": self.operations_host}
+
+
+def certificate(settings: Config) -> Certificate | None:
+    """Return what is shown to clients; None where something in front does that.
+
+    Raises:
+        BadConfiguration: They would not take it.
+    """
+    if settings.tls_certificate_file is None or settings.tls_key_file is None:
+        return None
+    return Certificate(
+        Files(
+            settings.tls_certificate_file,
+            settings.tls_key_file,
+            host=urlsplit(settings.public_url).hostname or "",
+            authority_file=settings.tls_authority_file,
+            prefix="API_TLS",
+        )
+    )
 
 
 def base_url(settings: Config) -> str:
@@ -114,7 +159,9 @@ def faults_of_oidc(settings: Config) -> list[str]:
         return []
     faults = []
     parts = urlsplit(issuer) if addresses.is_url(issuer) else None
-    is_safe = parts and (parts.scheme == "https" or addresses.is_loopback(parts.hostname or ""))
+    is_safe = parts and (
+        parts.scheme == "https" or addresses.is_loopback(parts.hostname or "")
+    )
     if parts is None or not is_safe or parts.query:
         faults.append(
             "API_OIDC_ISSUER must be an address such as https://id.example.org"

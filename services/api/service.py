@@ -1,6 +1,7 @@
 """Builds the api: its routes and what they work with."""
 
 import asyncio
+import contextlib
 
 from aiohttp import web
 
@@ -11,6 +12,7 @@ from services.api import (
     identities,
     issuers,
     kept,
+    plain,
     resets,
     roster,
     routes,
@@ -56,12 +58,24 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
             issuer=issuer,
         )
         settings = runtime.settings
-        async with runtime.listening(
-            application(parts),
-            host=settings.http_host,
-            port=settings.http_port,
-            limits=Limits(connections_max=settings.http_connections_max),
-        ):
+        async with contextlib.AsyncExitStack() as stack:
+            limits = Limits(connections_max=settings.http_connections_max)
+            where = {"host": settings.http_host, "limits": limits}
+            opened = runtime.listening(
+                application(parts),
+                port=settings.http_port,
+                certificate=config.certificate(settings),
+                **where,
+            )
+            await stack.enter_async_context(opened)
+            if settings.redirect_port is not None:
+                opened = runtime.listening(
+                    plain.server(parts),
+                    port=settings.redirect_port,
+                    setting="REDIRECT_PORT",
+                    **where,
+                )
+                await stack.enter_async_context(opened)
             await process.serve_until(
                 runtime,
                 stopping,

@@ -69,6 +69,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     stop_timeout_s: SecondsOrNone = 20.0
     """How long work in hand may take to end at SIGTERM."""
 
+    def plain_hosts(self) -> dict[str, str]:
+        """Return, by setting, where the service listens without TLS."""
+        return {"HTTP_HOST": self.http_host}
+
 
 S = TypeVar("S", bound=Settings)
 

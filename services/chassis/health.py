@@ -16,6 +16,7 @@ from aiohttp import web
 
 from proto import codec
 from services.chassis import patience
+from services.chassis.certificates import Certificate
 from services.chassis.errors import BadConfiguration
 from services.chassis.patience import PATIENCE, Limits, Patience
 
@@ -109,6 +110,7 @@ async def listening(
     port: int,
     setting: str = "HTTP_PORT",
     limits: Limits = patience.USUAL,
+    certificate: Certificate | None = None,
 ) -> AsyncIterator[int]:
     """Serve an application; yields the port, of use where 0 was asked for.
 
@@ -117,6 +119,8 @@ async def listening(
         host: At which address of this machine.
         port: At which of its ports.
         setting: What an operator changes where the port is taken.
+        limits: What it puts up with.
+        certificate: What it shows; None: it is plain.
 
     Raises:
         BadConfiguration: The port is taken or may not be used.
@@ -132,9 +136,12 @@ async def listening(
         runner = web.ServerRunner(application, handle_signals=False)
     await runner.setup()
     kept.server = runner.server
-    watching = asyncio.create_task(kept.watch())
+    watching = {asyncio.create_task(kept.watch())}
+    if certificate is not None:
+        watching.add(asyncio.create_task(certificate.watch()))
     try:
-        site = patience.Site(runner, kept, host=host, port=port)
+        context = None if certificate is None else certificate.context
+        site = patience.Site(runner, kept, host=host, port=port, context=context)
         try:
             await site.start()
         except OSError as err:
@@ -146,6 +153,7 @@ async def listening(
         log.info("listening", host=host, port=chosen)
         yield chosen
     finally:
-        watching.cancel()
-        await asyncio.wait({watching})
+        for task in watching:
+            task.cancel()
+        await asyncio.wait(watching)
         await runner.cleanup()

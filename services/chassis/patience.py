@@ -7,6 +7,9 @@ be, the one that has waited longest makes room. Work that we have in hand goes o
 
 import asyncio
 import contextlib
+import functools
+import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, NamedTuple, TypeAlias, cast
 
@@ -15,7 +18,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import Counter
 
-from services.chassis import serving
+from services.chassis import serving, shaking
+from services.chassis.shaking import Shaking
 
 log = structlog.get_logger()
 
@@ -57,11 +61,17 @@ class _Wait(NamedTuple):
 class _Connection(serving.Connection):
     """One connection, known to whoever counts until it is gone."""
 
-    __slots__ = ("_patience",)
+    __slots__ = ("_patience", "beneath")
 
     def __init__(self, server: web.Server, patience: "Patience") -> None:
         super().__init__(server, loop=asyncio.get_running_loop(), **server._kwargs)
         self._patience = patience
+        self.beneath: socket.socket | None = None
+        """What carries it while TLS does not stand yet."""
+
+    def carry(self, beneath: socket.socket | None) -> None:
+        """Note what carries it while TLS does not stand yet."""
+        self.beneath = beneath
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless it had to make room in the very moment it was accepted."""
@@ -99,15 +109,25 @@ class Patience:
         """How many connections there are."""
         return len(self._waits)
 
-    def accept(self) -> asyncio.Protocol:
-        """Return what serves a connection that has just been accepted."""
+    def accept(self, context: ssl.SSLContext | None = None) -> asyncio.Protocol:
+        """Return what serves a connection that has just been accepted.
+
+        Without a context it is plain. With one it counts before TLS stands, too.
+        """
         assert self.server is not None, "it is given before anything is accepted"
         if len(self._waits) >= self._limits.connections_max and not self._make_room():
             self._cut["refused"] += 1
             return _TurnedAway()
         connection = _Connection(self.server, self)
         self._wait(connection, self._limits.first_request_s)
-        return connection
+        if context is None:
+            return connection
+        return Shaking(
+            connection,
+            context,
+            carry=connection.carry,
+            limit_s=self._limits.first_request_s,
+        )
 
     def middleware(self) -> Middleware:
         """Return what tells a request that we work on from one that we wait for."""
@@ -175,11 +195,13 @@ class Patience:
     def _close(self, connection: _Connection, *, reason: str) -> None:
         self._cut[reason] += 1
         self.forget(connection)
-        transport = connection.transport
+        transport, beneath = connection.transport, connection.beneath
         connection.force_close()
         if transport is not None:
             # To close it in order would wait for a client that takes nothing.
             transport.abort()
+        elif beneath is not None:
+            shaking.cut(beneath)
 
     def _wait(self, connection: _Connection, limit_s: float) -> None:
         now = asyncio.get_running_loop().time()
@@ -219,9 +241,15 @@ class Site(web.BaseSite):
     """A listening socket whose connections are kept within limits."""
 
     def __init__(
-        self, runner: Runner, patience: Patience, *, host: str, port: int
+        self,
+        runner: Runner,
+        patience: Patience,
+        *,
+        host: str,
+        port: int,
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__(runner, backlog=BACKLOG)
+        super().__init__(runner, ssl_context=context, backlog=BACKLOG)
         self._patience = patience
         self._host = host
         self._port = port
@@ -229,11 +257,15 @@ class Site(web.BaseSite):
     @property
     def name(self) -> str:
         """Return where it listens."""
-        return f"http://{self._host}:{self._port}"
+        scheme = "http" if self._ssl_context is None else "https"
+        return f"{scheme}://{self._host}:{self._port}"
 
     async def start(self) -> None:
         """Listen."""
         await super().start()
         self._server = await asyncio.get_running_loop().create_server(
-            self._patience.accept, self._host, self._port, backlog=BACKLOG
+            functools.partial(self._patience.accept, self._ssl_context),
+            self._host,
+            self._port,
+            backlog=BACKLOG,
         )

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from services.chassis import (
     bus,
+    certificates,
     config,
     database,
     dead_letters,
@@ -175,6 +176,8 @@ async def standing(
     checks = Health()
     relays: list[Relay] = []
     doors = peers.of(settings, service=service)
+    if faults := certificates.plain_listeners(settings, service=service):
+        raise BadConfiguration(faults)
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
             _database(service, settings, door=doors.database, clock=clock)

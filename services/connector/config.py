@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from msgspec import Meta
 
-from services.chassis import addresses
+from services.chassis import addresses, certificates
+from services.chassis.certificates import Certificate, Files
 from services.chassis.config import PORT_MAX, Count, Seconds, SecondsOrNone, Settings
 from services.chassis.errors import BadConfiguration
 
@@ -36,11 +38,17 @@ class Config(Settings, frozen=True, kw_only=True):
     description_age_s_max: SecondsOrNone = 60.0
     """How long an account's fields and lists are answered from memory."""
     push_port: Annotated[int, Meta(ge=0, le=PORT_MAX)] | None = None
-    """Where apps push changes to, through a proxy that ends TLS; none: nowhere, and
-    accounts are polled alone. 0 takes a free port."""
+    """Where apps push changes to; none: nowhere, and accounts are polled alone. 0 takes
+    a free port."""
     push_host: str = "127.0.0.1"
     push_url: str = ""
     """The origin, and the path before ``/push`` if any, by which apps reach it."""
+    push_tls_certificate_file: Path | None = None
+    """The certificate for that address, with its chain; without it what speaks TLS is
+    in front. It is read anew when it changes, as is its key."""
+    push_tls_key_file: Path | None = None
+    push_tls_authority_file: Path | None = None
+    """Whom apps trust, if that is not whom everybody trusts."""
     push_key_file: Path | None = None
     """The keys that push addresses are made with: base64 of 32 random bytes a line."""
     push_every_s: Seconds = 2.0
@@ -69,4 +77,35 @@ class Config(Settings, frozen=True, kw_only=True):
                 "CONNECTOR_PUSH_URL must be where apps reach CONNECTOR_PUSH_PORT,"
                 " such as https://tandem.example.org"
             )
+        faults += certificates.faults(
+            self.push_tls_certificate_file,
+            self.push_tls_key_file,
+            url=self.push_url,
+            prefix="CONNECTOR_PUSH_TLS",
+        )
         return faults
+
+    def plain_hosts(self) -> dict[str, str]:
+        """Return, by setting, where the connector listens without TLS."""
+        is_plain = self.push_port is not None and self.push_tls_certificate_file is None
+        more = {"PUSH_HOST": self.push_host} if is_plain else {}
+        return {**super().plain_hosts(), **more}
+
+
+def certificate(settings: Config) -> Certificate | None:
+    """Return what is shown to apps that push; None where something in front does that.
+
+    Raises:
+        BadConfiguration: They would not take it.
+    """
+    if settings.push_tls_certificate_file is None or settings.push_tls_key_file is None:
+        return None
+    return Certificate(
+        Files(
+            settings.push_tls_certificate_file,
+            settings.push_tls_key_file,
+            host=urlsplit(settings.push_url).hostname or "",
+            authority_file=settings.push_tls_authority_file,
+            prefix="CONNECTOR_PUSH_TLS",
+        )
+    )

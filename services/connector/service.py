@@ -11,7 +11,7 @@ from services.chassis import process
 from services.chassis.addresses import Guard
 from services.chassis.process import Runtime
 from services.chassis.retention import Keeper, Rule
-from services.connector import exchange, handlers, pushing, registry
+from services.connector import config, exchange, handlers, pushing, registry
 from services.connector.clients import Clients
 from services.connector.config import Config
 from services.connector.credentials import Credentials
@@ -131,5 +131,6 @@ async def listening_to_pushes(
         host=settings.push_host,
         port=settings.push_port,
         setting="CONNECTOR_PUSH_PORT",
+        certificate=config.certificate(settings),
     ):
         yield (hints,)
