@@ -66,6 +66,9 @@ class Config(Settings, frozen=True, kw_only=True):
     ends when it is longer. 0: the provider is not asked, and decides alone."""
     oidc_rsa_bits_min: Annotated[int, Meta(ge=2_048, le=16_384)] = 2_048
     """How long a provider's RSA key has to be; shorter ones sign nobody in."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Hosts besides that of ``oidc_issuer`` that the provider may name for its keys and
+    tokens: names, ``*.example.org`` for all below one, or ``*`` for all."""
     private_addresses: tuple[str, ...] = ()
     """Networks and host names that the provider may be in although not public."""
 
@@ -75,6 +78,8 @@ class Config(Settings, frozen=True, kw_only=True):
         faults += remotes.faults(self.proxies)
         variable = "API_PRIVATE_ADDRESSES"
         faults += addresses.faults(self.private_addresses, variable=variable)
+        variable = "API_ALLOWED_HOSTS"
+        faults += addresses.faults_of_hosts(self.allowed_hosts, variable=variable)
         faults += faults_of_oidc(self)
         faults += certificates.faults(
             self.tls_certificate_file,

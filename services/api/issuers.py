@@ -169,7 +169,9 @@ async def opened(settings: Config, *, clock: Clock) -> AsyncIterator[Issuer | No
     if not settings.oidc_issuer:
         yield None
         return
-    connector = GuardedConnector(Guard(settings.private_addresses), force_close=True)
+    guard = Guard(settings.private_addresses, allowed=settings.allowed_hosts)
+    guard.know([settings.oidc_issuer])
+    connector = GuardedConnector(guard, force_close=True)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     async with aiohttp.ClientSession(
         connector=connector,

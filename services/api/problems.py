@@ -156,9 +156,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     ErrorCode.ADDRESS_REFUSED: Kind(
         422,
         "Address refused",
-        "The address is in a private network or is not https. Use a public https"
-        " address; if this one is meant, whoever runs Tandem can allow it in"
-        " CONNECTOR_PRIVATE_ADDRESSES and AUTH_PRIVATE_ADDRESSES.",
+        "The address is not listed, is in a private network or is not https. If it is"
+        " meant, whoever runs Tandem can list it in _ALLOWED_HOSTS if it is public, or"
+        " in _PRIVATE_ADDRESSES, of CONNECTOR and of AUTH.",
     ),
     ErrorCode.APP_BROKEN: Kind(
         502,

@@ -1,10 +1,12 @@
 """What auth knows of apps: the connector's catalogue, remembered for a while."""
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from proto.connector import App, ListApps
 from proto.errors import ErrorCode
 from proto.ids import AppId, TenantId
+from services.chassis.addresses import Guard
 from services.chassis.bus import Bus
 from services.chassis.clock import Clock
 from services.chassis.errors import BusUnavailable, CommandFailed
@@ -15,9 +17,11 @@ REMEMBERED_S: Final = 300.0
 class Catalogue:
     """Asks the connector which apps there are, at most every few minutes."""
 
-    def __init__(self, bus: Bus, clock: Clock) -> None:
+    def __init__(self, bus: Bus, clock: Clock, *, guard: Guard | None = None) -> None:
         self._bus = bus
         self._clock = clock
+        self._guard = guard or Guard()
+        """Lets the apps' own authorisation servers be called."""
         self._apps: dict[AppId, App] = {}
         self._asked_at = -REMEMBERED_S
 
@@ -37,6 +41,7 @@ class Catalogue:
                     raise
             else:
                 self._apps = {known.app: known for known in reply.apps}
+                self._guard.know(_urls(reply.apps))
             self._asked_at = now
         found = self._apps.get(app)
         if found is None:
@@ -46,3 +51,9 @@ class Catalogue:
                 field="app",
             )
         return found
+
+
+def _urls(apps: Iterable[App]) -> Iterator[str]:
+    for app in apps:
+        if app.oauth is not None:
+            yield from (app.oauth.authorise_url, app.oauth.token_url)

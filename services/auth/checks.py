@@ -98,8 +98,8 @@ async def require_callable(address: str, field: str, *, guard: Guard) -> None:
     except AddressRefused as err:
         raise CommandFailed(
             ErrorCode.ADDRESS_REFUSED,
-            f"{field} {err.reason}. Use a public https address; if this one is meant,"
-            " whoever runs Tandem can allow it in AUTH_PRIVATE_ADDRESSES and"
-            " CONNECTOR_PRIVATE_ADDRESSES.",
+            f"{field} {err.reason}. Use the app's own address, or another https one"
+            " that is listed; if it is meant, whoever runs Tandem can list it in"
+            f" AUTH_{err.setting} and CONNECTOR_{err.setting}.",
             field=field,
         ) from err

@@ -18,6 +18,9 @@ class Config(Settings, frozen=True, kw_only=True):
 
     key_ring_file: Path
     """The keys that credentials are encrypted with; see ``vault``."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Hosts besides the installed apps' own that app clients may name: names,
+    ``*.example.org`` for all below one, or ``*`` for all that are public."""
     private_addresses: tuple[str, ...] = ()
     """Networks and host names that app clients may name although not public."""
     authorise_hosts: tuple[str, ...] = ()
@@ -40,6 +43,9 @@ class Config(Settings, frozen=True, kw_only=True):
         """Refuse what can never work, every fault at once."""
         faults = addresses.faults(
             self.private_addresses, variable="AUTH_PRIVATE_ADDRESSES"
+        )
+        faults += addresses.faults_of_hosts(
+            self.allowed_hosts, variable="AUTH_ALLOWED_HOSTS"
         )
         if self.refresh_lease_s <= self.refresh_timeout_s:
             faults += ["AUTH_REFRESH_LEASE_S must be more than AUTH_REFRESH_TIMEOUT_S"]

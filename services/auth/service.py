@@ -50,9 +50,9 @@ async def serve(
     store: Store[AuthWork] = runtime.store(AuthWork)
     safe = vault.load(config.key_ring_file)
     await _check_keys(safe, store, config=config)
-    guard = Guard(config.private_addresses)
+    guard = Guard(config.private_addresses, allowed=config.allowed_hosts)
     async with open_endpoint(config.refresh_timeout_s, guard=guard) as endpoint:
-        catalogue = Catalogue(runtime.bus, runtime.clock)
+        catalogue = Catalogue(runtime.bus, runtime.clock, guard=guard)
         clients = Clients(
             store,
             vault=safe,

@@ -1,4 +1,7 @@
-"""Which network addresses may be called: public ones, and those an operator lists.
+"""Which hosts may be called, at which addresses: what an operator and the apps list.
+
+Hosts of installed apps and those that an operator allows, at public addresses; and what
+an operator lists as private, wherever that is.
 
 The decision is plain values. Where connections are made it is applied to the very
 addresses that are dialled, because a name can mean something else a moment later.
@@ -23,6 +26,8 @@ Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
 LOOK_UP_TIMEOUT_S: Final = 2.0
+EVERYWHERE: Final = "*"
+"""In a list of hosts: all that are public."""
 _PORTS: Final = {"http": 80, "https": 443}
 _NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.(?!-)[a-z0-9_-]{1,63})*")
 
@@ -108,23 +113,44 @@ def faults(private: Iterable[str], *, variable: str) -> list[str]:
     ]
 
 
-class Guard:
-    """Decides which addresses may be called.
+def faults_of_hosts(allowed: Iterable[str], *, variable: str) -> list[str]:
+    """Return what is wrong with the hosts that an operator allows."""
+    return [
+        f"{variable}: {entry!r} is no host name, nor *.example.org for all below one,"
+        f" nor {EVERYWHERE} for all"
+        for entry in allowed
+        if entry != EVERYWHERE and not _is_host(_plain(entry))
+    ]
 
-    ``private`` lists networks and host names that may be although they are not public.
+
+class Guard:
+    """Decides which hosts may be called, and where.
+
+    ``private`` lists networks and host names that may be although they are not public;
+    ``allowed`` lists hosts that may be where they are public.
     """
 
-    def __init__(self, private: Sequence[str] = ()) -> None:
+    def __init__(
+        self, private: Sequence[str] = (), *, allowed: Sequence[str] = (EVERYWHERE,)
+    ) -> None:
         assert not faults(private, variable="private"), "settings refuse these"
+        assert not faults_of_hosts(allowed, variable="allowed"), "and these"
+        self._allowed = {_plain(entry) for entry in allowed}
         found = [(entry, _network(entry)) for entry in private]
         self._networks = [network for _, network in found if network is not None]
         self._names = {_plain(entry) for entry, network in found if network is None}
+
+    def know(self, urls: Iterable[str]) -> None:
+        """Allow the hosts of installed parts, by their addresses."""
+        hosts = (urlsplit(url).hostname for url in urls)
+        self._allowed |= {_plain(host) for host in hosts if host}
 
     def check(self, host: str, address: str, *, is_encrypted: bool = True) -> None:
         """Refuse to call a host at an address.
 
         Raises:
-            AddressRefused: It is not public, or not encrypted, and is not listed.
+            AddressRefused: It is not allowed, not public, or not encrypted, and is not
+                listed as private.
         """
         try:
             parsed = ipaddress.ip_address(address)
@@ -136,6 +162,16 @@ class Guard:
             raise AddressRefused(host, "is in a private network")
         if not is_encrypted:
             raise AddressRefused(host, "is not encrypted (http)")
+        self._check_allowed(host)
+
+    def check_name(self, host: str) -> None:
+        """Refuse a name that nothing could allow, before anybody is asked for it.
+
+        Raises:
+            AddressRefused: No list has it, and it can be in no network that is listed.
+        """
+        if not self._networks and _plain(host) not in self._names:
+            self._check_allowed(host)
 
     def check_literal(self, host: str, *, is_encrypted: bool) -> bool:
         """Refuse like ``check`` where a host is an address; tell whether it is one."""
@@ -165,6 +201,7 @@ class Guard:
         host, is_encrypted = parts.hostname or "", parts.scheme == "https"
         if self.check_literal(host, is_encrypted=is_encrypted):
             return
+        self.check_name(host)
         found: list[ResolveResult] = []
         try:
             async with asyncio.timeout(LOOK_UP_TIMEOUT_S):
@@ -174,6 +211,13 @@ class Guard:
             pass
         for one in found:
             self.check(host, one["host"], is_encrypted=is_encrypted)
+
+    def _check_allowed(self, host: str) -> None:
+        name = _plain(host)
+        ends = {f"*.{end}" for end in _ends(name)}
+        if not self._allowed & {EVERYWHERE, name, *ends}:
+            reason = "is not on the list of hosts that may be called"
+            raise AddressRefused(host, reason, setting="ALLOWED_HOSTS")
 
     def _has(self, address: Address) -> bool:
         meant = _meant(address)
@@ -191,8 +235,9 @@ class GuardedResolver(AbstractResolver):
         """Return a name's addresses.
 
         Raises:
-            AddressRefused: One of them may not be called; then none is.
+            AddressRefused: It, or one of them, may not be called; then none is.
         """
+        self._guard.check_name(host)
         found = await self._inner.resolve(host, *how, **more)
         for one in found:
             self._guard.check(host, one["host"])
@@ -259,6 +304,23 @@ def _is_name(host: str) -> bool:
     # A last part of digits makes an address of it, or a mistyped one.
     last = host.rpartition(".")[2]
     return _NAME.fullmatch(host) is not None and not last.isdigit()
+
+
+def _is_host(text: str) -> bool:
+    """Tell whether a text is a name, an address, or stands for all below a name."""
+    if text.startswith("*."):
+        return "." in text[2:] and _is_name(text[2:])
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return _is_name(text)
+    return True
+
+
+def _ends(name: str) -> list[str]:
+    """Return the names that a name is below."""
+    parts = name.split(".")
+    return [".".join(parts[n:]) for n in range(1, len(parts))]
 
 
 def _peer(connection: Connection) -> str:

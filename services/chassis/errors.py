@@ -54,11 +54,15 @@ class NotMigrated(ChassisError):
 class AddressRefused(ChassisError):
     """A host may not be called from here; nothing was sent to it."""
 
-    def __init__(self, host: str, reason: str) -> None:
+    def __init__(
+        self, host: str, reason: str, *, setting: str = "PRIVATE_ADDRESSES"
+    ) -> None:
         super().__init__(f"{host} {reason}")
         self.host = host
         self.reason = reason
         """The rest of a sentence whose beginning names the host."""
+        self.setting = setting
+        """Where an operator can allow it, without the service's prefix."""
 
 
 class CommandFailed(ChassisError):

@@ -53,6 +53,9 @@ class Config(Settings, frozen=True, kw_only=True):
     """The keys that push addresses are made with: base64 of 32 random bytes a line."""
     push_every_s: Seconds = 2.0
     """How soon after a read that a push asked for another one can ask again."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Hosts besides the installed apps' own that accounts may be at: names,
+    ``*.example.org`` for all below one, or ``*`` for all that are public."""
     private_addresses: tuple[str, ...] = ()
     """Networks and host names that accounts may be at although they are not public."""
 
@@ -60,6 +63,9 @@ class Config(Settings, frozen=True, kw_only=True):
         """Refuse what can never work, every fault at once."""
         faults = addresses.faults(
             self.private_addresses, variable="CONNECTOR_PRIVATE_ADDRESSES"
+        )
+        faults += addresses.faults_of_hosts(
+            self.allowed_hosts, variable="CONNECTOR_ALLOWED_HOSTS"
         )
         if self.push_port is not None:
             faults += self._push_faults()

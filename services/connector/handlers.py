@@ -49,9 +49,9 @@ DESCRIPTIONS_MAX: Final = 1_000
 _REMEDIES: Final = {
     ErrorCode.APP_UNREACHABLE: "The app cannot be reached."
     " Check its address; if it is right, try again in a few minutes.",
-    ErrorCode.ADDRESS_REFUSED: "The app's address is in a private network or is not"
-    " https. Use a public https address; if this one is meant, whoever runs Tandem"
-    " can allow it in CONNECTOR_PRIVATE_ADDRESSES.",
+    ErrorCode.ADDRESS_REFUSED: "The app's address is not listed, is in a private"
+    " network or is not https. If it is meant, whoever runs Tandem can list its host in"
+    " CONNECTOR_ALLOWED_HOSTS if it is public, or in CONNECTOR_PRIVATE_ADDRESSES.",
     ErrorCode.RATE_LIMITED: "The app asks for a pause. Try again in a few minutes.",
     ErrorCode.QUOTA_EXHAUSTED: "The app's calls for today are spent."
     " Try again tomorrow.",

@@ -45,7 +45,9 @@ async def serve_apps(
     """Run the connector with these apps until told to stop."""
     settings, clock = runtime.settings, runtime.clock
     store = runtime.store(ConnectorWork)
-    async with open_session(Guard(settings.private_addresses)) as session:
+    guard = Guard(settings.private_addresses, allowed=settings.allowed_hosts)
+    guard.know(entry.manifest.base_url for entry in apps)
+    async with open_session(guard) as session:
         credentials = Credentials(runtime.bus, clock)
         transport = Transport(
             session, apps, credentials=credentials, settings=settings, clock=clock
