@@ -17,7 +17,7 @@ SIM := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
     $(if $(CRASHES),--crash-points) $(if $(QUIET),--quiet)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check up down fmt lint types sim deep apps security bench clean
+.PHONY: help demo test check up down fmt lint types sim deep apps security bench dist clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -66,11 +66,14 @@ security: $(READY)  ## attack every wall, in full, and print the figures as JSON
 bench: $(READY)  ## measure a first sync, and a scan of 100,000 records of each app
 	$(BIN)/python -m tests.bench
 
+dist: $(READY)  ## build what is installed from what is committed, into dist/
+	$(BIN)/python -m deploy.dist
+
 clean:  ## remove the environment, local data and caches
 	@for place in .local .local/demo; do \
 	    if [ -d $$place ] && [ -x $(BIN)/python ]; then \
 	        $(BIN)/python -m deploy.local --directory $$place down || exit 1; fi; done
-	rm -rf .venv .local .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .local dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Locked versions only, each checked against its hash; again when the lock changes.

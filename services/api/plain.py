@@ -18,12 +18,16 @@ from services.chassis import health, serving
 from services.chassis.health import Server
 
 CODE: Final = "tls_needed"
-_DETAIL: Final = (
+DETAIL: Final = (
     "Nothing is taken here without TLS. Use the https address. A key, a password or a"
     " link that was sent to this one could be read on its way: revoke or replace it."
 )
-PATHS: Final = frozenset(page.path for page in routes.PAGES if "{" not in page.path)
-"""The pages that are the same for everybody."""
+PATHS: Final = frozenset(
+    page.path
+    for page in routes.PAGES
+    if "{" not in page.path and "code" not in page.query
+)
+"""The pages that are the same for everybody, and that no app or provider leads to."""
 
 
 def server(parts: Parts) -> Server:
@@ -47,7 +51,7 @@ def _answer(request: web.BaseRequest, parts: Parts) -> web.Response:
         "type": f"urn:tandem:problem:{CODE}",
         "title": "Not over https",
         "status": 403,
-        "detail": _DETAIL,
+        "detail": DETAIL,
         "code": CODE,
         "request_id": parts.identifiers.new(RequestId),
     }
