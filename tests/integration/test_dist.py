@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 NOT_FOR_PRODUCTION = re.compile(
     r"(^|/)(\.|tests?/|test_|conftest|emulators|demo|fixtures|_template|__pycache__"
-    r"|local/|supply/|dist/|bench|quality\.toml|pyproject|Makefile|dev\.|audit\.)"
+    r"|deploy/(local|supply|dist)|bench|quality\.toml|pyproject|Makefile|/dev\.)"
 )
 
 

@@ -1,0 +1,1 @@
+"""The archive that is installed: what services need, and nothing that tests them."""
