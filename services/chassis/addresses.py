@@ -1,10 +1,8 @@
 """Which hosts may be called, at which addresses: what an operator and the apps list.
 
-Hosts of installed apps and those that an operator allows, at public addresses; and what
-an operator lists as private, wherever that is.
-
-The decision is plain values. Where connections are made it is applied to the very
-addresses that are dialled, because a name can mean something else a moment later.
+Hosts of installed apps and those that an operator allows, where they are public; and
+what an operator lists as private. It is decided for the very addresses that are dialled,
+because a name can mean something else a moment later.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
 """What clients are shown over TLS, and what is answered without it (ASVS 12.1, .2)."""
 
 import asyncio
+import base64
 import contextlib
 import datetime
 import json
@@ -27,6 +28,8 @@ from services.chassis.certificates import Certificate, Files
 from services.chassis.errors import BadConfiguration
 from services.chassis.patience import Limits
 from services.connector import config as connector
+from services.connector import registry, service
+from tests.integration.test_connector_service import runtime_of
 from tests.security import certificates, peers
 from tests.security.certificates import DAY, NOW
 from tests.security.conftest import Figures
@@ -318,7 +321,7 @@ def test_nothing_listens_to_others_without_tls(tmp_path: Path) -> None:
     push = {"push_port": 1, "push_key_file": file, "push_url": url}
     tls = {"tls_certificate_file": file, "tls_key_file": file, "public_url": url}
     push_tls = {"push_tls_certificate_file": file, "push_tls_key_file": file}
-    for settings, service, names in (
+    for settings, name, names in (
         (api.Config(**usual), "api", []),
         (api.Config(**usual, http_host="0.0.0.0"), "api", ["API_HTTP_HOST"]),
         (api.Config(**usual, http_host="0.0.0.0", **tls), "api", []),
@@ -349,7 +352,7 @@ def test_nothing_listens_to_others_without_tls(tmp_path: Path) -> None:
             ["CONNECTOR_HTTP_HOST"],
         ),
     ):
-        found = shown.plain_listeners(settings, service=service)
+        found = shown.plain_listeners(settings, service=name)
         assert [fault.split()[0] for fault in found] == names
 
 
@@ -425,6 +428,44 @@ async def test_the_api_speaks_tls_and_sends_nobody_on_but_browsers(
             problem = json.loads(text)
             assert problem["code"] == "tls_needed"
             assert "revoke or replace" in problem["detail"]
+
+
+async def test_the_connector_hears_pushes_over_tls(
+    database: Database, nats_server: nats.Server, papers: Papers, tmp_path: Path
+) -> None:
+    """And answers at that port to nobody who comes without it."""
+    own, key, port = papers.of(HOST), tmp_path / "push.keys", ports.free_port()
+    key.write_bytes(base64.b64encode(os.urandom(32)))
+    stopping = asyncio.Event()
+    async with (
+        runtime_of(
+            "connector",
+            database,
+            nats_server,
+            push_port=port,
+            push_url=f"https://{HOST}:{port}",
+            push_key_file=key,
+            push_tls_certificate_file=own,
+            push_tls_key_file=own,
+            push_tls_authority_file=papers.authority_file,
+        ) as runtime,
+        asyncio.TaskGroup() as group,
+        ClientSession(connector=TCPConnector(ssl=trusting(papers))) as session,
+    ):
+        group.create_task(service.serve_apps(runtime, stopping, apps=registry.load()))
+        async with asyncio.timeout(20):
+            while await shake(port, trusting(papers)) is None:
+                await asyncio.sleep(0.05)
+        async with session.post(f"https://{HOST}:{port}/push/x") as answer:
+            assert answer.status == 404
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST /push/x HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert not (await reader.read()).startswith(b"HTTP")
+        writer.close()
+        second = ssl.TLSVersion.TLSv1_1
+        old = trusting(papers, minimum_version=second, maximum_version=second)
+        assert await shake(port, old) is None
+        stopping.set()
 
 
 async def test_the_api_does_not_start_with_what_browsers_refuse(

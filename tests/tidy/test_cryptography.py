@@ -13,7 +13,15 @@ from tests.tidy.cryptography import PAGE
 from tests.tidy.tree import Source, read, sources
 
 HEAD = "\n## Algorithms\n\n| for | algorithm | library | where |\n|---|---|---|---|\n"
-SHARED = ("nats_seed_file", "database_url")
+SHARED = (
+    "nats_seed_file",
+    "database_url",
+    "database_password_file",
+    "migration_database_password_file",
+    "peer_authority_file",
+    "peer_certificate_file",
+    "peer_key_file",
+)
 """Secrets that each service has of its own; the page names one for all."""
 
 
