@@ -1,8 +1,8 @@
 """Which hosts may be called, at which addresses: what an operator and the apps list.
 
 Hosts of installed apps and those that an operator allows, where they are public; and
-what an operator lists as private. It is decided for the very addresses that are dialled,
-because a name can mean something else a moment later.
+what an operator lists as private. It is decided for the very addresses that are
+dialled, because a name can mean something else a moment later.
 """
 
 import asyncio

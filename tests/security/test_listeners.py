@@ -73,6 +73,7 @@ async def serving(
     application = web.Application()
 
     async def hello(request: web.Request) -> web.Response:
+        assert (request.remote, request.secure) == ("127.0.0.1", True)
         return web.Response(text=f"hello {(await request.read()).decode()}")
 
     application.add_routes([web.route("*", "/", hello)])
@@ -216,6 +217,13 @@ def test_who_never_shakes_hands_makes_room_and_is_closed(
 ) -> None:
     """Before TLS stands a connection counts like any other one."""
 
+    async def connected(
+        port: int, count: int
+    ) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        found = [await asyncio.open_connection("127.0.0.1", port) for _ in range(count)]
+        await asyncio.sleep(0.2)
+        return found
+
     async def is_closed(reader: asyncio.StreamReader) -> bool:
         with contextlib.suppress(ConnectionError):
             async with asyncio.timeout(5):
@@ -224,24 +232,26 @@ def test_who_never_shakes_hands_makes_room_and_is_closed(
 
     async def play() -> None:
         certificate = Certificate(files(papers))
-        limits = {"connections_max": 5, "first_request_s": 1.0, "look_s": 0.1}
-        async with serving(certificate, **limits) as (port, application):
-            silent = [
-                await asyncio.open_connection("127.0.0.1", port) for _ in range(12)
-            ]
-            await asyncio.sleep(0.1)
+        crowded = {"connections_max": 5, "first_request_s": 60.0, "look_s": 0.1}
+        async with serving(certificate, **crowded) as (port, application):
+            silent = await connected(port, 12)
             kept = application[health.PATIENCE]
             assert kept.connection_count == 5
             for reader, _ in silent[:7]:
                 assert await is_closed(reader)
+            assert not silent[-1][0].at_eof()
             assert await shake(port, trusting(papers)) is not None
-            for reader, _ in silent:
-                assert await is_closed(reader)
-            async with asyncio.timeout(5):
-                while kept.connection_count:
-                    await asyncio.sleep(0.05)
             for _, writer in silent:
                 writer.close()
+        slow = {"first_request_s": 1.0, "look_s": 0.1}
+        async with serving(certificate, **slow) as (port, application):
+            silent = await connected(port, 3)
+            for reader, writer in silent:
+                assert await is_closed(reader)
+                writer.close()
+            async with asyncio.timeout(5):
+                while application[health.PATIENCE].connection_count:
+                    await asyncio.sleep(0.05)
 
     with asyncio.Runner(loop_factory=LOOP[loop]) as runner:
         runner.run(play())
@@ -485,3 +495,14 @@ async def test_the_api_does_not_start_with_what_browsers_refuse(
     code, _, said = await run(env=env)
     assert code == 78
     assert "clients at tandem.example.org would not take it: Hostname mismatch" in said
+
+
+async def test_a_service_that_would_listen_in_clear_does_not_start(
+    database: Database, nats_server: nats.Server
+) -> None:
+    env = environment(database, nats_server, API_OPERATIONS_HOST="0.0.0.0")
+    assert (await run("migrate", env=env))[0] == 0
+    code, _, said = await run(env=env)
+    assert code == 78
+    assert "API_OPERATIONS_HOST" in said
+    assert "API_UNENCRYPTED" in said
