@@ -95,8 +95,8 @@ def test_it_holds_what_is_declared_and_nothing_else(
         "tests/conftest.py",
         "requirements/dev.txt",
         "services/connector/apps/_template/app.py",
-        "services/connector/apps/hubspot/fixtures/contacts.json",
-        "services/connector/apps/hubspot/quality.toml",
+        "services/connector/apps/acme/fixtures/contacts.json",
+        "services/connector/apps/acme/quality.toml",
     ],
 )
 def test_what_is_for_work_on_tandem_is_left(path: str) -> None:

@@ -427,7 +427,7 @@ async def test_the_api_speaks_tls_and_sends_nobody_on_but_browsers(
             ("GET", "/v1/apps"),
             ("POST", "/v1/apps"),
             ("POST", "/sign-in"),
-            ("GET", "/oauth/callback/hubspot?code=x&state=y"),
+            ("GET", "/oauth/callback/acme?code=x&state=y"),
             ("GET", "/sign-in/oidc/callback?code=x&state=y"),
             ("GET", "//evil.example/sign-in"),
             ("GET", "/"),

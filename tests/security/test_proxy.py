@@ -193,7 +193,7 @@ async def _without_tls(session: ClientSession, proxied: Proxied) -> None:
     for method, path in (
         ("GET", "/v1/apps"),
         ("POST", "/v1/apps"),
-        ("GET", "/oauth/callback/hubspot?code=x"),
+        ("GET", "/oauth/callback/acme?code=x"),
         ("GET", "/push/x"),
         ("GET", "/nowhere"),
     ):
