@@ -57,8 +57,8 @@ sim: $(READY)  ## simulate; SEEDS= FROM= SEED= MUTANTS= ONLY=, see docs/howto/si
 deep: $(READY)  ## try tens of thousands of examples of each law; ONLY=a file of them
 	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest $(or $(ONLY),tests/engine)
 
-apps: $(READY)  ## try every app against the conformance suite; ONLY=some of them
-	$(BIN)/python -m tests.contract $(ONLY)
+apps: $(READY)  ## try every app against the suite; ONLY=a,b; PAIRS=1 FROM=a,b: two by two
+	$(BIN)/python -m tests.contract $(if $(PAIRS),--pairs $(if $(FROM),--from $(FROM))) $(ONLY)
 
 security: $(READY)  ## attack every wall, in full, and print the figures as JSON
 	$(BIN)/python -m tests.security

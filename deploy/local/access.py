@@ -17,6 +17,13 @@ async def create_key(layout: Layout, system: Supervisor, *, tenant: str) -> str:
     path = layout.keys / "api.key"
     if path.exists():
         return path.read_text()
+    key = await new_key(layout, system, tenant=tenant)
+    keys.write_secret(path, key.encode())
+    return key
+
+
+async def new_key(layout: Layout, system: Supervisor, *, tenant: str) -> str:
+    """Return one more key of a tenant, who is made if there is none of this name."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.api", "create-key", "--tenant", tenant),
         cwd=REPOSITORY,
@@ -33,5 +40,4 @@ async def create_key(layout: Layout, system: Supervisor, *, tenant: str) -> str:
             reason=f"no key could be made: {said.decode().strip() or 'no word why'}",
             remedy=f"Its log is {layout.log('api')}.",
         )
-    keys.write_secret(path, lines[-1].encode())
     return lines[-1]

@@ -1,8 +1,7 @@
 """What the tests of the CardDAV app share: accounts on a real Radicale server."""
 
-import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self, TypeVar
@@ -19,6 +18,7 @@ from services.connector import manifest
 from services.connector.apps import carddav
 from services.connector.apps.carddav.app import App
 from services.connector.port import Answer, Call, Facts, Operation, Page, Snapshot
+from tests.contract.conformance import servers
 from tests.contract.dialling import Caller
 
 T = TypeVar("T")
@@ -26,7 +26,6 @@ T = TypeVar("T")
 FOLDER = Path(carddav.__file__).parent
 MANIFEST = manifest.load(FOLDER / "manifest.toml")
 PASSWORD = "secret"
-USERS_MAX = 400
 
 _numbers = itertools.count()
 
@@ -135,14 +134,8 @@ class Account:
 @pytest.fixture(scope="session")
 def radicale_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     """A Radicale server with many users, who each have one empty book."""
-    users: Mapping[str, str] = {f"user{n}": PASSWORD for n in range(USERS_MAX)}
-    directory = tmp_path_factory.mktemp("radicale")
-    server = radicale.Server(directory, users=users)
-    try:
-        asyncio.run(server.start())
+    with servers.STARTED["radicale"](tmp_path_factory.mktemp("radicale")) as server:
         yield server
-    finally:
-        asyncio.run(server.stop())
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from services.connector.errors import CallFailed, Meaning
 from services.connector.pacing import Lane
 from tests.contract.conformance import lacking, stages
 from tests.contract.conformance.bench import CATALOGUE, PAGE_SIZE
+from tests.contract.conformance.shapes import Voice
 
 MANY = 3
 """So many pages of everybody are enough to show what happens between them."""
@@ -56,6 +57,35 @@ async def test_the_shapes_of_fields_are_those_of_the_vendor(bench):
     for role, value in bench.stage.full(1).items():
         field = await bench.field_of(role)
         assert field.is_multiple == isinstance(value, tuple), role
+
+
+async def test_all_that_the_vendor_holds_is_described_in_its_form(bench):
+    """The stage says what that is, from the vendor's facts; the app shows no less."""
+    shape = bench.stage.shape
+    assert shape is not None, "a stage says what its vendor holds of a person"
+    described = {
+        one.role: (one.kind, one.is_multiple, one.is_writable, one.is_year_optional)
+        for one in await bench.fields()
+        if one.role is not Role.UNKNOWN
+    }
+    assert described == {
+        role: (form.kind, form.is_several, not form.is_derived, form.is_year_optional)
+        for role, form in shape.fields.items()
+    }
+
+
+async def test_what_the_vendor_has_of_consent_and_tags_is_claimed(bench):
+    shape = bench.stage.shape
+    assert bench.can.can_tag == shape.has_tags
+    assert bench.can.detects_unsubscribes == (shape.voice is not Voice.NONE)
+    assert bench.can.can_unsubscribe == (shape.voice is Voice.WRITTEN)
+
+
+async def test_somebody_of_whom_all_is_known_has_every_field(bench):
+    """Else a field would go untried, here and between two apps."""
+    shape = bench.stage.shape
+    written = {role for role, form in shape.fields.items() if not form.is_derived}
+    assert {role for role, value in bench.stage.full(1).items() if value} == written
 
 
 @pytest.mark.needs("custom_fields")

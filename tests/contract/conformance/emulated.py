@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Self
 import aiohttp
 
 from proto.auth import CredentialKind, Token
-from tests.contract.conformance.stage import NotOnStage, Stage
+from tests.contract.conformance.stage import Login, NotOnStage, Stage
 from tests.emulators.core.emulator import Emulator, serving
+from tests.emulators.core.oauth import Client
 from tests.emulators.core.settings import unlimited
 
 
@@ -50,6 +51,22 @@ class EmulatedStage(Stage):
                 self.expire_token()
         return Token(
             kind=CredentialKind.BEARER, secret=self._secret, version=self._version
+        )
+
+    def login(self, redirect_uri: str) -> Login:
+        """Register an application of its own."""
+        client = Client(
+            client_id="tandem",
+            client_secret="of-the-stage",
+            redirect_uris=(redirect_uri,),
+        )
+        self._emulator.server.register(client)
+        vendor, url = self._emulator.vendor, self._emulator.url
+        return Login(
+            client_id=client.client_id,
+            client_secret="of-the-stage",
+            authorise_url=url + vendor.authorize_path,
+            token_url=url + vendor.token_path,
         )
 
     def set_limit(self, calls_per_second: int) -> None:

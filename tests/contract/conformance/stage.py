@@ -8,7 +8,7 @@ for is left as it is here, and is then never asked for.
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from proto.auth import Token
 from proto.fields import Role, Value
@@ -17,10 +17,22 @@ from proto.record import Consent
 from tests.contract.conformance import cards
 from tests.contract.conformance.cards import Card
 from tests.contract.conformance.least import Least
+from tests.contract.conformance.shapes import Shape
+
+READING: Final = ("GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT")
 
 
 class NotOnStage(Exception):
     """The vendor has no such thing, or the stage does not know how."""
+
+
+class Login(NamedTuple):
+    """An application registered at the vendor, and where people agree to it."""
+
+    client_id: str
+    client_secret: str
+    authorise_url: str
+    token_url: str
 
 
 class Stage:
@@ -39,6 +51,10 @@ class Stage:
     where a record can be there and get no mail."""
     least: ClassVar[Least | None] = None
     """The fewest calls that the vendor allows; a stage without it is not complete."""
+    shape: ClassVar[Shape | None] = None
+    """What the vendor holds of a person; a stage without it is not complete."""
+    questions: ClassVar[tuple[str, ...]] = ()
+    """How paths end of calls that only ask, with a method that otherwise writes."""
     base_url: str
     """Where the vendor's API is, as an account of this app has it."""
     username: str = ""
@@ -69,6 +85,16 @@ class Stage:
     def token(self, *, version_min: int) -> Token:
         """Return what a call proves itself with; a newer one if it has to be."""
         raise NotOnStage
+
+    def login(self, redirect_uri: str) -> Login:
+        """Register an application that people come back from to an address of ours."""
+        raise NotOnStage
+
+    def is_write(self, *, method: str, path: str, body: bytes) -> bool:
+        """Say whether a call to the vendor's API is meant to change something."""
+        del body
+        is_question = path.partition("?")[0].endswith(self.questions)
+        return method not in READING and not is_question
 
     # What people do.
 

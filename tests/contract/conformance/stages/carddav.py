@@ -16,11 +16,12 @@ import vobject
 
 from deploy.local import radicale
 from proto.auth import CredentialKind, Token
-from proto.fields import Address, Item, Role, Value
+from proto.fields import Address, FieldKind, Item, Role, Value
 from proto.ids import RecordId
-from tests.contract.conformance import cards
+from tests.contract.conformance import cards, shapes
 from tests.contract.conformance.cards import SAMPLES, Card
 from tests.contract.conformance.least import Least
+from tests.contract.conformance.shapes import Form, Shape
 from tests.contract.conformance.stage import Stage
 
 PASSWORD: Final = "secret"
@@ -35,7 +36,9 @@ TEXTS: Final[Mapping[Role, str]] = {
     Role.JOB_TITLE: "title",
     Role.NOTE: "note",
     Role.BIRTHDAY: "bday",
+    Role.ANNIVERSARY: "x-anniversary",
 }
+DATES: Final = (Role.BIRTHDAY, Role.ANNIVERSARY)
 ITEMS: Final[Mapping[Role, str]] = {
     Role.EMAIL: "email",
     Role.PHONE: "tel",
@@ -59,6 +62,20 @@ class CardDAV(Stage):
         Role.WEBSITE: "work",
         Role.ADDRESS: "work",
     }
+    shape = Shape(
+        fields={
+            **shapes.texts(*NAME_PARTS, Role.COMPANY, Role.JOB_TITLE, Role.NOTE),
+            Role.NAME_FULL: Form(is_derived=True),
+            Role.EMAIL: shapes.several(FieldKind.EMAIL, "home", "work", "other"),
+            Role.PHONE: shapes.several(
+                FieldKind.PHONE, "mobile", "home", "work", "fax", "other"
+            ),
+            Role.WEBSITE: shapes.several(FieldKind.URL, "home", "work", "other"),
+            Role.ADDRESS: shapes.several(FieldKind.ADDRESS, "home", "work", "other"),
+            **dict.fromkeys(DATES, Form(kind=FieldKind.DATE, is_year_optional=True)),
+        },
+        has_tags=True,
+    )
     least = Least(
         # No call is bound to a number of cards: RFC 6352 section 8.7 and RFC 6578 let a
         # server say "too many" as it likes. An answer has to fit into memory, photos
@@ -272,11 +289,19 @@ def _write(vcard: Any, changes: Card) -> None:
         else:
             _drop(vcard, TEXTS[role])
             if value:
-                vcard.add(TEXTS[role]).value = value
+                _add_text(vcard, TEXTS[role], value)
     _drop(vcard, "n")
     _drop(vcard, "fn")
     vcard.add("n").value = names
     vcard.add("fn").value = f"{names.given} {names.family}".strip() or "Nobody"
+
+
+def _add_text(vcard: Any, name: str, text: str) -> None:
+    line = vcard.add(name)
+    if text.startswith("--"):
+        line.params["X-APPLE-OMIT-YEAR"] = ["1604"]
+        text = text.replace("--", "1604-", 1)
+    line.value = text
 
 
 def _add_item(vcard: Any, name: str, item: Item) -> None:
@@ -300,12 +325,20 @@ def _card(vcard: Any) -> Card:
         for role, part in NAME_PARTS.items():
             found[role] = _joined(getattr(vcard.n.value, part))
     for role, name in TEXTS.items():
-        found[role] = vcard.contents[name][0].value if name in vcard.contents else None
+        found[role] = _text(vcard.contents[name][0]) if name in vcard.contents else None
     if "org" in vcard.contents:
         found[Role.COMPANY] = vcard.org.value[0]
     for role, name in ITEMS.items():
         found[role] = tuple(map(_item, vcard.contents.get(name, [])))
     return {role: value for role, value in found.items() if value}
+
+
+def _text(line: Any) -> str:
+    """Return what a line says; a day of any year is written with a year of its own."""
+    text = str(line.value)
+    for year in line.params.get("X-APPLE-OMIT-YEAR", ()):
+        text = text.replace(f"{year}-", "--", 1)
+    return text
 
 
 def _item(line: Any) -> Item:

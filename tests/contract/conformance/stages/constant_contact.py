@@ -8,13 +8,14 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
-from proto.fields import Address, Item, Role, Value
+from proto.fields import Address, FieldKind, Item, Role, Value
 from proto.ids import ContainerId, RecordId
 from proto.record import Consent
-from tests.contract.conformance import cards
+from tests.contract.conformance import cards, shapes
 from tests.contract.conformance.cards import SAMPLES, Card
 from tests.contract.conformance.emulated import EmulatedStage
 from tests.contract.conformance.least import Least
+from tests.contract.conformance.shapes import Shape, Voice
 from tests.emulators.constant_contact.emulator import Emulator
 from tests.emulators.constant_contact.wire import Contact, Seed
 from tests.emulators.constant_contact.writing import Writer
@@ -43,6 +44,22 @@ class ConstantContact(EmulatedStage):
         Role.PHONE: "work",
         Role.ADDRESS: "work",
     }
+    shape = Shape(
+        fields={
+            **shapes.texts(*(role for role in TEXTS if role is not Role.ANNIVERSARY)),
+            Role.EMAIL: shapes.EMAIL,
+            Role.BIRTHDAY: shapes.MONTH_DAY,
+            Role.ANNIVERSARY: shapes.DATE,
+            Role.PHONE: shapes.several(
+                FieldKind.PHONE, "home", "work", "mobile", "other", count_max=3
+            ),
+            Role.ADDRESS: shapes.several(
+                FieldKind.ADDRESS, "home", "work", "other", count_max=3
+            ),
+        },
+        voice=Voice.WRITTEN,
+        has_tags=True,
+    )
     least = Least(
         # GET /contacts: limit is 500 at most (Swagger 3.0.178), and takes every filter.
         page_size=500,

@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Final
 
 from proto.fields import Address, Item, Role, Value
 from proto.ids import RecordId
-from tests.contract.conformance import cards
+from tests.contract.conformance import cards, shapes
 from tests.contract.conformance.cards import SAMPLES, Card
 from tests.contract.conformance.emulated import EmulatedStage
 from tests.contract.conformance.least import Least
+from tests.contract.conformance.shapes import Shape
 from tests.emulators.dotloop.account import Entry
 from tests.emulators.dotloop.emulator import Emulator
 
@@ -31,6 +32,15 @@ class Dotloop(EmulatedStage):
     emulator_kind = Emulator
     api_path = "/public/v2"
     multiple: ClassVar[Mapping[Role, str]] = {Role.ADDRESS: ""}
+    shape = Shape(
+        fields={
+            **shapes.texts(Role.NAME_GIVEN, Role.NAME_FAMILY),
+            Role.EMAIL: shapes.EMAIL,
+            Role.PHONE_HOME: shapes.PHONE,
+            Role.PHONE_WORK: shapes.PHONE,
+            Role.ADDRESS: shapes.ONE_ADDRESS,
+        },
+    )
     least = Least(
         # Sources disagree whether a batch shows 50 or 100; here it shows 50. It has a
         # number and a size alone, so that one that begins with somebody already shown,

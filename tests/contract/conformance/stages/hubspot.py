@@ -9,10 +9,11 @@ from typing import ClassVar, Final
 from proto.fields import Address, Item, Role, Value
 from proto.ids import RecordId
 from proto.record import Consent
-from tests.contract.conformance import cards
+from tests.contract.conformance import cards, shapes
 from tests.contract.conformance.cards import SAMPLES, Card
 from tests.contract.conformance.emulated import EmulatedStage
 from tests.contract.conformance.least import Least
+from tests.contract.conformance.shapes import Shape, Voice
 from tests.emulators.hubspot.book import Contact
 from tests.emulators.hubspot.emulator import Emulator
 from tests.emulators.hubspot.properties import New, Option, define
@@ -43,6 +44,20 @@ class HubSpot(EmulatedStage):
     app = "hubspot"
     emulator_kind = Emulator
     multiple: ClassVar[Mapping[Role, str]] = {Role.ADDRESS: ""}
+    shape = Shape(
+        fields={
+            **shapes.texts(
+                Role.NAME_GIVEN, Role.NAME_FAMILY, Role.COMPANY, Role.JOB_TITLE
+            ),
+            Role.EMAIL: shapes.EMAIL,
+            Role.PHONE: shapes.PHONE,
+            Role.PHONE_MOBILE: shapes.PHONE,
+            Role.WEBSITE: shapes.URL,
+            Role.ADDRESS: shapes.ONE_ADDRESS,
+        },
+        voice=Voice.WRITTEN,
+    )
+    questions = ("/search", "/batch/read")
     least = Least(
         # GET /crm/v3/objects/contacts: limit is 100 at most, and every property that is
         # to be shown has to be named, so that the names have to be read first.

@@ -1,0 +1,178 @@
+"""Pairs of apps, played on one installation, and what came of each.
+
+Apps are those that have a stage; none is named here. Real servers are started first,
+then the installation; a few pairs at a time have it, each as a tenant of its own.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tests.contract.conformance import servers, stages
+from tests.contract.conformance.stage import Stage
+from tests.contract.pairs import installation, losses
+from tests.contract.pairs.crossing import Crossing
+from tests.contract.pairs.installation import Installation
+from tests.contract.pairs.people import LEFT, RIGHT, SIDES
+from tests.contract.pairs.play import NotAsExpected, Play
+
+Pair = tuple[str, str]
+AT_ONCE: Final = 3
+"""More would only wait for each other."""
+FEW: Final = 4
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a pair."""
+
+    pair: Pair
+    faults: tuple[str, ...]
+    """None: the two converged."""
+    seconds: float
+
+
+def pairs_of(apps: Iterable[str]) -> list[Pair]:
+    """Return each app with each other one, once."""
+    return list(itertools.combinations(sorted(apps), 2))
+
+
+def few_of(apps: Iterable[str]) -> list[Pair]:
+    """Return a few pairs that have as many apps in them as they can.
+
+    Those on real servers come first, with each other where there are two.
+    """
+    kinds = stages.load()
+    row = sorted(apps, key=lambda app: (not kinds[app].server, app))
+    apart = [_sorted(pair) for pair in zip(row[::2], row[1::2], strict=False)]
+    # Turned round, so that an app that is left over is among them.
+    more = [pair for pair in reversed(pairs_of(row)) if pair not in apart]
+    return [*apart, *more][:FEW]
+
+
+def chosen_of(only: Sequence[str], *, start: Pair | None = None) -> list[Pair]:
+    """Return the pairs of some apps, or all; of one app those with any other.
+
+    Raises:
+        ValueError: There is no such app, or no such pair among them.
+    """
+    known = stages.load()
+    named = {*only, *(start or ())}
+    if unknown := sorted(named - known.keys()):
+        raise ValueError(f"no such app: {', '.join(unknown)}; {', '.join(known)} are")
+    found = pairs_of(only if len(only) > 1 else known)
+    if len(only) == 1:
+        found = [pair for pair in found if only[0] in pair]
+    if start is None:
+        return found
+    if _sorted(start) not in found:
+        raise ValueError(f"{' and '.join(start)} are not among these pairs")
+    return found[found.index(_sorted(start)) :]
+
+
+def _sorted(pair: Pair) -> Pair:
+    one, other = sorted(pair)
+    return one, other
+
+
+def play(
+    chosen: Sequence[Pair], *, tell: Callable[[Outcome], None] = lambda _one: None
+) -> list[Outcome]:
+    """Play pairs, and tell each outcome as soon as it is known."""
+    kinds = stages.load()
+    named = {kinds[app].server for pair in chosen for app in pair} - {""}
+    with _started(named) as running:
+        return asyncio.run(_play(chosen, kinds=kinds, running=running, tell=tell))
+
+
+@contextlib.contextmanager
+def _started(named: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Start real servers, bound to no event loop."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        yield {
+            name: stack.enter_context(servers.STARTED[name](folder / name))
+            for name in named
+        }
+
+
+async def _play(
+    chosen: Sequence[Pair],
+    *,
+    kinds: Mapping[str, type[Stage]],
+    running: Mapping[str, Any],
+    tell: Callable[[Outcome], None],
+) -> list[Outcome]:
+    found: list[Outcome] = []
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def one(pair: Pair, system: Installation) -> None:
+        async with free:
+            outcome = await _outcome(pair, system, kinds=kinds, running=running)
+        found.append(outcome)
+        tell(outcome)
+
+    async with installation.running() as system, asyncio.TaskGroup() as group:
+        for pair in chosen:
+            group.create_task(one(pair, system))
+    return sorted(found, key=lambda each: each.pair)
+
+
+async def _outcome(
+    pair: Pair,
+    system: Installation,
+    *,
+    kinds: Mapping[str, type[Stage]],
+    running: Mapping[str, Any],
+) -> Outcome:
+    began = time.monotonic()
+    faults: tuple[str, ...] = ()
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            opened = {
+                side: await stack.enter_async_context(
+                    kinds[app].opened(running.get(kinds[app].server))
+                )
+                for side, app in zip(SIDES, pair, strict=True)
+            }
+            connection = await stack.enter_async_context(
+                system.connected(opened, tenant=" and ".join(pair))
+            )
+            await Play(connection).run()
+    except NotAsExpected as err:
+        faults = tuple(err.faults)
+    except Exception as err:
+        faults = (f"{type(err).__name__}: {err}",)
+    return Outcome(pair=pair, faults=faults, seconds=time.monotonic() - began)
+
+
+def lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """Yield the matrix, what failed, and what each pair loses."""
+    apps = sorted({app for one in outcomes for app in one.pair})
+    found = {one.pair: "FAILED" if one.faults else "yes" for one in outcomes}
+    width = max(map(len, apps), default=0)
+    yield " ".join(("converges".ljust(width), *apps))
+    for app in apps:
+        cells = (
+            found.get((app, other), found.get((other, app), "-")).ljust(len(other))
+            for other in apps
+        )
+        yield " ".join((app.ljust(width), *cells)).rstrip()
+    for one in outcomes:
+        yield from (f"{' and '.join(one.pair)}: {fault}" for fault in one.faults)
+    yield ""
+    yield "what does not get across, or only in part:"
+    kinds = stages.load()
+    for one in outcomes:
+        crossing = Crossing.of(
+            {side: kinds[app] for side, app in zip(SIDES, one.pair, strict=True)}
+        )
+        for side, (origin, target) in ((LEFT, one.pair), (RIGHT, one.pair[::-1])):
+            lost = "; ".join(losses.of(crossing, side)) or "nothing"
+            yield f"  {origin} to {target}: {lost}"

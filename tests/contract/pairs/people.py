@@ -1,0 +1,206 @@
+"""Who is at both vendors at first, how they are edited, and what each vendor then has.
+
+A person is expected at each side as a card; the cards are worked out line by line, and
+what no line is about stays as people put it in.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from proto.fields import Address, Item, Role, Value
+from tests.contract.conformance import cards
+from tests.contract.conformance.cards import Card
+from tests.contract.conformance.stage import Stage
+from tests.contract.pairs.lines import NUMBERS, PARTS
+
+LEFT, RIGHT = "left", "right"
+SIDES: Final = (LEFT, RIGHT)
+OTHER: Final = {LEFT: RIGHT, RIGHT: LEFT}
+_NAMES: Final = (*PARTS, Role.NAME_FULL)
+APART: Final = 1_000
+"""Numbers of people are apart by this, so that no address is part of another."""
+
+
+class Person(msgspec.Struct, kw_only=True):
+    """Somebody, as they are to be found at each side."""
+
+    number: int
+    name: str
+    """What they are there to show."""
+    cards: dict[str, Card]
+    """By side; at first those alone who are put in by hand."""
+    unsubscribed: str = ""
+    """Where they said that they want no more mail."""
+    leaves: str = ""
+    """Where they are going to say so."""
+    former: list[str] = []
+    """First addresses that they had."""
+
+
+def crowd(stages: Mapping[str, Stage]) -> list[Person]:
+    """Return everybody who is there before the first sync.
+
+    The first two are those of whom all is known, at the left and at the right.
+    """
+    left, right = stages[LEFT], stages[RIGHT]
+    return [
+        _alone(1, "known well at the left", LEFT, left.full(1 * APART)),
+        _alone(2, "known well at the right", RIGHT, right.full(2 * APART)),
+        _common(3, "at both", left.plain(3 * APART), right.plain(3 * APART)),
+        _common(
+            4,
+            "at both, and known better at the left",
+            _full(left, 4 * APART),
+            right.plain(4 * APART),
+        ),
+        _common(
+            5,
+            "at both, and known better at the right",
+            left.plain(5 * APART),
+            _full(right, 5 * APART),
+        ),
+        _common(
+            6,
+            "at both by other names",
+            _differing(left.plain(6 * APART), "Uno"),
+            _differing(right.plain(6 * APART), "Due"),
+        ),
+        *(_foreigner(number, stages, side) for number, side in ((7, LEFT), (8, RIGHT))),
+        *(
+            _alone(
+                number,
+                f"unsubscribed at the {side}",
+                side,
+                stages[side].plain(number * APART),
+                unsubscribed=side,
+            )
+            for number, side in ((9, LEFT), (10, RIGHT))
+        ),
+        *(
+            _common(
+                number,
+                f"to unsubscribe at the {side}",
+                left.plain(number * APART),
+                right.plain(number * APART),
+                leaves=side,
+            )
+            for number, side in ((11, LEFT), (12, RIGHT))
+        ),
+    ]
+
+
+def newcomers(stages: Mapping[str, Stage]) -> list[Person]:
+    """Return who comes later, one at each side."""
+    return [
+        _alone(
+            number,
+            f"a newcomer at the {side}",
+            side,
+            stages[side].plain(number * APART),
+        )
+        for number, side in ((13, LEFT), (14, RIGHT))
+    ]
+
+
+def another(value: Value, role: Role, mark: int) -> Value:
+    """Return another value of the same form, different with each mark."""
+    if isinstance(value, tuple):
+        return tuple(_edited_item(one, role, mark) for one in value)
+    assert isinstance(value, str)
+    return _another_text(value, role, mark)
+
+
+def email_of(card: Card) -> str:
+    """Return somebody's first address."""
+    return cards.texts_of(card[Role.EMAIL])[0]
+
+
+def _alone(
+    number: int, name: str, side: str, card: Card, *, unsubscribed: str = ""
+) -> Person:
+    return Person(
+        number=number, name=name, cards={side: card}, unsubscribed=unsubscribed
+    )
+
+
+def _common(
+    number: int, name: str, left: Card, right: Card, *, leaves: str = ""
+) -> Person:
+    cards = {LEFT: left, RIGHT: right}
+    return Person(number=number, name=name, cards=cards, leaves=leaves)
+
+
+def _foreigner(number: int, stages: Mapping[str, Stage], side: str) -> Person:
+    card = _foreign(stages[side].plain(number * APART))
+    return _alone(number, f"of foreign letters at the {side}", side, card)
+
+
+def _full(stage: Stage, number: int) -> Card:
+    """Return somebody of whom all is known, with a plain name."""
+    known = {r: v for r, v in stage.full(number).items() if r not in _NAMES}
+    return {**known, **stage.plain(number)}
+
+
+def _foreign(card: Card) -> Card:
+    """Return somebody whose name is of letters that are not those of English."""
+    words = {Role.NAME_GIVEN: "Zoë", Role.NAME_FAMILY: "Šímová-Łukasz 山田"}
+    names: dict[Role, Value] = {
+        role: words.get(role, "Zoë Šímová-Łukasz 山田")
+        for role in _NAMES
+        if role in card
+    }
+    return {**card, **names}
+
+
+def _differing(card: Card, word: str) -> Card:
+    """Return somebody by another name."""
+    last = [role for role in (Role.NAME_FULL, Role.NAME_FAMILY) if role in card]
+    role = last[0] if last else Role.NAME_GIVEN
+    return {**card, role: f"{card[role]} {word}"}
+
+
+def _edited_item(item: Item, role: Role, mark: int) -> Item:
+    value = item.value
+    if isinstance(value, Address):
+        street = f"{value.street} {mark}".strip()
+        city = f"{value.city}-{mark}"
+        value = msgspec.structs.replace(value, street=street, city=city)
+    else:
+        value = _another_text(value, role, mark)
+    return msgspec.structs.replace(item, value=value)
+
+
+def _another_text(text: str, role: Role, mark: int) -> str:
+    return _EDITS.get(role, _longer_word)(text, mark)
+
+
+def _longer_word(text: str, mark: int) -> str:
+    return f"{text}-é{mark}"
+
+
+def _later_day(text: str, mark: int) -> str:
+    return text[: -len("01")] + f"{10 + mark}"
+
+
+def _higher_number(text: str, mark: int) -> str:
+    return f"{text[:-3]}{int(text[-3:]) + 100 * mark:03}"
+
+
+def _longer_path(text: str, mark: int) -> str:
+    return f"{text}/{mark}"
+
+
+def _other_box(text: str, mark: int) -> str:
+    name, _, host = text.partition("@")
+    return f"{name}.as{mark}@{host}"
+
+
+_EDITS: Final[Mapping[Role, Callable[[str, int], str]]] = {
+    Role.EMAIL: _other_box,
+    Role.WEBSITE: _longer_path,
+    Role.BIRTHDAY: _later_day,
+    Role.ANNIVERSARY: _later_day,
+    **dict.fromkeys(NUMBERS, _higher_number),
+}

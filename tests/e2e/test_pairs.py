@@ -1,0 +1,21 @@
+"""A few pairs of apps, two-way on the real services; `make apps PAIRS=1` plays all."""
+
+import pytest
+
+from tests.contract.conformance import stages
+from tests.contract.pairs import matrix
+from tests.contract.pairs.matrix import Outcome, Pair
+
+PAIRS = matrix.few_of(stages.load())
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[Pair, Outcome]:
+    """Play them all, at one time."""
+    return {one.pair: one for one in matrix.play(PAIRS)}
+
+
+@pytest.mark.behaviour(6, 13, 14, 16, 18, 20, 28, 36, 39)
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+def test_two_apps_converge_and_then_rest(pair, outcomes):
+    assert outcomes[pair].faults == ()
