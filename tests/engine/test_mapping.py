@@ -47,6 +47,24 @@ def test_b13_parts_pair_with_parts_where_both_have_them():
 
 
 @pytest.mark.behaviour(
+    14,
+    broken_by="reconciler/engine/mapping.py: a full name that nobody writes is taken for"
+    " the name, and an edit never gets to its parts",
+)
+def test_b14_a_full_name_that_only_shows_its_parts_gives_way_to_them():
+    """It could be read alone, so that names went one way between two such apps."""
+    shown = (field("fn", role=Role.NAME_FULL, is_writable=False), *NEWSLETTER)
+    (name,) = [m for m in config(shown, CARDS).mappings if m.mapping_id == "name"]
+    assert (name.lens, name.direction) == (Lens.NAME, Direction.BOTH)
+    assert name.left == ("first", "last")
+    (name,) = [m for m in config(CARDS, shown).mappings if m.mapping_id == "name"]
+    assert (name.lens, name.direction) == (Lens.NAME, Direction.BOTH)
+    alone = (shown[0], field("email", FieldKind.EMAIL, Role.EMAIL))
+    (name,) = [m for m in config(alone, CARDS).mappings if m.mapping_id == "name"]
+    assert (name.lens, name.direction) == (Lens.COPY, Direction.TO_RIGHT)
+
+
+@pytest.mark.behaviour(
     13,
     broken_by="reconciler/engine/mapping.py: several phones are not paired with single"
     " ones",

@@ -179,7 +179,7 @@ def _names(lefts: dict[Role, Field], rights: dict[Role, Field]) -> list[_Draft |
     """Pair parts with parts where both have them, else a full name with what is."""
     left_parts = tuple(lefts[role] for role in PARTS if role in lefts)
     right_parts = tuple(rights[role] for role in PARTS if role in rights)
-    left_full, right_full = lefts.get(Role.NAME_FULL), rights.get(Role.NAME_FULL)
+    left_full, right_full = _full_name(lefts), _full_name(rights)
     if _is_split(lefts) and _is_split(rights):
         return _parts(lefts, rights)
     if left_full is not None and right_full is not None:
@@ -189,6 +189,13 @@ def _names(lefts: dict[Role, Field], rights: dict[Role, Field]) -> list[_Draft |
     if right_full is not None and _is_split(lefts):
         return [_name(left_parts, (right_full,))]
     return _parts(lefts, rights)
+
+
+def _full_name(fields: dict[Role, Field]) -> Field | None:
+    """Return the full name, unless it only shows what its parts say."""
+    full = fields.get(Role.NAME_FULL)
+    is_shown = full is not None and not full.is_writable and _is_split(fields)
+    return None if is_shown else full
 
 
 def _is_split(fields: dict[Role, Field]) -> bool:
