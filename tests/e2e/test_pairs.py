@@ -15,6 +15,7 @@ def outcomes() -> dict[Pair, Outcome]:
     return {one.pair: one for one in matrix.play(PAIRS)}
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.behaviour(6, 13, 14, 16, 18, 20, 28, 36, 39)
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_two_apps_converge_and_then_rest(pair, outcomes):

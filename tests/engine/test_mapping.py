@@ -48,8 +48,8 @@ def test_b13_parts_pair_with_parts_where_both_have_them():
 
 @pytest.mark.behaviour(
     14,
-    broken_by="reconciler/engine/mapping.py: a full name that nobody writes is taken for"
-    " the name, and an edit never gets to its parts",
+    broken_by="reconciler/engine/mapping.py: a full name that nobody writes is taken"
+    " for the name, and an edit never gets to its parts",
 )
 def test_b14_a_full_name_that_only_shows_its_parts_gives_way_to_them():
     """It could be read alone, so that names went one way between two such apps."""

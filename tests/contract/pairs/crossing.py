@@ -62,14 +62,20 @@ class Crossing:
         was, there = person.cards[side], person.cards[OTHER[side]]
         roles = self.shared(side)
         changes = {r: people.another(v, r, mark) for r, v in was.items() if r in roles}
-        now, found = {**was, **changes}, dict(there)
-        for line, ends in self.ends(side):
-            new = carrying.edited(was, now, there, line, **ends)
-            found = _with(found, line.right, new)
+        now = {**was, **changes}
+        found = self.after(was, now, there, side=side)
         if Role.EMAIL in changes:
             person.former.append(people.email_of(was))
         person.cards = {side: now, OTHER[side]: found}
         return changes
+
+    def after(self, was: Card, now: Card, there: Card, *, side: str) -> Card:
+        """Return what an edit at a side makes of the other one."""
+        found = dict(there)
+        for line, ends in self.ends(side):
+            new = carrying.edited(was, now, there, line, **ends)
+            found = _with(found, line.right, new)
+        return found
 
     def shared(self, side: str) -> set[Role]:
         """Return the roles of a side that a line is about."""

@@ -24,7 +24,7 @@ from tests.contract.pairs.people import LEFT, RIGHT, SIDES
 from tests.contract.pairs.play import NotAsExpected, Play
 
 Pair = tuple[str, str]
-AT_ONCE: Final = 3
+AT_ONCE: Final = 4
 """More would only wait for each other."""
 FEW: Final = 4
 
