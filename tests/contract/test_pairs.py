@@ -6,7 +6,7 @@ import pytest
 from proto.fields import Address, FieldKind, Item, Role
 from tests.contract.conformance import shapes, stages
 from tests.contract.conformance.shapes import Form, Shape, Voice
-from tests.contract.pairs import comparing, losses, matrix, people
+from tests.contract.pairs import comparing, losses, matrix, own, people
 from tests.contract.pairs.crossing import Crossing
 from tests.contract.pairs.people import LEFT, RIGHT, Person
 
@@ -172,6 +172,37 @@ def test_what_gets_lost_is_told():
     silent = msgspec.structs.replace(MANY, has_tags=False)
     table = Crossing({LEFT: silent, RIGHT: FEW})
     assert list(losses.of(table, RIGHT)) == ["unsubscribes (all of them)"]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "direction", "there", "back"),
+    [
+        ("text", "text", "both", "rye", "oats & Müsli"),
+        ("choice", "choice", "both", "Small", "Großpackung"),
+        ("boolean", "text", "to_right", "yes", None),
+        ("text", "number", "to_left", None, "-3"),
+        ("date", "datetime", "both", "2026-01-31T10:20:30Z", "2026-02-28"),
+    ],
+)
+def test_fields_of_users_are_mapped_as_far_as_their_kinds_go(
+    left, right, direction, there, back
+):
+    kinds = {LEFT: FieldKind(left), RIGHT: FieldKind(right)}
+    (one,) = own.between({side: [kind] for side, kind in kinds.items()})
+    assert one.direction == direction
+    held = own.VALUES[kinds[RIGHT]][0]
+    if there is not None:
+        value = own.VALUES[kinds[LEFT]][0]
+        assert own.carried(value, one, LEFT, held=held) == there
+    if back is not None:
+        value = own.VALUES[kinds[RIGHT]][1]
+        assert own.carried(value, one, RIGHT, held=None) == back
+
+
+def test_fields_of_users_that_do_not_go_together_are_not_mapped():
+    kinds = {LEFT: [FieldKind.NUMBER], RIGHT: [FieldKind.BOOLEAN, FieldKind.CHOICE]}
+    assert own.between(kinds) == []
+    assert own.between({LEFT: [*own.VALUES], RIGHT: []}) == []
 
 
 @pytest.mark.parametrize(

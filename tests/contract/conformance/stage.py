@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from proto.auth import Token
-from proto.fields import Role, Value
+from proto.fields import FieldKind, Role, Value
 from proto.ids import ContainerId, RecordId
 from proto.record import Consent
 from tests.contract.conformance import cards
@@ -55,6 +55,8 @@ class Stage:
     """What the vendor holds of a person; a stage without it is not complete."""
     questions: ClassVar[tuple[str, ...]] = ()
     """How paths end of calls that only ask, with a method that otherwise writes."""
+    own_kinds: ClassVar[frozenset[FieldKind]] = frozenset()
+    """Kinds of fields that ``define`` defines: what users can have of their own."""
     base_url: str
     """Where the vendor's API is, as an account of this app has it."""
     username: str = ""
@@ -162,8 +164,21 @@ class Stage:
         """Return the ids of the lists that somebody is in."""
         raise NotOnStage
 
-    async def define(self, label: str, *, options: Sequence[str] = ()) -> None:
-        """Define a custom field: of text, or with options to choose from."""
+    async def define(
+        self,
+        label: str,
+        *,
+        options: Sequence[str] = (),
+        kind: FieldKind = FieldKind.TEXT,
+    ) -> None:
+        """Define a custom field of a kind, or with options to choose from."""
+        raise NotOnStage
+
+    async def set_own_value(self, record_id: RecordId, label: str, value: str) -> None:
+        """Give somebody a value of a custom field; of a choice its label.
+
+        Yes and no are ``true`` and ``false``, days ``YYYY-MM-DD``, moments RFC 3339.
+        """
         raise NotOnStage
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:

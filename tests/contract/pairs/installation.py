@@ -6,7 +6,7 @@ to there, others are given what their form asks for. Polling is real and comes o
 
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +21,9 @@ from deploy.local.programs import Options
 from deploy.local.supervisor import Supervisor
 from tests.contract.conformance.proxy import Proxy
 from tests.contract.conformance.stage import Stage
+from tests.contract.pairs import own
 from tests.contract.pairs.crossing import Crossing
+from tests.contract.pairs.own import Own
 
 POLL_S: Final = 3.0
 """How often a quiet account is read; one that changes ten times as often."""
@@ -75,8 +77,9 @@ class Connection(NamedTuple):
         status = await self.tandem.call("GET", f"{self._path}/status")
         records = await self.tandem.pages(f"{self._path}/records")
         odd = [one for one in records if one["state"] not in ("in_sync", "excluded")]
+        what = status["attention"] or status["troubles"] or "and well"
         return [
-            f"{status['state']} {status['attention']} {status['troubles'] or ''}",
+            f"Tandem says that it is {status['state']} {what}",
             *(
                 f"{one['email']} is {one['state']}: {one['reason']} {one['fields']}"
                 for one in odd
@@ -100,7 +103,7 @@ class Installation:
 
     @contextlib.asynccontextmanager
     async def connected(
-        self, stages: Mapping[str, Stage], *, tenant: str
+        self, stages: Mapping[str, Stage], *, tenant: str, owns: Iterable[Own] = ()
     ) -> AsyncIterator[Connection]:
         """Connect two accounts; they and the connection are gone after the block."""
         key = await new_key(self._layout, self._system, tenant=tenant)
@@ -116,12 +119,19 @@ class Installation:
                 ends[side] = End(stage, proxy)
                 app = apps[stage.app]
                 accounts[side] = await _account(tandem, ends[side], app=app)
+            fields = {
+                side: (await tandem.call("GET", f"/v1/accounts/{one}/description"))[
+                    "fields"
+                ]
+                for side, one in accounts.items()
+            }
             connection = await tandem.call(
                 "POST",
                 "/v1/connections",
                 body={
                     "name": tenant,
                     **{side: {"account_id": one} for side, one in accounts.items()},
+                    "custom_mappings": own.mappings(owns, fields),
                     "unsubscribes": Crossing.of(stages).unsubscribes,
                 },
             )

@@ -15,11 +15,13 @@ from typing import Any, Final
 
 import msgspec
 
+from proto.fields import FieldKind
 from tests.contract.conformance import servers, stages
 from tests.contract.conformance.stage import Stage
-from tests.contract.pairs import installation, losses
+from tests.contract.pairs import installation, losses, own
 from tests.contract.pairs.crossing import Crossing
 from tests.contract.pairs.installation import Installation
+from tests.contract.pairs.own import Own
 from tests.contract.pairs.people import LEFT, RIGHT, SIDES
 from tests.contract.pairs.play import NotAsExpected, Play
 
@@ -141,15 +143,26 @@ async def _outcome(
                 )
                 for side, app in zip(SIDES, pair, strict=True)
             }
+            owns = await _defined(opened)
             connection = await stack.enter_async_context(
-                system.connected(opened, tenant=" and ".join(pair))
+                system.connected(opened, tenant=" and ".join(pair), owns=owns)
             )
-            await Play(connection).run()
+            await Play(connection, owns).run()
     except NotAsExpected as err:
         faults = tuple(err.faults)
     except Exception as err:
         faults = (f"{type(err).__name__}: {err}",)
     return Outcome(pair=pair, faults=faults, seconds=time.monotonic() - began)
+
+
+async def _defined(opened: Mapping[str, Stage]) -> list[Own]:
+    """Have users define fields at both vendors, where they can."""
+    owns = own.between({side: stage.own_kinds for side, stage in opened.items()})
+    for each in owns:
+        for side, kind in each.kinds.items():
+            options = own.OPTIONS if kind is FieldKind.CHOICE else ()
+            await opened[side].define(each.label, options=options, kind=kind)
+    return owns
 
 
 def lines(outcomes: Sequence[Outcome]) -> Iterator[str]:

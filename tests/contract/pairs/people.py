@@ -35,6 +35,8 @@ class Person(msgspec.Struct, kw_only=True):
     """Where they said that they want no more mail."""
     leaves: str = ""
     """Where they are going to say so."""
+    own: dict[str, dict[str, str]] = {}
+    """Values of fields that users define, by side and label."""
     former: list[str] = []
     """First addresses that they had."""
 

@@ -5,15 +5,16 @@ What is compared in the end is what the two vendors hold, never what Tandem thin
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from proto.ids import RecordId
 from proto.record import CONSENT_RANKS, Consent
 from tests.contract.conformance.stage import Stage
-from tests.contract.pairs import comparing, people
+from tests.contract.pairs import comparing, own, people
 from tests.contract.pairs.crossing import Crossing
 from tests.contract.pairs.installation import POLL_S, Connection
+from tests.contract.pairs.own import Own
 from tests.contract.pairs.people import LEFT, OTHER, RIGHT, SIDES, Person
 
 ARRIVAL_TIMEOUT_S: Final = 90.0
@@ -35,7 +36,8 @@ class NotAsExpected(Exception):
 class Play:
     """A pair of apps, with everybody at both."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, owns: Sequence[Own]) -> None:
+        self._owns = owns
         self._connection = connection
         self._stages: Mapping[str, Stage] = {
             side: end.stage for side, end in connection.ends.items()
@@ -55,6 +57,7 @@ class Play:
         """
         for person in self._people:
             await self._seed(person)
+        await self._set_own(0, at_left=self._people[0], at_right=self._people[1])
         await self._connection.tell("start")
         await self._arrives("first sync")
         await self._connection.until_live()
@@ -85,6 +88,21 @@ class Play:
             (record_id,) = await self._found(side, person)
             changes = self._crossing.edit(person, side, mark=mark)
             await self._stages[side].edit(record_id, changes)
+        await self._set_own(mark, at_left=at_left, at_right=at_right)
+
+    async def _set_own(self, mark: int, *, at_left: Person, at_right: Person) -> None:
+        """Have people set values of fields of their own, and put down what follows."""
+        for side, person in ((LEFT, at_left), (RIGHT, at_right)):
+            here, there = (person.own.setdefault(s, {}) for s in (side, OTHER[side]))
+            for each in self._owns:
+                if side not in each.origins:
+                    continue
+                value = own.VALUES[each.kinds[side]][mark]
+                (record_id,) = await self._found(side, person)
+                await self._stages[side].set_own_value(record_id, each.label, value)
+                held = there.get(each.label)
+                here[each.label] = value
+                there[each.label] = own.carried(value, each, side, held=held)
 
     async def _come_and_go(self) -> None:
         for person in self._people:
@@ -160,6 +178,7 @@ class Play:
         seen = await stage.see(record_id) or {}
         wanted = person.cards[side]
         faults += comparing.differences(wanted=wanted, seen=seen, shape=shape)
+        faults += await self._faults_of_own(person, side, record_id)
         if self._crossing.has_voice(side):
             level = await stage.consent_of(record_id)
             faults += self._faults_of_consent(person, side, level)
@@ -168,6 +187,17 @@ class Play:
             tags = await stage.tags_of(record_id)
             if tags != ({UNSUBSCRIBE_TAG} if is_tagged else set()):
                 faults.append(f"has the tags {sorted(tags)}")
+        return faults
+
+    async def _faults_of_own(
+        self, person: Person, side: str, record_id: RecordId
+    ) -> list[str]:
+        wanted, faults = person.own.get(side, {}), []
+        for each in self._owns:
+            want = wanted.get(each.label)
+            have = await self._stages[side].own_value(record_id, each.label)
+            if not own.is_same(want, have, each.kinds[side]):
+                faults.append(f"{each.label} is {have}, not {want}")
         return faults
 
     def _faults_of_consent(

@@ -27,6 +27,14 @@ TEXTS: Final[Mapping[Role, str]] = {
     Role.COMPANY: "company_name",
     Role.ANNIVERSARY: "anniversary",
 }
+TYPES: Final[Mapping[FieldKind, str]] = {
+    FieldKind.TEXT: "string",
+    FieldKind.NUMBER: "number",
+    FieldKind.BOOLEAN: "boolean",
+    FieldKind.DATE: "date",
+    FieldKind.DATETIME: "datetime",
+    FieldKind.CHOICE: "single_select",
+}
 CONSENTS: Final[Mapping[str, Consent]] = {
     "explicit": Consent.SUBSCRIBED,
     "implicit": Consent.SUBSCRIBED,
@@ -60,6 +68,7 @@ class ConstantContact(EmulatedStage):
         voice=Voice.WRITTEN,
         has_tags=True,
     )
+    own_kinds = frozenset(TYPES)
     least = Least(
         # GET /contacts: limit is 500 at most (Swagger 3.0.178), and takes every filter.
         page_size=500,
@@ -195,16 +204,39 @@ class ConstantContact(EmulatedStage):
         assert contact is not None
         return set(contact.list_memberships or ())
 
-    async def define(self, label: str, *, options: Sequence[str] = ()) -> None:
+    async def define(
+        self,
+        label: str,
+        *,
+        options: Sequence[str] = (),
+        kind: FieldKind = FieldKind.TEXT,
+    ) -> None:
         """Define a custom field."""
-        body: dict[str, Any] = {"label": label, "type": "string"}
+        kind = FieldKind.CHOICE if options else kind
+        body: dict[str, Any] = {"label": label, "type": TYPES[kind]}
         if options:
-            body["type"] = "single_select"
             body["choices"] = [
                 {"choice_label": option, "display_order": number}
                 for number, option in enumerate(options, 1)
             ]
         await self._post("contact_custom_fields", body)
+
+    async def set_own_value(self, record_id: RecordId, label: str, value: str) -> None:
+        """Edit a value of a custom field as the account's staff does."""
+        fields = self._account.custom_fields.values()
+        (field,) = (one for one in fields if one.label == label)
+        ids = {one.choice_label: str(one.choice_id) for one in field.choices or ()}
+        said = {"choice_ids": [ids[value]]} if ids else {"value": value}
+        contact = self._contact(record_id)
+        assert contact is not None
+        kept = [
+            msgspec.to_builtins(one)
+            for one in contact.custom_fields or ()
+            if one.custom_field_id != field.custom_field_id
+        ]
+        entry = {"custom_field_id": field.custom_field_id, **said}
+        changes = {"custom_fields": [*kept, entry]}
+        self._act("edit", contact_id=record_id, changes=changes)
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:
         """Return a contact's value of a custom field."""

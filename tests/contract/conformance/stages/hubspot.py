@@ -6,7 +6,7 @@ The table is written from the vendor's description of a contact's properties.
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
-from proto.fields import Address, Item, Role, Value
+from proto.fields import Address, FieldKind, Item, Role, Value
 from proto.ids import RecordId
 from proto.record import Consent
 from tests.contract.conformance import cards, shapes
@@ -35,6 +35,15 @@ PARTS: Final[Mapping[str, str]] = {
     "zip": "postal_code",
     "country": "country",
 }
+TYPES: Final[Mapping[FieldKind, tuple[str, str]]] = {
+    FieldKind.TEXT: ("string", "text"),
+    FieldKind.NUMBER: ("number", "number"),
+    FieldKind.BOOLEAN: ("bool", "booleancheckbox"),
+    FieldKind.DATE: ("date", "date"),
+    FieldKind.DATETIME: ("datetime", "date"),
+    FieldKind.CHOICE: ("enumeration", "select"),
+}
+"""Types of properties, and how they are filled in."""
 HIDDEN: Final = "hs_a_score_of_ours"
 
 
@@ -58,6 +67,7 @@ class HubSpot(EmulatedStage):
         voice=Voice.WRITTEN,
     )
     questions = ("/search", "/batch/read")
+    own_kinds = frozenset(TYPES)
     least = Least(
         # GET /crm/v3/objects/contacts: limit is 100 at most, and every property that is
         # to be shown has to be named, so that the names have to be read first.
@@ -136,21 +146,35 @@ class HubSpot(EmulatedStage):
         is_out = self._contact(record_id).properties.get("hs_email_optout") == "true"
         return Consent.UNSUBSCRIBED if is_out else Consent.UNKNOWN
 
-    async def define(self, label: str, *, options: Sequence[str] = ()) -> None:
+    async def define(
+        self,
+        label: str,
+        *,
+        options: Sequence[str] = (),
+        kind: FieldKind = FieldKind.TEXT,
+    ) -> None:
         """Define a property."""
+        kind = FieldKind.CHOICE if options else kind
         name = label.lower().replace(" ", "_")
         self._account.properties[name] = define(
             New(
                 name=name,
                 label=label,
-                type="enumeration" if options else "string",
-                fieldType="select" if options else "text",
+                type=TYPES[kind][0],
+                fieldType=TYPES[kind][1],
                 options=tuple(
                     Option(label=option, value=f"option_{number}")
                     for number, option in enumerate(options, 1)
                 ),
             )
         )
+
+    async def set_own_value(self, record_id: RecordId, label: str, value: str) -> None:
+        """Edit a property that was defined, as the account's staff does."""
+        name = label.lower().replace(" ", "_")
+        ids = {one.label: one.value for one in self._account.properties[name].options}
+        texts = {name: ids.get(value, value)}
+        self._act("edit", contact_id=record_id, properties=texts)
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:
         """Return a contact's value of a property that was defined."""
