@@ -199,6 +199,19 @@ def test_fields_of_users_are_mapped_as_far_as_their_kinds_go(
         assert own.carried(value, one, RIGHT, held=None) == back
 
 
+def test_what_gets_lost_of_fields_of_users_is_told():
+    kinds = (FieldKind.DATETIME, FieldKind.NUMBER, FieldKind.TEXT)
+    others = frozenset({FieldKind.DATE, FieldKind.TEXT})
+    assert list(losses.of_own(kinds, others)) == [
+        "users' fields of datetime (the day alone)",
+        "users' fields of number (as text)",
+    ]
+    assert list(losses.of_own([FieldKind.DATE], frozenset(kinds))) == []
+    assert list(losses.of_own([FieldKind.TEXT], frozenset())) == [
+        "users' fields of text (all of it)"
+    ]
+
+
 def test_fields_of_users_that_do_not_go_together_are_not_mapped():
     kinds = {LEFT: [FieldKind.NUMBER], RIGHT: [FieldKind.BOOLEAN, FieldKind.CHOICE]}
     assert own.between(kinds) == []

@@ -1,6 +1,6 @@
 """What of a vendor's people does not get to another vendor, or only in part."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from proto.fields import FieldKind, Role
 from tests.contract.pairs import lines
@@ -20,6 +20,19 @@ def of(crossing: Crossing, side: str) -> Iterator[str]:
     way = crossing.way_out(side)
     if crossing.has_voice(side) and (way == IGNORE or way != crossing.unsubscribes):
         yield "unsubscribes (all of them)"
+
+
+def of_own(kinds: Iterable[FieldKind], others: frozenset[FieldKind]) -> Iterator[str]:
+    """Yield what becomes of fields that users define, where it is not all."""
+    days = {FieldKind.DATE, FieldKind.DATETIME}
+    for kind in sorted(kinds):
+        if kind in others:
+            continue
+        lack = "as text" if FieldKind.TEXT in others else "all of it"
+        if kind in days and days & others:
+            lack = "the day alone" if kind is FieldKind.DATETIME else ""
+        if lack:
+            yield f"users' fields of {kind} ({lack})"
 
 
 def _lacks(line: Line, *, source: End, target: End) -> Iterator[str]:

@@ -187,5 +187,8 @@ def lines(outcomes: Sequence[Outcome]) -> Iterator[str]:
             {side: kinds[app] for side, app in zip(SIDES, one.pair, strict=True)}
         )
         for side, (origin, target) in ((LEFT, one.pair), (RIGHT, one.pair[::-1])):
-            lost = "; ".join(losses.of(crossing, side)) or "nothing"
-            yield f"  {origin} to {target}: {lost}"
+            lost = [
+                *losses.of(crossing, side),
+                *losses.of_own(kinds[origin].own_kinds, kinds[target].own_kinds),
+            ]
+            yield f"  {origin} to {target}: {'; '.join(lost) or 'nothing'}"
