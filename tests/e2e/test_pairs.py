@@ -16,7 +16,7 @@ def outcomes() -> dict[Pair, Outcome]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.behaviour(6, 13, 14, 16, 18, 20, 28, 36, 39)
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_two_apps_converge_and_then_rest(pair, outcomes):
+    """Behaviours 6, 13, 14, 16, 18, 20, 28, 36 and 39, for apps of all shapes."""
     assert outcomes[pair].faults == ()
