@@ -105,6 +105,21 @@ def test_what_only_one_side_knows_is_added_at_the_other():
     assert person.cards[RIGHT][Role.NAME_FULL] == "Ana"
 
 
+def test_a_name_is_edited_word_by_word():
+    email = {Role.EMAIL: KNOWN[Role.EMAIL]}
+    left = {**email, Role.NAME_GIVEN: "Ana Gil"}
+    one = {Role.EMAIL: "ana1@example.org"}
+    person = met(left=left, right={**one, Role.NAME_FULL: "Ana Gil"})
+    assert person.cards[LEFT] == left
+    turned = Crossing({LEFT: FEW, RIGHT: MANY})
+    cards = {LEFT: {**one, Role.NAME_FULL: "Ana Gil Uno"}}
+    cards[RIGHT] = {**email, Role.NAME_GIVEN: "Ana Gil", Role.NAME_FAMILY: "Due"}
+    person = Person(number=1, name="", cards=cards)
+    turned.meet(person)
+    assert person.cards[RIGHT][Role.NAME_GIVEN] == "Ana Gil"
+    assert person.cards[RIGHT][Role.NAME_FAMILY] == "Uno"
+
+
 def test_one_value_that_comes_back_replaces_its_counterpart_alone():
     person = met(left=KNOWN)
     changes = {
@@ -154,6 +169,23 @@ def test_an_edit_makes_another_value_of_every_field_that_both_hold():
     now = person.cards[RIGHT]
     assert all(now[role] != value for role, value in ARRIVED.items())
     assert person.former == ["ana1@example.org"]
+
+
+@pytest.mark.parametrize("has_agreed", [True, False])
+def test_nobody_who_has_not_agreed_is_made_where_everybody_is_mailed(has_agreed):
+    table = Crossing({LEFT: MANY, RIGHT: FEW}, mailing=[RIGHT])
+    person = Person(number=1, name="", cards={LEFT: KNOWN}, has_agreed=has_agreed)
+    table.meet(person)
+    assert (RIGHT in person.cards) is has_agreed
+    assert "who is not known to have agreed (all of them)" in [*losses.of(table, LEFT)]
+
+
+def test_an_address_that_makes_somebody_else_is_not_edited_there():
+    known = msgspec.structs.replace(FEW, is_known_by_address=True)
+    table = Crossing({LEFT: MANY, RIGHT: known})
+    person = met(left=KNOWN)
+    assert Role.EMAIL in table.edit(person, LEFT, mark=1)
+    assert Role.EMAIL not in table.edit(person, RIGHT, mark=2)
 
 
 def test_what_gets_lost_is_told():

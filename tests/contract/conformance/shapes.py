@@ -46,6 +46,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[Role, Form]
     voice: Voice = Voice.NONE
     has_tags: bool = False
+    is_known_by_address: bool = False
+    """Somebody whose address people change there is somebody else from then on."""
 
 
 TEXT: Final = Form()

@@ -20,7 +20,7 @@ _ANY_YEAR: Final = "--"
 def arrived(card: Card, line: Line, *, source: End, target: End) -> dict[Role, Value]:
     """Return what somebody is made of who was not there, as far as a line goes."""
     if line.way is Way.NAME:
-        return _named(card, source=source, target=target)
+        return _named(card, target=target)
     if line.way in (Way.FIRST, Way.SEVERAL):
         values = _items(card, source)
         if line.way is Way.FIRST:
@@ -50,6 +50,8 @@ def met(
     is_whole = line.way in (Way.SAME, Way.NAME)
     if kept and not (wins and is_said and is_whole):
         return kept
+    if kept and line.way is Way.NAME:
+        return _renamed(kept, _whole(kept), _whole(here), target=target)
     return arrived(here, line, source=source, target=target)
 
 
@@ -61,7 +63,7 @@ def edited(
     if all(was.get(role) == now.get(role) for role in source.roles):
         return held
     if line.way is Way.NAME:
-        return _renamed(was, now, held, source=source, target=target)
+        return _renamed(held, _whole(was), _whole(now), target=target)
     if line.way in (Way.FIRST, Way.SEVERAL):
         pairs = list(zip(_items(was, source), _items(now, source), strict=True))
         return _replaced(
@@ -106,24 +108,28 @@ def _day(value: Value, held: Value, *, form: Form) -> Value:
     return value if form.is_year_optional else None
 
 
-def _named(card: Card, *, source: End, target: End) -> dict[Role, Value]:
+def _named(card: Card, *, target: End) -> dict[Role, Value]:
+    whole = _whole(card)
     if target.roles == (Role.NAME_FULL,):
-        words = [str(card[role]) for role in PARTS if card.get(role)]
-        return {Role.NAME_FULL: " ".join(words)} if words else {}
-    given, _, family = str(card.get(*source.roles) or "").partition(" ")
+        return {Role.NAME_FULL: whole} if whole else {}
+    given, _, family = whole.partition(" ")
     found: dict[Role, Value] = {Role.NAME_GIVEN: given, Role.NAME_FAMILY: family}
     return {role: text for role, text in found.items() if text}
 
 
+def _whole(card: Card) -> str:
+    """Return a full name, which may be there in parts."""
+    words = [str(card[role]) for role in PARTS if card.get(role)]
+    return str(card.get(Role.NAME_FULL) or " ".join(words))
+
+
 def _renamed(
-    was: Card, now: Card, held: dict[Role, Value], *, source: End, target: End
+    held: dict[Role, Value], was: str, now: str, *, target: End
 ) -> dict[Role, Value]:
-    """Return a name after an edit, which here always is one of whole words."""
+    """Return a name that reads otherwise, with each word in the part it was in."""
     if target.roles == (Role.NAME_FULL,):
-        return _named(now, source=source, target=target)
-    before = str(was.get(Role.NAME_FULL) or "").split()
-    after = str(now.get(Role.NAME_FULL) or "").split()
-    changed = dict(zip(before, after, strict=True))
+        return {Role.NAME_FULL: now}
+    changed = dict(zip(was.split(), now.split(), strict=True))
     return {
         role: " ".join(changed.get(word, word) for word in str(text).split())
         for role, text in held.items()

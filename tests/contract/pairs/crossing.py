@@ -3,10 +3,11 @@
 What no line is about stays as people put it in.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, TypedDict
 
 from proto.fields import Role, Value
+from proto.record import Consent
 from tests.contract.conformance.cards import Card
 from tests.contract.conformance.shapes import Shape, Voice
 from tests.contract.pairs import carrying, lines, people
@@ -27,9 +28,13 @@ class Ends(TypedDict):
 class Crossing:
     """What a connection of two vendors makes of people."""
 
-    def __init__(self, shapes: Mapping[str, Shape]) -> None:
+    def __init__(
+        self, shapes: Mapping[str, Shape], *, mailing: Iterable[str] = ()
+    ) -> None:
         self.shapes = shapes
         """By side."""
+        self.mailing = frozenset(mailing)
+        """The sides where whoever is there gets mail."""
         both = lines.between(shapes[LEFT], shapes[RIGHT])
         self._lines: dict[str, list[Line]] = {
             LEFT: both,
@@ -40,20 +45,34 @@ class Crossing:
     @classmethod
     def of(cls, stages: Mapping[str, Any]) -> Self:
         """Return what the vendors of two stages, or of two kinds of them, make."""
-        return cls({side: stage.shape for side, stage in stages.items()})
+        return cls(
+            {side: stage.shape for side, stage in stages.items()},
+            mailing=(
+                side
+                for side, stage in stages.items()
+                if stage.least_consent is Consent.SUBSCRIBED
+            ),
+        )
 
     def meet(self, person: Person) -> None:
-        """Put down what the first sync makes of somebody."""
+        """Put down what the first sync makes of somebody.
+
+        Who is not known to have agreed is not taken where everybody is mailed.
+        """
         before = dict(person.cards)
+        if len(before) == 1 and not person.has_agreed:
+            (there,) = (OTHER[side] for side in before)
+            if there in self.mailing:
+                return
         for side, own in before.items():
-            there = before.get(OTHER[side])
-            found = dict(there or {})
+            card = before.get(OTHER[side])
+            found = dict(card or {})
             for line, ends in self.ends(side):
-                if there is None:
+                if card is None:
                     new = carrying.arrived(own, line, **ends)
                 else:
                     is_left = side == LEFT
-                    new = carrying.met(own, there, line, **ends, wins=is_left)
+                    new = carrying.met(own, card, line, **ends, wins=is_left)
                 found = _with(found, line.right, new)
             person.cards[OTHER[side]] = found
 
@@ -61,6 +80,8 @@ class Crossing:
         """Put down what an edit at a side makes of both; return the edit."""
         was, there = person.cards[side], person.cards[OTHER[side]]
         roles = self.shared(side)
+        if self.shapes[side].is_known_by_address:
+            roles.discard(Role.EMAIL)
         changes = {r: people.another(v, r, mark) for r, v in was.items() if r in roles}
         now = {**was, **changes}
         found = self.after(was, now, there, side=side)

@@ -6,6 +6,7 @@ from proto.fields import FieldKind, Role
 from tests.contract.pairs import lines
 from tests.contract.pairs.crossing import IGNORE, Crossing
 from tests.contract.pairs.lines import NUMBERS, End, Line, Way
+from tests.contract.pairs.people import OTHER
 
 
 def of(crossing: Crossing, side: str) -> Iterator[str]:
@@ -17,6 +18,10 @@ def of(crossing: Crossing, side: str) -> Iterator[str]:
     for line, ends in crossing.ends(side):
         for lack in _lacks(line, **ends):
             yield f"{', '.join(line.left)} ({lack})"
+    if OTHER[side] in crossing.mailing:
+        yield "who is not known to have agreed (all of them)"
+    if crossing.shapes[side].is_known_by_address:
+        yield "email (who changes it there is somebody else)"
     way = crossing.way_out(side)
     if crossing.has_voice(side) and (way == IGNORE or way != crossing.unsubscribes):
         yield "unsubscribes (all of them)"

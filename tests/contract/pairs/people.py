@@ -31,6 +31,8 @@ class Person(msgspec.Struct, kw_only=True):
     """What they are there to show."""
     cards: dict[str, Card]
     """By side; at first those alone who are put in by hand."""
+    has_agreed: bool = False
+    """They are known to have agreed to be mailed, where they were put in."""
     unsubscribed: str = ""
     """Where they said that they want no more mail."""
     leaves: str = ""

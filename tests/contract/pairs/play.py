@@ -57,16 +57,26 @@ class Play:
         """
         for person in self._people:
             await self._seed(person)
-        await self._set_own(0, at_left=self._people[0], at_right=self._people[1])
+        first, second = self._well_known()
+        await self._set_own(0, at_left=first, at_right=second)
         await self._connection.tell("start")
         await self._arrives("first sync")
         await self._connection.until_live()
-        await self._edits(1, at_left=self._people[0], at_right=self._people[1])
+        await self._edits(1, at_left=first, at_right=second)
         await self._come_and_go()
         await self._arrives("edits where they came from, newcomers, unsubscribes")
-        await self._edits(2, at_left=self._people[1], at_right=self._people[0])
+        await self._edits(2, at_left=second, at_right=first)
         await self._arrives("edits of what was made")
         await self._rests()
+
+    def _well_known(self) -> tuple[Person, Person]:
+        """Return who is known well at the left, and at the right, and then at both."""
+        alone, others = self._people[:2], self._people[3:5]
+        left, right = (
+            one if len(one.cards) == len(SIDES) else other
+            for one, other in zip(alone, others, strict=True)
+        )
+        return left, right
 
     async def _seed(self, person: Person) -> None:
         """Put somebody in by hand, and put down what Tandem is to make of them."""
@@ -81,6 +91,7 @@ class Play:
                     await stage.unsubscribe(record_id)
                 level = await stage.consent_of(record_id)
                 self._consents[side, person.number] = level
+                person.has_agreed = level is Consent.SUBSCRIBED
         self._crossing.meet(person)
 
     async def _edits(self, mark: int, *, at_left: Person, at_right: Person) -> None:
@@ -163,6 +174,9 @@ class Play:
 
     async def _faults_of(self, person: Person, side: str) -> list[str]:
         stage, shape = self._stages[side], self._crossing.shapes[side]
+        if side not in person.cards:
+            email = people.email_of(person.cards[OTHER[side]])
+            return ["was taken over"] if await stage.find(email) else []
         found = await self._found(side, person)
         if len(found) != 1:
             return [f"is there {len(found)} times"]
@@ -173,6 +187,8 @@ class Play:
             if await stage.find(former)
         ]
         known = self._ids.get((side, person.number))
+        if person.former and shape.is_known_by_address:
+            known = None
         if known is not None and await stage.see(known) is None:
             faults.append("is no longer who was put in by hand")
         seen = await stage.see(record_id) or {}
@@ -209,9 +225,8 @@ class Play:
             return [f"has the consent {level}"]
         own = self._consents.get((side, person.number))
         word = own or self._consents.get((OTHER[side], person.number))
-        least = getattr(self._stages[side], "least_consent", Consent.UNKNOWN)
         is_new = level is Consent.SUBSCRIBED and word is not Consent.SUBSCRIBED
-        return ["was subscribed"] if is_new and (own or level is not least) else []
+        return ["was subscribed"] if is_new else []
 
     async def _found(self, side: str, person: Person) -> list[RecordId]:
         return await self._stages[side].find(people.email_of(person.cards[side]))

@@ -6,17 +6,25 @@ A subscriber has an address and one name; all else is a list's own.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from proto.fields import Role
+from proto.fields import FieldKind, Role
 from proto.ids import ContainerId, RecordId
 from proto.record import Consent
+from tests.contract.conformance import shapes
 from tests.contract.conformance.cards import Card
 from tests.contract.conformance.emulated import EmulatedStage
 from tests.contract.conformance.least import Least
+from tests.contract.conformance.shapes import Shape, Voice
 from tests.emulators.campaign_monitor.admin import subscriber_of
 from tests.emulators.campaign_monitor.book import List, Subscriber
 from tests.emulators.campaign_monitor.emulator import Emulator
 
 TEXTS: Final[Mapping[Role, str]] = {Role.EMAIL: "email", Role.NAME_FULL: "name"}
+TYPES: Final[Mapping[FieldKind, str]] = {
+    FieldKind.TEXT: "Text",
+    FieldKind.NUMBER: "Number",
+    FieldKind.DATE: "Date",
+    FieldKind.CHOICE: "MultiSelectOne",
+}
 CONSENTS: Final[Mapping[str, Consent]] = {
     "Active": Consent.SUBSCRIBED,
     "Unsubscribed": Consent.UNSUBSCRIBED,
@@ -34,6 +42,12 @@ class CampaignMonitor(EmulatedStage):
     name_roles: ClassVar[tuple[Role, ...]] = (Role.NAME_FULL,)
     # Whoever is on a list gets mail.
     least_consent: ClassVar[Consent] = Consent.SUBSCRIBED
+    shape = Shape(
+        fields={Role.EMAIL: shapes.EMAIL, Role.NAME_FULL: shapes.TEXT},
+        voice=Voice.WRITTEN,
+        is_known_by_address=True,
+    )
+    own_kinds = frozenset(TYPES)
     least = Least(
         # Listings show 1,000 at most, and each state of a list has its own: those who
         # are deleted are not read by a scan. The clients, the lists of each, and the
@@ -122,10 +136,21 @@ class CampaignMonitor(EmulatedStage):
         one, _ = subscriber_of(self._account, record_id)
         return {one.list_id}
 
-    async def define(self, label: str, *, options: Sequence[str] = ()) -> None:
+    async def define(
+        self,
+        label: str,
+        *,
+        options: Sequence[str] = (),
+        kind: FieldKind = FieldKind.TEXT,
+    ) -> None:
         """Define a custom field of the list."""
-        kind = "MultiSelectOne" if options else "Text"
-        self._list.define(label, kind, tuple(options))
+        kind = FieldKind.CHOICE if options else kind
+        self._list.define(label, TYPES[kind], tuple(options))
+
+    async def set_own_value(self, record_id: RecordId, label: str, value: str) -> None:
+        """Edit a value of a custom field as the account's staff does."""
+        values = {self._list.fields[label].key: value}
+        self._act("edit", contact_id=record_id, changes={"values": values})
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:
         """Return somebody's value of a custom field."""

@@ -6,12 +6,13 @@ The tables are written from the vendor's description of a person.
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from proto.fields import Address, Item, Role, Value
+from proto.fields import Address, FieldKind, Item, Role, Value
 from proto.ids import RecordId
-from tests.contract.conformance import cards
+from tests.contract.conformance import cards, shapes
 from tests.contract.conformance.cards import SAMPLES, Card
 from tests.contract.conformance.emulated import EmulatedStage
 from tests.contract.conformance.least import Least
+from tests.contract.conformance.shapes import Form, Shape
 from tests.emulators.google_contacts.book import Contact
 from tests.emulators.google_contacts.emulator import Emulator
 from tests.emulators.google_contacts.listing import SYNC_TOKEN_LIFETIME_S
@@ -33,6 +34,7 @@ ITEMS: Final[Mapping[Role, str]] = {
     Role.WEBSITE: "urls",
     Role.ADDRESS: "addresses",
 }
+PLACES: Final = ("home", "work", "other")
 PARTS: Final[Mapping[str, str]] = {
     "streetAddress": "street",
     "city": "city",
@@ -54,6 +56,23 @@ class GoogleContacts(EmulatedStage):
     emulator_kind = Emulator
     api_path = "/v1"
     multiple: ClassVar[Mapping[Role, str]] = dict.fromkeys(ITEMS, "work")
+    shape = Shape(
+        fields={
+            **shapes.texts(*TEXTS),
+            # Made of the parts.
+            Role.NAME_FULL: Form(is_derived=True),
+            Role.EMAIL: shapes.several(FieldKind.EMAIL, *PLACES),
+            Role.PHONE: shapes.several(
+                FieldKind.PHONE, "mobile", "home", "work", "fax", "other"
+            ),
+            Role.WEBSITE: shapes.several(FieldKind.URL, *PLACES),
+            Role.ADDRESS: shapes.several(FieldKind.ADDRESS, *PLACES),
+            Role.BIRTHDAY: Form(kind=FieldKind.DATE, is_year_optional=True),
+            Role.ANNIVERSARY: Form(kind=FieldKind.DATE, is_year_optional=True),
+        },
+        has_tags=True,
+    )
+    questions = (":batchGet",)
     least = Least(
         # people.connections.list: pageSize is 1,000 at most.
         page_size=1000,
