@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import yaml
 
 from tests.contract.vendor_specs import formats
 
@@ -21,13 +22,16 @@ class OpenApi:
     def __init__(self, *paths: Path) -> None:
         self._operations: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
         for path in paths:
-            spec = json.loads(path.read_text(encoding="utf-8"))
+            spec = _read(path)
             schemas = spec["components"]["schemas"]
             for schema in schemas.values():
                 if schema.get("properties"):
                     schema.setdefault("additionalProperties", False)
             for template, operations in spec["paths"].items():
-                self._operations[template] = (operations, spec["components"])
+                self._operations[template] = (
+                    _strict(operations),
+                    spec["components"],
+                )
         # Paths without parameters come first: `search` is no contact's id.
         self._patterns = [
             (re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)) + "$"), path)
@@ -69,6 +73,41 @@ class OpenApi:
 def load(*paths: Path) -> OpenApi:
     """Return descriptions; they are kept once read."""
     return OpenApi(*paths)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    text = path.read_text(encoding="utf-8")
+    found: dict[str, Any] = (
+        json.loads(text)
+        if path.suffix == ".json"
+        else yaml.load(text, Loader=yaml.CSafeLoader)
+    )
+    return found
+
+
+def _strict(node: Any) -> Any:
+    """Return schemas that stand where they are used, made strict as those by name.
+
+    Parts that are all given in full are made one, or each would refuse what the others
+    name.
+    """
+    if isinstance(node, list):
+        return [_strict(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    found = {name: _strict(one) for name, one in node.items()}
+    parts = found.get("allOf", ())
+    if parts and all("properties" in part for part in parts):
+        named = [part["properties"] for part in parts]
+        found = {
+            "type": "object",
+            "properties": {k: v for d in named for k, v in d.items()},
+        }
+    if isinstance(found.get("properties"), dict) and found.get("type") == "object":
+        found.setdefault("additionalProperties", False)
+    if found.get("nullable") is True and isinstance(found.get("type"), str):
+        found["type"] = [found["type"], "null"]
+    return found
 
 
 def _resolved(node: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:

@@ -42,8 +42,7 @@ class Limiter:
         """Count one call, or say which limit forbids it."""
         now = self._clock.now()
         per_day = self.limits.requests_per_day
-        if (day := int(now // _DAY_S)) != self._day:
-            self._day, self._used = day, collections.Counter()
+        self._turn_day(now)
         if per_day is not None and self._used[application] >= per_day:
             return Verdict.EXHAUSTED
         windows = [
@@ -73,12 +72,17 @@ class Limiter:
 
     def used_today(self) -> dict[str, int]:
         """Return the calls counted since midnight, by application."""
+        self._turn_day(self._clock.now())
         return dict(self._used)
 
     def reset(self) -> None:
         """Forget all calls counted so far."""
         self._recent.clear()
         self._used.clear()
+
+    def _turn_day(self, now: float) -> None:
+        if (day := int(now // _DAY_S)) != self._day:
+            self._day, self._used = day, collections.Counter()
 
     def _windows(self) -> tuple[tuple[float, int | None], ...]:
         limits = self.limits
