@@ -1,0 +1,1 @@
+"""The persons of Pipedrive, API v2."""
