@@ -197,6 +197,21 @@ async def test_fields_are_known_by_hashes_and_options_by_numbers(vendor):
     assert found["custom_fields"] == values
 
 
+async def test_labels_are_options_that_can_be_added_and_two_may_have_one_name(vendor):
+    path = f"{FIELDS}/label_ids/options"
+    made = await vendor.done("POST", path, [{"label": "VIP"}, {"label": "VIP"}])
+    assert [one["label"] for one in made] == ["VIP", "VIP"]
+    (field,) = [one for one in await vendor.done("GET", FIELDS) if one["options"]]
+    assert (field["field_code"], field["options"]) == ("label_ids", made)
+    ids = [one["id"] for one in made]
+    person_id = await vendor.create(label_ids=ids)
+    assert (await vendor.done("GET", f"{PERSONS}/{person_id}"))["label_ids"] == ids
+    unknown = {"label_ids": [999]}
+    assert error(await vendor.call("PATCH", f"{PERSONS}/{person_id}", unknown)) == 400
+    for bad in ([], [{"label": ""}], [{"label": "x" * 256}]):
+        assert error(await vendor.call("POST", path, bad)) == 400
+
+
 @pytest.mark.parametrize(
     ("kind", "good", "bad"),
     [

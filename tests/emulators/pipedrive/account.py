@@ -1,6 +1,7 @@
 """One company: its persons, its fields, and what happens to persons."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +31,7 @@ class Person(msgspec.Struct, kw_only=True):
     updated_at: float
     is_deleted: bool = False
     merged_into: int | None = None
+    owner_id: int = 1
     label_ids: list[int] = []
     marketing_status: str = NO_CONSENT
     synced: dict[str, Any] = {}
@@ -62,6 +64,8 @@ class Account(account.Account):
         """By id, in the order in which they were made."""
         self.custom: dict[str, Field] = {}
         """The fields that users defined, by code."""
+        self.labels: list[Option] = []
+        """Of persons; two can have one name."""
         self._next_id = FIRST_PERSON_ID
         self._next_option = 1
 
@@ -72,8 +76,18 @@ class Account(account.Account):
         own = standard(
             has_campaigns=behaviour.has_campaigns,
             has_contact_sync=behaviour.has_contact_sync,
+            labels=self.labels,
         )
         return [*own, *self.custom.values()]
+
+    def add_labels(self, names: Iterable[str]) -> list[Option]:
+        """Add labels that persons can have."""
+        made = []
+        for name in names:
+            made.append(Option(id=self._next_option, label=name))
+            self._next_option += 1
+        self.labels += made
+        return made
 
     def define(self, name: str, field_type: str, labels: tuple[str, ...] = ()) -> Field:
         """Add a field of the users' own."""
@@ -149,7 +163,11 @@ class Account(account.Account):
             if entries is not None:
                 setattr(person, values, _with_primary(entries))
         if body.label_ids is not None:
+            if not set(body.label_ids) <= {one.id for one in self.labels}:
+                raise problems.invalid("label_ids: unknown label")
             person.label_ids = body.label_ids
+        if body.owner_id is not None:
+            person.owner_id = body.owner_id
         is_open = person.marketing_status != UNSUBSCRIBED
         if body.marketing_status and self.behaviour.has_campaigns and is_open:
             # Whoever said no stays so, whatever is asked for.

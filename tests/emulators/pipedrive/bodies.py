@@ -22,6 +22,7 @@ class Body(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     name: str | None = None
     emails: list[Entry] | None = None
     phones: list[Entry] | None = None
+    owner_id: int | None = None
     label_ids: list[int] | None = None
     marketing_status: (
         Literal["no_consent", "unsubscribed", "subscribed", "archived"] | None
@@ -50,5 +51,6 @@ class Merge(msgspec.Struct, kw_only=True):
 
 
 person = reader(Body, problems.unreadable)
+new_options = reader(list[NewOption], problems.unreadable)
 new_field = reader(NewField, problems.unreadable)
 merge = reader(Merge, problems.unreadable)

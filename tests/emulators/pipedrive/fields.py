@@ -16,6 +16,7 @@ TEXTS: Final = {
     "phone": TEXT_MAX,
     "text": LONG_TEXT_MAX,
 }
+LABELS: Final = "label_ids"
 TYPES: Final = (*TEXTS, "double", "date", "enum", "set", "monetary", "address", "user")
 
 
@@ -54,7 +55,6 @@ _ALWAYS: Final = (
     Field(name="Name", code="name", type="varchar"),
     Field(name="Email", code="email", type="varchar"),
     Field(name="Phone", code="phone", type="phone"),
-    Field(name="Labels", code="label_ids", type="set"),
     Field(name="Owner", code="owner_id", type="user"),
     Field(name="Organization", code="org_id", type="org"),
     Field(name="Person created", code="add_time", type="date"),
@@ -76,10 +76,13 @@ _SYNCED: Final = (
 )
 
 
-def standard(*, has_campaigns: bool, has_contact_sync: bool) -> tuple[Field, ...]:
+def standard(
+    *, has_campaigns: bool, has_contact_sync: bool, labels: list[Option]
+) -> tuple[Field, ...]:
     """Return the vendor's own fields."""
     return (
         *_ALWAYS,
+        Field(name="Labels", code=LABELS, type="set", options=labels),
         *(_CAMPAIGNS if has_campaigns else ()),
         *(_SYNCED if has_contact_sync else ()),
     )

@@ -36,7 +36,7 @@ def shown(
     found = {
         "id": person.id,
         **{key: text for key, text in told.items() if text},
-        "owner_id": 1,
+        "owner_id": person.owner_id,
         "add_time": stamp(int(person.added_at)),
         "update_time": stamp(int(person.updated_at)),
         "emails": _entries(person.emails),

@@ -9,7 +9,7 @@ from tests.emulators.core.account import account_of
 from tests.emulators.core.http import Call, Reply, Router, json_reply
 from tests.emulators.pipedrive import bodies, listing, problems
 from tests.emulators.pipedrive.account import Account, Person
-from tests.emulators.pipedrive.fields import TYPES
+from tests.emulators.pipedrive.fields import LABELS, TYPES
 
 API: Final = "/api/v2"
 OLD: Final = "/api/v1"
@@ -20,6 +20,7 @@ COSTS: Final = {
     ("GET", f"{API}/persons"): 10,
     ("GET", f"{API}/persons/search"): 20,
     ("GET", f"{API}/personFields"): 10,
+    ("POST", f"{API}/personFields/{{field_code}}/options"): 5,
     ("GET", f"{API}/persons/{{person_id}}"): 1,
     ("POST", f"{API}/persons"): 5,
     ("PATCH", f"{API}/persons/{{person_id}}"): 5,
@@ -27,6 +28,7 @@ COSTS: Final = {
 }
 """Tokens; of the newer version those of the description."""
 COST_ELSE: Final = 2
+LABEL_MAX: Final = 255
 _MALFORMED: Final = {"id": "seventeen", "emails": "none"}
 
 
@@ -50,6 +52,8 @@ class Persons:
         add("PUT", f"{OLD}/persons/{{person_id}}/merge", self.merge, scope=FULL)
         add("GET", f"{API}/personFields", self.fields, scope=READ)
         add("POST", f"{API}/personFields", self.define, scope=FIELDS)
+        options = f"{API}/personFields/{{field_code}}/options"
+        add("POST", options, self.add_options, scope=FULL)
 
     def who(self, call: Call) -> Reply:
         """Return who authorised, and of which company."""
@@ -139,6 +143,16 @@ class Persons:
         labels = tuple(one.label for one in body.options)
         made = self._account(call).define(body.field_name, body.field_type, labels)
         return _done(made.shown())
+
+    def add_options(self, call: Call) -> Reply:
+        """Add labels; options of other fields are not served."""
+        if call.args != (LABELS,):
+            raise problems.missing()
+        names = [one.label for one in bodies.new_options(call.body)]
+        if not names or not all(1 <= len(name) <= LABEL_MAX for name in names):
+            raise problems.invalid("label: from 1 to 255 characters")
+        made = self._account(call).add_labels(names)
+        return _done([msgspec.to_builtins(one) for one in made])
 
     def _account(self, call: Call) -> Account:
         return account_of(call, self._accounts)
