@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from proto import codec
 from proto.errors import ErrorCode
 from proto.fields import Address, FieldKind, Item, Role
-from proto.record import Consent, Presence, Record
+from proto.record import Consent, Memberships, Presence, Record
 from services.connector import vendors
 from services.connector.apps.pipedrive import values, wire
 from services.connector.apps.pipedrive.cursors import Progress, Stage
@@ -121,6 +121,7 @@ def test_a_person_is_read_whole(zoe):
         modified_at=datetime.datetime(2026, 2, 11, 11, 48, 30, tzinfo=datetime.UTC),
         created_at=datetime.datetime(2026, 1, 5, 8, tzinfo=datetime.UTC),
         consent=Consent.SUBSCRIBED,
+        tags=("Hot lead",),
         fields={
             "name": "Zoë Brandt",
             "emails": (WORK, HOME),
@@ -241,6 +242,16 @@ def test_who_is_found_by_a_search_is_read_and_has_the_address(app):
     assert dict(calls[2].query)["ids"] == "8001"
 
 
+@pytest.mark.parametrize(
+    "now", [{"emails": [{"value": "moved@example.org"}]}, {"is_deleted": True}]
+)
+def test_who_has_left_an_address_since_the_search_knew_it_is_not_found(app, now):
+    person = json.loads(shown("person").body)["data"] | now
+    listing = answer({"success": True, "data": [person]})
+    operation = app.find_by_email(["zoe.brandt@example.org"])
+    assert drive(operation, [shown("search"), listing])[0] == ()
+
+
 def test_a_scan_goes_on_by_the_vendors_cursor(app):
     page, (call,) = drive(app.scan(None), [shown("persons_page")])
     assert dict(call.query) == {"limit": "500", "include_fields": "marketing_status"}
@@ -351,6 +362,87 @@ def test_a_no_is_written_once_and_the_answer_tells_whether_it_was_taken(app, zoe
     del same["data"]["marketing_status"]
     written, _ = drive(app.update(zoe, Change(fields={"name": "Z"})), [answer(same)])
     assert written.record.consent is Consent.SUBSCRIBED
+
+
+def labelled(*labels: int) -> Answer:
+    data = {"id": 8001, "label_ids": labels}
+    return answer({"success": True, "data": data}, headers=NOW)
+
+
+def test_a_label_that_was_made_since_is_read_of_once(app):
+    new = {"id": 9, "label_ids": [3, 9, 10]}
+    listing = answer({"success": True, "data": [new]}, headers=NOW)
+    fields = json.loads(FIELDS[1].body)
+    options = [{"id": 3, "label": "Hot lead"}, {"id": 9, "label": "Süß & Co"}]
+    label = {"field_name": "Labels", "field_code": "label_ids", "field_type": "set"}
+    fields["data"].append(label | {"is_custom_field": False, "options": options})
+    (snapshot,), calls = drive(app.get(["9"]), [listing, answer(fields)])
+    assert calls[1].path == "/personFields"
+    assert snapshot.record.tags == ("Hot lead", "Süß & Co")
+    # Ten is an option no more, and is not asked for again.
+    _, calls = drive(app.get(["9"]), [listing])
+    assert len(calls) == 1
+
+
+def test_labels_are_written_together_and_those_that_have_no_name_stay(app, zoe):
+    both = Snapshot(record=zoe.record, raw=b"[3,44]")
+    gone = Change(memberships=Memberships(tags_remove=("Hot lead", "Cold lead")))
+    written, (call,) = drive(app.update(both, gone), [labelled()])
+    assert json.loads(call.body) == {"label_ids": [44]}
+    assert written.record.tags == ()
+
+
+def test_a_label_that_is_missing_is_looked_for_and_made(app, zoe):
+    memberships = Memberships(tags_add=("PieSync Trash", "Hot lead"))
+    made = answer({"success": True, "data": [{"id": 77, "label": "PieSync Trash"}]})
+    change = Change(memberships=memberships)
+    answers = [shown("fields_plain"), made, labelled(3, 77)]
+    written, calls = drive(app.update(zoe, change), answers)
+    assert [(one.method, one.path) for one in calls] == [
+        ("GET", "/personFields"),
+        ("POST", "/personFields/label_ids/options"),
+        ("PATCH", "/persons/8001"),
+    ]
+    assert calls[1].is_write
+    assert json.loads(calls[1].body) == [{"label": "PieSync Trash"}]
+    assert json.loads(calls[2].body) == {"label_ids": [3, 77]}
+    assert written.record.tags == ("Hot lead", "PieSync Trash")
+
+
+def test_a_label_that_somebody_else_is_making_is_waited_for(app, zoe):
+    """Or there would be two of one name."""
+    change = Change(memberships=Memberships(tags_add=("New",)))
+    first = app.update(zoe, change)
+    assert next(first).path == "/personFields"
+    assert first.send(shown("fields_plain")).method == "POST"
+    fields = json.loads(shown("fields_plain").body)
+    for one in fields["data"]:
+        if one["field_code"] == "label_ids":
+            one["options"] = [{"id": 3, "label": "Hot lead"}, {"id": 5, "label": "New"}]
+    answers = [shown("fields_plain"), shown("fields_plain")]
+    second = app.update(zoe, change)
+    assert next(second).path == "/personFields"
+    waiting = second.send(answers[0])
+    assert (waiting.method, waiting.wait_s) == ("GET", 1.0)
+    made = answer({"success": True, "data": [{"id": 5, "label": "New"}]})
+    assert first.send(made).method == "PATCH"
+    patch = second.send(answer(fields))
+    assert (patch.method, json.loads(patch.body)) == ("PATCH", {"label_ids": [3, 5]})
+
+
+def test_a_label_that_cannot_be_is_refused(app, zoe):
+    refused = Refused(code=ErrorCode.APP_REFUSED)
+    for name in ("", "x" * 256):
+        change = Change(memberships=Memberships(tags_add=(name,)))
+        assert drive(app.update(zoe, change)) == (refused, [])
+
+
+def test_other_labels_than_were_asked_for_are_broken(app, zoe):
+    change = Change(memberships=Memberships(tags_add=("New",)))
+    other = answer({"success": True, "data": [{"id": 5, "label": "Old"}]})
+    with pytest.raises(CallFailed) as failure:
+        drive(app.update(zoe, change), [shown("fields_plain"), other])
+    assert failure.value.meaning is Meaning.BROKEN
 
 
 def test_without_campaigns_no_no_can_be_written():

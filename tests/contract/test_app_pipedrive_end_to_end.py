@@ -1,9 +1,11 @@
 """Pipedrive's operations against its emulator, with pages of full size."""
 
+import asyncio
+
 import pytest
 
 from proto.fields import Item
-from proto.record import Consent, Presence
+from proto.record import Consent, Memberships, Presence
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import Change, NewRecord, Refused, Written
 from tests.contract.pipedrive_account import connected
@@ -215,6 +217,23 @@ async def test_a_day_without_tokens_is_told_from_two_seconds_without_calls():
             await account.run(account.app.verify())
         assert failure.value.meaning is Meaning.RATE_LIMITED
         assert failure.value.retry_after_s == 2.0
+
+
+async def test_many_who_get_a_new_label_at_once_get_the_same():
+    async with connected() as account:
+        ids = account.add(5)
+        snapshots = await account.read(*ids)
+        change = Change(memberships=Memberships(tags_add=("PieSync Trash",)))
+        written = await asyncio.gather(
+            *(account.run(account.app.update(one, change)) for one in snapshots)
+        )
+        assert {one.record.tags for one in written} == {("PieSync Trash",)}
+        (label,) = account.held.labels
+        assert {tuple(one.label_ids) for one in account.held.persons.values()} == {
+            (label.id,)
+        }
+        found, _ = await account.scan()
+        assert {one.tags for one in found.values()} == {("PieSync Trash",)}
 
 
 @pytest.mark.parametrize("kind", ["malformed_page", "truncated_json", "html"])

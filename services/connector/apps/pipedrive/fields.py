@@ -105,6 +105,7 @@ def read(person: wire.Person, definitions: Definitions) -> Record:
         created_at=vendors.read_moment(person.add_time),
         presence=Presence.DELETED if person.is_deleted else Presence.LIVE,
         fields=found,
+        tags=_read_labels(person, definitions),
         consent=read_consent(person),
     )
 
@@ -171,6 +172,11 @@ def _field(one: wire.Definition) -> Field:
             if kind is FieldKind.CHOICE
         ),
     )
+
+
+def _read_labels(person: wire.Person, definitions: Definitions) -> tuple[str, ...]:
+    names = (definitions.labels.get(each, "") for each in person.label_ids or ())
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _read_entries(entries: Sequence[wire.Entry] | None) -> Value:

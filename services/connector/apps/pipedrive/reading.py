@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from proto import codec
 from proto.ids import RecordId
 from proto.record import Presence, Record
 from services.connector import vendors
@@ -61,6 +62,7 @@ class Reader:
                 person = yield from self._one(record_id, definitions)
                 if person is not None:
                     there[record_id] = person
+        definitions = yield from self._catalogue.fitting(there.values())
         return tuple(
             _snapshot(record_id, there.get(record_id), definitions=definitions)
             for record_id in record_ids
@@ -81,6 +83,7 @@ class Reader:
         for start in range(0, len(ids), IDS_MAX):
             part = list(ids)[start : start + IDS_MAX]
             persons = yield from self._some(part, definitions)
+            definitions = yield from self._catalogue.fitting(persons.values())
             found += [
                 fields.read(one, definitions)
                 for one in persons.values()
@@ -110,6 +113,7 @@ class Reader:
         after = page.additional_data.next_cursor if page.additional_data else None
         if after and after == progress.after:
             raise CallFailed(Meaning.BROKEN, "a page that leads to itself")
+        definitions = yield from self._catalogue.fitting(page.data)
         records = {one.id: fields.read(one, definitions) for one in page.data}
         if after:
             following = msgspec.structs.replace(progress, after=after)
@@ -177,4 +181,5 @@ def _snapshot(
     if person is None:
         missing = Record(record_id=record_id, presence=Presence.MISSING)
         return Snapshot(record=missing)
-    return Snapshot(record=fields.read(person, definitions))
+    record = fields.read(person, definitions)
+    return Snapshot(record=record, raw=codec.encode(person.label_ids or ()))

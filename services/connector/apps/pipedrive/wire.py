@@ -34,6 +34,13 @@ class Definitions(msgspec.Struct, frozen=True, kw_only=True):
     additional_data: More | None = None
 
 
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """The options that were just added to a field."""
+
+    success: bool
+    data: tuple[Option, ...]
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """An email or a phone."""
 
@@ -65,6 +72,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     add_time: str | None = None
     update_time: str | None = None
     is_deleted: bool = False
+    label_ids: tuple[int, ...] | None = None
     job_title: str | None = None
     birthday: str | None = None
     notes: str | None = None

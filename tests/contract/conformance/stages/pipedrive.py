@@ -102,12 +102,12 @@ class Pipedrive(EmulatedStage):
         ]
 
     async def enrich(self, record_id: RecordId) -> None:
-        """Give a person labels, which are no field of a sync."""
-        self._act("edit", contact_id=int(record_id), changes={"label_ids": [3, 1]})
+        """Give a person to another owner, who is no field of a sync."""
+        self._act("edit", contact_id=int(record_id), changes={"owner_id": 2})
 
     async def extras(self, record_id: RecordId) -> object:
-        """Return the labels."""
-        return self._person(record_id).label_ids
+        """Return the owner."""
+        return self._person(record_id).owner_id
 
     async def unsubscribe(self, record_id: RecordId) -> None:
         """Have somebody follow the link in a mail."""
@@ -117,6 +117,19 @@ class Pipedrive(EmulatedStage):
         """Return what the marketing status means."""
         status = self._person(record_id).marketing_status
         return CONSENTS.get(status, Consent.UNKNOWN)
+
+    async def tag(self, record_id: RecordId, names: Sequence[str]) -> None:
+        """Give somebody labels; one that there is not is made."""
+        ids = {one.label: one.id for one in self._account.labels}
+        for one in self._account.add_labels(name for name in names if name not in ids):
+            ids[one.label] = one.id
+        held = [*self._person(record_id).label_ids, *(ids[name] for name in names)]
+        self._act("edit", contact_id=int(record_id), changes={"label_ids": held})
+
+    async def tags_of(self, record_id: RecordId) -> set[str]:
+        """Return the names of somebody's labels."""
+        names = {one.id: one.label for one in self._account.labels}
+        return {names[each] for each in self._person(record_id).label_ids}
 
     async def define(self, label: str, *, options: Sequence[str] = ()) -> None:
         """Define a field."""

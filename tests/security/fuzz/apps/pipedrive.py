@@ -6,7 +6,7 @@ from typing import Final
 
 from proto.fields import Fields, Item
 from proto.ids import FieldId, RecordId
-from proto.record import Consent, Record
+from proto.record import Consent, Memberships, Record
 from services.connector.port import Call, Change, NewRecord, Snapshot
 from tests.security.fuzz import samples
 from tests.security.fuzz.samples import Begin, cut, told
@@ -39,6 +39,8 @@ def usual(call: Call, random_: random.Random) -> tuple[int, bytes]:
     if random_.random() < 0.08:
         status = random_.choice((400, 401, 403, 404, 429))
         return status, fixture(random_.choice(_ERRORS))
+    if call.path.endswith("/options"):
+        return 200, b'{"success": true, "data": [{"id": 9, "label": "x"}]}'
     for start, names in _ANSWERS:
         if call.path.startswith(start):
             return 200, fixture(random_.choice(names))
@@ -66,10 +68,14 @@ OPERATIONS: Final[dict[str, Begin]] = {
     "get": lambda app, _: app.get((_ID, RecordId("8002"))),
     "find_by_email": lambda app, _: app.find_by_email(("zoe.brandt@example.org",)),
     "create": lambda app, random_: app.create(
-        NewRecord(fields=_fields(random_), consent=Consent.UNSUBSCRIBED)
+        NewRecord(fields=_fields(random_), tags=("x",), consent=Consent.UNSUBSCRIBED)
     ),
     "update": lambda app, random_: app.update(
-        Snapshot(record=Record(record_id=_ID)),
-        Change(fields=_fields(random_), consent=Consent.UNSUBSCRIBED),
+        Snapshot(record=Record(record_id=_ID), raw=b"[3]"),
+        Change(
+            fields=_fields(random_),
+            memberships=Memberships(tags_add=(told(random_),)),
+            consent=Consent.UNSUBSCRIBED,
+        ),
     ),
 }
