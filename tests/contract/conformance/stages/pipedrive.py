@@ -6,20 +6,29 @@ The table is written from the vendor's description of a person (API v2).
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from proto.fields import Item, Role, Value
+from proto.fields import FieldKind, Item, Role, Value
 from proto.ids import RecordId
 from proto.record import Consent
+from tests.contract.conformance import shapes
 from tests.contract.conformance.cards import SAMPLES, Card, email_of
 from tests.contract.conformance.emulated import EmulatedStage
 from tests.contract.conformance.least import Least
+from tests.contract.conformance.shapes import Shape, Voice
 from tests.emulators.pipedrive.account import Person
 from tests.emulators.pipedrive.bodies import Entry
 from tests.emulators.pipedrive.emulator import Emulator
+from tests.emulators.pipedrive.fields import Field
 
 TEXTS: Final[Mapping[Role, str]] = {
     Role.NAME_FULL: "name",
     Role.EMAIL: "emails",
     Role.PHONE: "phones",
+}
+TYPES: Final[Mapping[FieldKind, str]] = {
+    FieldKind.TEXT: "varchar",
+    FieldKind.NUMBER: "double",
+    FieldKind.DATE: "date",
+    FieldKind.CHOICE: "enum",
 }
 CONSENTS: Final[Mapping[str, Consent]] = {
     "subscribed": Consent.SUBSCRIBED,
@@ -36,6 +45,17 @@ class Pipedrive(EmulatedStage):
     multiple: ClassVar[Mapping[Role, str]] = {Role.EMAIL: "work", Role.PHONE: "work"}
     text_role: ClassVar[Role] = Role.NAME_FULL
     name_roles: ClassVar[tuple[Role, ...]] = (Role.NAME_FULL,)
+    shape = Shape(
+        fields={
+            Role.NAME_FULL: shapes.TEXT,
+            Role.EMAIL: shapes.several(FieldKind.EMAIL, "work", "home", "other"),
+            Role.PHONE: shapes.several(
+                FieldKind.PHONE, "work", "home", "mobile", "other"
+            ),
+        },
+        voice=Voice.WRITTEN,
+    )
+    own_kinds = frozenset(TYPES)
     least = Least(
         # GET /persons: limit is 500 at most, and takes updated_since. Whether there is
         # a marketing status, which has to be asked for, the fields alone say.
@@ -131,21 +151,43 @@ class Pipedrive(EmulatedStage):
         names = {one.id: one.label for one in self._account.labels}
         return {names[each] for each in self._person(record_id).label_ids}
 
-    async def define(self, label: str, *, options: Sequence[str] = ()) -> None:
+    async def define(
+        self,
+        label: str,
+        *,
+        options: Sequence[str] = (),
+        kind: FieldKind = FieldKind.TEXT,
+    ) -> None:
         """Define a field."""
-        kind = "enum" if options else "varchar"
-        self._account.define(label, kind, tuple(options))
+        kind = FieldKind.CHOICE if options else kind
+        self._account.define(label, TYPES[kind], tuple(options))
+
+    async def set_own_value(self, record_id: RecordId, label: str, value: str) -> None:
+        """Edit a field that was defined, as a user does."""
+        field = self._own_field(label)
+        said: str | float = value
+        if field.options:
+            (said,) = (one.id for one in field.options if one.label == value)
+        elif field.type == TYPES[FieldKind.NUMBER]:
+            said = float(value)
+        changes = {"custom_fields": {field.code: said}}
+        self._act("edit", contact_id=int(record_id), changes=changes)
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:
         """Return a person's value of a field that was defined."""
-        (field,) = (one for one in self._account.custom.values() if one.name == label)
+        field = self._own_field(label)
         value = self._person(record_id).custom.get(field.code)
         labels = {one.id: one.label for one in field.options}
-        return labels.get(value, value) if field.options else value
+        return None if value is None else str(labels.get(value, value))
 
     def exhaust(self) -> None:
         """Have the day's tokens be used up."""
         self._emulator.settings.budget.requests_per_day = 0
+
+    def _own_field(self, label: str) -> Field:
+        fields = self._account.custom.values()
+        (found,) = (one for one in fields if one.name == label)
+        return found
 
     def _person(self, record_id: RecordId) -> Person:
         found: Person = self._account.persons[int(record_id)]
