@@ -84,6 +84,9 @@ class Token(Reply, frozen=True, kw_only=True):
     version: int
     """Rises with each refresh; a refused token is reported by its version."""
     expires_at: Instant | None = None
+    limited_by: str = ""
+    """Says nothing but this: tokens of the same client of an app have the same, also
+    those of other tenants. Empty where nobody knows, or there is no client."""
 
 
 class SetAppClient(Command[Done], frozen=True, kw_only=True):

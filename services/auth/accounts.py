@@ -159,7 +159,9 @@ class Accounts:
         given = GivenCredential(
             kind=CredentialKind.BEARER,
             secret=AccountSecret(
-                access_token=grant.access_token, refresh_token=grant.refresh_token
+                access_token=grant.access_token,
+                refresh_token=grant.refresh_token,
+                limited_by=registration.limited_by,
             ),
             expires_at=grant.expires_at(now),
             renew_at=grant.renew_at(

@@ -39,6 +39,16 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     sends_issuer: bool
     """Each callback carries ``iss``, so one without it is not the app's."""
 
+    @property
+    def limited_by(self) -> str:
+        """Return what tells this client from others, and nothing about it.
+
+        The servers are part of it: whoever names another's client, with servers of
+        their own that vouch for it, shares nothing with that client.
+        """
+        client = (self.client_id, self.token_url, self.api_url)
+        return hashlib.sha256("\0".join(client).encode()).hexdigest()[:32]
+
 
 class TokenGrant(msgspec.Struct, frozen=True, kw_only=True):
     """What a token endpoint gave."""

@@ -15,6 +15,8 @@ class AccountSecret(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     access_token: str = ""
     refresh_token: str = ""
     password: str = ""
+    limited_by: str = ""
+    """Which client the app gave the tokens to; nobody can claim to be another."""
 
 
 class GivenCredential(msgspec.Struct, frozen=True, kw_only=True):

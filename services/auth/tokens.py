@@ -10,7 +10,7 @@ import asyncio
 import datetime
 import random
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -22,7 +22,7 @@ from proto.ids import AccountId, AppId, TenantId
 from services.auth import oauth, sealing
 from services.auth.clients import Clients
 from services.auth.config import Config
-from services.auth.oauth import NoGrant, TokenGrant, Why
+from services.auth.oauth import NoGrant, Registration, TokenGrant, Why
 from services.auth.sealing import AccountSecret
 from services.auth.store import AuthWork, Credential, Lease, Rest, StoredCredential
 from services.auth.transport import TokenEndpoint
@@ -182,11 +182,7 @@ class Tokens:
         answer = await self._endpoint.post(registration, form)
         if isinstance(answer, TokenGrant):
             await self._keep(
-                key,
-                credential,
-                secret=secret,
-                grant=answer,
-                needed=registration.scopes,
+                key, credential, secret=secret, grant=answer, registration=registration
             )
             return True
         return await self._put_off(
@@ -246,7 +242,7 @@ class Tokens:
         *,
         secret: AccountSecret,
         grant: TokenGrant,
-        needed: Sequence[str],
+        registration: Registration,
     ) -> None:
         """Store a rotated token before anybody uses it.
 
@@ -257,7 +253,9 @@ class Tokens:
         if not grant.refresh_token:
             grant = msgspec.structs.replace(grant, refresh_token=secret.refresh_token)
         kept = AccountSecret(
-            access_token=grant.access_token, refresh_token=grant.refresh_token
+            access_token=grant.access_token,
+            refresh_token=grant.refresh_token,
+            limited_by=registration.limited_by,
         )
         renewed = Credential(
             kind=credential.kind,
@@ -272,7 +270,7 @@ class Tokens:
                 spread=oauth.spread(key[1], version=version),
             ),
         )
-        missing = grant.lacks(needed)
+        missing = grant.lacks(registration.scopes)
 
         async def keep(work: AuthWork) -> bool:
             if not await work.renew_credential(*key, credential=renewed):
@@ -377,6 +375,7 @@ class Tokens:
             base_url=credential.base_url,
             version=credential.version,
             expires_at=credential.expires_at,
+            limited_by=secret.limited_by,
         )
 
 

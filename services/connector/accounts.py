@@ -90,12 +90,22 @@ class Claim(NamedTuple):
     version: int
     calls_day: datetime.date | None
     calls_today: int
+    limited_by: str = ""
+    """Whose calls were last counted together with its own; empty: nobody's."""
 
 
 class CallCount(NamedTuple):
     """How many calls were made for an account on a day."""
 
     ref: AccountRef
+    day: datetime.date
+    calls: int
+
+
+class SharedCount(NamedTuple):
+    """How many calls were made on a day by all whom a limit counts together."""
+
+    limited_by: str
     day: datetime.date
     calls: int
 

@@ -48,8 +48,8 @@ class Carrier:
         self._clock = clock
         self._capabilities = opened.manifest.capabilities
         self._is_conditional = self._capabilities.writes_conditionally
-        at_once = transport.calls_at_once(opened.manifest)
-        spacing_s = transport.spacing_s(opened.manifest)
+        at_once = transport.lines.calls_at_once(opened.manifest)
+        spacing_s = transport.lines.spacing_s(opened.manifest)
         self._patience = datetime.timedelta(seconds=CALLS_BETWEEN * spacing_s)
         self._create_batch = max(1, self._capabilities.create_batch)
         self._update_batch = max(1, self._capabilities.update_batch)

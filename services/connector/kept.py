@@ -8,12 +8,21 @@ from services.chassis.retention import Data, Kept
 ANSWERS: Final = datetime.timedelta(days=1)
 """How long an answer is kept, to be told again if its intent is repeated."""
 
+LIMITS: Final = datetime.timedelta(days=30)
+"""How long it is kept what a client was called, after nobody calls for it."""
+
 KEPT: Final = (
     Kept(
         table="accounts",
         data=Data.OPERATION,
         how_long="as long as the tenant: when it was read, and how far",
         by=(),
+    ),
+    Kept(
+        table="shared_limits",
+        data=Data.OPERATION,
+        how_long="30 days after its last use",
+        by=("prune_limits",),
     ),
     Kept(
         table="writes",

@@ -16,9 +16,19 @@ from proto.connector import (
 from proto.ids import AppId
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the app's vendor allows, per vendor account."""
+class CountedBy(enum.StrEnum):
+    """Whose calls a vendor counts together."""
 
+    ACCOUNT = "account"
+    CLIENT = "client"
+    """All accounts that one client is authorised for, whosever they are."""
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the app's vendor allows, and whom it counts."""
+
+    counted_by: CountedBy = CountedBy.ACCOUNT
+    """Of the second and of the day; calls under way are always an account's."""
     calls_per_second: float
     calls_per_day: int | None = None
     concurrent_calls: int = 4
@@ -91,6 +101,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             for field in self.credential_fields
         ):
             raise ValueError(f"of credential_fields {secret} alone is secret")
+        if (
+            self.limits.counted_by is CountedBy.CLIENT
+            and self.auth_method is not AuthMethod.OAUTH
+        ):
+            raise ValueError("limits are counted by a client that this method has not")
         if (
             self.push is not None
             and self.push.signed_with is PushProof.CLIENT

@@ -1,16 +1,16 @@
-"""How many calls an account's app may get, and whose turn it is. Pure.
+"""How many calls an app may get, and whose turn it is. Pure.
 
 A window that slides over the last second (no second ever holds more calls than
 allowed), a count of the day, and four lanes: consent goes before other writes, writes
 before polls, polls before scans, but every few calls the least urgent lane has its
-turn, so that none starves.
+turn, so that none starves. Accounts that share a limit take turns inside a lane.
 """
 
 import collections
 import datetime
 import enum
 import itertools
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Final
 
 from proto.connector import Capabilities, WriteKind
@@ -26,6 +26,8 @@ BATCHED_MAX: Final = 500
 CHUNK_S: Final = 5.0
 """Writes are taken in hand for about so long at a time."""
 UNLIMITED: Final = 0.0
+LATE_WINDOWS: Final = 2
+"""So much behind its time, a call is waited for no more: others go first."""
 _SENT: Final = (WriteKind.CREATE, WriteKind.UPDATE)
 _ROUNDING: Final = 1e-6
 
@@ -49,7 +51,10 @@ DAY_SHARES: Final = {
 
 
 class Budget:
-    """The calls one account may make. Instants are monotonic seconds."""
+    """The calls that a limit allows. Instants are monotonic seconds.
+
+    Where several accounts share it, ``who`` says for which of them a call is.
+    """
 
     def __init__(self, *, calls_per_second: float, calls_per_day: int | None) -> None:
         self._window_count = max(1, int(calls_per_second))
@@ -61,52 +66,58 @@ class Budget:
         )
         self._calls: collections.deque[float] = collections.deque()
         self._calls_per_day = calls_per_day
-        self._waiting = dict.fromkeys(Lane, 0)
-        self._turn = 0
+        self._queue = _Queue(late_s=self._window_s * LATE_WINDOWS)
         self._blocked_until_s = 0.0
         self._day: datetime.date | None = None
         self._used = 0
         self._unsaved = 0
 
-    def enter(self, lane: Lane) -> None:
+    def enter(self, lane: Lane, *, now_s: float, who: Hashable = None) -> None:
         """Say that a call waits for its turn."""
-        self._waiting[lane] += 1
+        self._queue.enter((lane, who), now_s=now_s)
 
-    def leave(self, lane: Lane) -> None:
+    def leave(self, lane: Lane, *, who: Hashable = None) -> None:
         """Say that it waits no more."""
-        self._waiting[lane] -= 1
+        self._queue.leave((lane, who))
 
-    def take(self, lane: Lane, *, now_s: float) -> float:
+    def take(self, lane: Lane, *, now_s: float, who: Hashable = None) -> float:
         """Return 0 when the call may be made now, else the seconds to wait."""
-        if now_s < self._blocked_until_s:
-            return self._blocked_until_s - now_s
+        delay_s = self.pause_s(now_s=now_s)
+        if not delay_s and not self._is_unlimited:
+            delay_s = self._delay_s((lane, who), now_s=now_s)
+        if delay_s:
+            self._queue.expect((lane, who), at_s=now_s + delay_s)
+            return delay_s
         if not self._is_unlimited:
-            while self._calls and self._calls[0] <= now_s - self._window_s:
-                self._calls.popleft()
-            if len(self._calls) >= self._window_count:
-                return max(self._calls[0] + self._window_s - now_s, 0.001)
-            if self._next_lane(lane) is not lane:
-                return self._window_s / self._window_count
             self._calls.append(now_s)
-        self._turn += 1
+            self._queue.expect((lane, who), at_s=now_s)
+            self._queue.serve((lane, who))
+        self.count()
+        return 0.0
+
+    def count(self) -> None:
+        """Count a call of the day."""
         self._used += 1
         self._unsaved += 1
-        return 0.0
 
     def block(self, *, until_s: float) -> None:
         """Let nothing pass until then: the app asked for a pause."""
         self._blocked_until_s = max(self._blocked_until_s, until_s)
 
+    def pause_s(self, *, now_s: float) -> float:
+        """Return how long the pause still lasts that the app asked for."""
+        return max(0.0, self._blocked_until_s - now_s)
+
     def has_quota(self, lane: Lane, *, today: datetime.date) -> bool:
         """Tell whether the day's share of a lane still holds a call."""
-        self._turn_day(today)
+        self.turn_day(today)
         if self._calls_per_day is None:
             return True
         return self._used < self._calls_per_day * DAY_SHARES[lane]
 
     def set_stored(self, *, day: datetime.date, count: int) -> None:
         """Take over the count of a day as it is stored, other replicas' included."""
-        self._turn_day(day)
+        self.turn_day(day)
         if day == self._day:
             self._used = count + self._unsaved
 
@@ -124,16 +135,76 @@ class Budget:
         """Return for how long calls of others would come on top of ours."""
         return self._calls[-1] + self._window_s - now_s if self._calls else 0.0
 
-    def _turn_day(self, today: datetime.date) -> None:
+    def turn_day(self, today: datetime.date) -> None:
+        """Begin to count anew once a day is over."""
         if self._day is None:
             self._day = today
         elif today > self._day:
             # Nobody has a use for the calls of a day that is over.
             self._day, self._used, self._unsaved = today, 0, 0
 
-    def _next_lane(self, asking: Lane) -> Lane:
-        lanes = [lane for lane in Lane if self._waiting[lane] or lane is asking]
-        return lanes[-1] if self._turn % YIELD_EVERY == YIELD_EVERY - 1 else lanes[0]
+    def _delay_s(self, place: "_Place", *, now_s: float) -> float:
+        while self._calls and self._calls[0] <= now_s - self._window_s:
+            self._calls.popleft()
+        if len(self._calls) >= self._window_count:
+            return max(self._calls[0] + self._window_s - now_s, 0.001)
+        if self._queue.next(asking=place, now_s=now_s) != place:
+            return self._window_s / self._window_count
+        return 0.0
+
+
+_Place = tuple[Lane, Hashable]
+
+
+class _Queue:
+    """Who waits in which lane, and whose turn it is."""
+
+    def __init__(self, *, late_s: float) -> None:
+        self._late_s = late_s
+        self._waiting: collections.Counter[_Place] = collections.Counter()
+        self._expected_s: dict[_Place, float] = {}
+        """When whoever waits is going to ask again."""
+        self._served: dict[Hashable, float] = {}
+        """With which turn it was last the turn of somebody who waits."""
+        self._turn = 0
+
+    def enter(self, place: _Place, *, now_s: float) -> None:
+        self._waiting[place] += 1
+        self.expect(place, at_s=now_s)
+        # Before whoever had the last turn, and behind all who wait longer than that.
+        self._served.setdefault(place[1], self._turn - 1.5)
+
+    def leave(self, place: _Place) -> None:
+        self._waiting[place] -= 1
+        if not self._waiting[place]:
+            del self._waiting[place], self._expected_s[place]
+            if all(who != place[1] for _, who in self._waiting):
+                del self._served[place[1]]
+
+    def expect(self, place: _Place, *, at_s: float) -> None:
+        if place in self._waiting:
+            self._expected_s[place] = max(self._expected_s.get(place, at_s), at_s)
+
+    def serve(self, place: _Place) -> None:
+        if place[1] in self._served:
+            self._served[place[1]] = self._turn
+        self._turn += 1
+
+    def next(self, *, asking: _Place, now_s: float) -> _Place:
+        """Return whose turn it is, of those that wait and have not been held up."""
+        places = {
+            place
+            for place, at_s in self._expected_s.items()
+            if now_s <= at_s + self._late_s
+        }
+        places.add(asking)
+        lanes = sorted({lane for lane, _ in places})
+        is_last = self._turn % YIELD_EVERY == YIELD_EVERY - 1
+        lane = lanes[-1] if is_last else lanes[0]
+        return min(
+            (place for place in places if place[0] is lane),
+            key=lambda place: (self._served.get(place[1], -1), place != asking),
+        )
 
 
 def budget_of(limits: Limits, *, calls_per_second_max: float | None) -> Budget:

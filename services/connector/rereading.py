@@ -88,7 +88,7 @@ class Rereader:
         """
         count = 0
         health = _Health()
-        at_once = self._transport.calls_at_once(opened.manifest)
+        at_once = self._transport.lines.calls_at_once(opened.manifest)
         limit = max(at_once, opened.manifest.capabilities.get_batch)
         while await may_go_on():
             now = self._clock.now()

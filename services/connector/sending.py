@@ -88,7 +88,7 @@ class Sender:
         self._clock = clock
         self._lane = lane
         self._answers = Answers(clock)
-        self._places = asyncio.Semaphore(transport.calls_at_once(opened.manifest))
+        self._places = asyncio.Semaphore(transport.lines.calls_at_once(opened.manifest))
         self.has_served = False
         """The app has taken something: not every fault of it is the account's."""
 

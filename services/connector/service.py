@@ -80,7 +80,8 @@ async def serve_apps(
             site=site_of(settings),
         )
         receiver = runtime.receiver(store, handlers.messages(desk))
-        keeper = Keeper([*receiver.rules(), Rule("journal", writer.prune)], clock=clock)
+        rules = (Rule("journal", writer.prune), Rule("limits", leases.prune))
+        keeper = Keeper([*receiver.rules(), *rules], clock=clock)
         work = (receiver.run, leases.run, poller.run, writer.run, keeper.run)
         await _serve_desk(runtime, desk, work=work, stopping=stopping)
 

@@ -20,6 +20,7 @@ from services.connector.accounts import (
     CallCount,
     Claim,
     ScanProgress,
+    SharedCount,
     WantedRead,
 )
 from services.connector.fencing import Q
@@ -235,6 +236,57 @@ class ConnectorWork(JournalWork):
             )
         )
 
+    async def note_limit(self, claim: Claim, *, limited_by: str) -> None:
+        """Note whose calls are counted together with an account's; empty: nobody's."""
+        await self.transaction.execute(
+            Q["note_limit"](**fencing.fence(claim), limited_by=limited_by)
+        )
+
+    async def lease_limit(
+        self, limited_by: str, *, owner: str, until: datetime.datetime
+    ) -> SharedCount | None:
+        """Lease a shared limit; None if another replica has it."""
+        now = self.clock.now()
+        row = await self.transaction.fetch_row(
+            Q["lease_limit"](limited_by=limited_by, owner=owner, until=until, now=now)
+        )
+        if row is None:
+            return None
+        return SharedCount(
+            limited_by, row["calls_day"] or now.date(), row["calls_today"]
+        )
+
+    async def renew_limits(
+        self, limited_by: Sequence[str], *, owner: str, until: datetime.datetime
+    ) -> set[str]:
+        """Keep leases of shared limits; return those that are still ours."""
+        rows = await self.transaction.fetch(
+            Q["renew_limits"](limited_by=list(limited_by), owner=owner, until=until)
+        )
+        return {row["limited_by"] for row in rows}
+
+    async def release_limit(
+        self, limited_by: str, *, owner: str, until: datetime.datetime
+    ) -> None:
+        """Give a shared limit back; until an instant only we may lease it."""
+        await self.transaction.execute(
+            Q["release_limit"](limited_by=limited_by, owner=owner, until=until)
+        )
+
+    async def add_shared_calls(self, calls: Sequence[SharedCount]) -> None:
+        """Count calls that are counted together."""
+        await self.transaction.execute(
+            Q["add_shared_calls"](
+                limited_by=[each.limited_by for each in calls],
+                days=[each.day for each in calls],
+                counts=[each.calls for each in calls],
+            )
+        )
+
+    async def prune_limits(self, *, before: datetime.datetime) -> int:
+        """Drop limits that nobody holds or has held since; return how many."""
+        return await self.transaction.execute(Q["prune_limits"](before=before))
+
     async def save_scan(
         self, claim: Claim, progress: ScanProgress, *, read_at: datetime.datetime
     ) -> None:
@@ -310,4 +362,10 @@ class ConnectorWork(JournalWork):
 
 def _claim(row: Row) -> Claim:
     ref = AccountRef(row["tenant_id"], row["account_id"], AppId(row["app"]))
-    return Claim(ref, row["lease_version"], row["calls_day"], row["calls_today"])
+    return Claim(
+        ref,
+        row["lease_version"],
+        row["calls_day"],
+        row["calls_today"],
+        row["limited_by"],
+    )

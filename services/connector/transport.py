@@ -18,13 +18,13 @@ from yarl import URL
 from proto.auth import Token
 from services.chassis.clock import Clock
 from services.chassis.errors import AddressRefused
-from services.connector import accounts, exchange, pacing
+from services.connector import accounts, exchange
 from services.connector.accounts import AccountRef
 from services.connector.config import Config
 from services.connector.credentials import Credentials
-from services.connector.errors import CallFailed, Meaning
-from services.connector.lines import GATE_S_MAX, Line, Lines
-from services.connector.manifest import Manifest
+from services.connector.errors import CallFailed, Meaning, UnknownApp
+from services.connector.lines import GATE_S_MAX, Lines
+from services.connector.manifest import CountedBy, Manifest
 from services.connector.pacing import Budget, Lane
 from services.connector.port import Answer, App, Call, Facts, Operation
 from services.connector.registry import Registry
@@ -85,7 +85,7 @@ class Transport:
         self._settings = settings
         self._clock = clock
         self._places = asyncio.Semaphore(settings.calls_at_once_max)
-        self.lines = Lines(self._new_line)
+        self.lines = Lines(registry, settings)
 
     async def open(self, ref: AccountRef, *, is_fresh: bool = False) -> OpenAccount:
         """Return an account ready to be called.
@@ -100,6 +100,7 @@ class Transport:
         manifest, app_class = self._registry.entry(ref.app)
         line = self.lines.of(ref)
         token = await self._credentials.get(ref, accepted_at=line.accepted_at)
+        self.lines.share_limit(ref, token)
         base_url = (token.base_url or manifest.base_url).rstrip("/")
         facts = Facts(base_url=base_url, username=token.username)
         now_s = self._clock.monotonic()
@@ -108,6 +109,22 @@ class Transport:
             line.app_until_s = now_s + APP_AGE_S_MAX
         assert line.app is not None
         return OpenAccount(ref, line.app, manifest, base_url)
+
+    async def limited_by(self, ref: AccountRef) -> str | None:
+        """Return whose calls are counted together with an account's.
+
+        Empty where the account has its limits for itself. None where nobody knows: why
+        it cannot be called is told to whoever does.
+        """
+        try:
+            manifest = self._registry.entry(ref.app).manifest
+            if manifest.limits.counted_by is not CountedBy.CLIENT:
+                return ""
+            accepted_at = self.lines.of(ref).accepted_at
+            token = await self._credentials.get(ref, accepted_at=accepted_at)
+        except (CallFailed, UnknownApp):
+            return None
+        return self.lines.share_limit(ref, token)
 
     async def drive(
         self,
@@ -164,38 +181,8 @@ class Transport:
             operation.close()
 
     def budget_of(self, ref: AccountRef) -> Budget:
-        """Return the account's budget."""
-        return self.lines.of(ref).budget
-
-    def chunk_size(self, opened: OpenAccount) -> int:
-        """Return how many writes of an account to take in hand at once, at most."""
-        return pacing.chunk_size(
-            opened.manifest.limits,
-            calls_per_second_max=self._settings.calls_per_second_max,
-            capabilities=opened.manifest.capabilities,
-            write_s=self.lines.of(opened.ref).write_s,
-        )
-
-    def note_chunk(
-        self, opened: OpenAccount, *, count: int, is_full: bool, took_s: float
-    ) -> None:
-        """Note how long a chunk of writes took, for the size of the next."""
-        line = self.lines.of(opened.ref)
-        line.write_s = pacing.write_s_after(
-            line.write_s, count=count, is_full=is_full, took_s=took_s
-        )
-
-    def spacing_s(self, manifest: Manifest) -> float:
-        """Return how long one call of an account keeps the next one waiting."""
-        return pacing.spacing_s(
-            manifest.limits, calls_per_second_max=self._settings.calls_per_second_max
-        )
-
-    def calls_at_once(self, manifest: Manifest) -> int:
-        """Return how many calls of one account may be under way."""
-        return max(
-            1, self._settings.concurrent_calls_max or manifest.limits.concurrent_calls
-        )
+        """Return the budget that an account's limits are kept by."""
+        return self.lines.of(ref).limiting
 
     async def _call(
         self,
@@ -304,7 +291,7 @@ class Transport:
         """
         line = self.lines.of(account.ref)
         give_up_s = self._clock.monotonic() + GATE_S_MAX
-        with line.waiting(lane):
+        with line.waiting(lane, now_s=self._clock.monotonic()):
             while True:
                 token = await self._credentials.get(
                     account.ref, version_min=version_min, accepted_at=line.accepted_at
@@ -371,7 +358,9 @@ class Transport:
                 pause_s = exchange.retry_after_s(answer, now=self._clock.now())
             pause_s = PAUSE_S if pause_s is None else max(0.0, pause_s)
             failed.retry_after_s = pause_s
-            self.lines.of(account.ref).budget.block(
+            line = self.lines.of(account.ref)
+            is_limit = failed.meaning is Meaning.RATE_LIMITED
+            (line.limiting if is_limit else line.budget).block(
                 until_s=self._clock.monotonic() + min(pause_s, accounts.ASKED_S_MAX)
             )
         return failed
@@ -386,10 +375,3 @@ class Transport:
         base_url = (token.base_url or account.manifest.base_url).rstrip("/")
         if base_url != account.base_url:
             raise CallFailed(Meaning.UNREACHABLE, "the account's address has changed")
-
-    def _new_line(self, ref: AccountRef) -> Line:
-        manifest = self._registry.entry(ref.app).manifest
-        budget = pacing.budget_of(
-            manifest.limits, calls_per_second_max=self._settings.calls_per_second_max
-        )
-        return Line(budget, calls_at_once=self.calls_at_once(manifest))

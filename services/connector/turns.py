@@ -20,8 +20,10 @@ from services.chassis.errors import Unavailable
 from services.chassis.loops import Wake
 from services.chassis.store import Store
 from services.chassis.tenancy import ALL_TENANTS
+from services.connector import kept
 from services.connector.accounts import AccountRef, Claim
 from services.connector.errors import Fenced
+from services.connector.sharing import SharedLimits
 from services.connector.store import ConnectorWork
 from services.connector.transport import Transport
 
@@ -41,6 +43,8 @@ class _Held:
         self.claim = claim
         self.until_s = until_s
         self.users = 1
+        self.limited_by = ""
+        """The shared limit that is held along with it."""
 
 
 class Leases:
@@ -61,6 +65,7 @@ class Leases:
         self._lease_s = lease_s
         self._clock = clock
         self._held: dict[AccountRef, _Held] = {}
+        self._limits = SharedLimits(transport, owner=owner, clock=clock)
         # What the database holds and what we remember of it change together: a lease
         # that is claimed while it is being given back would be lost unnoticed, and
         # calls that two read as unsaved would be added twice.
@@ -110,9 +115,36 @@ class Leases:
             yield False
             return
         try:
-            yield True
+            yield await self.join(claim)
         finally:
             await self.release(claim)
+
+    async def join(self, claim: Claim) -> bool:
+        """Lease the limit that a leased account shares with others, if it does.
+
+        False where another replica has it: that one calls for all of them.
+        """
+        limited_by = await self._transport.limited_by(claim.ref)
+        if limited_by is None:
+            limited_by = claim.limited_by
+        if not limited_by and not claim.limited_by:
+            return True
+        async with self._changing:
+            held = self._held.get(claim.ref)
+            if held is None or held.claim.version != claim.version:
+                return False
+            until_s = self._clock.monotonic() + self._lease_s
+            async with self._store.transaction(ALL_TENANTS) as work:
+                is_ours = await self._limits.hold(
+                    work,
+                    claim,
+                    limited_by=limited_by,
+                    until=self._until(),
+                    until_s=until_s,
+                )
+            if is_ours:
+                held.limited_by = limited_by
+            return is_ours
 
     async def _borrow(self, ref: AccountRef) -> Claim | None:
         async with self._changing:
@@ -132,6 +164,7 @@ class Leases:
             held is not None
             and held.claim.version == claim.version
             and self._clock.monotonic() < held.until_s
+            and self._limits.is_ours(held.limited_by)
         )
 
     async def release(self, claim: Claim) -> None:
@@ -148,12 +181,16 @@ class Leases:
             return
         del self._held[claim.ref]
         calls = self._transport.lines.unsaved_calls()
+        needed = {other.limited_by for other in self._held.values()}
         async with self._store.transaction(ALL_TENANTS) as work:
             # The next holder must find every call counted.
             if calls:
                 await work.add_calls(calls)
             until = self._free_from(claim.ref)
             await work.release(claim, owner=self._owner, until=until)
+            await self._limits.save_calls(work)
+            if held.limited_by and held.limited_by not in needed:
+                await self._limits.release(work, held.limited_by, until=until)
         self._transport.lines.note_saved(calls)
 
     async def renew(self) -> bool:
@@ -163,13 +200,23 @@ class Leases:
             await self._renew()
         return False
 
+    async def prune(self) -> bool:
+        """Drop limits that nobody has used for long; there are a few."""
+        async with self._store.transaction(ALL_TENANTS) as work:
+            await work.prune_limits(before=self._clock.now() - kept.LIMITS)
+        return False
+
     async def _renew(self) -> None:
         claims = [held.claim for held in self._held.values()]
         if not claims:
             return
         started_s = self._clock.monotonic()
         async with self._store.transaction(ALL_TENANTS) as work:
-            ours = await work.renew(claims, owner=self._owner, until=self._until())
+            until = self._until()
+            ours = await work.renew(claims, owner=self._owner, until=until)
+            await self._limits.renew(
+                work, until=until, until_s=started_s + self._lease_s
+            )
         for claim in claims:
             held = self._held.get(claim.ref)
             if held is None or held.claim.version != claim.version:
@@ -179,9 +226,12 @@ class Leases:
 
     async def _save_calls(self) -> None:
         """Add the calls made since the last time to the stored counts."""
-        if calls := self._transport.lines.unsaved_calls():
+        calls = self._transport.lines.unsaved_calls()
+        if calls or self._transport.lines.unsaved_shared():
             async with self._store.transaction(ALL_TENANTS) as work:
-                await work.add_calls(calls)
+                if calls:
+                    await work.add_calls(calls)
+                await self._limits.save_calls(work)
             self._transport.lines.note_saved(calls)
 
     def _take(self, claim: Claim, *, until_s: float) -> None:
@@ -302,7 +352,8 @@ class Turns:
 
     async def _guarded(self, claim: Claim) -> None:
         try:
-            await self._turn(claim)
+            if await self._leases.join(claim):
+                await self._turn(claim)
         except Fenced:
             log.warning("turn_fenced", kind=self._name, lease_version=claim.version)
         except Unavailable as err:

@@ -202,8 +202,8 @@ class Writer:
                 await work.mark_sent(claim, [write.intent_id for write in ready])
         answers += await carrier.send()
         took_s = self._clock.monotonic() - began_s
-        self._transport.note_chunk(
-            opened, count=len(writes), is_full=is_full, took_s=took_s
+        self._transport.lines.note_chunk(
+            claim.ref, count=len(writes), is_full=is_full, took_s=took_s
         )
         return answers
 
@@ -219,7 +219,7 @@ class Writer:
             return RECOVER_MAX, err.code
         except CallFailed as err:
             return RECOVER_MAX, err.code
-        return self._transport.chunk_size(opened), opened
+        return self._transport.lines.chunk_size(claim.ref), opened
 
     def _unusable(
         self, writes: Sequence[OpenWrite], code: ErrorCode

@@ -4,11 +4,17 @@ All of it goes through the connector's own poller and writer, with the page size
 pace of the app's manifest, and is counted at the proxy.
 """
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
 from proto.connector import WriteOutcome
+from proto.ids import AccountId, TenantId
+from services.connector.accounts import AccountRef
+from services.connector.manifest import CountedBy
+from services.connector.pacing import Lane
+from services.connector.port import Call
 from tests.contract.conformance import cards, lacking, least, stages
 from tests.contract.conformance.least import Count, Least
 from tests.contract.conformance.replica import Replica
@@ -18,6 +24,8 @@ pytestmark = pytest.mark.unchanged
 PEOPLE = 1_003
 """Enough for several pages of any app, the last of them not full."""
 MANY, FEW = 120, 10
+CALLS, CROWD = 15, 8
+"""So many calls each, one after the other, of so many at once for one account."""
 PAUSE_S = 120.0
 """Longer than any app looks back before its last pass."""
 
@@ -162,3 +170,34 @@ async def test_updates_make_hardly_more_calls_than_they_must(
     )
     for record_id in seen:
         assert (await bench.stage.see(record_id))[role] == "Baker"
+
+
+async def test_accounts_of_one_client_share_its_limits_fairly(bench):
+    """Together they make no more calls than one may, and none waits for a crowd."""
+    limits = bench.manifest.limits
+    if limits.counted_by is not CountedBy.CLIENT:
+        pytest.skip(f"exempt: {bench.stage.app} counts the calls of each account")
+    neighbour = AccountRef(TenantId("tnt_2"), AccountId("acct_2"), bench.ref.app)
+    bench.issuer.neighbours[neighbour.account_id] = bench.stage.neighbour()
+    made_s: list[float] = []
+    gone_before: dict[AccountRef, int] = {}
+
+    async def call(ref: AccountRef) -> None:
+        """Call again and again; note when, and how many others went before it."""
+        opened = await bench.transport.open(ref)
+        for _ in range(CALLS):
+            began = len(made_s)
+
+            def note(_call: Call, began: int = began) -> None:
+                others = len(made_s) - began
+                gone_before[ref] = max(gone_before.get(ref, 0), others)
+                made_s.append(bench.clock.monotonic())
+
+            await bench.transport.drive(
+                opened, opened.app.verify(), lane=Lane.POLL, before_call=note
+            )
+
+    await asyncio.gather(*(call(bench.ref) for _ in range(CROWD)), call(neighbour))
+    busiest = max(sum(at <= each < at + 1.0 for each in made_s) for at in made_s)
+    assert 1 < busiest <= limits.calls_per_second
+    assert gone_before[neighbour] <= 2 < gone_before[bench.ref]

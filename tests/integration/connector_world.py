@@ -59,6 +59,8 @@ class FakeAuth:
         self.refresh_s = 0.0
         """How long it takes to get a newer token."""
         self.move: Callable[[float], None] = lambda _seconds: None
+        self.limited_by = ""
+        """Which client all tokens are of."""
         self.version_max = 1_000
         """Asked for a newer one, it answers with ``refusal``."""
         self.refusal = CommandFailed(
@@ -80,6 +82,7 @@ class FakeAuth:
             secret=f"token-{self.version}",
             base_url=self.vendor.base_url,
             version=self.version,
+            limited_by=self.limited_by,
         )
 
 

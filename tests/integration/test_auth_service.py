@@ -553,3 +553,25 @@ async def test_auth_refuses_to_start_with_what_cannot_work(
     with pytest.raises(BadConfiguration, match="secrets need the key 'k1' too"):
         async with world.auth(key_ring_file=ring):
             await asyncio.sleep(0)
+
+
+async def test_tokens_say_which_client_they_share_and_no_claim_changes_it(
+    world: World,
+):
+    """Vendors count by client: to name another's would be to spend that one's calls."""
+    first, second = [
+        (await world.authorise(vendor_id=vendor_id)).account_id
+        for vendor_id in world.vendor_ids[:2]
+    ]
+    told = {(await world.issue(each)).limited_by for each in (first, second)}
+    assert len(told) == 1
+    assert len(told.pop()) == 32
+    by_password = await world.add_password()
+    assert (await world.issue(by_password.account_id)).limited_by == ""
+    before = (await world.issue(first)).limited_by
+    await world.set_client(client_id="of somebody else", client_secret="none")
+    assert (await world.issue(first)).limited_by == before
+    await world.set_client()
+    world.move(86_340)
+    renewed = await world.issue(first)
+    assert (renewed.version, renewed.limited_by) == (2, before)

@@ -22,6 +22,7 @@ THEIRS: Final = TenantId("tnt_theirs")
 EXEMPT: Final = {
     "migrations": "names of migrations, the same for every tenant",
     "guesses": "digests of what passwords were tried for, of tenants or of nobody",
+    "shared_limits": "keys of clients that say nothing, with counts of calls",
     "oidc_sign_ins": "digests of states; the provider says who it is afterwards",
 }
 """Tables of each schema that have no tenant, with the reason."""

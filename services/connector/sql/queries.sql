@@ -169,7 +169,8 @@ WHERE tenant_id = $tenant_id AND account_id = $account_id;
 -- name: claim_due
 -- Accounts to be read, longest due first, now leased to us. A lease that we hold
 -- already goes on; any other gets a new version, so that its last holder is fenced
--- off. Locked rows are another replica's work: skip them.
+-- off. Locked rows are another replica's work: skip them, and those that share their
+-- limits with accounts of another replica.
 WITH claimed AS (
     SELECT due.tenant_id, due.account_id
     FROM connector.accounts AS due
@@ -180,6 +181,13 @@ WITH claimed AS (
             due.lease_until IS NULL
             OR due.lease_until <= $now
             OR due.lease_owner = $owner
+        )
+        AND NOT EXISTS (
+            SELECT shared.limited_by
+            FROM connector.shared_limits AS shared
+            WHERE shared.limited_by = due.limited_by
+                AND shared.lease_until > $now
+                AND shared.lease_owner <> $owner
         )
         AND (due.tenant_id, due.account_id) NOT IN (
             SELECT busy.tenant_id, busy.account_id
@@ -204,11 +212,11 @@ WHERE accounts.tenant_id = claimed.tenant_id
     AND accounts.account_id = claimed.account_id
 RETURNING
     accounts.tenant_id, accounts.account_id, accounts.app, accounts.lease_version,
-    accounts.calls_day, accounts.calls_today;
+    accounts.calls_day, accounts.calls_today, accounts.limited_by;
 
 -- name: claim_writing
 -- Accounts with writes to be carried out, those with urgent ones and then those that
--- wait longest first, now leased to us; leases behave as for reading.
+-- wait longest first, now leased to us; leases and limits behave as for reading.
 WITH claimed AS (
     SELECT due.tenant_id, due.account_id
     FROM connector.accounts AS due
@@ -217,6 +225,13 @@ WITH claimed AS (
             due.lease_until IS NULL
             OR due.lease_until <= $now
             OR due.lease_owner = $owner
+        )
+        AND NOT EXISTS (
+            SELECT shared.limited_by
+            FROM connector.shared_limits AS shared
+            WHERE shared.limited_by = due.limited_by
+                AND shared.lease_until > $now
+                AND shared.lease_owner <> $owner
         )
         AND (due.tenant_id, due.account_id) NOT IN (
             SELECT busy.tenant_id, busy.account_id
@@ -250,7 +265,7 @@ WHERE accounts.tenant_id = claimed.tenant_id
     AND accounts.account_id = claimed.account_id
 RETURNING
     accounts.tenant_id, accounts.account_id, accounts.app, accounts.lease_version,
-    accounts.calls_day, accounts.calls_today;
+    accounts.calls_day, accounts.calls_today, accounts.limited_by;
 
 -- name: claim_one
 -- A certain account, due or not, now leased to us if nobody else has it; unknown
@@ -272,7 +287,7 @@ WHERE accounts.lease_until IS NULL
     OR accounts.lease_owner = $owner
 RETURNING
     accounts.tenant_id, accounts.account_id, accounts.app, accounts.lease_version,
-    accounts.calls_day, accounts.calls_today;
+    accounts.calls_day, accounts.calls_today, accounts.limited_by;
 
 -- name: renew_leases
 -- The accounts that are still ours stay so; returns those.
@@ -312,6 +327,79 @@ FROM unnest(
 WHERE accounts.tenant_id = made.tenant_id
     AND accounts.account_id = made.account_id
     AND (accounts.calls_day IS NULL OR accounts.calls_day <= made.day);
+
+-- name: note_limit
+-- Whose calls are counted together with the account's, while it is ours.
+UPDATE connector.accounts
+SET limited_by = $limited_by
+WHERE tenant_id = $tenant_id
+    AND account_id = $account_id
+    AND lease_version = $lease_version;
+
+-- name: lease_limit
+-- A shared limit, now leased to us if nobody else has it, with the calls of its day.
+INSERT INTO connector.shared_limits (limited_by, lease_owner, lease_until)
+VALUES ($limited_by, $owner, $until)
+ON CONFLICT (limited_by) DO UPDATE
+SET
+    lease_owner = EXCLUDED.lease_owner,
+    lease_until = EXCLUDED.lease_until
+WHERE shared_limits.lease_until <= $now
+    OR shared_limits.lease_owner = $owner
+RETURNING shared_limits.calls_day, shared_limits.calls_today;
+
+-- name: renew_limits
+-- The shared limits that are still ours stay so; returns those. In one order, so that
+-- replicas do not wait for each other.
+WITH held AS (
+    SELECT shared.limited_by
+    FROM connector.shared_limits AS shared
+    WHERE shared.limited_by = ANY ($limited_by::text[])
+        AND shared.lease_owner = $owner
+    ORDER BY shared.limited_by
+    FOR UPDATE
+)
+UPDATE connector.shared_limits
+SET lease_until = $until
+FROM held
+WHERE shared_limits.limited_by = held.limited_by
+RETURNING shared_limits.limited_by;
+
+-- name: release_limit
+-- No account here needs the limit any more; any replica may have it by whose clock it
+-- is so late, and this one at once.
+UPDATE connector.shared_limits
+SET lease_until = $until
+WHERE limited_by = $limited_by AND lease_owner = $owner;
+
+-- name: add_shared_calls
+-- Calls made, counted by limit and day, whoever has it by now. In one order, so that
+-- replicas do not wait for each other.
+WITH made AS (
+    SELECT shared.limited_by, given.day, given.calls
+    FROM connector.shared_limits AS shared
+    JOIN unnest($limited_by::text[], $days::date[], $counts::integer[]) AS given (
+        limited_by, day, calls
+    )
+        ON shared.limited_by = given.limited_by
+    WHERE shared.calls_day IS NULL OR shared.calls_day <= given.day
+    ORDER BY shared.limited_by
+    FOR UPDATE OF shared
+)
+UPDATE connector.shared_limits
+SET
+    calls_today = made.calls + CASE
+        WHEN shared_limits.calls_day = made.day THEN shared_limits.calls_today
+        ELSE 0
+    END,
+    calls_day = made.day
+FROM made
+WHERE shared_limits.limited_by = made.limited_by;
+
+-- name: prune_limits
+-- What nobody has called for since; one that is just being leased is looked at again.
+DELETE FROM connector.shared_limits
+WHERE lease_until < $before;
 
 -- name: save_scan
 -- How far a scan is, if the account is still ours.

@@ -33,6 +33,7 @@ CREATE TABLE connector.accounts (
     lease_version        bigint NOT NULL DEFAULT 0,
     calls_day            date,
     calls_today          integer NOT NULL DEFAULT 0,
+    limited_by           text NOT NULL DEFAULT '',
     PRIMARY KEY (account_id, tenant_id)
 );
 
@@ -72,6 +73,15 @@ CREATE TABLE connector.wanted_reads (
     PRIMARY KEY (account_id, record_id, tenant_id)
 );
 
+-- Of no tenant: all accounts that a client is authorised for share its limits.
+CREATE TABLE connector.shared_limits (
+    limited_by   text PRIMARY KEY,
+    lease_owner  text NOT NULL,
+    lease_until  timestamptz NOT NULL,
+    calls_day    date,
+    calls_today  integer NOT NULL DEFAULT 0
+);
+
 -- Row-level security: whose rows are shown to whom.
 SELECT connector.separate_tenants(
     'connector.accounts', 'connector.writes', 'connector.wanted_reads'
@@ -82,14 +92,17 @@ SELECT connector.separate_tenants(
 GRANT
     SELECT (
         tenant_id, account_id, app, is_wanted, is_lost, due_at, read_asks, failures,
-        write_at, lease_owner, lease_until, lease_version, calls_day, calls_today
+        write_at, lease_owner, lease_until, lease_version, calls_day, calls_today,
+        limited_by
     ),
     UPDATE (
         due_at, read_asks,
-        lease_owner, lease_until, lease_version, calls_day, calls_today
+        lease_owner, lease_until, lease_version, calls_day, calls_today, limited_by
     )
 ON connector.accounts TO tandem_connector_all_tenants;
 GRANT
     SELECT (tenant_id, intent_id, account_id, state, is_urgent, done_at),
     DELETE
 ON connector.writes TO tandem_connector_all_tenants;
+GRANT SELECT, INSERT, UPDATE, DELETE
+ON connector.shared_limits TO tandem_connector_all_tenants;

@@ -53,15 +53,21 @@ class Issuer:
         self._stage = stage
         self._proxy = proxy
         self.asked: list[int] = []
+        self.neighbours: dict[AccountId, Stage] = {}
+        """Other accounts that the same client is authorised for."""
 
     async def request(self, command: Any, *, timeout_s: float = 10.0) -> Any:
         """Answer a request for a token; a newer one is asked for after a refusal."""
         del timeout_s
         assert isinstance(command, IssueToken)
         self.asked.append(command.version_min)
-        token: Token = self._stage.token(version_min=command.version_min)
+        stage = self.neighbours.get(command.account_id, self._stage)
+        token: Token = stage.token(version_min=command.version_min)
         return msgspec.structs.replace(
-            token, base_url=self._proxy.url, username=self._stage.username
+            token,
+            base_url=self._proxy.url,
+            username=stage.username,
+            limited_by="the client",
         )
 
 

@@ -19,16 +19,18 @@ from tests.emulators.core.settings import unlimited
 
 
 class EmulatedStage(Stage):
-    """The only account of an emulator of its own, without limits at first."""
+    """The first account of an emulator of its own, without limits at first."""
 
     emulator_kind: ClassVar[type[Emulator[Any]]]
     api_path: ClassVar[str] = ""
     """What an account's address has behind the host."""
 
-    def __init__(self, emulator: Any, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, emulator: Any, session: aiohttp.ClientSession, account: Any = None
+    ) -> None:
         self._emulator = emulator
         self._session = session
-        (self._account,) = emulator.accounts.values()
+        self._account = account or next(iter(emulator.accounts.values()))
         self.base_url = emulator.url + self.api_path
         self._version = 0
         self._secret = ""
@@ -41,6 +43,11 @@ class EmulatedStage(Stage):
         emulator = cls.emulator_kind(unlimited(cls.emulator_kind.settings_kind()))
         async with serving(emulator), aiohttp.ClientSession() as session:
             yield cls(emulator, session)
+
+    def neighbour(self) -> Self:
+        """Open another account, for which the same client is authorised."""
+        account = self._emulator.open_account("The neighbour's")
+        return type(self)(self._emulator, self._session, account)
 
     def token(self, *, version_min: int) -> Token:
         """Return an access token; a new one when asked for."""

@@ -61,6 +61,7 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
         "test_changes_are_read_with_hardly_more_calls",
         "test_creates_make_hardly_more_calls_than_they_must",
         "test_updates_make_hardly_more_calls_than_they_must",
+        "test_accounts_of_one_client_share_its_limits_fairly",
     ),
     "silver.resumes_pages_after_crash": (
         "test_a_scan_goes_on_after_a_crash_at_every_page",

@@ -98,6 +98,10 @@ class Stage:
         is_question = path.partition("?")[0].endswith(self.questions)
         return method not in READING and not is_question
 
+    def neighbour(self) -> Self:
+        """Return another account, for which the same client is authorised."""
+        raise NotOnStage
+
     # What people do.
 
     async def add(self, people: Sequence[Card]) -> list[RecordId]:

@@ -28,6 +28,7 @@ from services.connector.accounts import (
     CallCount,
     Claim,
     ScanProgress,
+    SharedCount,
     WantedRead,
 )
 from services.connector.store import ConnectorWork
@@ -47,6 +48,7 @@ CONNECTIONS = [ConnectionId("conn_1"), ConnectionId("conn_2")]
 INTENTS = [IntentId(f"int_{number}") for number in range(5)]
 RECORDS = [RecordId(f"rec_{number}") for number in range(4)]
 SCANS = [ScanId("scan_1"), ScanId("scan_2")]
+LIMITS = ["app/one", "app/two"]
 OWNERS = ("replica_1", "replica_2")
 
 
@@ -201,6 +203,37 @@ class ConnectorPlayer(ChassisPlayer):
         await work.add_calls(
             [CallCount(ref, day, self.source.randint(1, 5)) for ref in self.some(REFS)]
         )
+
+    @act(is_narrow=True)
+    async def note_limit(self, work: ConnectorWork) -> None:
+        await work.note_limit(self.claim(), limited_by=self.one(["", *LIMITS]))
+
+    @act(weight=3, is_narrow=True)
+    async def lease_limit(self, work: ConnectorWork) -> object:
+        until = self.clock.now() + datetime.timedelta(seconds=20)
+        owner = OWNERS[self.number]
+        return await work.lease_limit(self.one(LIMITS), owner=owner, until=until)
+
+    @act()
+    async def renew_limits(self, work: ConnectorWork) -> object:
+        until = self.clock.now() + datetime.timedelta(seconds=20)
+        return await work.renew_limits(LIMITS, owner=OWNERS[self.number], until=until)
+
+    @act(is_narrow=True)
+    async def release_limit(self, work: ConnectorWork) -> None:
+        until = self.clock.now() + datetime.timedelta(seconds=self.one([0, 3]))
+        owner = OWNERS[self.number]
+        await work.release_limit(self.one(LIMITS), owner=owner, until=until)
+
+    @act()
+    async def add_shared_calls(self, work: ConnectorWork) -> None:
+        day = (self.clock.now() - datetime.timedelta(days=self.one([0, 1]))).date()
+        counts = [SharedCount(each, day, 3) for each in self.some(LIMITS)]
+        await work.add_shared_calls(counts)
+
+    @act(weight=1)
+    async def prune_limits(self, work: ConnectorWork) -> object:
+        return await work.prune_limits(before=self.time())
 
     @act(is_narrow=True)
     async def save_scan(self, work: ConnectorWork) -> None:

@@ -15,6 +15,7 @@ from tests.fakes.database import (
     chassis,
     connector,
     connector_claims,
+    connector_limits,
     connector_writes,
     reconciler_accounts,
     reconciler_connections,
@@ -36,7 +37,7 @@ SERVICES: Final = Path(queries.__file__).parents[1]
 MODULES: Final[dict[str, tuple[ModuleType, ...]]] = {
     "chassis": (chassis,),
     "auth": (auth, auth_credentials),
-    "connector": (connector, connector_claims, connector_writes),
+    "connector": (connector, connector_claims, connector_limits, connector_writes),
     "reconciler": (
         reconciler_accounts,
         reconciler_connections,
@@ -97,6 +98,8 @@ FOR_ALL_TENANTS: Final = {
             *("claim_due", "claim_writing", "renew_leases", "release_lease"),
             *("add_calls", "hold_lease", "count_waiting", "prune_writes"),
             *("erase_writes", "make_due", "make_due_after_push"),
+            *("note_limit", "lease_limit", "renew_limits", "release_limit"),
+            *("add_shared_calls", "prune_limits"),
         }
     ),
     "reconciler": frozenset(

@@ -7,7 +7,13 @@ from tests.fakes.database.sessions import Session
 from tests.fakes.database.tables import Row, only
 
 CLAIM = only(
-    "tenant_id", "account_id", "app", "lease_version", "calls_day", "calls_today"
+    "tenant_id",
+    "account_id",
+    "app",
+    "lease_version",
+    "calls_day",
+    "calls_today",
+    "limited_by",
 )
 
 
@@ -41,6 +47,7 @@ async def claim_due(
         and not row["is_lost"]
         and row["due_at"] <= now
         and _is_claimable(row, owner=owner, now=now)
+        and not _is_limited_elsewhere(session, row, owner=owner, now=now)
         and (row["tenant_id"], row["account_id"]) not in busy
     ]
     due.sort(key=lambda row: row["due_at"])
@@ -95,6 +102,7 @@ async def claim_writing(
         if row["write_at"] is not None
         and row["write_at"] <= now
         and _is_claimable(row, owner=owner, now=now)
+        and not _is_limited_elsewhere(session, row, owner=owner, now=now)
         and (row["tenant_id"], row["account_id"]) not in busy
     ]
     due.sort(key=lambda row: (not _has_urgent(session, row), row["write_at"]))
@@ -138,6 +146,17 @@ def _has_urgent(session: Session, account: Row) -> bool:
 def _is_claimable(row: Row, *, owner: str, now: datetime.datetime) -> bool:
     until = row["lease_until"]
     return until is None or until <= now or row["lease_owner"] == owner
+
+
+def _is_limited_elsewhere(
+    session: Session, account: Row, *, owner: str, now: datetime.datetime
+) -> bool:
+    shared = session.get("shared_limits", account["limited_by"])
+    return (
+        shared is not None
+        and shared["lease_until"] > now
+        and shared["lease_owner"] != owner
+    )
 
 
 async def _lease(

@@ -130,7 +130,7 @@ CONNECTOR: Final = {
             " scan_page_count scan_record_count scan_expected_count changes_cursor"
             " due_at read_asks interval_s failures error_code error_since"
             " last_read_at write_at write_asks write_failures write_error_code"
-            " lease_owner lease_until lease_version calls_day calls_today"
+            " lease_owner lease_until lease_version calls_day calls_today limited_by"
         ),
         key=("account_id", "tenant_id"),
         defaults={
@@ -147,7 +147,13 @@ CONNECTOR: Final = {
             "lease_owner": "",
             "lease_version": 0,
             "calls_today": 0,
+            "limited_by": "",
         },
+    ),
+    "shared_limits": Shape(
+        columns=_columns("limited_by lease_owner lease_until calls_day calls_today"),
+        key=("limited_by",),
+        defaults={"calls_today": 0},
     ),
     "writes": Shape(
         columns=_columns(

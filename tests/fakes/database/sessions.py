@@ -278,7 +278,11 @@ class Session:
     def _visible(self, slot: Slot) -> Row | None:
         """Return a row as it is for us; those of other tenants are not there."""
         row = self._version(slot)
-        if row is None or self.scope is ALL_TENANTS or self.scope == row["tenant_id"]:
+        # What belongs to no tenant is there for all of them together, and for no one.
+        if row is None or self.scope in (
+            ALL_TENANTS,
+            row.get("tenant_id", ALL_TENANTS),
+        ):
             return row
         assert self.scope is not None, f"{self.statement} runs without a tenant"
         return None
@@ -354,9 +358,10 @@ class Session:
 
     async def _write(self, table: Table, slot: Slot, row: Row | None) -> None:
         """Draft a row that we hold, then make sure that no other has its values."""
-        assert row is None or self.scope in (ALL_TENANTS, row["tenant_id"]), (
-            f"{self.statement} writes a row of another tenant into {table.name}"
-        )
+        assert row is None or self.scope in (
+            ALL_TENANTS,
+            row.get("tenant_id", ALL_TENANTS),
+        ), f"{self.statement} writes a row of another tenant into {table.name}"
         before = self._visible(slot)
         if slot.writer is not self:
             slot.writer = self

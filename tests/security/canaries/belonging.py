@@ -39,6 +39,7 @@ _TABLES: Final = {
     "auth.authorisations": NOTHING,
     "auth.credentials": NOTHING,
     "connector.accounts": NOTHING,
+    "connector.shared_limits": NOTHING,
     "connector.wanted_reads": _IDS,
     "connector.writes": _CONTACTS,
     "reconciler.accounts": NOTHING,

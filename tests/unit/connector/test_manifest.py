@@ -98,3 +98,17 @@ def test_each_kind_of_credential_has_its_header(
     )
     token = Token(kind=kind, secret="s-1", username="ana", version=1)
     assert exchange.authorisation_of(token, manifest=found) == wanted
+
+
+def test_a_limit_is_counted_by_a_client_where_there_is_one(tmp_path: Path):
+    path = tmp_path / "manifest.toml"
+    counted = REST.replace("[limits]\n", '[limits]\ncounted_by = "client"\n')
+    path.write_text(HEAD.format(method="oauth", base_url="https://a.example") + counted)
+    assert manifest.load(path).limits.counted_by is manifest.CountedBy.CLIENT
+    path.write_text(
+        HEAD.format(method="api_key", base_url="https://a.example")
+        + counted
+        + '[[credential_fields]]\nname = "api_key"\nlabel = "L"\nis_secret = true\n'
+    )
+    with pytest.raises(msgspec.ValidationError, match="counted by a client"):
+        manifest.load(path)

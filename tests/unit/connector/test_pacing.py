@@ -49,8 +49,8 @@ def test_no_limit_is_no_wait():
 
 def test_writes_go_before_scans_and_scans_do_not_starve():
     budget = Budget(calls_per_second=1, calls_per_day=None)
-    budget.enter(Lane.WRITE)
-    budget.enter(Lane.SCAN)
+    budget.enter(Lane.WRITE, now_s=0.0)
+    budget.enter(Lane.SCAN, now_s=0.0)
     made = {Lane.WRITE: 0, Lane.SCAN: 0}
     for second in range(0, 400, 2):
         for lane in (Lane.SCAN, Lane.WRITE):
@@ -61,7 +61,7 @@ def test_writes_go_before_scans_and_scans_do_not_starve():
 
 def test_a_lane_that_left_holds_nobody_back():
     budget = Budget(calls_per_second=1, calls_per_day=None)
-    budget.enter(Lane.WRITE)
+    budget.enter(Lane.WRITE, now_s=0.0)
     assert budget.take(Lane.SCAN, now_s=0.0) > 0
     budget.leave(Lane.WRITE)
     assert budget.take(Lane.SCAN, now_s=0.0) == 0
@@ -78,8 +78,8 @@ def test_a_pause_holds_every_lane():
 def test_consent_goes_before_all_other_writes():
     """Hazard 84."""
     budget = Budget(calls_per_second=1, calls_per_day=None)
-    budget.enter(Lane.WRITE)
-    budget.enter(Lane.CONSENT)
+    budget.enter(Lane.WRITE, now_s=0.0)
+    budget.enter(Lane.CONSENT, now_s=0.0)
     order = []
     for second in range(0, 16, 2):
         for lane in (Lane.WRITE, Lane.CONSENT):
@@ -242,3 +242,52 @@ def test_the_settings_replace_the_manifests_pace():
 def test_the_day_ends_at_midnight_utc():
     evening = datetime.datetime(2026, 1, 1, 23, 59, tzinfo=datetime.UTC)
     assert pacing.seconds_to_midnight(evening) == 60.0
+
+
+def test_accounts_that_share_a_limit_take_turns():
+    """One that asks four times as often gets no more than the other."""
+    budget = Budget(calls_per_second=1, calls_per_day=None)
+    for who in ("many", "many", "many", "many", "one"):
+        budget.enter(Lane.SCAN, now_s=0.0, who=who)
+    made = {"many": 0, "one": 0}
+    for second in range(0, 200, 2):
+        for who in ("many", "many", "many", "many", "one"):
+            if budget.take(Lane.SCAN, now_s=float(second), who=who) <= 0:
+                made[who] += 1
+    assert made == {"many": 50, "one": 50}
+
+
+def test_the_unsubscribe_of_one_account_goes_before_the_scan_of_another():
+    budget = Budget(calls_per_second=1, calls_per_day=None)
+    for _ in range(4):
+        budget.enter(Lane.SCAN, now_s=0.0, who="scanning")
+    assert budget.take(Lane.SCAN, now_s=0.0, who="scanning") == 0
+    budget.enter(Lane.CONSENT, now_s=1.0, who="quiet")
+    assert budget.take(Lane.SCAN, now_s=2.0, who="scanning") > 0
+    assert budget.take(Lane.CONSENT, now_s=2.0, who="quiet") == 0
+
+
+def test_an_account_that_does_not_come_for_its_turn_holds_nobody_up():
+    """It may wait for its token, while nothing is wrong with the others."""
+    budget = Budget(calls_per_second=1, calls_per_day=None)
+    budget.enter(Lane.CONSENT, now_s=0.0, who="held up")
+    budget.enter(Lane.SCAN, now_s=0.0, who="there")
+    assert budget.take(Lane.SCAN, now_s=0.5, who="there") > 0
+    assert budget.take(Lane.SCAN, now_s=3.0, who="there") == 0
+    assert budget.take(Lane.CONSENT, now_s=6.0, who="held up") == 0
+
+
+def test_who_comes_to_a_shared_limit_is_not_behind_all_that_others_had():
+    budget = Budget(calls_per_second=1, calls_per_day=None)
+    for who in ("old", "older"):
+        budget.enter(Lane.POLL, now_s=0.0, who=who)
+    for second in range(0, 40, 2):
+        for who in ("old", "older"):
+            budget.take(Lane.POLL, now_s=float(second), who=who)
+    budget.enter(Lane.POLL, now_s=40.0, who="new")
+    got = []
+    for second in range(40, 52, 2):
+        for who in ("old", "older", "new"):
+            if budget.take(Lane.POLL, now_s=float(second), who=who) <= 0:
+                got.append(who)
+    assert sorted(got[:3]) == sorted(got[3:]) == ["new", "old", "older"]

@@ -28,6 +28,9 @@ class FakeLeases:
         claimed, self.due = self.due, []
         return claimed
 
+    async def join(self, _claim: Claim) -> bool:
+        return True
+
     async def release(self, claim: Claim) -> None:
         self.released.append(claim)
 
@@ -73,6 +76,12 @@ class CountingTransport:
 
     def budget_of(self, _ref: AccountRef) -> Budget:
         return Budget(calls_per_second=1, calls_per_day=None)
+
+    async def limited_by(self, _ref: AccountRef) -> str:
+        return ""
+
+    def unsaved_shared(self) -> list[int]:
+        return []
 
     def unsaved_calls(self) -> list[int]:
         return [self.unsaved] if self.unsaved else []
