@@ -54,6 +54,7 @@ class Pipedrive(EmulatedStage):
             ),
         },
         voice=Voice.WRITTEN,
+        has_tags=True,
     )
     own_kinds = frozenset(TYPES)
     least = Least(
@@ -163,30 +164,32 @@ class Pipedrive(EmulatedStage):
         self._account.define(label, TYPES[kind], tuple(options))
 
     async def set_own_value(self, record_id: RecordId, label: str, value: str) -> None:
-        """Edit a field that was defined, as a user does."""
-        field = self._own_field(label)
-        said: str | float = value
-        if field.options:
-            (said,) = (one.id for one in field.options if one.label == value)
-        elif field.type == TYPES[FieldKind.NUMBER]:
-            said = float(value)
-        changes = {"custom_fields": {field.code: said}}
+        """Edit a value of a field that was defined, as a user does."""
+        field = self._field(label)
+        ids = {one.label: one.id for one in field.options}
+        told: object = ids.get(value, value)
+        if field.type == "double":
+            told = float(value)
+        changes = {"custom_fields": {field.code: told}}
         self._act("edit", contact_id=int(record_id), changes=changes)
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:
         """Return a person's value of a field that was defined."""
-        field = self._own_field(label)
+        field = self._field(label)
         value = self._person(record_id).custom.get(field.code)
         labels = {one.id: one.label for one in field.options}
-        return None if value is None else str(labels.get(value, value))
+        if value is None or isinstance(value, str):
+            return value
+        return labels[value] if field.options else f"{value:g}"
 
     def exhaust(self) -> None:
         """Have the day's tokens be used up."""
         self._emulator.settings.budget.requests_per_day = 0
 
-    def _own_field(self, label: str) -> Field:
-        fields = self._account.custom.values()
-        (found,) = (one for one in fields if one.name == label)
+    def _field(self, label: str) -> Field:
+        found: Field = next(
+            one for one in self._account.custom.values() if one.name == label
+        )
         return found
 
     def _person(self, record_id: RecordId) -> Person:
