@@ -1,7 +1,7 @@
 """What the tests of the CardDAV app share: accounts on a real Radicale server."""
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self, TypeVar
@@ -18,7 +18,6 @@ from services.connector import manifest
 from services.connector.apps import carddav
 from services.connector.apps.carddav.app import App
 from services.connector.port import Answer, Call, Facts, Operation, Page, Snapshot
-from tests.contract.conformance import servers
 from tests.contract.dialling import Caller
 
 T = TypeVar("T")
@@ -132,10 +131,9 @@ class Account:
 
 
 @pytest.fixture(scope="session")
-def radicale_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator:
-    """A Radicale server with many users, who each have one empty book."""
-    with servers.STARTED["radicale"](tmp_path_factory.mktemp("radicale")) as server:
-        yield server
+def radicale_server(served: Callable[[str], radicale.Server]) -> radicale.Server:
+    """The Radicale server of the app's stage, where users have one empty book each."""
+    return served("carddav")
 
 
 @asynccontextmanager

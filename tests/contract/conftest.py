@@ -1,16 +1,18 @@
 """Gives the conformance suite each app on its stage, unless it lacks what is needed."""
 
-from collections.abc import AsyncIterator
+import contextlib
+import functools
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
 
-from tests.contract.carddav import radicale_server  # noqa: F401
 from tests.contract.conformance import bench as benches
 from tests.contract.conformance import lacking, stages
 from tests.contract.conformance.bench import Bench
 
 STAGES = stages.load()
-_FIXTURES = {"radicale": "radicale_server"}
 
 
 @pytest.fixture(params=sorted(STAGES))
@@ -23,11 +25,25 @@ def app(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """Start what real servers the apps' stages bring, each when it is first needed."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start(app: str) -> Any:
+            directory = tmp_path_factory.mktemp(app)
+            return stack.enter_context(STAGES[app].serving(shared, directory))
+
+        yield start
+
+
 @pytest.fixture
-def server(app: str, request: pytest.FixtureRequest) -> object:
+def server(app: str, served: Callable[[str], Any]) -> object:
     """Return the real server that the app's stage is on, if it is on one."""
-    name = STAGES[app].server
-    return request.getfixturevalue(_FIXTURES[name]) if name else None
+    return served(app)
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ sees is the other half of each comparison. An operation that an app's vendor has
 for is left as it is here, and is then never asked for.
 """
 
+import contextlib
 import datetime
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
 from proto.auth import Token
@@ -39,8 +41,8 @@ class Stage:
     """One account of one app."""
 
     app: ClassVar[str]
-    server: ClassVar[str] = ""
-    """The real server that all tests share; empty: an emulator of its own."""
+    is_alone: ClassVar[bool] = False
+    """Its server has one account, which tests have one after the other."""
     multiple: ClassVar[Mapping[Role, str]] = {}
     """Roles of which a record holds several, with the label of a sole one."""
     text_role: ClassVar[Role] = Role.JOB_TITLE
@@ -60,6 +62,17 @@ class Stage:
     base_url: str
     """Where the vendor's API is, as an account of this app has it."""
     username: str = ""
+
+    @staticmethod
+    def serving(shared: Path, own: Path) -> AbstractContextManager[Any]:
+        """Run a real server for all tests of this process; none for most apps.
+
+        Args:
+            shared: A directory of all processes of a test run.
+            own: An empty one of this process.
+        """
+        del shared, own
+        return contextlib.nullcontext()
 
     @classmethod
     def opened(cls, server: Any) -> AbstractAsyncContextManager[Self]:

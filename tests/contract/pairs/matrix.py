@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from proto.fields import FieldKind
-from tests.contract.conformance import servers, stages
+from tests.contract.conformance import stages
 from tests.contract.conformance.stage import Stage
 from tests.contract.pairs import installation, losses, own
 from tests.contract.pairs.crossing import Crossing
@@ -51,7 +51,7 @@ def few_of(apps: Iterable[str]) -> list[Pair]:
     Those on real servers come first, with each other where there are two.
     """
     kinds = stages.load()
-    row = sorted(apps, key=lambda app: (not kinds[app].server, app))
+    row = sorted(apps, key=lambda app: (not _is_real(kinds[app]), app))
     apart = [_sorted(pair) for pair in zip(row[::2], row[1::2], strict=False)]
     # Turned round, so that an app that is left over is among them.
     more = [pair for pair in reversed(pairs_of(row)) if pair not in apart]
@@ -78,6 +78,11 @@ def chosen_of(only: Sequence[str], *, start: Pair | None = None) -> list[Pair]:
     return found[found.index(_sorted(start)) :]
 
 
+def _is_real(kind: type[Stage]) -> bool:
+    """Say whether a stage is on a real server."""
+    return kind.serving is not Stage.serving
+
+
 def _sorted(pair: Pair) -> Pair:
     one, other = sorted(pair)
     return one, other
@@ -88,35 +93,42 @@ def play(
 ) -> list[Outcome]:
     """Play pairs, and tell each outcome as soon as it is known."""
     kinds = stages.load()
-    named = {kinds[app].server for pair in chosen for app in pair} - {""}
-    with _started(named) as running:
-        return asyncio.run(_play(chosen, kinds=kinds, running=running, tell=tell))
+    with _started({app: kinds[app] for pair in chosen for app in pair}) as servers:
+        return asyncio.run(_play(chosen, kinds=kinds, servers=servers, tell=tell))
 
 
 @contextlib.contextmanager
-def _started(named: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Start real servers, bound to no event loop."""
+def _started(kinds: Mapping[str, type[Stage]]) -> Iterator[dict[str, Any]]:
+    """Start real servers, by app; they are bound to no event loop."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        yield {
-            name: stack.enter_context(servers.STARTED[name](folder / name))
-            for name in named
-        }
+        found = {}
+        for app, kind in kinds.items():
+            own = folder / app
+            own.mkdir()
+            found[app] = stack.enter_context(kind.serving(folder, own))
+        yield found
 
 
 async def _play(
     chosen: Sequence[Pair],
     *,
     kinds: Mapping[str, type[Stage]],
-    running: Mapping[str, Any],
+    servers: Mapping[str, Any],
     tell: Callable[[Outcome], None],
 ) -> list[Outcome]:
     found: list[Outcome] = []
     free = asyncio.Semaphore(AT_ONCE)
+    turns = {app: asyncio.Lock() for app in kinds if kinds[app].is_alone}
 
     async def one(pair: Pair, system: Installation) -> None:
-        async with free:
-            outcome = await _outcome(pair, system, kinds=kinds, running=running)
+        async with contextlib.AsyncExitStack() as stack:
+            # In the order of names, so that no two wait for each other.
+            for app in pair:
+                if app in turns:
+                    await stack.enter_async_context(turns[app])
+            await stack.enter_async_context(free)
+            outcome = await _outcome(pair, system, kinds=kinds, servers=servers)
         found.append(outcome)
         tell(outcome)
 
@@ -131,16 +143,14 @@ async def _outcome(
     system: Installation,
     *,
     kinds: Mapping[str, type[Stage]],
-    running: Mapping[str, Any],
+    servers: Mapping[str, Any],
 ) -> Outcome:
     began = time.monotonic()
     faults: tuple[str, ...] = ()
     try:
         async with contextlib.AsyncExitStack() as stack:
             opened = {
-                side: await stack.enter_async_context(
-                    kinds[app].opened(running.get(kinds[app].server))
-                )
+                side: await stack.enter_async_context(kinds[app].opened(servers[app]))
                 for side, app in zip(SIDES, pair, strict=True)
             }
             owns = await _defined(opened)

@@ -68,8 +68,8 @@ def crowd(stages: Mapping[str, Stage]) -> list[Person]:
         _common(
             6,
             "at both by other names",
-            _differing(left.plain(6 * APART), "Uno"),
-            _differing(right.plain(6 * APART), "Due"),
+            _differing(left, 6 * APART, "Uno"),
+            _differing(right, 6 * APART, "Due"),
         ),
         *(_foreigner(number, stages, side) for number, side in ((7, LEFT), (8, RIGHT))),
         *(
@@ -137,7 +137,13 @@ def _common(
 
 
 def _foreigner(number: int, stages: Mapping[str, Stage], side: str) -> Person:
-    card = _foreign(stages[side].plain(number * APART))
+    """Return somebody whose name is of letters that are not those of English."""
+    stage = stages[side]
+    words: tuple[str, ...] = ("Zoë", "Šímová-Łukasz 山田")
+    if len(stage.name_roles) == 1:
+        words = (" ".join(words),)
+    names = dict(zip(stage.name_roles, words, strict=True))
+    card = {**stage.plain(number * APART), **names}
     return _alone(number, f"of foreign letters at the {side}", side, card)
 
 
@@ -147,22 +153,10 @@ def _full(stage: Stage, number: int) -> Card:
     return {**known, **stage.plain(number)}
 
 
-def _foreign(card: Card) -> Card:
-    """Return somebody whose name is of letters that are not those of English."""
-    words = {Role.NAME_GIVEN: "Zoë", Role.NAME_FAMILY: "Šímová-Łukasz 山田"}
-    names: dict[Role, Value] = {
-        role: words.get(role, "Zoë Šímová-Łukasz 山田")
-        for role in _NAMES
-        if role in card
-    }
-    return {**card, **names}
-
-
-def _differing(card: Card, word: str) -> Card:
+def _differing(stage: Stage, number: int, word: str) -> Card:
     """Return somebody by another name."""
-    last = [role for role in (Role.NAME_FULL, Role.NAME_FAMILY) if role in card]
-    role = last[0] if last else Role.NAME_GIVEN
-    return {**card, role: f"{card[role]} {word}"}
+    card, role = stage.plain(number), stage.name_roles[-1]
+    return {**card, role: f"{card.get(role) or 'Person'} {word}"}
 
 
 def _edited_item(item: Item, role: Role, mark: int) -> Item:

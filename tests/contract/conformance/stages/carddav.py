@@ -4,10 +4,11 @@ Another program's view: what is put in and seen is read and written here by ``vo
 where that matters, and by plain text where it does not.
 """
 
+import asyncio
 import contextlib
 import itertools
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
@@ -25,6 +26,7 @@ from tests.contract.conformance.shapes import Form, Shape
 from tests.contract.conformance.stage import Stage
 
 PASSWORD: Final = "secret"
+USERS_MAX: Final = 400
 NAME_PARTS: Final[Mapping[Role, str]] = {
     Role.NAME_FAMILY: "family",
     Role.NAME_GIVEN: "given",
@@ -55,7 +57,6 @@ class CardDAV(Stage):
     """One address book of one user."""
 
     app = "carddav"
-    server = "radicale"
     multiple: ClassVar[Mapping[Role, str]] = {
         Role.EMAIL: "work",
         Role.PHONE: "work",
@@ -109,6 +110,18 @@ class CardDAV(Stage):
         self._book = server.book_path(user)
         self._password = PASSWORD
         self._version = 1
+
+    @staticmethod
+    @contextlib.contextmanager
+    def serving(_shared: Path, own: Path) -> Iterator[radicale.Server]:
+        """Run a server with many users, who each have one empty book."""
+        users = {f"user{number}": PASSWORD for number in range(USERS_MAX)}
+        server = radicale.Server(own, users=users)
+        try:
+            asyncio.run(server.start())
+            yield server
+        finally:
+            asyncio.run(server.stop())
 
     @classmethod
     @contextlib.asynccontextmanager
