@@ -1,7 +1,6 @@
-"""Who is at both vendors at first, how they are edited, and what each vendor then has.
+"""Who is at both vendors at first, who comes later, and how they are edited.
 
-A person is expected at each side as a card; the cards are worked out line by line, and
-what no line is about stays as people put it in.
+A person is expected at each side as a card; what becomes of it, `crossing` works out.
 """
 
 from collections.abc import Callable, Mapping
