@@ -30,6 +30,7 @@ def of(crossing: Crossing, side: str) -> Iterator[str]:
 def of_own(kinds: Iterable[FieldKind], others: frozenset[FieldKind]) -> Iterator[str]:
     """Yield what becomes of fields that users define, where it is not all."""
     days = {FieldKind.DATE, FieldKind.DATETIME}
+    found: dict[str, list[str]] = {}
     for kind in sorted(kinds):
         if kind in others:
             continue
@@ -37,7 +38,9 @@ def of_own(kinds: Iterable[FieldKind], others: frozenset[FieldKind]) -> Iterator
         if kind in days and days & others:
             lack = "the day alone" if kind is FieldKind.DATETIME else ""
         if lack:
-            yield f"users' fields of {kind} ({lack})"
+            found.setdefault(lack, []).append(kind)
+    for lack, names in found.items():
+        yield f"users' fields of {', '.join(names)} ({lack})"
 
 
 def _lacks(line: Line, *, source: End, target: End) -> Iterator[str]:
