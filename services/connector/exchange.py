@@ -9,7 +9,7 @@ import datetime
 import email.utils
 import re
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from types import SimpleNamespace
 from typing import Final
 from urllib.parse import urlencode, urlsplit
@@ -21,7 +21,7 @@ from proto.auth import CredentialKind, Token
 from services.chassis.addresses import Guard, GuardedConnector
 from services.connector.errors import CallFailed, Meaning
 from services.connector.manifest import Manifest
-from services.connector.port import ANSWER_BYTES_MAX, Answer, Call
+from services.connector.port import ANSWER_BYTES_MAX, TAKEN_BYTES_MAX, Answer, Call
 
 CONNECT_TIMEOUT_S: Final = 10.0
 KEPT_ALIVE_S: Final = 4.0
@@ -160,10 +160,17 @@ async def exchange(
             ),
             trace_request_ctx=note,
         ) as response:
+            headers_in = headers_of(response.headers)
+            if call.take is not None and response.status < 300:
+                taker = call.take()
+                await _read(response, taker.feed, bytes_max=TAKEN_BYTES_MAX)
+                return Answer(
+                    status=response.status, headers=headers_in, body=b"", taken=taker
+                )
+            parts: list[bytes] = []
+            await _read(response, parts.append, bytes_max=ANSWER_BYTES_MAX)
             return Answer(
-                status=response.status,
-                headers=headers_of(response.headers),
-                body=await _read(response),
+                status=response.status, headers=headers_in, body=b"".join(parts)
             )
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as err:
         kind = NoAnswer if note.is_sent else NotSent
@@ -202,24 +209,28 @@ async def _note_sent(
     context.trace_request_ctx.is_sent = True
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(
+    response: aiohttp.ClientResponse,
+    take: Callable[[bytes], object],
+    *,
+    bytes_max: int,
+) -> None:
+    """Hand on a body piece by piece, unpacked and within a size."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     unpack = None
     if encoding in ("gzip", "x-gzip", "deflate"):
         unpack = zlib.decompressobj(_GZIP_OR_ZLIB)
     elif encoding not in ("identity", ""):
         raise NoAnswer("an encoding that was not offered")
-    parts: list[bytes] = []
-    left = ANSWER_BYTES_MAX
+    left, is_empty = bytes_max, True
     async for chunk in response.content.iter_chunked(_READ_BYTES):
         try:
             part = unpack.decompress(chunk, left + 1) if unpack else chunk
         except zlib.error as err:
             raise NoAnswer("an answer that does not unpack") from err
-        left -= len(part)
+        left, is_empty = left - len(part), False
         if left < 0:
-            raise TooLarge(f"more than {ANSWER_BYTES_MAX} bytes")
-        parts.append(part)
-    if unpack is not None and not unpack.eof and parts:
+            raise TooLarge(f"more than {bytes_max} bytes")
+        take(part)
+    if unpack is not None and not unpack.eof and not is_empty:
         raise NoAnswer("an answer that ends too early")
-    return b"".join(parts)

@@ -6,7 +6,7 @@ other the transport asks ``App.meaning_of`` and raises ``errors.CallFailed``.
 """
 
 import datetime
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Protocol, TypeAlias, TypeVar
 
 import msgspec
@@ -23,7 +23,17 @@ from services.connector.manifest import Manifest
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 """A longer answer is cut off by the transport and counts as broken."""
 
+TAKEN_BYTES_MAX = 64 * 1024 * 1024
+"""The same for an answer that is taken piece by piece, and never held as a whole."""
+
 T = TypeVar("T")
+
+
+class Taker(Protocol):
+    """Takes the body of an answer as it comes, so that it need not fit into memory."""
+
+    def feed(self, part: bytes, /) -> None:
+        """Take the next piece; what is wrong with it is told later, not raised."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +55,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A write is never repeated: without an answer its outcome is unknown."""
     wait_s: float = 0.0
     """How long to wait before it, as where an app does later what it was asked to."""
+    take: Callable[[], Taker] | None = None
+    """Makes what the body of a successful answer is fed to; another for each try."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +66,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+    """Empty where it was taken."""
+    taken: Taker | None = None
+    """What the call's ``take`` made, after it was fed all."""
 
     def decode(self, into: type[T]) -> T:
         """Return the JSON body as ``into``.

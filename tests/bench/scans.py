@@ -25,8 +25,8 @@ MEMORY_MAX_MIB: Final = 300.0
 SCAN_TIMEOUT_S: Final = 900.0
 FEWER: Final[Mapping[str, int]] = {
     # Radicale parses and stores each card when it lists a book for the first time: it
-    # takes seven minutes over 30,000 (of which the connector had 128 MiB). A listing of
-    # 100,000 is longer than an answer may be; the app's README names that gap.
+    # takes seven minutes over 30,000. That the connector takes a listing of 100,000 is
+    # shown by tests/contract/test_carddav_listings.py.
     "carddav": 10_000,
 }
 PASSWORD: Final = "secret"

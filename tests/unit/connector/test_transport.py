@@ -314,6 +314,49 @@ async def test_an_endless_answer_is_cut_off(bench, encoding):
     assert len(bench.requests) == 1
 
 
+class Pieces:
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def feed(self, part: bytes, /) -> None:
+        self.sizes.append(len(part))
+
+
+TAKING = msgspec.structs.replace(READ, take=Pieces)
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+async def test_what_is_taken_piece_by_piece_may_be_longer(bench, encoding):
+    size = ANSWER_BYTES_MAX + 1
+    body = gzip.compress(b"x" * size, 1) if encoding == "gzip" else b"x" * size
+    headers = {"Content-Encoding": encoding}
+    bench.answers = [lambda _: web.Response(body=body, headers=headers)]
+    (answer,) = await bench.drive(TAKING)
+    assert answer.body == b""
+    assert sum(answer.taken.sizes) == size
+    assert len(answer.taken.sizes) > 1
+
+
+async def test_what_is_taken_has_an_end_as_well(bench, monkeypatch):
+    monkeypatch.setattr(exchange, "TAKEN_BYTES_MAX", 100)
+    bench.answers = [lambda _: web.Response(body=b"x" * 101)]
+    assert (await bench.fails(TAKING)).meaning is Meaning.BROKEN
+
+
+async def test_each_try_is_taken_by_itself(bench):
+    """Of an answer that was cut off, nothing comes before the next one."""
+    bench.answers = [cut, lambda _: web.Response(body=b"whole")]
+    (answer,) = await bench.drive(TAKING)
+    assert answer.taken.sizes == [5]
+
+
+async def test_a_refusal_is_read_and_not_taken(bench):
+    bench.answers = [lambda _: web.Response(status=409, body=b"why")]
+    call = msgspec.structs.replace(TAKING, accepts=(409,))
+    (answer,) = await bench.drive(call)
+    assert (answer.body, answer.taken) == (b"why", None)
+
+
 async def test_a_packed_answer_is_unpacked(bench):
     body = gzip.compress(b'{"a": 1}')
     headers = {"Content-Encoding": "gzip"}

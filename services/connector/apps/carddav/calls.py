@@ -3,6 +3,8 @@
 Every function is an operation of the port: it yields calls and returns values.
 """
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -41,7 +43,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """Which cards of a book changed since a token, and the token after that."""
 
     sizes: Mapping[str, int | None]
-    """By path, removed ones too; the size in bytes where the server tells."""
+    """By path, in order, removed ones too; the size in bytes where the server tells."""
     removed: frozenset[str]
     """Paths of which the server says that they were removed."""
     token: str
@@ -88,6 +90,8 @@ def read(answer: Answer, *, path: str, facts: Facts) -> Multistatus:
         CallFailed: It is none.
     """
     try:
+        if isinstance(answer.taken, wire.Reader):
+            return answer.taken.close()
         return wire.parse(answer.body, url=url_of(path, facts))
     except Malformed as err:
         raise CallFailed(Meaning.BROKEN, f"malformed multistatus: {err}") from err
@@ -105,9 +109,12 @@ def list_changes(book: str, token: str, *, facts: Facts) -> Operation[Listing]:
     Raises:
         CallFailed: With CURSOR_EXPIRED, if the server no longer knows the token.
     """
-    answer = yield _report(
+    call = _report(
         book, wire.sync_collection(token), accepts=(207, 403, 404, 409, 410, 412)
     )
+    # Servers tell of a whole book at once, however many cards are in it.
+    reader = functools.partial(wire.Reader, url_of(book, facts))
+    answer = yield msgspec.structs.replace(call, take=reader)
     if answer.status != 207:
         is_named = wire.names_error(answer.body, "valid-sync-token")
         # A refusal that names nothing may be one of access, as far as 403 goes.
@@ -127,6 +134,7 @@ def list_changes(book: str, token: str, *, facts: Facts) -> Operation[Listing]:
         # At the beginning some servers also tell of what was removed long ago.
         if is_card(r.path, book) and (token or r.status not in _GONE)
     ]
+    listed.sort(key=operator.attrgetter("path"))
     return Listing(
         sizes={r.path: r.size for r in listed},
         removed=frozenset(r.path for r in listed if r.status in _GONE),

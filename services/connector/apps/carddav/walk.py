@@ -6,6 +6,7 @@ remembered, and listed again by a process that does not. Whatever a listing name
 read, and it was removed only if the listing says so and it is not found.
 """
 
+import bisect
 from collections.abc import Container, Iterable
 
 import msgspec
@@ -25,7 +26,7 @@ CARD_BYTES_ASSUMED = 32 * 1024
 that is too large all the same is asked for in halves."""
 WINDOW_CHARACTERS_MAX = 64 * 1024
 """Names kept in a cursor, which is stored with every page."""
-REST_CHARACTERS_MAX = 8 * 1024 * 1024
+REST_CHARACTERS_MAX = 24 * 1024 * 1024
 """Paths remembered beside it; a longer listing is read again behind the last name."""
 
 
@@ -219,7 +220,8 @@ def _take_listing(cursor: Cursor, listing: Listing, *, page_size: int) -> Cursor
     characters_left = WINDOW_CHARACTERS_MAX
     after = ""
     # A listing read again starts behind the names that were taken from it before.
-    for path in sorted(p for p in listing.sizes if p.removeprefix(book) > cursor.after):
+    paths = [*listing.sizes]
+    for path in paths[bisect.bisect_right(paths, book + cursor.after) :]:
         name = path.removeprefix(book)
         size = listing.sizes[path]
         size = CARD_BYTES_ASSUMED if size is None else size

@@ -5,7 +5,7 @@ Knows RFC 4918, 6352 and 6578 as far as we use them; nothing of vCards or cursor
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 from urllib.parse import SplitResult, quote, unquote_to_bytes, urljoin, urlsplit
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
@@ -17,14 +17,17 @@ from defusedxml import ElementTree
 XML_TYPE: Final = "application/xml; charset=utf-8"
 
 ELEMENTS_MAX: Final = 1_000_000
-"""More than any listing has that is within the limit of bytes. An element takes a
-hundred times the memory of the four bytes that a server writes it with."""
+"""So many are in memory at a time; those of a response go when it was read. An element
+takes a hundred times the memory of the four bytes that a server writes it with."""
+RESOURCES_MAX: Final = 250_000
+"""More cards than any book has that people keep."""
 
 _DAV = "{DAV:}"
 _CARD = "{urn:ietf:params:xml:ns:carddav}"
 _NAMESPACES = 'xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"'
 _HEAD = '<?xml version="1.0" encoding="utf-8"?>\n'
 _SAFE = "~!$&'()*+,;=:@"
+_PLAIN_PATH = re.compile(r"/(?!/)[A-Za-z0-9_.~!$&'()*+,=:@/-]*")
 _STATUS = re.compile(r"HTTP/\d(?:\.\d)?\s+(\d{3})\b.*", re.DOTALL)
 _PORTS = {"http": 80, "https": 443}
 
@@ -68,7 +71,7 @@ def sync_collection(token: str) -> bytes:
     return _body(
         f"<sync-collection {_NAMESPACES}>"
         f"<sync-token>{html.escape(token)}</sync-token><sync-level>1</sync-level>"
-        "<prop><getetag/><getcontentlength/></prop></sync-collection>"
+        "<prop><getcontentlength/></prop></sync-collection>"
     )
 
 
@@ -101,14 +104,55 @@ def parse(body: bytes, *, url: str) -> Multistatus:
     Raises:
         Malformed: Not XML, with a document type, or not a multistatus.
     """
-    root = _root(body)
-    if root.tag != f"{_DAV}multistatus":
-        raise Malformed("not a multistatus")
-    resources: list[Resource] = []
-    for response in root.iterfind(f"{_DAV}response"):
-        resources.extend(_resources(response, url))
-    token = root.findtext(f"{_DAV}sync-token", "").strip()
-    return Multistatus(resources=tuple(resources), sync_token=token)
+    reader = Reader(url)
+    reader.feed(body)
+    return reader.close()
+
+
+class Reader:
+    """Reads a multistatus as its bytes come, one response after the other.
+
+    What was read of a response is forgotten: only what it says of resources stays.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._resources: list[Resource] = []
+        self._builder = _Responses(self._take)
+        self._parser = ElementTree.DefusedXMLParser(
+            target=self._builder, forbid_dtd=True
+        )
+        self._fault: Malformed | None = None
+
+    def feed(self, part: bytes, /) -> None:
+        """Read on; a fault is told at the end."""
+        if self._fault is None:
+            try:
+                self._parser.feed(part)
+            except _FAULTS as err:
+                self._fault = _malformed(err)
+
+    def close(self) -> Multistatus:
+        """Return what was read.
+
+        Raises:
+            Malformed: Not XML, with a document type, or not a multistatus.
+        """
+        if self._fault is not None:
+            raise self._fault
+        try:
+            root: Element = self._parser.close()
+        except _FAULTS as err:
+            raise _malformed(err) from None
+        if root.tag != f"{_DAV}multistatus":
+            raise Malformed("not a multistatus")
+        token = root.findtext(f"{_DAV}sync-token", "").strip()
+        return Multistatus(resources=tuple(self._resources), sync_token=token)
+
+    def _take(self, response: Element) -> None:
+        self._resources.extend(_resources(response, self._url))
+        if len(self._resources) > RESOURCES_MAX:
+            raise Malformed("too many resources")
 
 
 def names_error(body: bytes, name: str) -> bool:
@@ -124,6 +168,9 @@ def names_error(body: bytes, name: str) -> bool:
 
 def path_of(href: str, *, url: str) -> str | None:
     """Return the path of a link in one spelling; None if it leads to another host."""
+    if _PLAIN_PATH.fullmatch(href) and "/." not in href:
+        # Nearly every link, and there may be a hundred thousand of them.
+        return href
     try:
         there, here = urlsplit(urljoin(url, href.strip())), urlsplit(url)
         if _origin(there) != _origin(here):
@@ -171,16 +218,52 @@ class _Builder(TreeBuilder):
         return super().start(tag, attributes)
 
 
+class _Responses(_Builder):
+    """Hands over each response of a multistatus, and drops it from the tree."""
+
+    def __init__(self, take: Callable[[Element], None]) -> None:
+        super().__init__()
+        self._take = take
+        self._open: list[Element] = []
+
+    def start(self, tag: str, attributes: dict[str, str], /) -> Element:
+        """Add an element."""
+        element = super().start(tag, attributes)
+        self._open.append(element)
+        return element
+
+    def end(self, tag: str, /) -> Element:
+        """Close an element; a response right below the root is complete by then."""
+        element = super().end(tag)
+        self._open.pop()
+        if len(self._open) == 1 and element.tag == f"{_DAV}response":
+            self._take(element)
+            self._left += sum(1 for _ in element.iter())
+            self._open[0].remove(element)
+        return element
+
+
+_FAULTS: Final = (
+    Malformed,
+    ParseError,
+    defusedxml.DefusedXmlException,
+    ValueError,
+    LookupError,
+)
+
+
+def _malformed(err: Exception) -> Malformed:
+    """Return what is wrong; the parser's own words may quote a card."""
+    return err if isinstance(err, Malformed) else Malformed(type(err).__name__)
+
+
 def _root(body: bytes) -> Element:
     parser = ElementTree.DefusedXMLParser(target=_Builder(), forbid_dtd=True)
     try:
         parser.feed(body)
         root: Element = parser.close()
-    except Malformed:
-        raise
-    except (ParseError, defusedxml.DefusedXmlException, ValueError, LookupError) as err:
-        # The parser's own words may quote a card.
-        raise Malformed(type(err).__name__) from None
+    except _FAULTS as err:
+        raise _malformed(err) from None
     return root
 
 
