@@ -18,6 +18,7 @@ from proto.ids import (
     RecordId,
     ScanId,
 )
+from proto.places import AddressFacts
 from proto.record import Consent, Memberships, Record
 
 
@@ -49,6 +50,7 @@ class OAuthFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sends_issuer: bool = False
     """The app sends ``iss`` with every callback (RFC 9207): none is a wrong one."""
     rotates_refresh_tokens: bool = True
+    address: AddressFacts | None = None
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -189,7 +191,6 @@ class DescribeAccount(Command[AccountDescription], frozen=True, kw_only=True):
     senders: ClassVar[tuple[str, ...]] = ("api", "reconciler")
     reply: ClassVar[type[Reply]] = AccountDescription
     answer_s_max: ClassVar[float] = 30.0
-    """As for ``VerifyAccount``."""
     account_id: AccountId
 
 

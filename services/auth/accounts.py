@@ -24,6 +24,7 @@ from services.auth.catalogue import Catalogue
 from services.auth.clients import Clients
 from services.auth.config import Config
 from services.auth.oauth import NoGrant, Why
+from services.auth.places import Places
 from services.auth.proving import Prover
 from services.auth.sealing import AccountSecret, GivenCredential
 from services.auth.store import AuthWork, PendingAuthorisation
@@ -47,6 +48,7 @@ class Accounts:
         vault: Vault,
         clients: Clients,
         endpoint: TokenEndpoint,
+        places: Places,
         catalogue: Catalogue,
         clock: Clock,
         identifiers: Identifiers,
@@ -57,6 +59,7 @@ class Accounts:
         self._vault = vault
         self._clients = clients
         self._endpoint = endpoint
+        self._places = places
         self._catalogue = catalogue
         self._clock = clock
         self._identifiers = identifiers
@@ -155,6 +158,7 @@ class Accounts:
                 "The app did not grant all permissions that are needed; missing:"
                 f" {', '.join(missing)}. Nothing was stored. Begin again and allow all."
             )
+        base_url = await self._places.find(registration, grant.access_token)
         now, account_id = self._clock.now(), self._identifiers.new(AccountId)
         given = GivenCredential(
             kind=CredentialKind.BEARER,
@@ -176,7 +180,7 @@ class Accounts:
                 account_id=account_id,
                 app=pending.app,
                 state=AccountState.PENDING,
-                base_url=registration.api_url,
+                base_url=base_url,
                 scopes=grant.scopes or registration.scopes,
                 created_at=now,
             ),

@@ -91,6 +91,20 @@ def require_page_of(
         )
 
 
+def is_api_of(address: str, *, hosts: Collection[str], guard: Guard) -> bool:
+    """Say whether an address that an app told is the app's, or one that is listed.
+
+    Every token of the account is sent there, so an app's word is not enough.
+    """
+    if len(address) > TEXT_LENGTH_MAX or not addresses.is_url(address):
+        return False
+    host = (urlsplit(address).hostname or "").removesuffix(".")
+    if guard.lists(host):
+        return True
+    is_own = any(host == own or host.endswith(f".{own}") for own in hosts)
+    return is_own and urlsplit(address).scheme == "https"
+
+
 async def require_callable(address: str, field: str, *, guard: Guard) -> None:
     """Refuse an address that leads where nobody may be called."""
     try:

@@ -105,6 +105,7 @@ class Clients:
             scopes=facts.scopes,
             issuer=facts.issuer,
             sends_issuer=facts.sends_issuer,
+            address=facts.address,
         )
 
     async def for_push(self, command: ReadPushClient) -> PushClient:

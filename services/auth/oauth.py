@@ -12,6 +12,7 @@ import msgspec
 
 from proto import codec
 from proto.ids import AccountId
+from proto.places import AddressFacts
 
 SECRET_BYTES: Final = 32
 """256 bits, for ``state`` and for the PKCE verifier."""
@@ -38,6 +39,8 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     issuer: str
     sends_issuer: bool
     """Each callback carries ``iss``, so one without it is not the app's."""
+    address: AddressFacts | None = None
+    """How the app tells where an account's API is; None: it need not."""
 
     @property
     def limited_by(self) -> str:
@@ -227,8 +230,24 @@ def read_answer(status: int, body: bytes) -> TokenGrant | NoGrant:
     )
 
 
+def address_url(registration: Registration, facts: AddressFacts) -> str:
+    """Return where an app tells at which address an account's API is."""
+    parts = urlsplit(registration.token_url)
+    return urlunsplit((parts.scheme, parts.netloc, facts.path, "", ""))
+
+
+def read_address(body: bytes, facts: AddressFacts) -> str:
+    """Return the address that an answer names; empty if it names none."""
+    try:
+        answer = codec.decode(body, dict[str, object], bytes_max=TOKEN_ANSWER_BYTES_MAX)
+    except codec.Undecodable:
+        return ""
+    told = answer.get(facts.member)
+    return told if isinstance(told, str) else ""
+
+
 def _lifetime(told: float | str | None) -> float | None:
-    """Read ``expires_in``; Mailchimp says 0 for tokens that do not expire."""
+    """Read ``expires_in``; some say 0 of tokens that do not expire."""
     try:
         lifetime_s = float(told or 0)
     except ValueError:

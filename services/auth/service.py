@@ -22,6 +22,7 @@ from services.auth.accounts import Accounts
 from services.auth.catalogue import Catalogue
 from services.auth.clients import Clients
 from services.auth.config import Config
+from services.auth.places import Places
 from services.auth.proving import Prover
 from services.auth.store import AuthWork
 from services.auth.tokens import Tokens
@@ -74,15 +75,15 @@ async def serve(
             vault=safe,
             clients=clients,
             endpoint=endpoint,
+            places=Places(endpoint, guard=guard),
             catalogue=catalogue,
             clock=runtime.clock,
             identifiers=runtime.identifiers,
             config=config,
         )
-        trials = Trials(clients, endpoint=endpoint)
         for command, handler in (
             (SetAppClient, clients.put),
-            (CheckAppClient, trials.check),
+            (CheckAppClient, Trials(clients, endpoint=endpoint).check),
             (ReadPushClient, clients.for_push),
             (BeginAuthorisation, accounts.begin),
             (CompleteAuthorisation, accounts.complete),

@@ -1,4 +1,4 @@
-"""The one place of auth that calls apps: token endpoints, and pages to try clients."""
+"""The one place of auth that calls apps: token endpoints, and what is beside them."""
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
@@ -54,6 +54,17 @@ class TokenEndpoint:
             return NoGrant(why=Why.NOT_TAKEN, reason=type(err).__name__)
         except (aiohttp.ClientError, TimeoutError, OSError) as err:
             return NoGrant(why=Why.LOST, reason=type(err).__name__)
+
+    async def ask(self, url: str, *, authorization: str) -> bytes | None:
+        """Read what a server tells about a token; None: no success, or no answer."""
+        headers = {"Accept": "application/json", "Authorization": authorization}
+        try:
+            async with self._session.get(
+                url, headers=headers, allow_redirects=False
+            ) as answer:
+                return await _read(answer.content) if answer.status == 200 else None
+        except (AddressRefused, aiohttp.ClientError, TimeoutError, OSError):
+            return None
 
     async def visit(self, url: str) -> Seen | None:
         """Open a page as a browser without a session does; None: no answer.

@@ -4,6 +4,7 @@ import pytest
 
 from proto.errors import ErrorCode
 from services.auth import checks
+from services.chassis.addresses import Guard
 from services.chassis.errors import CommandFailed
 
 
@@ -89,3 +90,26 @@ def test_an_address_is_stored_in_one_spelling(address: str, stored: str, origin:
 
 def test_no_address_has_no_origin():
     assert checks.origin("") == ""
+
+
+@pytest.mark.parametrize(
+    ("address", "is_own"),
+    [
+        ("https://api.vendor.example", True),
+        ("https://us1.api.vendor.example/3.0", True),
+        ("https://us1.api.vendor.example.:443", True),
+        ("http://us1.api.vendor.example", False),
+        ("https://vendor.example", False),
+        ("https://evil-api.vendor.example", False),
+        ("https://api.vendor.example.evil.example", False),
+        ("https://us1.api.vendor.example@evil.example", False),
+        ("http://127.0.0.1:8080", True),
+        ("https://10.0.0.1", False),
+        ("", False),
+        ("https://api.vendor.example/" + "a" * 2048, False),
+    ],
+)
+def test_an_address_that_an_app_told_is_the_apps_or_listed(address: str, is_own: bool):
+    guard = Guard(("127.0.0.0/8",))
+    hosts = ("api.vendor.example",)
+    assert checks.is_api_of(address, hosts=hosts, guard=guard) is is_own

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from proto.ids import AccountId
+from proto.places import AddressFacts
 from services.auth import oauth
 from services.auth.oauth import NoGrant, Registration, TokenGrant, Why
 
@@ -101,7 +102,7 @@ def test_an_app_whose_clients_have_their_scopes_is_asked_for_none():
             ),
         ),
         (
-            # Mailchimp's tokens do not expire, and it says so like this.
+            # Where tokens do not expire, some apps say so like this.
             {"access_token": "a", "expires_in": 0, "scope": None},
             TokenGrant(access_token="a"),
         ),
@@ -269,3 +270,31 @@ def test_a_missing_scope_is_named(
 ):
     grant = TokenGrant(access_token="a", refresh_token=refresh_token, scopes=scopes)
     assert grant.lacks(REGISTRATION.scopes) == lacks
+
+
+PLACE = AddressFacts(path="/where", member="api", hosts=("vendor.example",))
+
+
+def test_where_an_account_is_is_asked_at_the_token_endpoints_server():
+    client = msgspec.structs.replace(
+        REGISTRATION, token_url="https://login.vendor.example:8443/oauth/token?a=1"
+    )
+    assert oauth.address_url(client, PLACE) == "https://login.vendor.example:8443/where"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (
+            b'{"api": "https://us1.vendor.example", "dc": 1}',
+            "https://us1.vendor.example",
+        ),
+        (b'{"api": 7}', ""),
+        (b'{"dc": "us1"}', ""),
+        (b"[]", ""),
+        (b"<html>", ""),
+        (b'{"api": "' + b"a" * oauth.TOKEN_ANSWER_BYTES_MAX + b'"}', ""),
+    ],
+)
+def test_an_answer_names_an_address_or_none(body: bytes, expected: str):
+    assert oauth.read_address(body, PLACE) == expected
