@@ -166,10 +166,10 @@ class Lines:
         for ref, day, made in calls:
             self.of(ref).budget.note_saved(day=day, count=made)
 
-    def chunk_size(self, ref: AccountRef) -> int:
-        """Return how many writes of an account to take in hand at once, at most."""
+    def chunk_room(self, ref: AccountRef) -> float:
+        """Return how many writes an account has time for at once."""
         manifest = self._registry.entry(ref.app).manifest
-        return pacing.chunk_size(
+        return pacing.chunk_room(
             manifest.limits,
             calls_per_second_max=self._settings.calls_per_second_max,
             capabilities=manifest.capabilities,

@@ -10,6 +10,7 @@ import collections
 import datetime
 import enum
 import itertools
+import math
 from collections.abc import Hashable, Sequence
 from typing import Final
 
@@ -221,50 +222,55 @@ def budget_of(limits: Limits, *, calls_per_second_max: float | None) -> Budget:
     )
 
 
-def chunk_size(
+def chunk_room(
     limits: Limits,
     *,
     calls_per_second_max: float | None,
     capabilities: Capabilities,
     write_s: float = 0.0,
-) -> int:
-    """Return how many writes to take in hand at once: about five seconds of work.
+) -> float:
+    """Return how many writes of the cheapest kind about five seconds hold.
 
     Args:
         write_s: How long a write took lately, however fast the app may be called.
     """
     spacing = spacing_s(limits, calls_per_second_max=calls_per_second_max)
     calls = min(calls_of(kind, capabilities=capabilities) for kind in _SENT)
+    each_s = max(spacing * calls, write_s)
+    return CHUNK_S / each_s if each_s else math.inf
+
+
+def chunk_size(room: float, *, capabilities: Capabilities) -> int:
+    """Return how many writes to take in hand at once, for the room that there is."""
     batch = max(capabilities.create_batch, capabilities.update_batch)
     count_max = CHUNK_MAX if batch <= 1 else BATCHED_MAX
-    each_s = max(spacing * calls, write_s)
-    if not each_s:
-        return count_max
-    return max(1, min(count_max, int(CHUNK_S / each_s)))
+    return int(max(1, min(count_max, room)))
 
 
 def calls_of(kind: WriteKind, *, capabilities: Capabilities) -> float:
-    """Return how many calls a write costs among many of its kind, a read included."""
-    batch = (
-        capabilities.update_batch
-        if kind is WriteKind.UPDATE
-        else capabilities.create_batch
-    )
-    return 1 / max(1, batch) + 1 / max(1, capabilities.get_batch)
+    """Return how many calls a write costs among many of its kind, a read included.
+
+    Nothing is read for a create where the app itself refuses what it has already.
+    """
+    read = 1 / max(1, capabilities.get_batch)
+    if kind is WriteKind.UPDATE:
+        return 1 / max(1, capabilities.update_batch) + read
+    looked = 0.0 if capabilities.refuses_duplicate_emails else read
+    return 1 / max(1, capabilities.create_batch) + looked
 
 
 def affordable(
-    kinds: Sequence[WriteKind], *, capabilities: Capabilities, size: int
+    kinds: Sequence[WriteKind], *, capabilities: Capabilities, room: float
 ) -> int:
     """Return how many of some writes to take, where one kind costs more than another.
 
     Args:
-        size: How many it would be if all were of the kind that costs least.
+        room: How many it would be if all were of the kind that costs least.
     """
     cheapest = min(calls_of(kind, capabilities=capabilities) for kind in _SENT)
     costs = (calls_of(kind, capabilities=capabilities) / cheapest for kind in kinds)
     spent = itertools.accumulate(costs)
-    return max(1, sum(1 for each in spent if each <= size + _ROUNDING))
+    return max(1, sum(1 for each in spent if each <= room + _ROUNDING))
 
 
 def write_s_after(

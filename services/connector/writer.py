@@ -164,7 +164,7 @@ class Writer:
             count = pacing.affordable(
                 [item.write.kind for item in writes],
                 capabilities=opened.manifest.capabilities,
-                size=size,
+                room=self._transport.lines.chunk_room(claim.ref),
             )
             is_full = is_full or count < len(writes)
             writes = writes[:count]
@@ -219,7 +219,9 @@ class Writer:
             return RECOVER_MAX, err.code
         except CallFailed as err:
             return RECOVER_MAX, err.code
-        return self._transport.lines.chunk_size(claim.ref), opened
+        room = self._transport.lines.chunk_room(claim.ref)
+        size = pacing.chunk_size(room, capabilities=opened.manifest.capabilities)
+        return size, opened
 
     def _unusable(
         self, writes: Sequence[OpenWrite], code: ErrorCode

@@ -1,6 +1,7 @@
 """No second holds more calls than allowed, and urgent calls go first."""
 
 import datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -145,6 +146,11 @@ def test_a_budget_rests_until_its_last_window_is_over():
     assert budget.rest_s(now_s=11.5) <= 0
 
 
+def size_of(limits: Limits, *, capabilities: Capabilities, **pace: Any) -> int:
+    room = pacing.chunk_room(limits, capabilities=capabilities, **pace)
+    return pacing.chunk_size(room, capabilities=capabilities)
+
+
 @pytest.mark.parametrize(
     ("rate", "override", "batch", "expected"),
     [
@@ -157,7 +163,7 @@ def test_a_budget_rests_until_its_last_window_is_over():
     ],
 )
 def test_a_chunk_is_about_five_seconds_of_calls(rate, override, batch, expected):
-    size = pacing.chunk_size(
+    size = size_of(
         Limits(calls_per_second=rate),
         calls_per_second_max=override,
         capabilities=Capabilities(get_batch=batch),
@@ -183,7 +189,7 @@ def test_a_chunk_that_took_long_makes_the_next_one_smaller(
         0.5, count=count, is_full=count == size, took_s=took_s
     )
     limits = Limits(calls_per_second=0.0)
-    size = pacing.chunk_size(
+    size = size_of(
         limits, calls_per_second_max=None, capabilities=ALONE, write_s=write_s
     )
     assert size == expected
@@ -204,7 +210,7 @@ CREATE, UPDATE = WriteKind.CREATE, WriteKind.UPDATE
     ],
 )
 def test_a_chunk_of_an_app_that_takes_batches_holds_more(batches, rate, expected):
-    size = pacing.chunk_size(
+    size = size_of(
         Limits(calls_per_second=rate),
         calls_per_second_max=None,
         capabilities=Capabilities(**batches),
@@ -213,7 +219,7 @@ def test_a_chunk_of_an_app_that_takes_batches_holds_more(batches, rate, expected
 
 
 @pytest.mark.parametrize(
-    ("kinds", "size", "expected"),
+    ("kinds", "room", "expected"),
     [
         ([CREATE] * 100, 60, 60),
         ([UPDATE] * 100, 60, 6),
@@ -222,10 +228,23 @@ def test_a_chunk_of_an_app_that_takes_batches_holds_more(batches, rate, expected
         ([UPDATE], 1, 1),
     ],
 )
-def test_what_is_written_one_by_one_takes_the_room_of_a_batch(kinds, size, expected):
+def test_what_is_written_one_by_one_takes_the_room_of_a_batch(kinds, room, expected):
     """A create costs 0.11 calls here, and an update 1.1."""
     capabilities = Capabilities(create_batch=100, get_batch=10)
-    assert pacing.affordable(kinds, capabilities=capabilities, size=size) == expected
+    assert pacing.affordable(kinds, capabilities=capabilities, room=room) == expected
+
+
+def test_batches_of_creates_are_full_where_the_app_refuses_who_is_there():
+    """Nothing is read for them, while updates are read and written one by one."""
+    capabilities = Capabilities(create_batch=500, refuses_duplicate_emails=True)
+    pace = {"calls_per_second_max": None, "capabilities": capabilities}
+    limits = Limits(calls_per_second=10.0)
+    assert size_of(limits, **pace) == 500
+    room = pacing.chunk_room(limits, **pace)
+    for kind, expected in ((CREATE, 500), (UPDATE, 25)):
+        kinds = [kind] * 500
+        found = pacing.affordable(kinds, capabilities=capabilities, room=room)
+        assert found == expected
 
 
 def test_the_settings_replace_the_manifests_pace():
