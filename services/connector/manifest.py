@@ -71,7 +71,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: str
     tier: str
     base_url: str = ""
-    """Where the API is; empty when a person gives the address of their server."""
+    """Where the API is; empty when a person gives the address of their server, or the
+    app names one for each account."""
+    hosts: tuple[str, ...] = ()
+    """Hosts at or below which accounts are that have addresses of their own."""
     auth_method: AuthMethod
     oauth: OAuthFacts | None = None
     credential_fields: tuple[CredentialField, ...] = ()
@@ -123,6 +126,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         if not self.base_url:
             needed.add("base_url")
         return needed
+
+    def urls(self) -> tuple[str, ...]:
+        """Return where accounts can be: servers, a star standing for all below one."""
+        told = self.oauth.address if self.oauth else None
+        below = (*self.hosts, *(told.hosts if told else ()))
+        stars = (f"https://{star}{host}" for host in below for star in ("", "*."))
+        return (*((self.base_url,) if self.base_url else ()), *stars)
 
     def as_app(self) -> App:
         """Return what other services may know of the app."""

@@ -46,7 +46,7 @@ async def serve_apps(
     settings, clock = runtime.settings, runtime.clock
     store = runtime.store(ConnectorWork)
     guard = Guard(settings.private_addresses, allowed=settings.allowed_hosts)
-    guard.know(entry.manifest.base_url for entry in apps)
+    guard.know(url for entry in apps for url in entry.manifest.urls())
     async with open_session(guard) as session:
         credentials = Credentials(runtime.bus, clock)
         transport = Transport(

@@ -1,11 +1,14 @@
 """A manifest's form asks for what its method needs, and for no more."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from proto.auth import CredentialKind, Token
+from services.chassis.addresses import Guard
+from services.chassis.errors import AddressRefused
 from services.connector import exchange, manifest
 
 HEAD = """
@@ -112,3 +115,51 @@ def test_a_limit_is_counted_by_a_client_where_there_is_one(tmp_path: Path):
     )
     with pytest.raises(msgspec.ValidationError, match="counted by a client"):
         manifest.load(path)
+
+
+def facts(**more: Any) -> dict[str, Any]:
+    """Return the least that a manifest says."""
+    least = {"calls_per_second": 1.0}
+    told = {"app": "sample", "name": "Sample", "tier": "bronze", "auth_method": "oauth"}
+    return {**told, "limits": least, "capabilities": {}, **more}
+
+
+@pytest.mark.parametrize(
+    ("host", "may"),
+    [
+        ("one.example", True),
+        ("us1.accounts.example", True),
+        ("accounts.example", True),
+        ("a.told.example", True),
+        ("told.example", True),
+        ("x.one.example", False),
+        ("evilaccounts.example", False),
+        ("accounts.example.evil.example", False),
+        ("elsewhere.example", False),
+    ],
+)
+def test_the_hosts_that_accounts_may_be_at_are_those_of_the_manifest(
+    host: str, may: bool
+):
+    """Also where each has an address of its own, or the app names one for each."""
+    told = {"path": "/where", "member": "api", "hosts": ["told.example"]}
+    oauth = {
+        "authorise_url": "https://login.example/a",
+        "token_url": "https://login.example/t",
+        "scopes": [],
+        "address": told,
+    }
+    more = facts(
+        base_url="https://one.example/v1", hosts=["accounts.example"], oauth=oauth
+    )
+    guard = Guard(allowed=())
+    guard.know(msgspec.convert(more, manifest.Manifest).urls())
+    if may:
+        guard.check(host, "8.8.8.8")
+        return
+    with pytest.raises(AddressRefused):
+        guard.check(host, "8.8.8.8")
+
+
+def test_a_manifest_without_an_address_names_no_host():
+    assert msgspec.convert(facts(), manifest.Manifest).urls() == ()
