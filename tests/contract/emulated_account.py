@@ -71,7 +71,7 @@ class Account:
         # Some vendors separate them by commas, and a manifest has those in one text.
         scopes = frozenset(",".join(oauth.scopes if oauth else ()).split(",")) - {""}
         token = emulator.issue(self.held, scopes).access_token
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._headers = emulator.proof(token)
         self.calls: list[Call] = []
         self.fails_on = ""
         """A call to a path with this in it gets no answer."""

@@ -74,13 +74,13 @@ class Caller:
             method, self.emulator.url + path, allow_redirects=False, **options
         ) as reply:
             raw = await reply.read()
-            is_json = reply.content_type == "application/json" and raw
+            is_json = reply.content_type.endswith("json") and raw
             body = json.loads(raw) if is_json else raw.decode()
             return Reply(reply.status, body, reply.headers.copy())
 
     async def call(self, method: str, path: str, body: Any = None) -> Reply:
         """Call the API and check the answer against the description."""
-        headers = {"Authorization": f"Bearer {self.token}"}
+        headers = self.emulator.proof(self.token)
         reply = await self.send(method, path, json=body, headers=headers)
         self.check(method, path, reply)
         return reply

@@ -17,6 +17,8 @@ from tests.tidy.tree import Source, sources
 APPS = registry.load()
 BOTH, TO_LEFT, TO_RIGHT = Direction.BOTH, Direction.TO_LEFT, Direction.TO_RIGHT
 CONSTANT_CONTACT = "constant_contact"
+TIES = ("/contactTags/",)
+"""What ties a contact to a tag at some vendor: to take the tag is to delete the tie."""
 NOTHING = Capabilities()
 TAGS = Capabilities(can_tag=True)
 
@@ -79,7 +81,44 @@ def test_b36_there_is_no_way_to_ask_for_a_deletion():
     apps = sources("services/connector/apps", suffix=".py")
     methods = {method for source in apps for method in methods_of(source)}
     assert methods >= {"GET", "POST", "PUT"}
-    assert methods <= {"GET", "POST", "PUT", "PATCH", "PROPFIND", "REPORT"}
+    assert methods <= {"GET", "POST", "PUT", "PATCH", "PROPFIND", "REPORT", "DELETE"}
+    deleted = [path for source in apps for path in deleted_by(source)]
+    assert all(any(each in path for each in TIES) for path in deleted), deleted
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (
+            'Call(method="DELETE", path=f"{prefix}/contactTags/{one}")',
+            ["/contactTags/"],
+        ),
+        ('Call(method="DELETE", path=f"/contacts/{one}")', ["/contacts/"]),
+        ('Call(method="DELETE", path=path)', [""]),
+        ('self._call("DELETE", f"/contacts/{one}")', [""]),
+        ('Call(method="GET", path="/contacts")', []),
+    ],
+)
+def test_what_an_app_deletes_is_seen(code, expected):
+    assert deleted_by(Source("x.py", code)) == expected
+
+
+def deleted_by(source: Source) -> list[str]:
+    """Return what a module deletes: the fixed words of each path."""
+    found = []
+    for node in source.nodes:
+        if not isinstance(node, ast.Call):
+            continue
+        named = {one.arg: one.value for one in node.keywords}
+        words = [*node.args, named.get("method")]
+        if any(
+            isinstance(one, ast.Constant) and one.value == "DELETE" for one in words
+        ):
+            path = named.get("path")
+            parts = ast.walk(path) if path is not None else ()
+            texts = (one.value for one in parts if isinstance(one, ast.Constant))
+            found.append("".join(text for text in texts if isinstance(text, str)))
+    return found
 
 
 def methods_of(source: Source) -> set[str]:

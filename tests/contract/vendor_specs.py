@@ -4,6 +4,7 @@ The descriptions are not part of the repository. `TANDEM_VENDOR_SPECS` names the
 folder; without it they are looked for beside the checkout.
 """
 
+import copy
 import functools
 import os
 import re
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import jsonschema
 import yaml
@@ -46,7 +48,8 @@ class Swagger:
     def __init__(self, path: Path) -> None:
         self._spec = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
         self._base = self._spec["basePath"]
-        for schema in _objects(self._spec["definitions"]):
+        self._definitions = self._spec.get("definitions", {})
+        for schema in _objects([self._definitions, *self._successes()]):
             if "properties" in schema:
                 schema.setdefault("additionalProperties", False)
         self._patterns = [
@@ -60,12 +63,22 @@ class Swagger:
     def check(self, *, method: str, path: str, status: int, body: Any) -> None:
         """Raise if this is no answer that the vendor could give."""
         template = self._template(path)
-        operation = self._spec["paths"][template][method.lower()]
-        response = operation["responses"].get(str(status))
+        answers = self._spec["paths"][template][method.lower()]["responses"]
+        response = answers.get(str(status), answers.get("default"))
         assert response is not None, f"{method} {template} never answers {status}"
         self.checked.add((method, template, status))
         if "schema" in response:
             self.check_schema(response["schema"], body)
+
+    def check_question(self, *, method: str, path: str, body: Any) -> None:
+        """Raise if a call is none that the vendor describes, or its body is not."""
+        operation = self._spec["paths"][self._template(path)][method.lower()]
+        known = {one["name"] for one in operation["parameters"] if one["in"] == "query"}
+        asked = {name for name, _ in parse_qsl(path.partition("?")[2])}
+        assert asked <= known, f"{method} {path} has no {asked - known}"
+        schemas = [one["schema"] for one in operation["parameters"] if "schema" in one]
+        for schema in schemas:
+            self.check_schema(_strict(schema), body)
 
     def check_definition(self, name: str, body: Any) -> None:
         """Raise if a body is not as a named definition says."""
@@ -73,10 +86,21 @@ class Swagger:
 
     def check_schema(self, schema: dict[str, Any], body: Any) -> None:
         """Raise if a body does not have a schema."""
-        rooted = {**schema, "definitions": self._spec["definitions"]}
+        rooted = {**schema, "definitions": self._definitions}
         if "$ref" in schema:
-            rooted = {"allOf": [schema], "definitions": self._spec["definitions"]}
+            rooted = {"allOf": [schema], "definitions": self._definitions}
         jsonschema.Draft4Validator(rooted, format_checker=formats).validate(body)
+
+    def _successes(self) -> list[Any]:
+        """Return what answers of success hold, where it stands in their place."""
+        return [
+            answer.get("schema")
+            for methods in self._spec["paths"].values()
+            for operation in methods.values()
+            if isinstance(operation, dict)
+            for status, answer in operation.get("responses", {}).items()
+            if str(status).startswith("2")
+        ]
 
     def _template(self, path: str) -> str:
         inside = path.partition("?")[0].removeprefix(self._base)
@@ -90,6 +114,15 @@ class Swagger:
 def load(path: Path) -> Swagger:
     """Return a description; reading one takes a second, so it is kept."""
     return Swagger(path)
+
+
+def _strict(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema that refuses what it does not name."""
+    copied = copy.deepcopy(schema)
+    for each in _objects(copied):
+        if "properties" in each:
+            each.setdefault("additionalProperties", False)
+    return copied
 
 
 def _objects(node: Any) -> Iterator[dict[str, Any]]:

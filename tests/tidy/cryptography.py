@@ -10,7 +10,12 @@ PAGE = "docs/cryptography.md"
 LIBRARIES = frozenset(
     {"argon2", "cryptography", "hashlib", "hmac", "joserfc", "nkeys", "secrets", "ssl"}
 )
-NAMES = {"sha256": "SHA-256", "blake2b": "BLAKE2b", "AESGCM": "AES-256-GCM"}
+NAMES = {
+    "md5": "MD5",
+    "sha256": "SHA-256",
+    "blake2b": "BLAKE2b",
+    "AESGCM": "AES-256-GCM",
+}
 """What is called, and what the page calls it."""
 
 _FILE = re.compile(r"`((?:services|deploy)/[\w/]+\.py)`")

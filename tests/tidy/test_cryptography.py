@@ -72,7 +72,7 @@ def test_the_page_has_the_algorithms_of_the_code() -> None:
         (
             "| a | SHA-256 | hashlib | `services/x.py` |",
             "import hashlib\nhashlib.md5(b'')\n",
-            "uses md5",
+            "uses MD5",
         ),
         (
             "| a | SHA-256 | hashlib | `services/x.py` |",

@@ -56,8 +56,11 @@ class EmulatedStage(Stage):
             self._secret = self._emulator.issue(self._account).access_token
             if self._is_revoked:
                 self.expire_token()
+        has_key = bool(self.emulator_kind.vendor.key_header)
         return Token(
-            kind=CredentialKind.BEARER, secret=self._secret, version=self._version
+            kind=CredentialKind.API_KEY if has_key else CredentialKind.BEARER,
+            secret=self._secret,
+            version=self._version,
         )
 
     def login(self, redirect_uri: str) -> Login:

@@ -50,12 +50,23 @@ async def _serve(kind: type[Emulator[Any]], options: argparse.Namespace) -> None
         ready = {
             "ready": True,
             "url": emulator.url,
-            "authorize_url": emulator.url + kind.vendor.authorize_path,
-            "token_url": emulator.url + kind.vendor.token_path,
             "account_ids": list(emulator.accounts),
+            **_ways_in(emulator),
         }
         print(msgspec.json.encode(ready).decode(), flush=True)
         await stopping.wait()
+
+
+def _ways_in(emulator: Emulator[Any]) -> dict[str, object]:
+    """Return where people and applications get tokens, or a key of each account."""
+    vendor = emulator.vendor
+    if not vendor.authorize_path:
+        accounts = emulator.accounts.values()
+        return {"api_keys": [emulator.issue(one).access_token for one in accounts]}
+    return {
+        "authorize_url": emulator.url + vendor.authorize_path,
+        "token_url": emulator.url + vendor.token_path,
+    }
 
 
 def _settings(options: argparse.Namespace, defaults: Settings) -> Settings:

@@ -33,8 +33,13 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """What every part needs to know of a vendor."""
 
     name: str
-    authorize_path: str
-    token_path: str
+    authorize_path: str = ""
+    """Empty where there is no OAuth server, and accounts have keys."""
+    token_path: str = ""
+    key_header: str = ""
+    """The header that a key comes in; empty: a bearer token does."""
+    stranger_status: int = 401
+    """The status that a call without a good token or key is answered with."""
     scopes: frozenset[str]
     """All that can be agreed to."""
     usual_scopes: frozenset[str] = frozenset()
@@ -54,6 +59,7 @@ class Emulator(abc.ABC, Generic[A]):
     admin_kind: ClassVar[type[AccountAdmin[Any]]]
     probe: ClassVar[str] = ""
     """A read behind the door that needs no contact; empty: the first route will do."""
+    host_kind: ClassVar[type[Host]] = Host
     accounts: dict[str, A]
 
     def __init__(self, settings: Any) -> None:
@@ -128,6 +134,11 @@ class Emulator(abc.ABC, Generic[A]):
         )
         return self.server.issue(grant)
 
+    def proof(self, secret: str) -> dict[str, str]:
+        """Return the header that a token or a key comes in."""
+        name = self.vendor.key_header
+        return {name: secret} if name else {"Authorization": f"Bearer {secret}"}
+
     def act(self, account: A, name: str, **about: object) -> str | int:
         """Do as a person does; return the id of the contact that it leaves."""
         asked = msgspec.json.encode([{"act": name, **about}])
@@ -136,7 +147,8 @@ class Emulator(abc.ABC, Generic[A]):
 
     def _host(self) -> Host:
         router = Router()
-        self._open_doors(router)
+        if self.vendor.authorize_path:
+            self._open_doors(router)
         self.register(router)
         self.admin.register(router)
         Admin(
@@ -146,7 +158,7 @@ class Emulator(abc.ABC, Generic[A]):
             limiter=self.limiter,
             settings=self.settings.sections(),
         ).register(router)
-        return Host(
+        return self.host_kind(
             router=router,
             guard=self.guard(),
             unknown=self.vendor.plain,
