@@ -1,0 +1,1 @@
+"""Mailchimp's members of audiences, Marketing API 3.0."""
