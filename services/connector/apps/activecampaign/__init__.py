@@ -1,0 +1,1 @@
+"""ActiveCampaign's contacts, API v3."""
