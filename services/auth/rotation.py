@@ -1,9 +1,11 @@
 """Moves every sealed secret to the key ring's active key, while auth serves.
 
-Only the wrapped key of a secret is wrapped anew; the secret itself is not opened. A
-run that was cut short is simply repeated: what is done already is not done again.
+Only the wrapped key of a secret is wrapped anew; the secret itself is not opened,
+unless the ring names another cipher than sealed it. A run that was cut short is simply
+repeated: what is done already is not done again.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +14,11 @@ from typing import Final
 import msgspec
 import structlog
 
-from services.auth import sealing
+from proto.ids import TenantId
+from services.auth import rows, sealing
 from services.auth.errors import CannotOpen
 from services.auth.sealing import Place
-from services.auth.vault import Vault, WrappedKey
+from services.auth.vault import Sealed, Vault, WrappedKey
 from services.chassis import queries
 from services.chassis.database import Row
 from services.chassis.queries import Template
@@ -35,6 +38,8 @@ class Drawer:
     name: str
     page: Template
     rewrap: Template
+    read: Template
+    reseal: Template
     place: Callable[[Row], Place]
     """What the secret of a row is bound to."""
 
@@ -44,6 +49,8 @@ DRAWERS: Final = (
         name="credentials",
         page=Q["page_old_credentials"],
         rewrap=Q["rewrap_credentials"],
+        read=Q["read_sealed_credentials"],
+        reseal=Q["reseal_credentials"],
         place=lambda row: sealing.of_account(
             row["tenant_id"], row["own_id"], version=row["version"]
         ),
@@ -52,12 +59,16 @@ DRAWERS: Final = (
         name="app_clients",
         page=Q["page_old_app_clients"],
         rewrap=Q["rewrap_app_clients"],
+        read=Q["read_sealed_app_clients"],
+        reseal=Q["reseal_app_clients"],
         place=lambda row: sealing.of_client(row["tenant_id"], row["own_id"]),
     ),
     Drawer(
         name="authorisations",
         page=Q["page_old_authorisations"],
         rewrap=Q["rewrap_authorisations"],
+        read=Q["read_sealed_authorisations"],
+        reseal=Q["reseal_authorisations"],
         place=lambda row: sealing.of_verifier(row["tenant_id"], row["own_id"]),
     ),
 )
@@ -105,6 +116,7 @@ class Rotator:
             return await work.transaction.fetch(
                 drawer.page(
                     active=self._vault.active,
+                    header=self._vault.header,
                     after_tenant_id=after[0],
                     after_own_id=after[1],
                     limit=PAGE,
@@ -113,6 +125,17 @@ class Rotator:
 
     async def move(self, drawer: Drawer, page: Sequence[Row], *, tally: Tally) -> None:
         """Wrap a page of keys anew; leave rows that were replaced since it was read."""
+        ours = [row for row in page if self._vault.is_of_cipher(_wrapped(row))]
+        await self._rewrap(drawer, ours, tally=tally)
+        others = [row for row in page if not self._vault.is_of_cipher(_wrapped(row))]
+        for tenant_id, found in itertools.groupby(others, lambda row: row["tenant_id"]):
+            own_ids = [row["own_id"] for row in found]
+            await self._reseal(drawer, tenant_id, own_ids=own_ids, tally=tally)
+
+    async def _rewrap(
+        self, drawer: Drawer, page: Sequence[Row], *, tally: Tally
+    ) -> None:
+        """Wrap keys anew, of whatever tenants; nothing of a secret is read."""
         moved = [
             (row, wrapped_key)
             for row in page
@@ -133,16 +156,60 @@ class Rotator:
         tally.unopened += len(page) - len(moved)
         log.info("keys_rewrapped", table=drawer.name, count=count)
 
-    def _rewrapped(self, drawer: Drawer, row: Row) -> bytes | None:
-        old = WrappedKey(key_id=row["key_id"], wrapped_key=row["wrapped_key"])
-        try:
-            return self._vault.rewrap(old, bound_to=drawer.place(row)).wrapped_key
-        except CannotOpen as err:
-            log.warning(
-                "key_not_rewrapped",
-                table=drawer.name,
-                tenant_id=row["tenant_id"],
-                key_id=row["key_id"],
-                reason=str(err),
+    async def _reseal(
+        self, drawer: Drawer, tenant_id: str, *, own_ids: list[str], tally: Tally
+    ) -> None:
+        """Seal secrets of one tenant anew, as nobody reads those of all at once."""
+        async with self._store.transaction(TenantId(tenant_id)) as work:
+            read = await work.transaction.fetch(
+                drawer.read(tenant_id=tenant_id, own_ids=own_ids)
             )
+            moved = [
+                (row, sealed)
+                for row in read
+                if (sealed := self._resealed(drawer, row)) is not None
+            ]
+            count = await work.transaction.execute(
+                drawer.reseal(
+                    active=self._vault.active,
+                    tenant_id=tenant_id,
+                    own_ids=[row["own_id"] for row, _ in moved],
+                    old_wrapped_keys=[row["wrapped_key"] for row, _ in moved],
+                    wrapped_keys=[sealed.wrapped_key for _, sealed in moved],
+                    bodies=[sealed.body for _, sealed in moved],
+                )
+            )
+        tally.rewrapped += count
+        tally.unopened += len(read) - len(moved)
+        log.info("keys_rewrapped", table=drawer.name, count=count)
+
+    def _rewrapped(self, drawer: Drawer, row: Row) -> bytes | None:
+        try:
+            place = drawer.place(row)
+            return self._vault.rewrap(_wrapped(row), bound_to=place).wrapped_key
+        except CannotOpen as err:
+            _note(drawer, row, err=err)
             return None
+
+    def _resealed(self, drawer: Drawer, row: Row) -> Sealed | None:
+        place = drawer.place(row)
+        try:
+            secret = self._vault.open(rows.sealed(row), bound_to=place)
+        except CannotOpen as err:
+            _note(drawer, row, err=err)
+            return None
+        return self._vault.seal(secret, bound_to=place)
+
+
+def _wrapped(row: Row) -> WrappedKey:
+    return WrappedKey(key_id=row["key_id"], wrapped_key=row["wrapped_key"])
+
+
+def _note(drawer: Drawer, row: Row, *, err: CannotOpen) -> None:
+    log.warning(
+        "key_not_rewrapped",
+        table=drawer.name,
+        tenant_id=row["tenant_id"],
+        key_id=row["key_id"],
+        reason=str(err),
+    )

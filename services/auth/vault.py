@@ -1,8 +1,9 @@
-"""Encryption at rest: AES-256-GCM in an envelope, bound to the row it belongs to.
+"""Encryption at rest, in an envelope, bound to the row it belongs to.
 
 Each secret has a key of its own, wrapped by a key of the ring. The row's identity
 and version are authenticated with it, so that a secret copied into another row,
-another tenant or an older version does not open (hazards 120 to 122).
+another tenant or an older version does not open (hazards 120 to 122). By which cipher
+is in what is sealed: ``services.chassis.ciphers``.
 """
 
 import os
@@ -11,14 +12,12 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from services.auth.errors import CannotOpen
-from services.chassis import keyring
+from services.chassis import ciphers, keyring
+from services.chassis.errors import NotOpened
 
 _KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
 
 
 class WrappedKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,23 +25,32 @@ class WrappedKey(msgspec.Struct, frozen=True, kw_only=True):
 
     key_id: str
     wrapped_key: bytes
-    """Nonce and wrapped key."""
+    """The name of its cipher, nonce and wrapped key."""
 
 
 class Sealed(WrappedKey, frozen=True, kw_only=True):
     """A secret as it is stored."""
 
     body: bytes
-    """Nonce and encrypted secret."""
+    """The name of its cipher, nonce and encrypted secret."""
 
 
 class Vault:
     """Seals with the ring's active key and opens with any of its keys."""
 
-    def __init__(self, *, active: str, keys: dict[str, bytes]) -> None:
+    def __init__(
+        self,
+        *,
+        active: str,
+        keys: dict[str, bytes],
+        cipher: str = ciphers.DEFAULT,
+    ) -> None:
         assert active in keys, "the active key is in the ring"
         self.active = active
-        self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
+        self.header = ciphers.header(cipher)
+        """What everything begins with that is sealed from now on."""
+        self._cipher = cipher
+        self._keys = keys
 
     def lacks(self, key_ids: Iterable[str]) -> list[str]:
         """Return those of the keys that the ring does not have."""
@@ -51,11 +59,11 @@ class Vault:
     def seal(self, secret: bytes, *, bound_to: tuple[str, ...]) -> Sealed:
         """Encrypt a secret for the row that ``bound_to`` identifies."""
         identity = _identity(bound_to)
-        own_key = AESGCM.generate_key(bit_length=_KEY_BYTES * 8)
+        own_key = os.urandom(_KEY_BYTES)
         return Sealed(
             key_id=self.active,
-            wrapped_key=_encrypt(self._keys[self.active], own_key, identity=identity),
-            body=_encrypt(AESGCM(own_key), secret, identity=identity),
+            wrapped_key=self._wrap(own_key, identity=identity, cipher=self._cipher),
+            body=ciphers.seal(own_key, secret, bound_to=identity, cipher=self._cipher),
         )
 
     def open(self, sealed: Sealed, *, bound_to: tuple[str, ...]) -> bytes:
@@ -66,26 +74,37 @@ class Vault:
         """
         identity = _identity(bound_to)
         own_key = self._unwrap(sealed, identity=identity)
-        return _decrypt(AESGCM(own_key), sealed.body, identity=identity)
+        return _unsealed(own_key, sealed.body, identity=identity)
+
+    def is_of_cipher(self, wrapped: WrappedKey) -> bool:
+        """Say whether a secret was sealed by the cipher that seals now."""
+        return wrapped.wrapped_key.startswith(self.header)
 
     def rewrap(self, wrapped: WrappedKey, *, bound_to: tuple[str, ...]) -> WrappedKey:
         """Wrap a secret's key with the active key; its body stays as it is.
+
+        So does its cipher, by which the body is known to be sealed, too.
 
         Raises:
             CannotOpen: Altered, from another row, or wrapped with an unknown key.
         """
         identity = _identity(bound_to)
         own_key = self._unwrap(wrapped, identity=identity)
+        cipher = ciphers.cipher_of(wrapped.wrapped_key)
         return WrappedKey(
             key_id=self.active,
-            wrapped_key=_encrypt(self._keys[self.active], own_key, identity=identity),
+            wrapped_key=self._wrap(own_key, identity=identity, cipher=cipher),
         )
+
+    def _wrap(self, own_key: bytes, *, identity: bytes, cipher: str) -> bytes:
+        key = self._keys[self.active]
+        return ciphers.seal(key, own_key, bound_to=identity, cipher=cipher)
 
     def _unwrap(self, wrapped: WrappedKey, *, identity: bytes) -> bytes:
         ring_key = self._keys.get(wrapped.key_id)
         if ring_key is None:
             raise CannotOpen(f"the key ring has no key {wrapped.key_id!r}")
-        return _decrypt(ring_key, wrapped.wrapped_key, identity=identity)
+        return _unsealed(ring_key, wrapped.wrapped_key, identity=identity)
 
 
 def load(path: Path) -> Vault:
@@ -96,7 +115,7 @@ def load(path: Path) -> Vault:
             stored unencrypted instead.
     """
     ring = keyring.load(path)
-    return Vault(active=ring.active, keys=ring.keys)
+    return Vault(active=ring.active, keys=ring.keys, cipher=ring.cipher)
 
 
 def _identity(bound_to: tuple[str, ...]) -> bytes:
@@ -106,13 +125,8 @@ def _identity(bound_to: tuple[str, ...]) -> bytes:
     )
 
 
-def _encrypt(key: AESGCM, plain: bytes, *, identity: bytes) -> bytes:
-    nonce = os.urandom(_NONCE_BYTES)
-    return nonce + key.encrypt(nonce, plain, identity)
-
-
-def _decrypt(key: AESGCM, stored: bytes, *, identity: bytes) -> bytes:
+def _unsealed(key: bytes, stored: bytes, *, identity: bytes) -> bytes:
     try:
-        return key.decrypt(stored[:_NONCE_BYTES], stored[_NONCE_BYTES:], identity)
-    except (InvalidTag, ValueError) as err:
+        return ciphers.unseal(key, stored, bound_to=identity)
+    except NotOpened as err:
         raise CannotOpen("altered, or not of this row") from err

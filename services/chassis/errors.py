@@ -51,6 +51,10 @@ class NotMigrated(ChassisError):
     """The schema is older than this code."""
 
 
+class NotOpened(ChassisError):
+    """A sealed secret was altered, or belongs to another place, key or cipher."""
+
+
 class AddressRefused(ChassisError):
     """A host may not be called from here; nothing was sent to it."""
 

@@ -1,7 +1,8 @@
 """Key rings: files of secret keys, one of which is active, for whoever keeps secrets.
 
-``{"active": "k1", "keys": {"k1": "<base64, 32 bytes>"}}``. What was made with a key
-that is not active any more still needs it.
+``{"active": "k1", "keys": {"k1": "<base64, 32 bytes>"}}``, and ``"cipher"`` where it
+is not the usual one that seals. What was made with a key that is not active any more
+still needs it.
 """
 
 import base64
@@ -11,7 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from services.chassis import config
+from services.chassis import ciphers, config
 from services.chassis.errors import BadConfiguration
 
 _KEY_BYTES: Final = 32
@@ -23,11 +24,14 @@ class KeyRing(NamedTuple):
 
     active: str
     keys: dict[str, bytes]
+    cipher: str = ciphers.DEFAULT
+    """What seals from now on; what other ciphers sealed opens all the same."""
 
 
 class _RingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     active: str
     keys: dict[str, str]
+    cipher: str = ciphers.DEFAULT
 
 
 def load(path: Path) -> KeyRing:
@@ -52,9 +56,12 @@ def load(path: Path) -> KeyRing:
             faults.append(f"key ring {path}: key {key_id!r} {err}")
     if ring.active not in ring.keys:
         faults.append(f"key ring {path}: there is no key {ring.active!r}")
+    if ring.cipher not in ciphers.KNOWN:
+        known = ", ".join(ciphers.KNOWN)
+        faults.append(f"key ring {path}: there is no cipher {ring.cipher!r}: {known}")
     if faults:
         raise BadConfiguration(faults)
-    return KeyRing(ring.active, keys)
+    return KeyRing(ring.active, keys, ring.cipher)
 
 
 def _key(text: str) -> bytes:

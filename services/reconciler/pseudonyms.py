@@ -7,16 +7,13 @@ database alone can neither try addresses nor tell whether two tenants mean one p
 import functools
 import hashlib
 import hmac
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from proto.ids import AccountId, ErasureId, RecordId, TenantId
-from services.chassis import keyring
+from services.chassis import ciphers, keyring
+from services.chassis.errors import NotOpened
 from services.chassis.keyring import KeyRing
 from services.reconciler.errors import CannotUnseal
 
@@ -25,7 +22,6 @@ _SEALS: Final = b"tandem erasure"
 _EMAIL: Final = b"email"
 _RECORD: Final = b"record"
 _LINK: Final = b"link"
-_NONCE_BYTES: Final = 12
 _KEYS_KEPT: Final = 1_024
 """So many derived keys are remembered: deriving one costs as much as a hash."""
 
@@ -73,10 +69,10 @@ class Pseudonyms:
         self, secret: bytes, *, tenant_id: TenantId, erasure_id: ErasureId
     ) -> bytes:
         """Return what only the ring can open again, and for this erasure alone."""
-        nonce = os.urandom(_NONCE_BYTES)
-        key = AESGCM(self._key(self.key_id, _SEALS, tenant_id=tenant_id))
-        sealed = key.encrypt(nonce, secret, erasure_id.encode())
-        return self.key_id.encode() + b"\0" + nonce + sealed
+        key = self._key(self.key_id, _SEALS, tenant_id=tenant_id)
+        place = erasure_id.encode()
+        sealed = ciphers.seal(key, secret, bound_to=place, cipher=self._ring.cipher)
+        return self.key_id.encode() + b"\0" + sealed
 
     def unseal(
         self, sealed: bytes, *, tenant_id: TenantId, erasure_id: ErasureId
@@ -90,11 +86,10 @@ class Pseudonyms:
         name = key_id.decode()
         if name not in self._ring.keys:
             raise CannotUnseal(f"the key ring has no key {name!r}")
-        key = AESGCM(self._key(name, _SEALS, tenant_id=tenant_id))
-        nonce, body = rest[:_NONCE_BYTES], rest[_NONCE_BYTES:]
+        key = self._key(name, _SEALS, tenant_id=tenant_id)
         try:
-            return key.decrypt(nonce, body, erasure_id.encode())
-        except (InvalidTag, ValueError) as err:
+            return ciphers.unseal(key, rest, bound_to=erasure_id.encode())
+        except NotOpened as err:
             raise CannotUnseal("altered, or not of this erasure") from err
 
     def _hashes(self, tenant_id: TenantId, *parts: bytes | str) -> list[bytes]:

@@ -56,12 +56,21 @@ class Rings:
         self.both = self._write(directory, "both", active="1", keys=keys)
         self.turned = self._write(directory, "turned", active="2", keys=keys)
         self.new = self._write(directory, "new", active="2", keys={"2": keys["2"]})
+        self.other_cipher = self._write(
+            directory, "cipher", active="1", keys=keys, cipher="chacha20-poly1305"
+        )
 
     def _write(
-        self, directory: Path, name: str, *, active: str, keys: dict[str, str]
+        self,
+        directory: Path,
+        name: str,
+        *,
+        active: str,
+        keys: dict[str, str],
+        **more: str,
     ) -> Path:
         path = directory / f"{name}.json"
-        path.write_bytes(msgspec.json.encode({"active": active, "keys": keys}))
+        path.write_bytes(msgspec.json.encode({"active": active, "keys": keys, **more}))
         return path
 
 
@@ -267,6 +276,44 @@ async def test_ten_thousand_credentials_are_rotated_online(
         assert (await world.issue(mail, version_min=version)).version == version
         back = await world.consent(begun.authorise_url)
         assert (await world.ask(completion(back))).account_id == mail
+
+
+async def test_another_cipher_takes_over_as_another_key_does(
+    world: World, rings: Rings
+):
+    """ASVS 11.2.2: first it seals what is new, then `rotate-keys` moves the rest."""
+    count = 2 * rotation.PAGE + 7
+    async with world.auth(key_ring_file=rings.both, **TAKES_AT_ITS_WORD):
+        await world.set_client()
+        await world.authorise()
+        await fill(world, vault.load(rings.both), count=count)
+    assert await ciphers_of(world) == {"aes-256-gcm"}
+    async with world.auth(key_ring_file=rings.other_cipher, **TAKES_AT_ITS_WORD):
+        await world.begin()
+        assert await ciphers_of(world) == {"aes-256-gcm", "chacha20-poly1305"}
+        assert (await world.issue(account(3))).secret == password(3)
+        code, said = await rotate(world, rings.other_cipher)
+        # The account and the client that were made first, and all that was filled in.
+        assert (code, said[0].split()[-1]) == (0, str(count + 2))
+        assert await ciphers_of(world) == {"chacha20-poly1305"}
+        for number in (0, rotation.PAGE, count - 1):
+            assert (await world.issue(account(number))).secret == password(number)
+    # And back again, whatever is said of a cipher.
+    assert (await rotate(world, rings.both))[0] == 0
+    assert await ciphers_of(world) == {"aes-256-gcm"}
+
+
+async def ciphers_of(world: World) -> set[str]:
+    """Return by which ciphers keys and bodies are sealed, in all tables."""
+    return {
+        bytes(row["cipher"]).decode()
+        for table in ("credentials", "app_clients", "authorisations")
+        for part in ("wrapped_key", "body")
+        for row in await world.rows(
+            f"SELECT DISTINCT substring({part} FROM 1 FOR position("
+            f"'\\x00'::bytea IN {part}) - 1) AS cipher FROM auth.{table}"
+        )
+    }
 
 
 async def test_nothing_to_do_is_said(world: World, rings: Rings):

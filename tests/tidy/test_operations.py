@@ -26,7 +26,11 @@ CONFIGS: dict[str, type[Settings]] = {
 }
 SERVICES = {name.lower() for name in CONFIGS} | {"any"}
 WRITERS = ("open", "write_text", "write_bytes", "FileHandler", "mkdir", "touch")
-ELSEWHERE = {"services/auth/vault.py", "services/auth/sealing.py"}
+ELSEWHERE = {
+    "services/auth/rotation.py",
+    "services/auth/sealing.py",
+    "services/auth/vault.py",
+}
 """Where ``open`` opens what is sealed."""
 
 

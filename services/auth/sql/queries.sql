@@ -283,10 +283,14 @@ GROUP BY sealed.key_id
 ORDER BY sealed.key_id;
 
 -- name: page_old_credentials
--- A page of keys of credentials that are not wrapped with the active key.
+-- A page of keys of credentials that are not wrapped with the active key, or by another
+-- cipher than seals now.
 SELECT tenant_id, account_id AS own_id, version, key_id, wrapped_key
 FROM auth.credentials
-WHERE key_id <> $active
+WHERE (
+        key_id <> $active
+        OR substring(wrapped_key FROM 1 FOR length($header::bytea)) <> $header::bytea
+    )
     AND (tenant_id, account_id) > ($after_tenant_id::text, $after_own_id::text)
 ORDER BY tenant_id, account_id
 LIMIT $limit::bigint;
@@ -308,10 +312,14 @@ WHERE credentials.tenant_id = given.tenant_id
     AND credentials.wrapped_key = given.old_wrapped_key;
 
 -- name: page_old_app_clients
--- A page of keys of app clients that are not wrapped with the active key.
+-- A page of keys of app clients that are not wrapped with the active key, or by another
+-- cipher than seals now.
 SELECT tenant_id, app AS own_id, 0 AS version, key_id, wrapped_key
 FROM auth.app_clients
-WHERE key_id <> $active
+WHERE (
+        key_id <> $active
+        OR substring(wrapped_key FROM 1 FOR length($header::bytea)) <> $header::bytea
+    )
     AND (tenant_id, app) > ($after_tenant_id::text, $after_own_id::text)
 ORDER BY tenant_id, app
 LIMIT $limit::bigint;
@@ -333,10 +341,14 @@ WHERE app_clients.tenant_id = given.tenant_id
     AND app_clients.wrapped_key = given.old_wrapped_key;
 
 -- name: page_old_authorisations
--- A page of keys of authorisations that are not wrapped with the active key.
+-- A page of keys of authorisations that are not wrapped with the active key, or by another
+-- cipher than seals now.
 SELECT tenant_id, state_hash AS own_id, 0 AS version, key_id, wrapped_key
 FROM auth.authorisations
-WHERE key_id <> $active
+WHERE (
+        key_id <> $active
+        OR substring(wrapped_key FROM 1 FOR length($header::bytea)) <> $header::bytea
+    )
     AND (tenant_id, state_hash) > ($after_tenant_id::text, $after_own_id::text)
 ORDER BY tenant_id, state_hash
 LIMIT $limit::bigint;
@@ -355,4 +367,76 @@ FROM unnest(
 WHERE authorisations.tenant_id = given.tenant_id
     AND authorisations.state_hash = given.own_id
     AND authorisations.key_id = given.old_key_id
+    AND authorisations.wrapped_key = given.old_wrapped_key;
+
+-- name: read_sealed_credentials
+-- Secrets of one tenant's credentials, to be sealed anew by another cipher.
+SELECT tenant_id, account_id AS own_id, version, key_id, wrapped_key, body
+FROM auth.credentials
+WHERE tenant_id = $tenant_id
+    AND account_id = ANY ($own_ids::text[])
+ORDER BY account_id;
+
+-- name: reseal_credentials
+-- Stores secrets that were sealed anew, each only where the one that was read still
+-- stands.
+UPDATE auth.credentials
+SET
+    key_id = $active,
+    wrapped_key = given.wrapped_key,
+    body = given.body
+FROM unnest(
+    $own_ids::text[], $old_wrapped_keys::bytea[], $wrapped_keys::bytea[],
+    $bodies::bytea[]
+) AS given (own_id, old_wrapped_key, wrapped_key, body)
+WHERE credentials.tenant_id = $tenant_id
+    AND credentials.account_id = given.own_id
+    AND credentials.wrapped_key = given.old_wrapped_key;
+
+-- name: read_sealed_app_clients
+-- Secrets of one tenant's app clients, to be sealed anew by another cipher.
+SELECT tenant_id, app AS own_id, 0 AS version, key_id, wrapped_key, body
+FROM auth.app_clients
+WHERE tenant_id = $tenant_id
+    AND app = ANY ($own_ids::text[])
+ORDER BY app;
+
+-- name: reseal_app_clients
+-- Stores secrets that were sealed anew, each only where the one that was read still
+-- stands.
+UPDATE auth.app_clients
+SET
+    key_id = $active,
+    wrapped_key = given.wrapped_key,
+    body = given.body
+FROM unnest(
+    $own_ids::text[], $old_wrapped_keys::bytea[], $wrapped_keys::bytea[],
+    $bodies::bytea[]
+) AS given (own_id, old_wrapped_key, wrapped_key, body)
+WHERE app_clients.tenant_id = $tenant_id
+    AND app_clients.app = given.own_id
+    AND app_clients.wrapped_key = given.old_wrapped_key;
+
+-- name: read_sealed_authorisations
+-- Secrets of one tenant's authorisations, to be sealed anew by another cipher.
+SELECT tenant_id, state_hash AS own_id, 0 AS version, key_id, wrapped_key, body
+FROM auth.authorisations
+WHERE tenant_id = $tenant_id
+    AND state_hash = ANY ($own_ids::text[])
+ORDER BY state_hash;
+
+-- name: reseal_authorisations
+-- Stores secrets that were sealed anew, each only where the one that was read still
+-- stands.
+UPDATE auth.authorisations
+SET
+    key_id = $active,
+    wrapped_key = given.wrapped_key,
+    body = given.body
+FROM unnest(
+    $own_ids::text[], $old_wrapped_keys::bytea[], $wrapped_keys::bytea[],
+    $bodies::bytea[]
+) AS given (own_id, old_wrapped_key, wrapped_key, body)
+WHERE authorisations.tenant_id = $tenant_id
+    AND authorisations.state_hash = given.own_id
     AND authorisations.wrapped_key = given.old_wrapped_key;

@@ -228,6 +228,7 @@ class AuthPlayer(ChassisPlayer):
         rows = await work.transaction.fetch(
             self._page_of(kind)(
                 active=active,
+                header=self.one([b"", b"wrap", b"rewrap"]),
                 after_tenant_id=self.one(["", TENANTS[0]]),
                 after_own_id=self.one(["", ACCOUNTS[0], STATES[0]]),
                 limit=self.one([1, 9]),
@@ -243,6 +244,25 @@ class AuthPlayer(ChassisPlayer):
                 wrapped_keys=[b"rewrapped" for _ in rows],
             )
         )
+
+    @act(is_narrow=True)
+    async def reseal(self, work: AuthWork) -> object:
+        kind, tenant_id = self.one(SECRETS), self.one(TENANTS)
+        own_ids = self.some([*ACCOUNTS, *APPS, *STATES])
+        rows = await work.transaction.fetch(
+            Q[f"read_sealed_{kind}"](tenant_id=tenant_id, own_ids=own_ids)
+        )
+        count = await work.transaction.execute(
+            Q[f"reseal_{kind}"](
+                active=self.one(KEYS),
+                tenant_id=tenant_id,
+                own_ids=[row["own_id"] for row in rows],
+                old_wrapped_keys=[row["wrapped_key"] for row in rows],
+                wrapped_keys=[b"resealed" for _ in rows],
+                bodies=[b"anew" for _ in rows],
+            )
+        )
+        return [dict(row) for row in rows], count
 
     def _page_of(self, kind: str) -> Any:
         return {

@@ -11,6 +11,7 @@ from tests.fakes.database.sessions import Change, Session
 from tests.fakes.database.tables import Key, Row, Where, only
 
 SEALED = only("tenant_id", "own_id", "version", "key_id", "wrapped_key")
+SEALED_WHOLE = only("tenant_id", "own_id", "version", "key_id", "wrapped_key", "body")
 CREDENTIAL = only(
     "kind",
     "username",
@@ -198,6 +199,30 @@ async def rewrap_authorisations(session: Session, **given: object) -> int:
     return await _rewrap(session, "authorisations", **given)
 
 
+async def read_sealed_credentials(session: Session, **whose: object) -> list[Row]:
+    return _read_sealed(session, "credentials", _credential, **whose)
+
+
+async def read_sealed_app_clients(session: Session, **whose: object) -> list[Row]:
+    return _read_sealed(session, "app_clients", _app_client, **whose)
+
+
+async def read_sealed_authorisations(session: Session, **whose: object) -> list[Row]:
+    return _read_sealed(session, "authorisations", _authorisation, **whose)
+
+
+async def reseal_credentials(session: Session, **given: object) -> int:
+    return await _reseal(session, "credentials", **given)
+
+
+async def reseal_app_clients(session: Session, **given: object) -> int:
+    return await _reseal(session, "app_clients", **given)
+
+
+async def reseal_authorisations(session: Session, **given: object) -> int:
+    return await _reseal(session, "authorisations", **given)
+
+
 def _credential(row: Row) -> Row:
     return {"own_id": row["account_id"], "version": row["version"]}
 
@@ -216,12 +241,15 @@ def _page_old(
     own: Callable[[Row], Row],
     *,
     active: str,
+    header: bytes,
     after_tenant_id: str,
     after_own_id: str,
     limit: int,
 ) -> list[Row]:
     old = [
-        {**row, **own(row)} for row in session.scan(table) if row["key_id"] != active
+        {**row, **own(row)}
+        for row in session.scan(table)
+        if row["key_id"] != active or not row["wrapped_key"].startswith(header)
     ]
     after = (after_tenant_id, after_own_id)
     rest = [row for row in old if (row["tenant_id"], row["own_id"]) > after]
@@ -249,6 +277,57 @@ async def _rewrap(
         session.get_all(table, new),
         lambda row: {"key_id": active, "wrapped_key": new[key_of(row)][2]},
         where=lambda row: (row["key_id"], row["wrapped_key"]) == new[key_of(row)][:2],
+    )
+    for key in [key_of(row) for row in changed if table == "credentials"]:
+        if key in ours:
+            await _hold_account(session, *key)
+    return len(changed)
+
+
+def _read_sealed(
+    session: Session,
+    table: str,
+    own: Callable[[Row], Row],
+    *,
+    tenant_id: str,
+    own_ids: list[str],
+) -> list[Row]:
+    there = [{**row, **own(row)} for row in session.scan(table)]
+    found = [
+        row
+        for row in there
+        if row["tenant_id"] == tenant_id and row["own_id"] in own_ids
+    ]
+    found.sort(key=lambda row: row["own_id"])
+    return [SEALED_WHOLE(row) for row in found]
+
+
+async def _reseal(
+    session: Session,
+    table: str,
+    *,
+    active: str,
+    tenant_id: str,
+    own_ids: list[str],
+    old_wrapped_keys: list[bytes],
+    wrapped_keys: list[bytes],
+    bodies: list[bytes],
+) -> int:
+    key_of: Callable[[Row], Key] = session.tables[table].key_of
+    given = zip(old_wrapped_keys, wrapped_keys, bodies, strict=True)
+    keys = [(tenant_id, own_id) for own_id in own_ids]
+    new = dict(zip(keys, given, strict=True))
+    ours = {key for key in new if session.has_drafted(table, *key)}
+
+    def sealed(row: Row) -> Row:
+        _, wrapped_key, body = new[key_of(row)]
+        return {"key_id": active, "wrapped_key": wrapped_key, "body": body}
+
+    changed = await session.update(
+        table,
+        session.get_all(table, new),
+        sealed,
+        where=lambda row: row["wrapped_key"] == new[key_of(row)][0],
     )
     for key in [key_of(row) for row in changed if table == "credentials"]:
         if key in ours:

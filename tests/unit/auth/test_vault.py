@@ -14,6 +14,8 @@ from services.auth import sealing, vault
 from services.auth.errors import CannotOpen
 from services.auth.sealing import AccountSecret
 from services.auth.vault import Sealed, Vault
+from services.chassis import ciphers
+from services.chassis.ciphers import AES_256_GCM, CHACHA20_POLY1305
 from services.chassis.errors import BadConfiguration
 
 TENANT = TenantId("tnt_1")
@@ -47,8 +49,9 @@ def test_every_key_of_the_ring_opens(safe: Vault):
 
 def test_nothing_is_sealed_twice_alike(safe: Vault):
     sealed = [sealing.seal_account(safe, SECRET, **ROW) for _ in range(50)]
-    assert len({each.body[:12] for each in sealed}) == 50
-    assert len({each.wrapped_key[12:] for each in sealed}) == 50
+    start = len(safe.header)
+    assert len({each.body[start : start + 12] for each in sealed}) == 50
+    assert len({each.wrapped_key[start + 12 :] for each in sealed}) == 50
 
 
 @pytest.mark.parametrize(
@@ -129,6 +132,10 @@ def ring(**keys: str) -> str:
             "is an example",
         ),
         (ring(k2=GOOD), "there is no key 'k1'"),
+        (
+            json.dumps({"active": "k1", "keys": {"k1": GOOD}, "cipher": "rot13"}),
+            "no cipher 'rot13': aes-256-gcm, chacha20-poly1305",
+        ),
         (ring(), "there is no key 'k1'"),
     ],
 )
@@ -179,6 +186,30 @@ def test_a_key_is_wrapped_anew_and_the_secret_stays_as_it_is(safe: Vault):
     )
     after = Vault(active="new", keys={"new": KEYS["new"]})
     assert sealing.open_account(after, moved, **ROW) == SECRET
+
+
+def test_another_cipher_seals_and_what_the_one_before_sealed_opens(safe: Vault):
+    """ASVS 11.2.2: a cipher is replaced as a key is."""
+    old = sealing.seal_account(safe, SECRET, **ROW)
+    other = Vault(active="new", keys=KEYS, cipher=CHACHA20_POLY1305)
+    new = sealing.seal_account(other, SECRET, **ROW)
+    for sealed, name in ((old, AES_256_GCM), (new, CHACHA20_POLY1305)):
+        for part in (sealed.wrapped_key, sealed.body):
+            assert ciphers.cipher_of(part) == name
+        for vault_ in (safe, other):
+            assert sealing.open_account(vault_, sealed, **ROW) == SECRET
+    assert (other.is_of_cipher(old), other.is_of_cipher(new)) == (False, True)
+    # Wrapping anew changes the key alone: the body would still be of the old cipher.
+    place = sealing.of_account(TENANT, ACCOUNT, version=3)
+    assert safe.is_of_cipher(other.rewrap(old, bound_to=place))
+
+
+def test_parts_by_two_ciphers_do_not_make_a_secret(safe: Vault):
+    other = Vault(active="new", keys=KEYS, cipher=CHACHA20_POLY1305)
+    one = sealing.seal_account(safe, SECRET, **ROW)
+    two = sealing.seal_account(other, SECRET, **ROW)
+    with pytest.raises(CannotOpen):
+        sealing.open_account(safe, msgspec.structs.replace(one, body=two.body), **ROW)
 
 
 @pytest.mark.parametrize(
