@@ -1,7 +1,7 @@
 """Passwords: what one must be like, and argon2id around it.
 
 NIST SP 800-63B asks for length and not for kinds of characters, and refuses what is
-guessed first. Of a password only its hash is kept.
+guessed first. Of a password only its hash is kept, and it is checked as it comes.
 """
 
 import asyncio
@@ -71,12 +71,12 @@ class Verdict(NamedTuple):
 
 def fault_of(password: str, *, email: str) -> str:
     """Return why a password is not taken, as a sentence; empty if it is."""
-    plain = _normal(password)
-    if len(plain) < CHARS_MIN:
+    if len(password) < CHARS_MIN:
         return f"Give at least {CHARS_MIN} characters; several words are fine."
-    if len(plain) > CHARS_MAX:
+    if len(password) > CHARS_MAX:
         return f"Give {CHARS_MAX} characters at most."
-    text = "".join(plain.casefold().split())
+    # A word stays one in wide or otherwise composed letters.
+    text = "".join(unicodedata.normalize("NFKC", password).casefold().split())
     local, _, domain = email.partition("@")
     words = {*_GUESSED_FIRST, local, domain, domain.partition(".")[0], email}
     # What stands around a word is guessed along with it, and so is 0 for o inside.
@@ -110,7 +110,7 @@ class Hasher:
         Raises:
             TooBusy: Too many wait already.
         """
-        return await self._in_turn(self._argon2.hash, _normal(password))
+        return await self._in_turn(self._argon2.hash, password)
 
     async def verify(self, password_hash: str, password: str) -> Verdict:
         """Tell whether a password is the one of a hash; an empty hash is nobody's.
@@ -118,7 +118,7 @@ class Hasher:
         Raises:
             TooBusy: Too many wait already.
         """
-        return await self._in_turn(self._verify, password_hash, _normal(password))
+        return await self._in_turn(self._verify, password_hash, password)
 
     def _verify(self, password_hash: str, password: str) -> Verdict:
         try:
@@ -142,11 +142,6 @@ class Hasher:
                 return await asyncio.to_thread(work, *given, **named)
         finally:
             self._waiting -= 1
-
-
-def _normal(password: str) -> str:
-    """Return the same text however a keyboard composed it (SP 800-63B, 3.1.1.2)."""
-    return unicodedata.normalize("NFKC", password)
 
 
 def _goes_along(run: str, text: str) -> bool:

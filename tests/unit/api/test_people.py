@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import time
+from pathlib import Path
 
 import argon2
 import pytest
@@ -94,12 +95,32 @@ def test_no_text_keeps_the_check_busy() -> None:
     assert time.perf_counter() - began < 2
 
 
-async def test_a_password_is_the_same_however_it_was_typed() -> None:
-    hasher = Hasher(CHEAP)
-    composed = await hasher.hash("caf\u00e9 au lait, deux")
-    verdict = await hasher.verify(composed, "cafe\u0301 au lait, deux")
-    assert verdict == (True, composed)
-    assert not (await hasher.verify(composed, "cafe au lait, deux")).is_right
+async def test_a_password_is_checked_exactly_as_it_came() -> None:
+    """ASVS 6.2.8: not cut off, and nothing in it changed: neither signs nor case."""
+    hasher, password = Hasher(CHEAP), " caf\u00e9 au lait, deux "
+    made = await hasher.hash(password)
+    assert await hasher.verify(made, password) == (True, made)
+    for other in (
+        "cafe\u0301 au lait, deux ",
+        password.strip(),
+        password.upper(),
+        password.replace(" ", "\u00a0"),
+        password[:-1],
+        password + "\n",
+    ):
+        assert not (await hasher.verify(made, other)).is_right, other
+    long = "x" * passwords.CHARS_MAX
+    assert not (await hasher.verify(await hasher.hash(long), long + "y")).is_right
+
+
+def test_a_password_is_as_long_as_it_came() -> None:
+    """Composed it would be too short: counted is what is typed."""
+    typed = "ae\u0301iou\u0308 qzwxk"
+    assert len(typed) == 13
+    assert passwords.fault_of("q\u00e9 wzx k\u00fcp!", email=EMAIL)
+    assert not passwords.fault_of(typed, email=EMAIL)
+    # But a word that is guessed first is one in wide letters, too.
+    assert passwords.fault_of("\uff30\uff41ssword \uff30assword", email=EMAIL)
 
 
 async def test_an_empty_hash_is_nobodys() -> None:
@@ -188,7 +209,12 @@ def test_proxies_are_believed_as_far_as_they_are_known(
 
 def test_what_is_no_network_is_said_at_start() -> None:
     with pytest.raises(BadConfiguration) as caught:
-        Config(database_url="x", nats_url="x", proxies=("10.0.0.1/8", "proxy"))
+        Config(
+            database_url="x",
+            nats_url="x",
+            key_ring_file=Path("x"),
+            proxies=("10.0.0.1/8", "proxy"),
+        )
     assert len(caught.value.faults) == 2
 
 
