@@ -96,5 +96,5 @@ def _with_ring(service: str) -> Callable[[Place], dict[str, str]]:
 
 
 _OWN: Mapping[str, Callable[[Place], dict[str, str]]] = {
-    service: _with_ring(service) for service in ("auth", "reconciler")
+    service: _with_ring(service) for service in ("auth", "reconciler", "api")
 }

@@ -39,7 +39,8 @@ def write_secret(path: Path, content: bytes) -> None:
 def key_ring(directory: Path, service: str) -> Path:
     """Return the file with a service's ring of keys, made if it is missing.
 
-    Auth encrypts tokens with it; the reconciler hashes with another who was erased.
+    Auth encrypts tokens with it, the api second factors with another; with a third the
+    reconciler hashes who was erased.
     """
     path = directory / f"{service}-key-ring.json"
     if not path.exists():

@@ -2,7 +2,13 @@
 
 import sys
 
-from services.api import errand_audit, errand_person, errands, service
+from services.api import (
+    errand_audit,
+    errand_person,
+    errand_rotate,
+    errands,
+    service,
+)
 from services.api.config import Config
 from services.chassis import process
 
@@ -10,6 +16,7 @@ OFFERED = (
     errands.CREATE_KEY,
     errand_person.CREATE_PERSON,
     errand_audit.CHECK_AUDIT,
+    errand_rotate.ROTATE_KEYS,
 )
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from services.api.errors import Refused
 from services.api.issuers import Issuer
 from services.api.pacing import Pace
 from services.api.passwords import Hasher
+from services.api.seals import Safe
 from services.api.store import AuditEntry
 from services.api.usage import Usage
 from services.api.windows import Windows
@@ -52,6 +53,8 @@ class Parts:
     pace: Pace
     usage: Usage
     hasher: Hasher
+    safe: Safe
+    """Seals second factors."""
     refused: Windows
     """Refusals that are in the audit log already."""
     issuer: Issuer | None = None
@@ -118,6 +121,9 @@ class SignedIn(NamedTuple):
     role: str
     began_at: datetime.datetime
     """When they proved who they are, in this session."""
+    ends_at: datetime.datetime
+    factors: int
+    """By how many they proved it."""
 
 
 class Caller(NamedTuple):

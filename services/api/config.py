@@ -16,6 +16,8 @@ from services.chassis.errors import BadConfiguration
 class Config(Settings, frozen=True, kw_only=True):
     """What the api needs besides what every service needs."""
 
+    key_ring_file: Path
+    """The keys that second factors are sealed with; see ``chassis.keyring``."""
     public_url: str = ""
     """Where people's browsers reach this service, without a path. Empty: the
     address it listens on, if that is one of this machine alone."""
@@ -50,6 +52,8 @@ class Config(Settings, frozen=True, kw_only=True):
     """After how long without a request a person has to sign in again."""
     session_max_s: Seconds = 7 * 86_400.0
     """The same, however busy they are."""
+    second_factor_required: bool = True
+    """Whether people of new tenants need a second factor; owners can change that."""
     proxies: tuple[str, ...] = ()
     """Networks of the operator's own proxies, whose `X-Forwarded-For` is believed."""
 
@@ -64,8 +68,14 @@ class Config(Settings, frozen=True, kw_only=True):
     oidc_auth_age_s: SecondsOrNone = 0.0
     """How long ago somebody may have proved to the provider who they are; the session
     ends when it is longer. 0: the provider is not asked, and decides alone."""
-    oidc_rsa_bits_min: Annotated[int, Meta(ge=2_048, le=16_384)] = 2_048
-    """How long a provider's RSA key has to be; shorter ones sign nobody in."""
+    oidc_acr: tuple[str, ...] = ()
+    """Classes (`acr`) of which the provider has to name one, or nobody is let in: those
+    that it reaches by two factors."""
+    oidc_amr: tuple[str, ...] = ()
+    """Methods (`amr`) of which it has to name one, such as `mfa`."""
+    oidc_rsa_bits_min: Annotated[int, Meta(ge=2_048, le=16_384)] = 3_072
+    """How long a provider's RSA key has to be; shorter ones sign nobody in. 2048 is 112
+    bits of security, and what many providers have; 3072 is 128."""
     allowed_hosts: tuple[str, ...] = ()
     """Hosts besides that of ``oidc_issuer`` that the provider may name for its keys and
     tokens: names, ``*.example.org`` for all below one, or ``*`` for all."""

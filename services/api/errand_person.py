@@ -48,6 +48,7 @@ async def create_person(desk: Desk, arguments: argparse.Namespace) -> int:
             work.transaction,
             arguments.tenant,
             new_id=desk.identifiers.new(TenantId),
+            requires_second_factor=desk.settings.second_factor_required,
             now=now,
         )
         await work.transaction.narrow(tenant_id)

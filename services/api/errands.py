@@ -47,6 +47,7 @@ async def create_key(desk: Desk, arguments: argparse.Namespace) -> int:
             work.transaction,
             arguments.tenant,
             new_id=desk.identifiers.new(TenantId),
+            requires_second_factor=desk.settings.second_factor_required,
             now=now,
         )
         await work.transaction.narrow(tenant_id)

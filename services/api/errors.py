@@ -37,3 +37,7 @@ class Refused(ApiError):
         """Replaces the code's own sentence where there is more to say."""
         self.faults = faults
         self.headers = dict(headers or {})
+
+
+class CannotOpen(ApiError):
+    """A second factor is not as it was sealed, or its key is gone."""

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from proto.ids import PersonId
 from services.api import (
+    entering,
     forms,
     identities,
     inviting,
@@ -24,15 +25,17 @@ from services.api import (
     sessions,
     signing,
     store,
+    trying,
 )
 from services.api.calls import Parts
+from services.api.entering import Entered, HalfWay, Proof
 from services.api.errors import Refused
 from services.api.guests import FoundInvitation
 from services.api.identities import Known, WaitingSignIn
 from services.api.issuers import Issuer, ProviderAway
-from services.api.oidc import Identity, NotProved
+from services.api.oidc import Identity, KeysTooShort, NotProved, TooWeak
 from services.api.problems import Code
-from services.api.roster import NewPerson
+from services.api.roster import NewPerson, Whose
 from services.api.store import AuditEntry
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -61,6 +64,8 @@ async def begin(
         url = await issuer.authorise_url(
             redirect_uri=redirect_uri(parts), state=state, browser=browser
         )
+    except KeysTooShort as err:
+        raise Refused(Code.OIDC_KEYS_TOO_SHORT) from err
     except (ProviderAway, NotProved) as err:
         raise _away(err) from err
     waiting = WaitingSignIn(
@@ -90,10 +95,10 @@ async def begin(
 
 async def finish(
     request: web.Request, parts: Parts, *, state: str, code: str, issuer: str
-) -> str:
-    """Return the cookie of a new session for whoever came back.
+) -> Entered | HalfWay | None:
+    """Begin a session for whoever came back, or a half-open one.
 
-    Empty where somebody was signed in already and has added a way in.
+    None where somebody was signed in already and has added a way in.
 
     Raises:
         Refused: The sign-in is over or another browser's, or the provider proved
@@ -115,7 +120,7 @@ async def finish(
 
 async def _finish(
     request: web.Request, parts: Parts, *, state: str, code: str, issuer: str
-) -> str:
+) -> Entered | HalfWay | None:
     provider = _issuer(parts)
     browser = request.cookies.get(cookie_name(parts.base_url), "")
     async with parts.store.transaction(ALL_TENANTS) as work:
@@ -136,13 +141,17 @@ async def _finish(
         )
     except ProviderAway as err:
         raise _away(err) from err
+    except KeysTooShort as err:
+        raise Refused(Code.OIDC_KEYS_TOO_SHORT) from err
+    except TooWeak as err:
+        raise Refused(Code.OIDC_WEAK) from err
     except NotProved as err:
         raise Refused(Code.OIDC_REFUSED) from err
     if waiting.session_digest is not None:
         await linking.link(
             request, parts, identity=identity, session_digest=waiting.session_digest
         )
-        return ""
+        return None
     who = await _known(request, parts, identity=identity, waiting=waiting)
     return await _begin_session(request, parts, who=who, identity=identity)
 
@@ -206,44 +215,48 @@ async def _accept(
 
 async def _begin_session(
     request: web.Request, parts: Parts, *, who: Known, identity: Identity
-) -> str:
+) -> Entered | HalfWay:
     now, settings = parts.clock.now(), parts.config
     ends_at = now + datetime.timedelta(seconds=settings.oidc_session_max_s)
     if identity.proved_at is not None:
         age = datetime.timedelta(seconds=settings.oidc_auth_age_s)
         ends_at = min(ends_at, identity.proved_at + age)
-    entry = _entry(request, parts, who=who, act="session.begin")
+    whose = Whose(tenant_id=who.tenant_id, person_id=who.person_id)
+    proof = Proof(**whose, kind="provider", factors=identity.factors, ends_at=ends_at)
     async with parts.store.transaction(who.tenant_id) as work:
-        person = await roster.lock_person(
-            work.transaction, who.tenant_id, person_id=who.person_id
-        )
+        transaction = work.transaction
+        person = await roster.lock_person(transaction, **whose)
         if person is None:
             raise Refused(Code.OIDC_UNKNOWN)
-        cookie, _ = await sessions.begin(
-            work.transaction,
-            who.tenant_id,
-            person_id=who.person_id,
-            request=request,
-            parts=parts,
-            ends_at=ends_at,
+        begun = await entering.enter(transaction, proof, request=request, parts=parts)
+        if isinstance(begun, Entered):
+            await roster.note_sign_in(
+                transaction, **whose, password_hash=person.password_hash, now=now
+            )
+        entry = _entry(
+            request, parts, who=who, act="session.begin", outcome=begun.outcome
         )
-        await roster.note_sign_in(
-            work.transaction,
-            who.tenant_id,
-            person_id=who.person_id,
-            password_hash=person.password_hash,
-            now=now,
+        await store.add_audit_entry(transaction, entry, now=now)
+    if isinstance(begun, Entered):
+        trying.note_sign_in(
+            request,
+            parts,
+            tenant_id=who.tenant_id,
+            actor=who.person_id,
+            kind="provider",
         )
-        await store.add_audit_entry(work.transaction, entry, now=now)
-    signing.SIGN_INS.labels("done").inc()
-    signing.note_sign_in(
-        request, parts, tenant_id=who.tenant_id, actor=who.person_id, kind="provider"
-    )
-    await sessions.end_previous(request, parts)
-    return cookie
+        await sessions.end_previous(request, parts)
+    return begun
 
 
-def _entry(request: web.Request, parts: Parts, *, who: Known, act: str) -> AuditEntry:
+def _entry(
+    request: web.Request,
+    parts: Parts,
+    *,
+    who: Known,
+    act: str,
+    outcome: str = "done",
+) -> AuditEntry:
     return parts.audit_entry(
         request,
         who.tenant_id,
@@ -251,7 +264,7 @@ def _entry(request: web.Request, parts: Parts, *, who: Known, act: str) -> Audit
         act=act,
         object_id=who.person_id,
         fields=("identity",),
-        outcome="done",
+        outcome=outcome,
     )
 
 

@@ -1,4 +1,4 @@
-"""How often a password may be guessed at an address, from one place, and both.
+"""How often a password or a code may be guessed, from one place and from everywhere.
 
 Known and unknown addresses count alike. Counted in the database, so by all replicas
 together, and before the password is looked at, so that guesses at the same moment
@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from proto.ids import PersonId
 from services.api.store import Q
 from services.chassis.database import Transaction
 
@@ -34,16 +35,30 @@ PLACE: Final = Limit(50, datetime.timedelta(minutes=15))
 """From one place, whatever the address."""
 
 
+CODE: Final = Limit(10, datetime.timedelta(hours=1))
+"""For the codes of one person from everywhere: whoever tries has the password. Of six
+digits a year of trying finds one in fewer than one case of ten."""
+
+
+class Limits(NamedTuple):
+    """How many guesses there may be of a kind."""
+
+    here: Limit
+    whole: Limit
+    """From everywhere."""
+    place: Limit
+
+
 class Subjects(NamedTuple):
     """What a guess counts for, as digests: the table names nobody."""
 
     here: bytes
-    email: bytes
+    whole: bytes
     place: bytes
 
 
-_LIMITS: Final = Subjects._fields
-_LIMIT_OF: Final = {"here": HERE, "email": EMAIL, "place": PLACE}
+PASSWORDS: Final = Limits(here=HERE, whole=EMAIL, place=PLACE)
+CODES: Final = Limits(here=HERE, whole=CODE, place=PLACE)
 
 
 def subjects_of(email: str, remote: str) -> Subjects:
@@ -51,7 +66,20 @@ def subjects_of(email: str, remote: str) -> Subjects:
     place = place_of(remote)
     return Subjects(
         here=_digest("here", email, place),
-        email=_digest("email", email),
+        whole=_digest("email", email),
+        place=_digest("place", place),
+    )
+
+
+def subjects_of_code(person_id: PersonId, remote: str) -> Subjects:
+    """Return what a guess at a person's code counts for: apart from passwords.
+
+    Else whoever knows the password could give itself more guesses by using it.
+    """
+    place = place_of(remote)
+    return Subjects(
+        here=_digest("code here", person_id, place),
+        whole=_digest("code", person_id),
         place=_digest("place", place),
     )
 
@@ -68,21 +96,25 @@ def place_of(remote: str) -> str:
 
 
 async def take(
-    transaction: Transaction, subjects: Subjects, *, now: datetime.datetime
+    transaction: Transaction,
+    subjects: Subjects,
+    *,
+    limits: Limits = PASSWORDS,
+    now: datetime.datetime,
 ) -> float:
     """Count a guess; return how many seconds too early it is, 0 if it may be made."""
-    limits = dict(zip(subjects, map(_LIMIT_OF.__getitem__, _LIMITS), strict=True))
+    limit_of = dict(zip(subjects, limits, strict=True))
     rows = await transaction.fetch(
         Q["take_guess"](
             subjects=list(subjects),
-            ends_ats=[now + limits[subject].window for subject in subjects],
+            ends_ats=[now + limit_of[subject].window for subject in subjects],
             now=now,
         )
     )
     waits = [
         (row["ends_at"] - now).total_seconds()
         for row in rows
-        if row["count"] > limits[bytes(row["subject"])].times
+        if row["count"] > limit_of[bytes(row["subject"])].times
     ]
     return max(waits, default=0.0)
 

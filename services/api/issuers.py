@@ -11,15 +11,26 @@ from urllib.parse import quote
 
 import aiohttp
 import msgspec
+import structlog
 from joserfc.jwk import KeySet
 
 from services.api import oidc
 from services.api.config import Config
-from services.api.oidc import Grant, Identity, NotProved, Provider, UnknownKey
+from services.api.oidc import (
+    Grant,
+    Identity,
+    KeysTooShort,
+    NotProved,
+    Provider,
+    Strength,
+    UnknownKey,
+)
 from services.chassis import config
 from services.chassis.addresses import Guard, GuardedConnector
 from services.chassis.clock import Clock
-from services.chassis.errors import AddressRefused
+from services.chassis.errors import AddressRefused, BadConfiguration
+
+log = structlog.get_logger()
 
 TIMEOUT_S: Final = 10.0
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -27,6 +38,8 @@ ANSWER_BYTES_MAX: Final = 256 * 1024
 KEPT_S: Final = 600.0
 """How long the document and the keys are believed."""
 
+RSA_BITS_VARIABLE: Final = "API_OIDC_RSA_BITS_MIN"
+"""What an operator sets to take a provider whose keys are shorter."""
 KEYS_PAUSE_S: Final = 30.0
 """How soon after that they are asked for again for a token of an unknown key."""
 
@@ -47,8 +60,10 @@ class Issuer:
         self._issuer = settings.oidc_issuer
         self._client_id = settings.oidc_client_id
         self._auth_age_s = settings.oidc_auth_age_s
+        self._strength = Strength(settings.oidc_acr, settings.oidc_amr)
         self._rsa_bits_min = settings.oidc_rsa_bits_min
-        self._secret = config.read_secret(settings.oidc_client_secret_file).decode()
+        self._secret_file = settings.oidc_client_secret_file
+        self._read_secret()
         self._provider: Provider | None = None
         self._keys: KeySet | None = None
         self._read_at_s = 0.0
@@ -70,6 +85,7 @@ class Issuer:
             state=state,
             browser=browser,
             auth_age_s=self._auth_age_s,
+            acr=self._strength.acr,
         )
 
     async def identify(
@@ -115,6 +131,7 @@ class Issuer:
             browser=browser,
             now=self._clock.now(),
             auth_age_s=self._auth_age_s,
+            strength=self._strength,
         )
 
     async def _look(self) -> tuple[Provider, KeySet]:
@@ -127,11 +144,24 @@ class Issuer:
         if known is None or keys is None or now_s - self._read_at_s > KEPT_S:
             url = self._issuer.rstrip("/") + oidc.DISCOVERY
             known = oidc.read_provider(await self._get(url), issuer=self._issuer)
-            keys = oidc.read_keys(
-                await self._get(known.jwks_uri), rsa_bits_min=self._rsa_bits_min
-            )
+            keys = self._judged(await self._get(known.jwks_uri))
             self._provider, self._keys, self._read_at_s = known, keys, now_s
         return known, keys
+
+    def _judged(self, data: bytes) -> KeySet:
+        """Return the keys that count; tell the log if others are too short to."""
+        try:
+            read = oidc.read_keys(data, rsa_bits_min=self._rsa_bits_min)
+        except KeysTooShort:
+            log.warning("provider_keys_too_short", variable=RSA_BITS_VARIABLE)
+            raise
+        if read.short_count:
+            log.warning(
+                "provider_keys_too_short",
+                variable=RSA_BITS_VARIABLE,
+                count=read.short_count,
+            )
+        return read.keys
 
     async def _get(self, url: str) -> bytes:
         with _own_errors():
@@ -140,17 +170,30 @@ class Issuer:
                     raise ProviderAway(f"status_{answer.status}")
                 return await _read(answer)
 
+    def _read_secret(self) -> str:
+        """Return the client secret as it is now: whoever replaces it restarts nothing.
+
+        Raises:
+            BadConfiguration: The file cannot be read or is empty.
+        """
+        return config.read_secret(self._secret_file).decode()
+
     async def _exchange(
         self, provider: Provider, form: Mapping[str, str]
     ) -> tuple[int, bytes]:
         fields, headers = dict(form), {"Accept": "application/json"}
+        try:
+            secret = self._read_secret()
+        except BadConfiguration as err:
+            # It was in order at the start: somebody is just replacing it.
+            raise ProviderAway("client_secret_unreadable") from err
         if "client_secret_basic" in provider.token_endpoint_auth_methods_supported:
             # RFC 6749, section 2.3.1 wants both parts encoded first.
             headers["Authorization"] = aiohttp.encode_basic_auth(
-                quote(self._client_id, safe=""), quote(self._secret, safe="")
+                quote(self._client_id, safe=""), quote(secret, safe="")
             )
         else:
-            fields |= {"client_id": self._client_id, "client_secret": self._secret}
+            fields |= {"client_id": self._client_id, "client_secret": secret}
         with _own_errors():
             async with self._session.post(
                 provider.token_endpoint,

@@ -53,6 +53,30 @@ KEPT: Final = (
         by=("forget_resets", "take_reset", "drop_reset"),
     ),
     Kept(
+        table="second_factors",
+        data=Data.SECRETS,
+        how_long="until it is removed, or as long as its person",
+        by=("remove_factor", "ON DELETE CASCADE"),
+    ),
+    Kept(
+        table="recovery_codes",
+        data=Data.SECRETS,
+        how_long="until it is used, or as long as its second factor",
+        by=("take_recovery_code", "drop_recovery_codes", "ON DELETE CASCADE"),
+    ),
+    Kept(
+        table="enrolments",
+        data=Data.SECRETS,
+        how_long="until it is confirmed or expires, 10 minutes",
+        by=("forget_enrolments", "take_enrolment", "drop_enrolment"),
+    ),
+    Kept(
+        table="half_sessions",
+        data=Data.MEMBERS,
+        how_long="until it becomes a session or expires, 10 minutes",
+        by=("forget_half_sessions", "take_half_session", "end_half_sessions"),
+    ),
+    Kept(
         table="identities",
         data=Data.MEMBERS,
         how_long="as long as their person",

@@ -24,10 +24,20 @@ LEEWAY_S: Final = 60
 """How far the provider's clock may be from ours."""
 AGE_S_MAX: Final = 600
 """How long ago a token may have been made."""
-RSA_BITS_MIN: Final = 2_048
-"""What nearly all providers have, which is 112 bits of security; 3072 is 128."""
+RSA_BITS_MIN: Final = 3_072
+"""That is 128 bits of security; 2048, which many providers have, is 112."""
 SCOPE: Final = "openid email"
 DISCOVERY: Final = "/.well-known/openid-configuration"
+
+
+class Strength(NamedTuple):
+    """What a provider has to say where two factors were proved: one of each list."""
+
+    acr: tuple[str, ...] = ()
+    amr: tuple[str, ...] = ()
+
+
+ANY_STRENGTH: Final = Strength()
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,10 +66,28 @@ class Identity(NamedTuple):
     """Empty unless the provider says that it is theirs."""
     proved_at: datetime.datetime | None = None
     """When they proved it there, if that was asked."""
+    factors: int = 1
+    """By how many they proved it there: one, unless the provider says more."""
 
 
 class NotProved(Exception):
     """What a provider sent proves nothing; says why, without any value of it."""
+
+
+class KeysTooShort(NotProved):
+    """All keys that a provider shows are shorter than this installation takes."""
+
+
+class ReadKeys(NamedTuple):
+    """The public keys of a provider that count here."""
+
+    keys: KeySet
+    short_count: int = 0
+    """How many do not, because they are too short."""
+
+
+class TooWeak(NotProved):
+    """Somebody proved who they are by less than this installation wants."""
 
 
 class UnknownKey(NotProved):
@@ -85,30 +113,37 @@ def read_provider(data: bytes, *, issuer: str) -> Provider:
     return found
 
 
-def read_keys(data: bytes, *, rsa_bits_min: int = RSA_BITS_MIN) -> KeySet:
+def read_keys(data: bytes, *, rsa_bits_min: int = RSA_BITS_MIN) -> ReadKeys:
     """Return a provider's public keys; of kinds that are not known here, none.
 
     Nor RSA keys that are too short: whoever breaks one signs in as anybody.
 
     Raises:
+        KeysTooShort: There are none but such.
         NotProved: There is none.
     """
     try:
         given = msgspec.json.decode(data)["keys"]
-        keys = [
+        all_keys = [
             key
             for one in given
             if one.get("kty") in ("RSA", "EC", "OKP") and one.get("use") != "enc"
             for key in KeySet.import_key_set({"keys": [one]}).keys
-            if not isinstance(key, RSAKey) or key.public_key.key_size >= rsa_bits_min
         ]
     except (msgspec.DecodeError, JoseError, ValueError, TypeError, LookupError):
         raise NotProved("keys_malformed") from None
     except (AttributeError, RecursionError):
         raise NotProved("keys_malformed") from None
+    keys = [
+        key
+        for key in all_keys
+        if not isinstance(key, RSAKey) or key.public_key.key_size >= rsa_bits_min
+    ]
+    if not keys and all_keys:
+        raise KeysTooShort("keys_too_short")
     if not keys:
         raise NotProved("keys_missing")
-    return KeySet(keys)
+    return ReadKeys(KeySet(keys), len(all_keys) - len(keys))
 
 
 def nonce_of(browser: str) -> str:
@@ -129,14 +164,17 @@ def authorise_url(
     state: str,
     browser: str,
     auth_age_s: float = 0.0,
+    acr: tuple[str, ...] = (),
 ) -> str:
     """Return where the browser is sent."""
     challenge = hashlib.sha256(verifier_of(browser).encode()).digest()
     # Whoever proved it longer ago is asked again there (Core 3.1.2.1).
     age = {"max_age": int(auth_age_s)} if auth_age_s else {}
+    strength = {"acr_values": " ".join(acr)} if acr else {}
     query = urlencode(
         {
             **age,
+            **strength,
             "response_type": "code",
             "client_id": client_id,
             "redirect_uri": redirect_uri,
@@ -171,12 +209,14 @@ def identity_of(
     browser: str,
     now: datetime.datetime,
     auth_age_s: float = 0.0,
+    strength: Strength = ANY_STRENGTH,
 ) -> Identity:
     """Return who an id token proves somebody to be.
 
     Raises:
         NotProved: The token is not signed by the provider, not for us, not of this
             browser's request, or not of this time.
+        TooWeak: It does not say that two factors were proved, and has to.
     """
     at = int(now.timestamp())
     registry = jwt.JWTClaimsRegistry(
@@ -206,7 +246,8 @@ def identity_of(
     if not isinstance(subject, str) or not 0 < len(subject) <= 255:
         raise NotProved("token_without_subject")
     proved_at = _proved_at(claims, at=at, auth_age_s=auth_age_s) if auth_age_s else None
-    return Identity(issuer, subject, _email_of(claims), proved_at)
+    count = _factors(claims, strength)
+    return Identity(issuer, subject, _email_of(claims), proved_at, count)
 
 
 def _proved_at(
@@ -219,6 +260,19 @@ def _proved_at(
     if not at - auth_age_s - LEEWAY_S <= moment <= at + LEEWAY_S:
         raise NotProved("proved_too_long_ago")
     return datetime.datetime.fromtimestamp(moment, datetime.UTC)
+
+
+def _factors(claims: Mapping[str, Any], strength: Strength) -> int:
+    """Return how many factors were proved: one, where nothing has to be said of it."""
+    if not any(strength):
+        return 1
+    methods = claims.get("amr")
+    named = methods if isinstance(methods, list) else []
+    if strength.acr and claims.get("acr") not in strength.acr:
+        raise TooWeak("token_of_another_acr")
+    if strength.amr and not any(method in strength.amr for method in named):
+        raise TooWeak("token_of_another_amr")
+    return 2
 
 
 def _email_of(claims: Mapping[str, Any]) -> str:

@@ -88,6 +88,9 @@ NEEDED: Final[Mapping[str, Scope]] = {
     "DELETE /v1/people/{person_id}": Scope.MANAGE,
     "DELETE /v1/people/{person_id}/sessions": Scope.MANAGE,
     "POST /v1/people/{person_id}/password-reset": Scope.MANAGE,
+    "DELETE /v1/people/{person_id}/second-factor": Scope.MANAGE,
+    "GET /v1/tenant": Scope.READ,
+    "PATCH /v1/tenant": Scope.MANAGE,
 }
 
 SEARCHES: Final = frozenset({"POST /v1/connections/{connection_id}/records/search"})

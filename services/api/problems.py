@@ -4,7 +4,6 @@ Codes are those that cross the bus and those of the REST interface itself. The w
 are for a person and say what to do; a service's own sentence may replace them.
 """
 
-import enum
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -12,52 +11,13 @@ from aiohttp import web
 
 from proto import codec
 from proto.errors import ErrorCode
+from services.api.codes import Code
 from services.api.errors import Fault
+
+__all__ = ["Code"]
 
 CONTENT_TYPE: Final = "application/problem+json"
 RETRY_S: Final = 5
-
-
-class Code(enum.StrEnum):
-    """What the REST interface itself refuses."""
-
-    KEY_MISSING = "key_missing"
-    KEY_MALFORMED = "key_malformed"
-    KEY_UNKNOWN = "key_unknown"
-    KEY_EXPIRED = "key_expired"
-    KEY_REVOKED = "key_revoked"
-    SCOPE_MISSING = "scope_missing"
-    NO_SUCH_ROUTE = "no_such_route"
-    METHOD_NOT_ALLOWED = "method_not_allowed"
-    BODY_TOO_LARGE = "body_too_large"
-    MEDIA_TYPE_UNSUPPORTED = "media_type_unsupported"
-    BODY_MALFORMED = "body_malformed"
-    BODY_INVALID = "body_invalid"
-    QUERY_INVALID = "query_invalid"
-    REQUEST_MALFORMED = "request_malformed"
-    TOO_MANY_REQUESTS = "too_many_requests"
-    VERSION_CONFLICT = "version_conflict"
-    ACCOUNT_IN_USE = "account_in_use"
-    LINK_OPENED = "link_opened"
-    OTHER_BROWSER = "other_browser"
-    OTHER_PERSON = "other_person"
-    SESSION_OVER = "session_over"
-    FOREIGN_PAGE = "foreign_page"
-    ROLE_MISSING = "role_missing"
-    PERSON_MISSING = "person_missing"
-    SIGN_IN_REFUSED = "sign_in_refused"
-    TOO_MANY_GUESSES = "too_many_guesses"
-    NOT_CONFIRMED = "not_confirmed"
-    OWN_ROLE = "own_role"
-    LAST_OWNER = "last_owner"
-    INVITATION_OVER = "invitation_over"
-    RESET_OVER = "reset_over"
-    SIGN_IN_AGAIN = "sign_in_again"
-    IDENTITY_TAKEN = "identity_taken"
-    OIDC_REFUSED = "oidc_refused"
-    OIDC_UNKNOWN = "oidc_unknown"
-    OIDC_OVER = "oidc_over"
-    OIDC_AWAY = "oidc_away"
 
 
 class Kind(NamedTuple):
@@ -324,6 +284,29 @@ KINDS: Final[Mapping[str, Kind]] = {
     Code.RESET_OVER: Kind(
         410, "Link over", "This link was used or is over. Ask an owner for another one."
     ),
+    Code.CODE_NEEDED: Kind(
+        403,
+        "A code is needed",
+        "Your password is right. Send it again together with the code that your"
+        " authenticator app shows, or with a recovery code.",
+    ),
+    Code.CODE_REFUSED: Kind(
+        422,
+        "Wrong code",
+        "This code does not count, or no longer: each counts once and for 30 seconds."
+        " Wait for the next one, and check the clock of the device that shows it.",
+    ),
+    Code.ENROLMENT_NEEDED: Kind(
+        403,
+        "A second factor is needed",
+        "Your tenant lets nobody in by a password alone. Sign in with a browser, which"
+        " leads to where an authenticator app is set up.",
+    ),
+    Code.ENROLMENT_OVER: Kind(
+        410,
+        "Begin again",
+        "This was begun too long ago, or done meanwhile. Begin again.",
+    ),
     Code.SIGN_IN_AGAIN: Kind(
         403,
         "Sign in again",
@@ -344,6 +327,19 @@ KINDS: Final[Mapping[str, Kind]] = {
         "Not known here",
         "The sign-in service knows you, but Tandem does not. Open your invitation, and"
         " sign in with the address that was invited.",
+    ),
+    Code.OIDC_WEAK: Kind(
+        403,
+        "One factor is too few",
+        "The sign-in service does not say that you proved by two factors who you are."
+        " Set up a second one there, and sign in with it.",
+    ),
+    Code.OIDC_KEYS_TOO_SHORT: Kind(
+        403,
+        "Keys too short",
+        "The sign-in service signs with RSA keys that are shorter than is taken here."
+        " Whoever runs Tandem can accept them with API_OIDC_RSA_BITS_MIN=2048, which is"
+        " 112 bits of security instead of 128.",
     ),
     Code.OIDC_OVER: Kind(
         410,

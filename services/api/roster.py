@@ -4,16 +4,24 @@ The caller owns the transaction. Cookies come in as digests only, passwords as h
 """
 
 import datetime
-from typing import Final
+from typing import Final, TypedDict
 
 import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, SessionId, TenantId
+from services.api import halves
 from services.api.store import Q
 from services.chassis.database import Source, Transaction
 
 FORGET_BATCH: Final = 1_000
+
+
+class Whose(TypedDict):
+    """A person of a tenant, as arguments."""
+
+    tenant_id: TenantId
+    person_id: PersonId
 
 
 class ListedPerson(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +32,7 @@ class ListedPerson(msgspec.Struct, frozen=True, kw_only=True):
     role: str
     created_at: Instant
     last_signed_in_at: Instant | None
+    has_second_factor: bool
 
 
 class LockedPerson(ListedPerson, frozen=True, kw_only=True):
@@ -60,6 +69,8 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: Instant
     remote: str
     browser: str
+    factors: int = 1
+    """By how many its person has proved who they are."""
 
 
 class StoredSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +82,11 @@ class StoredSession(msgspec.Struct, frozen=True, kw_only=True):
     created_at: Instant
     seen_at: Instant
     expires_at: Instant
+    factors: int
     role: str
     email: str
+    requires_second_factor: bool
+    """Whether the tenant lets nobody in by one factor alone."""
 
 
 class ListedSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -265,10 +279,11 @@ async def end_session(
 async def end_sessions(
     transaction: Transaction, tenant_id: TenantId, *, person_id: PersonId
 ) -> None:
-    """End all sessions of a person."""
+    """End all sessions of a person, those that are half open too."""
     await transaction.execute(
         Q["end_sessions"](tenant_id=tenant_id, person_id=person_id)
     )
+    await halves.end_half_sessions(transaction, tenant_id, person_id=person_id)
 
 
 async def forget_sessions(

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+from pathlib import Path
 
 from aiohttp import web
 
 from services.api import (
     config,
+    factors,
     guard,
     guesses,
+    halves,
     identities,
     issuers,
     kept,
@@ -17,6 +20,7 @@ from services.api import (
     roster,
     routes,
     routing,
+    seals,
     store,
 )
 from services.api.bodies import BODY_BYTES_MAX
@@ -24,10 +28,12 @@ from services.api.calls import PARTS, Parts
 from services.api.config import Config
 from services.api.pacing import Pace
 from services.api.passwords import Hasher
+from services.api.seals import Safe
 from services.api.usage import Usage
 from services.api.windows import Windows
 from services.chassis import process
 from services.chassis.clock import Clock
+from services.chassis.errors import BadConfiguration
 from services.chassis.patience import Limits
 from services.chassis.process import Operations, Runtime
 from services.chassis.retention import Keeper, Rule
@@ -38,6 +44,8 @@ from services.chassis.tenancy import ALL_TENANTS
 async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
     """Serve until told to stop."""
     works: Store[Work] = runtime.store(Work)
+    safe = seals.load(runtime.settings.key_ring_file)
+    await _check_keys(safe, works, path=runtime.settings.key_ring_file)
     usage = Usage(works, clock=runtime.clock)
 
     keeper = Keeper(
@@ -54,6 +62,7 @@ async def serve(runtime: Runtime[Config], stopping: asyncio.Event) -> None:
             pace=Pace(per_minute=runtime.settings.requests_per_minute_max),
             usage=usage,
             hasher=Hasher(),
+            safe=safe,
             refused=Windows(),
             issuer=issuer,
         )
@@ -115,6 +124,18 @@ async def forget_old(works: Store[Work], clock: Clock) -> bool:
             await guesses.forget(transaction, before=now),
             await identities.forget_sign_ins(transaction, before=now),
             await resets.forget_resets(transaction, before=now),
+            await factors.forget_enrolments(transaction, before=now),
+            await halves.forget_half_sessions(transaction, before=now),
             await roster.forget_invitations(transaction, before=now - kept.INVITATIONS),
         ]
     return any(more)
+
+
+async def _check_keys(safe: Safe, works: Store[Work], *, path: Path) -> None:
+    """Refuse to serve without a key that somebody's second factor needs."""
+    async with works.transaction(ALL_TENANTS) as work:
+        missing = safe.lacks(await factors.list_factor_keys(work.transaction))
+    if missing:
+        raise BadConfiguration(
+            [f"key ring {path}: second factors need the key {key!r}" for key in missing]
+        )

@@ -23,6 +23,9 @@ from services.chassis.tenancy import ALL_TENANTS
 
 SESSIONS_MAX: Final = 20
 """Of one person at one time; the oldest ends for a new one."""
+CLEARED: Final = '"cache", "storage"'
+FACTORS_MIN: Final = 2
+"""By how many somebody has proved who they are where a second factor is needed."""
 NOTE_USE_EVERY: Final = datetime.timedelta(minutes=1)
 _SECRET_BYTES: Final = 32
 _NAME: Final = "tandem_session"
@@ -52,6 +55,9 @@ async def identify(request: web.Request, parts: Parts) -> Caller:
     now = parts.clock.now()
     if found is None or found.expires_at <= now:
         raise Refused(Code.SESSION_OVER)
+    if found.requires_second_factor and found.factors < FACTORS_MIN:
+        # It began before the tenant asked for more.
+        raise Refused(Code.SESSION_OVER)
     idle = now - found.seen_at
     if idle >= datetime.timedelta(seconds=parts.config.session_idle_s):
         raise Refused(Code.SESSION_OVER)
@@ -69,6 +75,8 @@ async def identify(request: web.Request, parts: Parts) -> Caller:
             email=found.email,
             role=found.role,
             began_at=found.created_at,
+            ends_at=found.expires_at,
+            factors=found.factors,
         ),
     )
     return request[CALLER]
@@ -81,6 +89,7 @@ async def begin(
     person_id: PersonId,
     request: web.Request,
     parts: Parts,
+    factors: int,
     ends_at: datetime.datetime | None = None,
 ) -> tuple[str, SessionId]:
     """Store a session of its own for each sign-in; return its cookie and its id.
@@ -98,6 +107,7 @@ async def begin(
         expires_at=latest if ends_at is None else min(ends_at, latest),
         remote=parts.remote_of(request),
         browser=_browser_of(request),
+        factors=factors,
     )
     await roster.add_session(transaction, new, keep=SESSIONS_MAX, now=now)
     return text, new.session_id
@@ -146,7 +156,11 @@ def give(response: web.StreamResponse, text: str, *, parts: Parts) -> None:
 
 
 def take_away(response: web.StreamResponse, *, parts: Parts) -> None:
-    """Let the browser forget a session's cookie."""
+    """Let the browser forget a session's cookie, and whatever else it keeps of us.
+
+    Its cookies by name: `"cookies"` would take those of neighbouring hosts along.
+    """
+    response.headers["Clear-Site-Data"] = CLEARED
     response.del_cookie(
         cookie_name(parts.base_url),
         path="/",

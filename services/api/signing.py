@@ -6,37 +6,39 @@ or in time. Each try costs one hash, and counts before it is made (``guesses``).
 
 from typing import Final, NamedTuple
 
-import structlog
 from aiohttp import web
 from email_validator import EmailNotValidError, validate_email
-from prometheus_client import Counter
 
 from proto.errors import ErrorCode
-from proto.ids import SessionId, TenantId
-from services.api import guesses, passwords, resets, roster, sessions, store
+from services.api import (
+    entering,
+    guesses,
+    passwords,
+    resets,
+    roster,
+    sessions,
+    store,
+    trying,
+)
 from services.api.calls import Call, Parts
+from services.api.entering import Entered, HalfWay, Proof
 from services.api.errors import Fault, Refused
 from services.api.guesses import Subjects
 from services.api.passwords import Verdict
 from services.api.problems import Code
-from services.api.roster import Candidate
+from services.api.roster import Candidate, Whose
 from services.api.store import AuditEntry
 from services.chassis.tenancy import ALL_TENANTS
-
-log = structlog.get_logger()
-
-SIGN_INS = Counter("tandem_sign_ins", "Tries to sign in", ["outcome"])
 
 EMAIL_CHARS_MAX: Final = 254
 BUSY_S: Final = 2
 
 
-class SignedInNow(NamedTuple):
-    """Somebody who has just signed in."""
+class Proved(NamedTuple):
+    """Somebody whose password is right."""
 
     who: Candidate
-    session_id: SessionId
-    cookie: str
+    entry: Entered | HalfWay
 
 
 def normal_email(text: str) -> str:
@@ -52,15 +54,17 @@ def normal_email(text: str) -> str:
 
 async def sign_in(
     request: web.Request, parts: Parts, *, email: str, password: str, tenant_name: str
-) -> SignedInNow:
+) -> Proved:
     """Begin a session for whoever knows an address and its password.
+
+    Where there has to be a second factor, it is a half-open one.
 
     Raises:
         Refused: They do not match, or this was tried too often.
     """
     normal = normal_email(email)
     subjects = guesses.subjects_of(normal or email, parts.remote_of(request))
-    await _count(request, parts, subjects=subjects)
+    await trying.count(request, parts, subjects=subjects)
     found = (
         await roster.find_people_to_sign_in(
             parts.store.database.reader(ALL_TENANTS), normal, tenant_name=tenant_name
@@ -70,45 +74,33 @@ async def sign_in(
     )
     # An address that is somebody in two tenants says which by the tenant's name.
     who = found[0] if len(found) == 1 else None
-    verdict = await _verify(
+    verdict = await verify(
         parts, password, password_hash=who.password_hash if who else ""
     )
-    signed_in = None
+    entry = None
     if who is not None and verdict.is_right:
-        signed_in = await _begin(request, parts, who=who, verdict=verdict, was=subjects)
-    SIGN_INS.labels("refused" if signed_in is None else "done").inc()
-    if who is None or signed_in is None:
-        known = {"tenant_id": who.tenant_id, "actor": who.person_id} if who else {}
-        log.warning(
-            "sign_in_refused",
-            kind="password",
-            code=Code.SIGN_IN_REFUSED,
-            remote=parts.remote_of(request),
-            **known,
+        entry = await _begin(request, parts, who=who, verdict=verdict, was=subjects)
+    known = {"tenant_id": who.tenant_id, "actor": who.person_id} if who else {}
+    if who is None or entry is None:
+        trying.SIGN_INS.labels("refused").inc()
+        trying.note_refusal(
+            request, parts, kind="password", code=Code.SIGN_IN_REFUSED, **known
         )
         if who is not None:
             await parts.write_down(
                 _entry(request, parts, who=who, outcome=Code.SIGN_IN_REFUSED)
             )
         raise Refused(Code.SIGN_IN_REFUSED)
-    note_sign_in(
-        request, parts, tenant_id=who.tenant_id, actor=who.person_id, kind="password"
-    )
-    await sessions.end_previous(request, parts)
-    return signed_in
-
-
-def note_sign_in(
-    request: web.Request, parts: Parts, *, tenant_id: TenantId, actor: str, kind: str
-) -> None:
-    """Tell the log who has signed in, from where and by what."""
-    log.info(
-        "signed_in",
-        kind=kind,
-        tenant_id=tenant_id,
-        actor=actor,
-        remote=parts.remote_of(request),
-    )
+    if isinstance(entry, Entered):
+        trying.note_sign_in(
+            request,
+            parts,
+            tenant_id=who.tenant_id,
+            actor=who.person_id,
+            kind="password",
+        )
+        await sessions.end_previous(request, parts)
+    return Proved(who, entry)
 
 
 async def change_password(call: Call, *, current: str, new: str) -> str:
@@ -124,9 +116,9 @@ async def change_password(call: Call, *, current: str, new: str) -> str:
     if fault := passwords.fault_of(new, email=person.email):
         raise Refused(Code.BODY_INVALID, faults=(Fault("/password", fault),))
     subjects = guesses.subjects_of(person.email, parts.remote_of(call.request))
-    await _count(call.request, parts, subjects=subjects)
+    await trying.count(call.request, parts, subjects=subjects)
     stored = await _hash_of(call)
-    verdict = await _verify(parts, current, password_hash=stored)
+    verdict = await verify(parts, current, password_hash=stored)
     if not verdict.is_right:
         entry = call.audit_entry(
             "password.change", outcome=Code.NOT_CONFIRMED, object_id=person.person_id
@@ -162,6 +154,7 @@ async def change_password(call: Call, *, current: str, new: str) -> str:
             person_id=person.person_id,
             request=call.request,
             parts=parts,
+            factors=person.factors,
         )
         await guesses.give_back(work.transaction, subjects)
         await store.add_audit_entry(work.transaction, entry, now=now)
@@ -180,6 +173,18 @@ async def new_hash(parts: Parts, password: str) -> str:
         raise _busy() from None
 
 
+async def verify(parts: Parts, password: str, *, password_hash: str) -> Verdict:
+    """Tell whether a password is the one of a hash.
+
+    Raises:
+        Refused: Too many are hashed at this moment.
+    """
+    try:
+        return await parts.hasher.verify(password_hash, password)
+    except passwords.TooBusy:
+        raise _busy() from None
+
+
 async def _hash_of(call: Call) -> str:
     async with call.parts.store.transaction(call.tenant_id) as work:
         found = await roster.lock_person(
@@ -190,29 +195,6 @@ async def _hash_of(call: Call) -> str:
     return found.password_hash
 
 
-async def _count(request: web.Request, parts: Parts, *, subjects: Subjects) -> None:
-    async with parts.store.transaction(ALL_TENANTS) as work:
-        wait_s = await guesses.take(work.transaction, subjects, now=parts.clock.now())
-    if wait_s > 0:
-        SIGN_INS.labels("too_many").inc()
-        log.warning(
-            "sign_in_refused",
-            kind="password",
-            code=Code.TOO_MANY_GUESSES,
-            remote=parts.remote_of(request),
-        )
-        raise Refused(
-            Code.TOO_MANY_GUESSES, headers={"Retry-After": str(int(wait_s) + 1)}
-        )
-
-
-async def _verify(parts: Parts, password: str, *, password_hash: str) -> Verdict:
-    try:
-        return await parts.hasher.verify(password_hash, password)
-    except passwords.TooBusy:
-        raise _busy() from None
-
-
 async def _begin(
     request: web.Request,
     parts: Parts,
@@ -220,33 +202,29 @@ async def _begin(
     who: Candidate,
     verdict: Verdict,
     was: Subjects,
-) -> SignedInNow | None:
+) -> Entered | HalfWay | None:
     """Begin the session, unless the password was changed while it was looked at."""
     now = parts.clock.now()
-    entry = _entry(request, parts, who=who, outcome="done")
+    whose = Whose(tenant_id=who.tenant_id, person_id=who.person_id)
+    proof = Proof(**whose, kind="password")
     async with parts.store.transaction(who.tenant_id) as work:
-        locked = await roster.lock_person(
-            work.transaction, who.tenant_id, person_id=who.person_id
-        )
+        transaction = work.transaction
+        locked = await roster.lock_person(transaction, **whose)
         if locked is None or locked.password_hash != who.password_hash:
             return None
-        cookie, session_id = await sessions.begin(
-            work.transaction,
-            who.tenant_id,
-            person_id=who.person_id,
-            request=request,
-            parts=parts,
-        )
-        await roster.note_sign_in(
-            work.transaction,
-            who.tenant_id,
-            person_id=who.person_id,
-            password_hash=verdict.password_hash,
-            now=now,
-        )
-        await guesses.give_back(work.transaction, was)
-        await store.add_audit_entry(work.transaction, entry, now=now)
-    return SignedInNow(who, session_id, cookie)
+        begun = await entering.enter(transaction, proof, request=request, parts=parts)
+        if isinstance(begun, Entered):
+            await roster.note_sign_in(
+                transaction, **whose, password_hash=verdict.password_hash, now=now
+            )
+        else:
+            await roster.change_password(
+                transaction, **whose, password_hash=verdict.password_hash
+            )
+        await guesses.give_back(transaction, was)
+        entry = _entry(request, parts, who=who, outcome=begun.outcome)
+        await store.add_audit_entry(transaction, entry, now=now)
+    return begun
 
 
 def _entry(

@@ -135,10 +135,22 @@ class ListedAuthorisation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def take_tenant(
-    transaction: Transaction, name: str, *, new_id: TenantId, now: datetime.datetime
+    transaction: Transaction,
+    name: str,
+    *,
+    new_id: TenantId,
+    requires_second_factor: bool,
+    now: datetime.datetime,
 ) -> TenantId:
     """Return the tenant of a name, made if there is none."""
-    await transaction.execute(Q["add_tenant"](tenant_id=new_id, name=name, now=now))
+    await transaction.execute(
+        Q["add_tenant"](
+            tenant_id=new_id,
+            name=name,
+            requires_second_factor=requires_second_factor,
+            now=now,
+        )
+    )
     row = await transaction.fetch_row(Q["find_tenant"](name=name))
     assert row is not None, "a tenant is never removed"
     return TenantId(row["tenant_id"])

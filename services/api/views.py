@@ -332,6 +332,7 @@ class PersonView(View, frozen=True, kw_only=True):
     role: str
     created_at: Instant
     last_signed_in_at: Instant | None
+    has_second_factor: bool
 
 
 class SessionView(View, frozen=True, kw_only=True):
@@ -371,25 +372,6 @@ class AuditEntryView(View, frozen=True, kw_only=True):
     remote: str
     digest: str
     """In hexadecimal digits; covers this entry and all before it."""
-
-
-class InvitationView(View, frozen=True, kw_only=True):
-    """An invitation without its link."""
-
-    invitation_id: str
-    email: str
-    role: str
-    state: str
-    """``open``, ``expired``, ``accepted``, ``revoked`` or ``replaced``."""
-    created_at: Instant
-    created_by: str
-    expires_at: Instant
-
-
-class NewInvitationView(InvitationView, frozen=True, kw_only=True):
-    """An invitation with its link, which is shown this once."""
-
-    link: str
 
 
 class PasswordResetView(View, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import asyncpg
 import pytest_asyncio
 
 from deploy.local import nats, ports, postgres
+from deploy.local.keys import key_ring
 from services.api import service
 from services.chassis.store import Work
 from tests.integration.api_system import fixtures, others, running
@@ -38,6 +39,7 @@ def environment(database: Database, **changes: str) -> dict[str, str]:
         "API_DATABASE_URL": database.service_url("api"),
         "API_MIGRATION_DATABASE_URL": database.owner_url("api"),
         "API_NATS_URL": "nats://127.0.0.1:1",
+        "API_KEY_RING_FILE": "not read",
         "API_START_TIMEOUT_S": "0.5",
         **changes,
     }
@@ -246,6 +248,7 @@ async def test_it_serves_as_a_process_and_stops_when_told(
         database,
         API_NATS_URL=nats_server.url,
         API_NATS_SEED_FILE=str(nats_server.seed_file("api")),
+        API_KEY_RING_FILE=str(key_ring(nats_server.seed_file("api").parent, "api")),
         API_HTTP_PORT=str(port),
         API_START_TIMEOUT_S="20",
     )
@@ -282,6 +285,7 @@ async def test_a_port_that_is_not_fixed_needs_a_public_address(
         database,
         API_NATS_URL=nats_server.url,
         API_NATS_SEED_FILE=str(nats_server.seed_file("api")),
+        API_KEY_RING_FILE=str(key_ring(nats_server.seed_file("api").parent, "api")),
         API_START_TIMEOUT_S="20",
     )
     await run("migrate", env=env)

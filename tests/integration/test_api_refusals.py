@@ -60,6 +60,7 @@ VALID = {
     "/v1/suppressions/lift": {"email": "ana@example.org"},
     "/v1/people/{person_id}": {"role": "viewer"},
     "/v1/invitations": {"email": "ana@example.org", "role": "viewer"},
+    "/v1/tenant": {"requires_second_factor": False},
     "/v1/password": {"current_password": "p", "password": "seven quiet lighthouses"},
 }
 WITH_BODY = [

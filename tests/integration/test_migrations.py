@@ -222,7 +222,10 @@ def test_an_unmigrated_service_says_what_to_do(
         f"{prefix}_DATABASE_URL": database.service_url(service),
         f"{prefix}_NATS_URL": nats_server.url,
         f"{prefix}_NATS_SEED_FILE": str(nats_server.seed_file(service)),
-        "AUTH_KEY_RING_FILE": "/nonexistent/ring.json",
+        **{
+            f"{name}_KEY_RING_FILE": "/nonexistent/ring.json"
+            for name in ("API", "AUTH")
+        },
     }
     done = subprocess.run(
         [sys.executable, "-m", f"services.{service}"],

@@ -27,7 +27,7 @@ class Provider:
 
     issuer: str
     client_secret: str = CLIENT_SECRET
-    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048))
+    key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(3072))
     kid: str = "one"
     claims: dict[str, Any] = field(default_factory=dict)
     discovery: dict[str, Any] = field(default_factory=dict)

@@ -57,7 +57,11 @@ async def new_tenant(database: Database, name: str) -> TenantId:
     clock = SystemClock()
     async with database.transaction(ALL_TENANTS) as transaction:
         return await store.take_tenant(
-            transaction, name, new_id=Identifiers(clock).new(TenantId), now=clock.now()
+            transaction,
+            name,
+            new_id=Identifiers(clock).new(TenantId),
+            requires_second_factor=False,
+            now=clock.now(),
         )
 
 
@@ -318,6 +322,7 @@ async def run(place: servers.Database, *arguments: str) -> tuple[int, str]:
             "PATH": os.environ["PATH"],
             "API_DATABASE_URL": place.service_url("api"),
             "API_NATS_URL": "nats://127.0.0.1:1",
+            "API_KEY_RING_FILE": "not read",
         },
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -136,7 +136,11 @@ def _was_used(
     return False
 
 
-KEYED = {"auth": "auth.credentials", "reconciler": "reconciler.suppressions"}
+KEYED = {
+    "api": "api.second_factors",
+    "auth": "auth.credentials",
+    "reconciler": "reconciler.suppressions",
+}
 SAID_BY = {
     "auth": "answer to cmd.auth.",
     "connector": "evt.connector.",

@@ -215,6 +215,24 @@ async def test_a_person_gets_in_and_out_by_the_pages_alone(system: System) -> No
     assert (back.status, back.headers["Location"]) == (303, "/sign-in")
 
 
+async def test_signing_out_has_the_browser_forget_what_it_keeps_of_us(
+    system: System,
+) -> None:
+    """ASVS 14.3.1. Cookies of neighbouring hosts are not ours to take."""
+    by_page, by_program = await system.person(), await system.person()
+    out = await send(system, "/sign-out", {**OWN, "Cookie": by_page.cookie})
+    ended = await by_program("DELETE", "/v1/session")
+    for answer in (out, ended):
+        assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+        assert answer.cookies["tandem_session"] == ""
+    assert out.cookies["tandem_half_session"] == ""
+    # Nothing of a page waits in the browser until then, either.
+    account = await system.stranger()(
+        "GET", "/account", headers={"Cookie": (await system.person()).cookie}
+    )
+    assert account.headers["Cache-Control"] == "no-store"
+
+
 async def test_too_many_guesses_say_when_to_go_on_on_the_page(system: System) -> None:
     for _ in range(11):
         answer = await send(system, "/sign-in", email="no address", password="x")

@@ -18,6 +18,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local import nats, ports
+from deploy.local.keys import key_ring
 from tests.security.conftest import Figures
 from tests.servers import Database
 from tests.tidy import operations
@@ -90,6 +91,7 @@ def environment(database: Database, broker: nats.Server, **changes: str) -> Any:
         "API_MIGRATION_DATABASE_URL": database.owner_url("api"),
         "API_NATS_URL": broker.url,
         "API_NATS_SEED_FILE": str(broker.seed_file("api")),
+        "API_KEY_RING_FILE": str(key_ring(broker.seed_file("api").parent, "api")),
         "API_REQUESTS_PER_MINUTE_MAX": "40",
         "API_START_TIMEOUT_S": "20",
     }

@@ -507,6 +507,7 @@ async def test_a_provider_may_change_its_keys(
     settings = Config(
         database_url="x",
         nats_url="x",
+        key_ring_file=Path("x"),
         oidc_issuer=provider.issuer,
         oidc_client_id=CLIENT_ID,
         oidc_client_secret_file=secret_file,
@@ -524,7 +525,7 @@ async def test_a_provider_may_change_its_keys(
 
         try:
             assert await identify() == "subject 1"
-            provider.key, provider.kid = RSAKey.generate_key(2048), "two"
+            provider.key, provider.kid = RSAKey.generate_key(3072), "two"
             with pytest.raises(UnknownKey):
                 await identify()
             clock.move(issuers.KEYS_PAUSE_S + 1)

@@ -27,6 +27,7 @@ SHARED_KEYS: Final = {
     "api.authorisations (state_digest)": "of 32 random bytes; it tells the tenant",
     "api.sessions (digest)": "of 32 random bytes; a cookie is what tells the tenant",
     "api.invitations (digest)": "of 32 random bytes; it tells the tenant",
+    "api.half_sessions (digest)": "of 32 random bytes; a cookie tells the tenant",
     "api.password_resets (digest)": "of 32 random bytes; it tells the tenant",
     "api.audit_entries (entry_id)": "numbered by the database, never by a request",
 }
@@ -51,6 +52,9 @@ UNREADABLE: Final = {
     "api.audit_entries": ("actor", "object_id"),
     "api.sessions": ("remote", "browser"),
     "api.invitations": ("created_by",),
+    "api.enrolments": ("sealed", "key_id"),
+    "api.recovery_codes": ("digest",),
+    "api.second_factors": ("last_step",),
 }
 """Columns with secrets or contacts that nothing reads for all tenants at once."""
 

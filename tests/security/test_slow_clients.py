@@ -17,6 +17,7 @@ import pytest
 from aiohttp import web
 
 from deploy.local import nats, ports
+from deploy.local.keys import key_ring
 from services.chassis import health, migrations, patience
 from services.chassis.patience import CUT, Limits
 from tests.servers import Database
@@ -223,6 +224,7 @@ async def _process(database: Database, broker: nats.Server) -> AsyncIterator[int
         "API_DATABASE_URL": database.service_url("api"),
         "API_NATS_URL": broker.url,
         "API_NATS_SEED_FILE": str(broker.seed_file("api")),
+        "API_KEY_RING_FILE": str(key_ring(broker.seed_file("api").parent, "api")),
         "API_HTTP_PORT": str(port),
         "API_LOG_LEVEL": "error",
     }

@@ -60,6 +60,7 @@ async def by_api(url: str, secret_file: Path) -> str:
     settings = Config(
         database_url="x",
         nats_url="x",
+        key_ring_file=Path("x"),
         oidc_issuer=url,
         oidc_client_id="i",
         oidc_client_secret_file=secret_file,

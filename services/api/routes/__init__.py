@@ -20,7 +20,10 @@ from services.api.routes import (
     invitations,
     links,
     people,
+    second_factor,
+    second_step,
     signing_in,
+    tenant,
 )
 
 ROUTES: Final = (
@@ -36,14 +39,27 @@ ROUTES: Final = (
     *audit.ROUTES,
     *erasures.ROUTES,
     *export.ROUTES,
+    *tenant.ROUTES,
 )
 """Routes that need an API key, or somebody who is signed in."""
 
 OPEN: Final = (*signing_in.OPEN, *invitations.OPEN)
 """Routes by which somebody gets in."""
 
-PAGES: Final = (*browser.PAGES, *doors.PAGES, *arrivals.PAGES)
+PAGES: Final = (
+    *browser.PAGES,
+    *doors.PAGES,
+    *second_step.PAGES,
+    *second_factor.PAGES,
+    *arrivals.PAGES,
+)
 """Routes that a person's browser opens."""
 
-FORMS: Final = (*browser.FORMS, *doors.FORMS, *arrivals.FORMS)
+FORMS: Final = (
+    *browser.FORMS,
+    *doors.FORMS,
+    *second_step.FORMS,
+    *second_factor.FORMS,
+    *arrivals.FORMS,
+)
 """What forms of these pages are sent to."""

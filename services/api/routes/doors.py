@@ -9,8 +9,10 @@ from aiohttp import web
 
 from services.api import (
     access,
+    doorstep,
     federation,
     forms,
+    halfway,
     identities,
     problems,
     sessions,
@@ -62,9 +64,7 @@ async def sign_in(visit: Visit) -> web.StreamResponse:
         response.headers.update(err.headers)
         response[problems.REFUSAL] = err.code
         return response
-    response = forms.go_to("/account")
-    sessions.give(response, done.cookie, parts=visit.parts)
-    return response
+    return doorstep.lead_on(visit.parts, done.entry)
 
 
 async def show_account(visit: Visit) -> web.StreamResponse:
@@ -101,6 +101,7 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
     await sessions.end_previous(visit.request, visit.parts)
     response = forms.go_to("/sign-in")
     sessions.take_away(response, parts=visit.parts)
+    halfway.take_away(response, parts=visit.parts)
     return response
 
 
@@ -136,16 +137,16 @@ async def go_to_provider(visit: Visit) -> web.StreamResponse:
 async def come_back(visit: Visit) -> web.StreamResponse:
     """Begin a session for whoever the provider says it is."""
     given, parts = visit.query, visit.parts
-    cookie = await federation.finish(
+    entry = await federation.finish(
         visit.request,
         parts,
         state=given["state"],
         code="" if given["error"] else given["code"],
         issuer=given["iss"],
     )
-    response = forms.go_to("/account" if cookie else "/account?note=linked")
-    if cookie:
-        sessions.give(response, cookie, parts=parts)
+    response = forms.go_to("/account?note=linked")
+    if entry is not None:
+        response = doorstep.lead_on(parts, entry)
     response.del_cookie(
         federation.cookie_name(parts.base_url),
         path="/",

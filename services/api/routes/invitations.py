@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from proto.base import Instant
 from proto.errors import ErrorCode
 from proto.ids import InvitationId
 from services.api import (
@@ -29,7 +30,7 @@ from services.api.errors import Fault, Refused
 from services.api.guests import ListedInvitation, NewInvitation
 from services.api.problems import Code
 from services.api.routing import OpenRoute, Route
-from services.api.views import InvitationView, NewInvitationView
+from services.api.views import View
 
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
 
@@ -41,6 +42,25 @@ class InvitationIn(
 
     email: Text
     role: Literal["owner", "editor", "viewer"]
+
+
+class InvitationView(View, frozen=True, kw_only=True):
+    """An invitation without its link."""
+
+    invitation_id: str
+    email: str
+    role: str
+    state: str
+    """``open``, ``expired``, ``accepted``, ``revoked`` or ``replaced``."""
+    created_at: Instant
+    created_by: str
+    expires_at: Instant
+
+
+class NewInvitationView(InvitationView, frozen=True, kw_only=True):
+    """An invitation with its link, which is shown this once."""
+
+    link: str
 
 
 class AcceptanceIn(

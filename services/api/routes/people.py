@@ -11,6 +11,7 @@ from services.api import (
     access,
     bodies,
     calls,
+    factors,
     identities,
     keys,
     paging,
@@ -147,6 +148,27 @@ async def reset_password(call: Call) -> web.Response:
     )
 
 
+async def remove_second_factor(call: Call) -> web.Response:
+    """Take a factor that somebody has lost away from them; they are signed out."""
+    person_id = call.id_in_path(PersonId, "person_id")
+    await bodies.read_nothing(call.request)
+    now = call.parts.clock.now()
+    access.require_fresh(call.caller, now=now)
+    entry = call.audit_entry(
+        "person.remove_second_factor", outcome="done", object_id=person_id
+    )
+    async with call.parts.store.transaction(call.tenant_id) as work:
+        await _lock(call, work.transaction, person_id=person_id)
+        if person_id == call.caller.actor:
+            raise Refused(ErrorCode.NOT_ALLOWED_NOW, _OWN_FACTOR)
+        await factors.remove_factor(
+            work.transaction, call.tenant_id, person_id=person_id
+        )
+        await roster.end_sessions(work.transaction, call.tenant_id, person_id=person_id)
+        await store.add_audit_entry(work.transaction, entry, now=now)
+    return web.Response(status=204)
+
+
 async def _lock(
     call: Call, transaction: Transaction, *, person_id: PersonId
 ) -> LockedPerson:
@@ -172,6 +194,10 @@ _ONE: Final = "/v1/people/{person_id}"
 _ONESELF: Final = (
     "Change your own password with the current one, or let another owner reset it."
 )
+_OWN_FACTOR: Final = (
+    "Replace or remove your own with its code or a recovery code, on the page of your"
+    " account; or let another owner do it."
+)
 _ELSEWHERE: Final = "This person signs in elsewhere and has no password."
 
 ROUTES: Final = (
@@ -181,4 +207,5 @@ ROUTES: Final = (
     Route("DELETE", _ONE, remove),
     Route("DELETE", f"{_ONE}/sessions", end_sessions),
     Route("POST", f"{_ONE}/password-reset", reset_password),
+    Route("DELETE", f"{_ONE}/second-factor", remove_second_factor),
 )

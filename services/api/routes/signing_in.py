@@ -8,11 +8,24 @@ from aiohttp import web
 from msgspec import Meta
 
 from proto.errors import ErrorCode
-from proto.ids import SessionId
-from services.api import access, bodies, calls, paging, roster, sessions, signing, store
-from services.api.calls import Call, SignedIn, Visit
+from proto.ids import PersonId, SessionId
+from services.api import (
+    access,
+    bodies,
+    calls,
+    entering,
+    halfway,
+    paging,
+    roster,
+    sessions,
+    signing,
+    store,
+)
+from services.api.calls import Call, Visit
+from services.api.entering import Entered, HalfWay
 from services.api.errors import Refused
 from services.api.permissions import SCOPES_OF
+from services.api.problems import Code
 from services.api.routing import OpenRoute, Route
 from services.api.views import SessionView, SignedInView
 from services.chassis.database import Transaction
@@ -27,6 +40,8 @@ class SignInIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     password: Text
     tenant: Annotated[str, Meta(max_length=200)] = ""
     """The name of the tenant, for an address that is known in several."""
+    code: Annotated[str, Meta(max_length=200)] = ""
+    """Of the authenticator app, or a recovery code, for whoever has a second factor."""
 
 
 class PasswordIn(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,6 +61,7 @@ async def sign_in(visit: Visit) -> web.Response:
         password=given.password,
         tenant_name=given.tenant,
     )
+    entered = await _entered(visit, done.entry, code=given.code)
     # The role is read again, as at any other request.
     found = await roster.find_person(
         visit.parts.store.database.reader(done.who.tenant_id),
@@ -55,22 +71,35 @@ async def sign_in(visit: Visit) -> web.Response:
     if found is None:
         raise Refused(ErrorCode.NOT_FOUND)
     response = _show(
-        SignedIn(
-            person_id=found.person_id,
-            session_id=done.session_id,
-            email=found.email,
-            role=found.role,
-            began_at=visit.parts.clock.now(),
-        ),
+        person_id=found.person_id,
+        session_id=entered.session_id,
+        email=found.email,
+        role=found.role,
         status=201,
     )
-    sessions.give(response, done.cookie, parts=visit.parts)
+    sessions.give(response, entered.cookie, parts=visit.parts)
     return response
+
+
+async def _entered(visit: Visit, entry: Entered | HalfWay, *, code: str) -> Entered:
+    """Return the session that has begun, with the code that is in the same request."""
+    if isinstance(entry, Entered):
+        return entry
+    if entry.outcome != Code.CODE_NEEDED or not code:
+        raise Refused(entry.outcome)
+    half = await halfway.identify(visit.parts, entry.cookie)
+    return await entering.finish(visit.request, visit.parts, half=half, text=code)
 
 
 async def get_session(call: Call) -> web.Response:
     """Show who is signed in, and what they may do."""
-    return _show(call.person)
+    person = call.person
+    return _show(
+        person_id=person.person_id,
+        session_id=person.session_id,
+        email=person.email,
+        role=person.role,
+    )
 
 
 async def sign_out(call: Call) -> web.Response:
@@ -149,14 +178,21 @@ async def _end_or_refuse(
         raise Refused(ErrorCode.NOT_FOUND)
 
 
-def _show(person: SignedIn, *, status: int = 200) -> web.Response:
+def _show(
+    *,
+    person_id: PersonId,
+    session_id: SessionId,
+    email: str,
+    role: str,
+    status: int = 200,
+) -> web.Response:
     return calls.respond(
         SignedInView(
-            person_id=person.person_id,
-            email=person.email,
-            role=person.role,
-            scopes=SCOPES_OF[person.role],
-            session_id=person.session_id,
+            person_id=person_id,
+            email=email,
+            role=role,
+            scopes=SCOPES_OF[role],
+            session_id=session_id,
         ),
         status=status,
     )

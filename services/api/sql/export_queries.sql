@@ -3,7 +3,8 @@
 SELECT
     tenant_id AS key,
     json_build_object(
-        'tenant_id', tenant_id, 'name', name, 'created_at', created_at
+        'tenant_id', tenant_id, 'name', name, 'created_at', created_at,
+        'requires_second_factor', requires_second_factor
     )::text AS line
 FROM api.tenants
 WHERE tenant_id = $tenant_id
@@ -19,6 +20,12 @@ SELECT
         'email', people.email,
         'role', people.role,
         'created_at', people.created_at,
+        'has_second_factor', EXISTS (
+            SELECT 1
+            FROM api.second_factors
+            WHERE second_factors.tenant_id = people.tenant_id
+                AND second_factors.person_id = people.person_id
+        ),
         'identities', (
             SELECT coalesce(json_agg(json_build_object(
                 'issuer', identities.issuer, 'subject', identities.subject

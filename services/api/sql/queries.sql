@@ -1,7 +1,7 @@
 -- name: add_tenant
 -- A tenant of this name, unless there is one.
-INSERT INTO api.tenants (tenant_id, name, created_at)
-VALUES ($tenant_id, $name, $now)
+INSERT INTO api.tenants (tenant_id, name, created_at, requires_second_factor)
+VALUES ($tenant_id, $name, $now, $requires_second_factor::boolean)
 ON CONFLICT (name) DO NOTHING;
 
 -- name: find_tenant
@@ -214,7 +214,14 @@ LIMIT 2;
 
 -- name: lock_person
 -- A person of a tenant, until the commit as they are.
-SELECT person_id, email, role, password_hash, created_at, last_signed_in_at
+SELECT
+    person_id, email, role, password_hash, created_at, last_signed_in_at,
+    EXISTS (
+        SELECT 1
+        FROM api.second_factors
+        WHERE second_factors.tenant_id = people.tenant_id
+            AND second_factors.person_id = people.person_id
+    ) AS has_second_factor
 FROM api.people
 WHERE tenant_id = $tenant_id
     AND person_id = $person_id
@@ -222,14 +229,28 @@ FOR NO KEY UPDATE;
 
 -- name: find_person
 -- A person of a tenant.
-SELECT person_id, email, role, created_at, last_signed_in_at
+SELECT
+    person_id, email, role, created_at, last_signed_in_at,
+    EXISTS (
+        SELECT 1
+        FROM api.second_factors
+        WHERE second_factors.tenant_id = people.tenant_id
+            AND second_factors.person_id = people.person_id
+    ) AS has_second_factor
 FROM api.people
 WHERE tenant_id = $tenant_id
     AND person_id = $person_id;
 
 -- name: list_people
 -- A page of a tenant's people, oldest first.
-SELECT person_id, email, role, created_at, last_signed_in_at
+SELECT
+    person_id, email, role, created_at, last_signed_in_at,
+    EXISTS (
+        SELECT 1
+        FROM api.second_factors
+        WHERE second_factors.tenant_id = people.tenant_id
+            AND second_factors.person_id = people.person_id
+    ) AS has_second_factor
 FROM api.people
 WHERE tenant_id = $tenant_id
     AND person_id > $after
@@ -276,22 +297,25 @@ WHERE tenant_id = $tenant_id
 -- A new session; its cookie is stored nowhere.
 INSERT INTO api.sessions (
     tenant_id, session_id, person_id, digest, created_at, seen_at, expires_at, remote,
-    browser
+    browser, factors
 )
 VALUES (
     $tenant_id, $session_id, $person_id, $digest, $now, $now, $expires_at, $remote,
-    $browser
+    $browser, $factors
 );
 
 -- name: find_session
--- The session of a digest, whatever its tenant, and what its person may do now.
+-- The session of a digest, whatever its tenant, what its person may do now, and by how
+-- many factors one has to have proved who one is.
 SELECT
     sessions.tenant_id, sessions.session_id, sessions.person_id, sessions.seen_at,
-    sessions.created_at, sessions.expires_at, people.role, people.email
+    sessions.created_at, sessions.expires_at, sessions.factors, people.role,
+    people.email, tenants.requires_second_factor
 FROM api.sessions
 JOIN api.people
     ON people.tenant_id = sessions.tenant_id
     AND people.person_id = sessions.person_id
+JOIN api.tenants ON tenants.tenant_id = sessions.tenant_id
 WHERE sessions.digest = $digest;
 
 -- name: note_session_use

@@ -3,7 +3,8 @@
 CREATE TABLE api.tenants (
     tenant_id   text PRIMARY KEY,
     name        text NOT NULL UNIQUE,
-    created_at  timestamptz NOT NULL
+    created_at  timestamptz NOT NULL,
+    requires_second_factor  boolean NOT NULL DEFAULT false
 );
 
 CREATE TABLE api.api_keys (
@@ -151,6 +152,8 @@ CREATE TABLE api.sessions (
     expires_at  timestamptz NOT NULL,
     remote      text NOT NULL,
     browser     text NOT NULL,
+    -- By how many its person has proved who they are.
+    factors     smallint NOT NULL DEFAULT 1,
     PRIMARY KEY (tenant_id, session_id),
     FOREIGN KEY (tenant_id, person_id) REFERENCES api.people ON DELETE CASCADE
 );
@@ -226,6 +229,54 @@ CREATE TABLE api.password_resets (
 
 CREATE INDEX password_resets_age ON api.password_resets (expires_at);
 
+-- What an authenticator app of a person knows, sealed, and the last step it was used in.
+CREATE TABLE api.second_factors (
+    tenant_id   text NOT NULL,
+    person_id   text NOT NULL,
+    key_id      text NOT NULL,
+    sealed      bytea NOT NULL,
+    last_step   bigint NOT NULL,
+    created_at  timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, person_id),
+    FOREIGN KEY (tenant_id, person_id) REFERENCES api.people ON DELETE CASCADE
+);
+
+-- A code that was used is no row.
+CREATE TABLE api.recovery_codes (
+    tenant_id  text NOT NULL,
+    person_id  text NOT NULL,
+    digest     bytea NOT NULL,
+    PRIMARY KEY (tenant_id, person_id, digest),
+    FOREIGN KEY (tenant_id, person_id) REFERENCES api.second_factors ON DELETE CASCADE
+);
+
+-- One for each person, until its first code confirms it.
+CREATE TABLE api.enrolments (
+    tenant_id   text NOT NULL,
+    person_id   text NOT NULL,
+    key_id      text NOT NULL,
+    sealed      bytea NOT NULL,
+    expires_at  timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, person_id),
+    FOREIGN KEY (tenant_id, person_id) REFERENCES api.people ON DELETE CASCADE
+);
+
+CREATE INDEX enrolments_age ON api.enrolments (expires_at);
+
+-- Who has proved the first of two factors, and waits for the second.
+CREATE TABLE api.half_sessions (
+    tenant_id        text NOT NULL,
+    person_id        text NOT NULL,
+    digest           bytea NOT NULL UNIQUE,
+    kind             text NOT NULL,
+    expires_at       timestamptz NOT NULL,
+    session_ends_at  timestamptz,
+    PRIMARY KEY (tenant_id, person_id, digest),
+    FOREIGN KEY (tenant_id, person_id) REFERENCES api.people ON DELETE CASCADE
+);
+
+CREATE INDEX half_sessions_age ON api.half_sessions (expires_at);
+
 -- Row-level security: whose rows are shown to whom.
 SELECT api.separate_tenants(
     'api.tenants', 'api.api_keys', 'api.audit_entries', 'api.authorisations'
@@ -281,3 +332,21 @@ GRANT
     SELECT (tenant_id, person_id, digest, expires_at),
     DELETE
 ON api.password_resets TO tandem_api_all_tenants;
+
+-- Second factors came last.
+SELECT api.separate_tenants(
+    'api.second_factors', 'api.recovery_codes', 'api.enrolments', 'api.half_sessions'
+);
+
+-- For all tenants: a cookie tells whose it is, what is over goes, and keys are replaced.
+GRANT SELECT (factors) ON api.sessions TO tandem_api_all_tenants;
+GRANT
+    SELECT (tenant_id, person_id, key_id, sealed),
+    UPDATE (key_id, sealed)
+ON api.second_factors TO tandem_api_all_tenants;
+GRANT SELECT (tenant_id, person_id, expires_at), DELETE
+ON api.enrolments TO tandem_api_all_tenants;
+GRANT
+    SELECT (tenant_id, person_id, digest, kind, expires_at, session_ends_at),
+    DELETE
+ON api.half_sessions TO tandem_api_all_tenants;

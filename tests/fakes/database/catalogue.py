@@ -134,6 +134,10 @@ FOR_ALL_TENANTS: Final = {
             *("add_oidc_sign_in", "take_oidc_sign_in", "forget_oidc_sign_ins"),
             *("has_identity", "find_reset", "take_reset", "drop_reset"),
             *("forget_resets", "forget_invitations", "export_tenant"),
+            *("read_policy", "find_half_session", "take_half_session"),
+            *("end_half_sessions", "end_oldest_half_sessions", "drop_enrolment"),
+            *("forget_half_sessions", "forget_enrolments", "list_factor_keys"),
+            *("page_old_factors", "reseal_factor"),
         }
     ),
 }

@@ -15,8 +15,9 @@ import msgspec
 from multidict import CIMultiDict
 
 from deploy.local import nats, ports
+from deploy.local.keys import key_ring
 from proto.ids import PersonId, SessionId, TenantId
-from services.api import issuing, keys, roster, service, store
+from services.api import issuing, keys, roster, seals, service, store
 from services.api.calls import Parts
 from services.api.config import Config
 from services.api.pacing import Pace
@@ -27,7 +28,7 @@ from services.api.routing import Route
 from services.api.usage import Usage
 from services.api.windows import Windows
 from services.chassis import migrations, process
-from services.chassis.clock import SystemClock
+from services.chassis.clock import Clock, SystemClock
 from services.chassis.process import Runtime
 from services.chassis.store import Work
 from services.chassis.tenancy import ALL_TENANTS
@@ -134,6 +135,7 @@ class System:
             pace=Pace(per_minute=1),
             usage=Usage(works, clock=self.runtime.clock),
             hasher=Hasher(),
+            safe=seals.load(self.runtime.settings.key_ring_file),
             refused=Windows(),
         )
 
@@ -189,12 +191,16 @@ class System:
         """Return somebody of a new tenant whom a route lets in."""
         return await (self.person() if route.is_personal else self.client())
 
-    async def tenant(self) -> TenantId:
+    async def tenant(self, *, requires_second_factor: bool = False) -> TenantId:
         new_id = self.runtime.identifiers.new(TenantId)
         now = self.runtime.clock.now()
         async with self.runtime.store(Work).transaction(ALL_TENANTS) as work:
             return await store.take_tenant(
-                work.transaction, f"tenant {new_id}", new_id=new_id, now=now
+                work.transaction,
+                f"tenant {new_id}",
+                new_id=new_id,
+                requires_second_factor=requires_second_factor,
+                now=now,
             )
 
     async def key(self, tenant_id: TenantId, *scopes: str, **changes: Any) -> str:
@@ -230,24 +236,26 @@ async def running(
     broker: nats.Server,
     *,
     others: Others,
+    clock: Clock | None = None,
     **changes: Any,
 ) -> AsyncIterator[System]:
     """Run the api until the block ends, then see it stop by itself."""
     database_url = database.service_url("api")
     await migrations.apply(database.owner_url("api"), service="api", role="tandem_api")
+    ring = key_ring(broker.seed_file("api").parent, "api")
     settings = Config(
         database_url=database_url,
         nats_url=broker.url,
         nats_seed_file=broker.seed_file("api"),
         http_port=ports.free_port(),
         operations_port=ports.free_port(),
-        **changes,
+        **{"key_ring_file": ring, **changes},
     )
     url = f"http://127.0.0.1:{settings.http_port}"
     stopping = asyncio.Event()
     async with contextlib.AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(
-            process.standing("api", settings, clock=SystemClock())
+            process.standing("api", settings, clock=clock or SystemClock())
         )
         session = await stack.enter_async_context(
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from tests.security import forger
-from tests.security.canaries import errands
+from tests.security.canaries import errands, second_steps
 from tests.security.canaries.running import World
 from tests.security.canaries.words import PERSON
 
@@ -27,13 +27,7 @@ async def people_get_in(world: World) -> None:
     # The second time there is somebody of this address.
     assert await errands.errand(world, "api", *arguments, said=password + "\n") == 1
 
-    status, answer, _ = await world.send(
-        "POST", "/v1/session", key="", json={"email": email, "password": password}
-    )
-    assert status == 201, answer
-    session = nest.note("session", "owner", answer.cookies["tandem_session"].value)
-    cookie = {"Cookie": f"tandem_session={session}"}
-    assert (await world.send("GET", "/v1/session", key="", headers=cookie))[0] == 200
+    await second_steps.person_enrols(world, email=email, password=password)
 
     invited = nest.note(PERSON, "invited", f"{nest.word()}@{nest.word()}.example")
     body = {"email": invited, "role": "editor"}
@@ -105,13 +99,9 @@ async def people_come_from_a_provider(world: World) -> None:
 async def _posts(world: World, path: str, **form: str) -> int:
     """Send a form of a page of ours; return the status."""
     status, _, _ = await world.send(
-        "POST", path, key="", data=form, headers=_of_our_page(world)
+        "POST", path, key="", data=form, headers=second_steps.of_our_page(world)
     )
     return int(status)
-
-
-def _of_our_page(world: World) -> dict[str, str]:
-    return {"Origin": world.system.url("api"), "Sec-Fetch-Site": "same-origin"}
 
 
 async def _come_back(
@@ -123,7 +113,7 @@ async def _come_back(
     """Go to the provider as a browser does, and come back with a code."""
     nest, provider = world.nest, world.provider
     status, gone, page = await world.send(
-        "POST", path, key="", data=dict(form), headers=_of_our_page(world)
+        "POST", path, key="", data=dict(form), headers=second_steps.of_our_page(world)
     )
     assert status == 200, page
     link = str(page).partition('<a href="')[2].partition('"')[0]
@@ -142,9 +132,9 @@ async def _come_back(
         key="",
         headers={"Cookie": f"tandem_oidc={cookie}", "Sec-Fetch-Site": "cross-site"},
     )
-    if "tandem_session" in answer.cookies:
-        session = answer.cookies["tandem_session"].value
-        nest.note("session", f"session {number}", session)
+    for name in ("tandem_session", "tandem_half_session"):
+        if name in answer.cookies:
+            nest.note("session", f"{name} {number}", answer.cookies[name].value)
     return status, str(page)
 
 

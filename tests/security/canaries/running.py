@@ -199,7 +199,7 @@ def _plant_secrets(layout: Layout, nest: Nest) -> None:
     for service in SERVICES:
         seed = keys.nats_seed(layout.keys, service).read_text()
         nest.note("nats_seed", service, seed)
-    for service in ("auth", "reconciler"):
+    for service in ("auth", "reconciler", "api"):
         ring = json.loads(keys.key_ring(layout.keys, service).read_text())
         for key_id, key in ring["keys"].items():
             nest.note("key_ring", f"{service} {key_id}", key)

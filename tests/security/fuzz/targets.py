@@ -20,7 +20,7 @@ from yarl import URL
 
 from proto import codec, ids
 from proto.fields import Address, FieldKind
-from services.api import bodies, keys, paging, settings
+from services.api import bodies, keys, paging, recovery, settings, totp
 from services.api.errors import Refused
 from services.api.routes.accounts import AccountIn
 from services.api.routes.api_keys import ApiKeyIn
@@ -32,14 +32,20 @@ from services.api.routes.invitations import AcceptanceIn, InvitationIn
 from services.api.routes.links import LinkIn
 from services.api.routes.people import PersonChangeIn
 from services.api.routes.signing_in import PasswordIn, SignInIn
+from services.api.routes.tenant import TenantChangeIn
 from services.auth import checks, oauth, vault, verdicts
 from services.auth.errors import CannotOpen
 from services.auth.vault import Sealed, Vault
 from services.auth.verdicts import Seen
-from services.chassis import addresses, identifiers
+from services.chassis import addresses, ciphers, identifiers
 from services.chassis.addresses import Guard
 from services.chassis.bus import NatsDelivery
-from services.chassis.errors import AddressRefused, BadConfiguration, CommandFailed
+from services.chassis.errors import (
+    AddressRefused,
+    BadConfiguration,
+    CommandFailed,
+    NotOpened,
+)
 from services.connector import exchange
 from services.connector.errors import CallFailed
 from services.connector.port import Answer, Call
@@ -102,8 +108,9 @@ BODIES: Final[tuple[tuple[type[Any], bytes], ...]] = (
     (SearchIn, b'{"email": "ada@example.org"}'),
     (AcceptanceIn, b'{"secret": "s-1", "password": "correct horse"}'),
     (PersonChangeIn, b'{"role": "owner"}'),
+    (TenantChangeIn, b'{"requires_second_factor": true}'),
     (PasswordIn, b'{"current_password": "correct horse", "password": "battery"}'),
-    (SignInIn, b'{"email": "ana@example.org", "password": "correct horse"}'),
+    (SignInIn, b'{"email": "ana@example.org", "password": "horse", "code": "123456"}'),
 )
 _QUERIES: Final = (
     b"limit=50&after=acct_0198f2a0-0000-7000-8000-000000000001",
@@ -126,7 +133,9 @@ _VALUES: Final = (
     b"2026-01-01T10:00:00.500+02:00", b"https://www.example.org/a", b"1,234.50",
     "Frau Müller-Lüdenscheidt".encode(), b"Germany", b"1 Main St\r\nApt 2",
 )  # fmt: skip
-_VAULT: Final = Vault(active="k1", keys={"k1": bytes(range(32))})
+_KEY: Final = bytes(range(32))
+_CIPHERED: Final = ciphers.seal(_KEY, b"secret", bound_to=b"here")
+_VAULT: Final = Vault(active="k1", keys={"k1": _KEY})
 _BOUND: Final = ("tnt_1", "acct_1", "1")
 _SEALED: Final = _VAULT.seal(b'{"password": "x"}', bound_to=_BOUND)
 
@@ -156,6 +165,13 @@ def _body(random_: random.Random) -> None:
     elif isinstance(given, AccountIn):
         bodies.account(given.account_id)
         addresses.is_url(str(given.base_url))
+
+
+def _code(random_: random.Random) -> None:
+    text = _text(random_.choice((b"123456", b"ABCD-2345-EFGH-6723")), random_)
+    if totp.is_code(text):
+        totp.is_right(b"secret", text, step=1)
+    recovery.digest_of(text)
 
 
 def _query(random_: random.Random) -> None:
@@ -223,6 +239,10 @@ def _sealed(random_: random.Random) -> None:
         body=mutate(_SEALED.body, random_),
     )
     _VAULT.open(sealed, bound_to=_BOUND)
+
+
+def _ciphered(random_: random.Random) -> None:
+    ciphers.unseal(_KEY, mutate(_CIPHERED, random_), bound_to=b"here")
 
 
 def _address(random_: random.Random) -> None:
@@ -294,9 +314,11 @@ TARGETS: Final[tuple[Target, ...]] = (
     Target("auth.look", _look),
     Target("auth.key_ring", _Ring(), (BadConfiguration,)),
     Target("auth.sealed", _sealed, (CannotOpen,)),
+    Target("sealed", _ciphered, (NotOpened,)),
     Target("api.body", _body, (Refused,)),
     Target("api.query", _query, (Refused,)),
     Target("api.identifier", _identifier),
+    Target("api.code", _code),
     Target("address", _address, (AddressRefused, CommandFailed, CallFailed)),
     Target("connector.link", _link, (CallFailed,)),
     Target("connector.wait", _wait),
