@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local import nats, postgres
+from proto.ids import PersonId
 from services.api import enrolling, guesses, halfway, recovery, routes
 from services.api.passwords import Hasher
 from tests.fakes.clock import MovableClock
@@ -195,6 +196,23 @@ async def test_guesses_at_a_code_end_whoever_makes_them(
     figures["codes_tried"] = len(statuses)
     CLOCK.move(guesses.CODE.window.total_seconds())
     await visitor.enter()
+
+
+async def test_guesses_at_a_code_from_everywhere_end_sooner_than_at_a_password(
+    home: Home,
+) -> None:
+    """Whoever guesses a code knows the password, and may come from many places."""
+    assert guesses.CODE.times < guesses.EMAIL.times
+    visitor = await home.enrolled()
+    elsewhere = guesses.subjects_of_code(PersonId(person_of(visitor)), "192.0.2.1")
+    await home.system.rows(
+        "INSERT INTO guesses VALUES ($1, $2, $3)",
+        *(elsewhere.whole, guesses.CODE.times - 1),
+        CLOCK.now() + guesses.CODE.window,
+    )
+    await visitor.sign_in()
+    tried = [(await visitor.give_code("000000")).status for _ in range(2)]
+    assert tried == [422, 429]
 
 
 async def test_nothing_of_a_factor_is_readable_in_the_database(home: Home) -> None:
