@@ -126,6 +126,7 @@ async def test_the_api_calls_the_provider_that_is_named(
     settings = api_config.Config(
         database_url="x",
         nats_url="x",
+        key_ring_file=tmp_path / "ring",
         oidc_issuer="https://id.example/tenant",
         oidc_client_id="x",
         oidc_client_secret_file=secret,

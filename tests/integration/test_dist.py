@@ -156,7 +156,7 @@ async def test_services_start_from_it(
             }
             if service == "api":
                 env["API_HTTP_PORT"] = str(ports.free_port())
-            if service in ("auth", "reconciler"):
+            if service != "connector":
                 ring = keys.key_ring(tmp_path, service)
                 env[f"{prefix}_KEY_RING_FILE"] = str(ring)
             migration = await _spawn(unpacked, service, "migrate", env=env)

@@ -300,7 +300,7 @@ def test_settings_of_a_certificate_fit_each_other(tmp_path: Path) -> None:
 
     def of_api(**changes: Any) -> list[str]:
         with pytest.raises(BadConfiguration) as refused:
-            api.Config(database_url="x", nats_url="x", **changes)
+            api.Config(database_url="x", nats_url="x", key_ring_file=file, **changes)
         return refused.value.faults
 
     both = {"tls_certificate_file": file, "tls_key_file": file}
@@ -331,17 +331,18 @@ def test_nothing_listens_to_others_without_tls(tmp_path: Path) -> None:
     push = {"push_port": 1, "push_key_file": file, "push_url": url}
     tls = {"tls_certificate_file": file, "tls_key_file": file, "public_url": url}
     push_tls = {"push_tls_certificate_file": file, "push_tls_key_file": file}
+    own = usual | {"key_ring_file": file}
     for settings, name, names in (
-        (api.Config(**usual), "api", []),
-        (api.Config(**usual, http_host="0.0.0.0"), "api", ["API_HTTP_HOST"]),
-        (api.Config(**usual, http_host="0.0.0.0", **tls), "api", []),
+        (api.Config(**own), "api", []),
+        (api.Config(**own, http_host="0.0.0.0"), "api", ["API_HTTP_HOST"]),
+        (api.Config(**own, http_host="0.0.0.0", **tls), "api", []),
         (
-            api.Config(**usual, **tls, operations_host="10.0.0.1"),
+            api.Config(**own, **tls, operations_host="10.0.0.1"),
             "api",
             ["API_OPERATIONS_HOST"],
         ),
         (
-            api.Config(**usual, http_host="0.0.0.0", unencrypted=("0.0.0.0",)),
+            api.Config(**own, http_host="0.0.0.0", unencrypted=("0.0.0.0",)),
             "api",
             [],
         ),

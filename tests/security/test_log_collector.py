@@ -122,6 +122,7 @@ async def log_something(folder: Path) -> list[str]:
                 "PATH": os.environ["PATH"],
                 "API_DATABASE_URL": nobody,
                 "API_NATS_URL": "nats://127.0.0.1:1",
+                "API_KEY_RING_FILE": "not read",
                 "API_START_TIMEOUT_S": "1",
             },
             stdout=file,

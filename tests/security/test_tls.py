@@ -123,6 +123,7 @@ async def through_api(port: int, secret: Path) -> str:
         database_url="",
         nats_url="",
         http_port=1,
+        key_ring_file=secret,
         oidc_issuer=f"https://127.0.0.1:{port}",
         oidc_client_id="id",
         oidc_client_secret_file=secret,
