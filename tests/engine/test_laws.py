@@ -97,7 +97,7 @@ def test_an_edit_of_a_joined_name_arrives_whole(given, family, full):
     base = {Role.NAME_GIVEN: given or "", Role.NAME_FAMILY: family or ""}
     base = {role: canon.name(text) for role, text in base.items()}
     new = canon.name(full or "")
-    edited = names.edit(old=names.join(base), new=new, base=base)
+    edited = names.edit(old=names.join(base), new=new, base=base, now=base)
     assert names.join({**base, **edited}) == new
 
 

@@ -221,16 +221,46 @@ def test_b28_countries_in_another_form_are_no_difference():
     assert pair.left["addresses"] == home("Utopia", "2 Side St"), "unknown passes raw"
 
 
-def test_a_name_that_was_written_without_an_answer_is_not_written_twice():
-    """The full name was there already, split otherwise; the words came twice."""
+@pytest.mark.parametrize("shown", ["Ana", "ANA"])
+def test_a_name_that_was_written_without_an_answer_is_not_written_twice(shown):
+    """The full name was there already, and was split otherwise; the words came twice.
+
+    Other capitals than they were written in are a new spelling, and no new words.
+    """
     pair = Pair(
         world.config(), {"email": "a@x.com"}, {"emails": items("a@x.com"), "fn": None}
     )
     pair.settle()
-    pair.edit(LEFT, last="Ana")
+    pair.edit(LEFT, first="Ana")
     intent = pair.plan().intent
     pair.apply(intent)
+    pair.edit(RIGHT, fn=shown)
     record = pair.records[RIGHT]
     pair.answer(intent, WriteOutcome.CHANGED, record=record)
-    assert pair.settle() == 0
+    assert pair.settle() == (shown != "Ana")
+    assert (pair.left["first"], pair.left["last"]) == ("Ana", None)
     assert pair.right["fn"] == "Ana"
+
+
+@pytest.mark.parametrize("winner", [LEFT, RIGHT])
+@pytest.mark.parametrize(
+    ("parts", "full", "agreed"),
+    [
+        ({"last": "Soto"}, "Soto", ("", "soto")),
+        ({"last": "SOTO"}, "Soto", ("", "soto")),
+        ({"first": "Soto", "last": None}, "Soto", ("soto", "")),
+        ({"first": "Ana Lea"}, "Ana Lea Garcia", ("ana lea", "garcia")),
+        ({"first": "Ana", "last": "Ana"}, "Ana Ana", ("ana", "ana")),
+    ],
+)
+def test_words_that_both_sides_entered_are_the_same_words(winner, parts, full, agreed):
+    """Else a family name came to be the given name, too (seed 200341)."""
+    pair = world.linked(
+        {"first": "Maria", "last": "Garcia"}, {"fn": "Maria Garcia"}, winner=winner
+    )
+    pair.edit(LEFT, **parts)
+    pair.edit(RIGHT, fn=full)
+    pair.settle()
+    told = [(pair.left[each] or "").casefold() for each in ("first", "last")]
+    assert tuple(told) == agreed
+    assert pair.right["fn"].casefold() == " ".join(filter(None, told))

@@ -202,6 +202,7 @@ def _edits(pair: Pair, side: Side, *, sides: Sides, is_first: bool) -> Atoms:
         old=None if is_first else old,
         new=now,
         other_old=sides.now(opposite) if is_first else sides.old(opposite),
+        other_new=sides.now(opposite),
         forms=sides.forms,
     )
 

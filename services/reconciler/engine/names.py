@@ -42,10 +42,14 @@ def split(full: str, *, base: Parts) -> Parts:
     return _collect(_carry(old, words, base=base), base)
 
 
-def edit(*, old: str, new: str, base: Parts) -> Parts:
+def edit(*, old: str, new: str, base: Parts, now: Parts) -> Parts:
     """Return only the parts that an edit of a full name changes, with their text.
 
     Words of the old name that no part had, such as a title, concern no part.
+
+    Args:
+        now: The parts as they are by now: a word that was entered in one of them, too,
+            is that word.
     """
     words = canon.name(old).split()
     before = (
@@ -54,8 +58,10 @@ def edit(*, old: str, new: str, base: Parts) -> Parts:
         else _owned_by(_split_afresh(words, base))
     )
     after = _carry(before, canon.name(new).split(), base=base)
-    was, now = _collect(before, base), _collect(after, base)
-    return {role: now[role] for role in base if was[role] != now[role]}
+    if now != base:
+        after = _as_entered(after, before=before, base=base, now=now)
+    was, told = _collect(before, base), _collect(after, base)
+    return {role: told[role] for role in base if was[role] != told[role]}
 
 
 def replace(full: str, *, role: Role, old: str, new: str, parts: Parts) -> str:
@@ -176,6 +182,24 @@ def _owner_of_new(before: _Owned, after: _Owned, *, base: Parts) -> Role | None:
     if left is None and before:
         return right
     return left or right
+
+
+def _as_entered(words: _Owned, *, before: _Owned, base: Parts, now: Parts) -> _Owned:
+    """Give new words to the parts in which the other side has entered them, too."""
+    known = [word.casefold() for word, _ in before]
+    edited = {role: text for role, text in now.items() if text != base[role]}
+    entered = [(word.casefold(), role) for word, role in _owned_by(edited)]
+    found: _Owned = []
+    for word, owner in words:
+        form = word.casefold()
+        role = owner
+        if form in known:
+            known.remove(form)
+        elif match := next((each for each in entered if each[0] == form), None):
+            entered.remove(match)
+            role = match[1]
+        found.append((word, role))
+    return found
 
 
 def _collect(words: _Owned, base: Parts) -> Parts:

@@ -75,12 +75,16 @@ def changes(
     old: Fields | None,
     new: Fields,
     other_old: Fields,
+    other_new: Fields | None = None,
     forms: Mapping[Side, Known] = NO_FORMS,
 ) -> Atoms:
     """Return what was edited on a side since its shadow.
 
     Without a shadow everything that the side holds is an edit, as far as the other
     side does not say the same.
+
+    Args:
+        other_new: What the other side holds now, where that may have been edited, too.
     """
     end, opposite = pair.ends(side)
     ends = Ends(
@@ -92,6 +96,7 @@ def changes(
         new=new,
         other_old=other_old,
         is_first=old is None,
+        other_new=other_new,
     )
     return _LENSES[pair.mapping.lens].changes(ends)
 

@@ -52,6 +52,8 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
     other_old: Fields
     """The other side's shadow, or its present values at a first match."""
     is_first: bool
+    other_new: Fields | None = None
+    """The other side's present values, if it may have been edited, too."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,7 +54,8 @@ def _full_changed(ends: Ends) -> Atoms:
     old = _words(ends.old.get(ends.end.ids[0]))
     if old == new:
         return {}
-    edited = names.edit(old=old, new=new, base=base)
+    now = base if ends.other_new is None else _parts_of(ends.opposite, ends.other_new)
+    edited = names.edit(old=old, new=new, base=base, now=now)
     return {role: Atom(text, text, base[role]) for role, text in edited.items()}
 
 
