@@ -140,6 +140,32 @@ def test_i3_a_cleared_value_that_came_back(entered_again):
     assert (lost(history) == []) == (entered_again == "before")
 
 
+@pytest.mark.parametrize("told", [(), (LEFT,), (RIGHT,), (LEFT, RIGHT)])
+def test_i3_a_cleared_value_that_had_been_entered_on_both_sides(told):
+    """An account may be lost for minutes, on either side (seeds 2092 and 100034).
+
+    Where we have not heard of both meanwhile, the clearing meets an edit that is still
+    to be carried (behaviour 33).
+    """
+    history = History()
+    person, left, right = history.pair()
+    history.tell(LEFT, left)
+    history.tell(RIGHT, right)
+    history.wait(1.0)
+    history.edit(LEFT, left, job=(value := job(history, person)))
+    history.edit(RIGHT, right, job=value)
+    history.wait(100.0)
+    for side in told:
+        history.tell(side, left if side is LEFT else right)
+    history.wait(100.0)
+    history.edit(RIGHT, right, job=None)
+    history.wait(100.0)
+    history.tell(LEFT, left)
+    history.tell(RIGHT, right)
+    history.write(RIGHT, right, job=value)
+    assert len(lost(history)) == (told == (LEFT, RIGHT))
+
+
 @pytest.mark.parametrize(
     ("state", "closed_after_s", "is_fine"),
     [("dead", 20.0, True), ("dead", 5.0, False), ("done", 20.0, False)],

@@ -323,7 +323,21 @@ def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
         _brings(entry, write, name, role=role, truth=truth)
         for key in truth.partners(edit.key)
         for entry in truth.ledger.of(key)
-        if entry.who is not Who.TANDEM and edit.at - SEEN_S < entry.at <= write.at
+        if entry.who is not Who.TANDEM
+        and entry.at <= write.at
+        and _may_be_news(entry, edit, truth=truth)
+    )
+
+
+def _may_be_news(entry: Entry, edit: Entry, *, truth: Truth) -> bool:
+    """Say whether an entry may still have been to be carried when one was made there.
+
+    So it is for a while, and until answers of both apps have shown the two records: an
+    account may be lost for hours.
+    """
+    told = [truth.known_until(each.key, at=edit.at) for each in (entry, edit)]
+    return entry.at > edit.at - SEEN_S or any(
+        known_until is not None and known_until < entry.at for known_until in told
     )
 
 
@@ -392,7 +406,7 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
         arrived = False
         for entry in truth.ledger.of(other):
             is_change = bool(names & set(entry.changed))
-            is_late = entry.at > edit.at - SEEN_S
+            is_late = _may_be_news(entry, edit, truth=truth)
             if arrived and is_change and is_late and entry.who is Who.USER:
                 return True
             if is_change:
