@@ -11,11 +11,20 @@ import pytest
 from tests.contract.conformance import bench as benches
 from tests.contract.conformance import lacking, stages
 from tests.contract.conformance.bench import Bench
+from tests.contract.conformance.stage import Stage
 
 STAGES = stages.load()
+SERVED_TIMEOUT_S = 900
+"""Whichever test is the first waits until its app's server is made."""
 
 
-@pytest.fixture(params=sorted(STAGES))
+def _param(app: str) -> Any:
+    is_served = STAGES[app].serving is not Stage.serving
+    marks = [pytest.mark.timeout(SERVED_TIMEOUT_S)] if is_served else []
+    return pytest.param(app, marks=marks)
+
+
+@pytest.fixture(params=[_param(app) for app in sorted(STAGES)])
 def app(request: pytest.FixtureRequest) -> str:
     """Return an app's id; a test is not for apps that lack what it needs."""
     mark = request.node.get_closest_marker("needs")

@@ -40,6 +40,9 @@ class Least(msgspec.Struct, frozen=True, kw_only=True):
     read_batch: int = 0
     """Records that a call reads, before updates; 0 where they need not be read."""
     update_batch: int = 1
+    told_batch: int = 0
+    """Records that a call reads after they were written, where the app's answer to the
+    write does not tell what they are; 0 where it does."""
 
     def scan(self, count: int) -> int:
         """Return the calls that read everybody, by a process that knows nothing."""
@@ -55,12 +58,20 @@ class Least(msgspec.Struct, frozen=True, kw_only=True):
     def creates(self, count: int) -> int:
         """Return the calls that create so many records, none of which is there."""
         looked = _calls(count, self.find_batch) if self.find_batch else 0
-        return self.create_calls + looked + _calls(count, self.create_batch)
+        made = _calls(count, self.create_batch)
+        return self.create_calls + looked + made + self._told(count, self.create_batch)
 
     def updates(self, count: int) -> int:
         """Return the calls that change so many records."""
         read = _calls(count, self.read_batch) if self.read_batch else 0
-        return read + _calls(count, self.update_batch)
+        written = _calls(count, self.update_batch)
+        return read + written + self._told(count, self.update_batch)
+
+    def _told(self, count: int, batch: int) -> int:
+        """Return the calls that read so many, written in batches: one at least each."""
+        if not self.told_batch:
+            return 0
+        return _calls(count, min(batch, self.told_batch))
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):

@@ -138,7 +138,7 @@ class Proxy:
         headers = {
             name: text
             for name, text in request.headers.items()
-            if name.lower() not in HOP_BY_HOP | {"accept-encoding"}
+            if name.lower() not in HOP_BY_HOP
         }
         url = URL(self._origin + request.raw_path, encoded=True)
         async with self._session.request(
