@@ -1,0 +1,1 @@
+"""Parties of a Tryton server, over its JSON-RPC."""
