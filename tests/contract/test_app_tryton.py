@@ -59,6 +59,15 @@ def zoe(app: App) -> Snapshot:
     return snapshot
 
 
+@pytest.mark.parametrize("year", [0, 10_000, 10**30])
+def test_a_party_of_a_year_that_cannot_be_is_a_broken_answer(app: App, year: int):
+    body = shown("party").body.replace(b"2026", str(year).encode())
+    assert body != shown("party").body
+    with pytest.raises(CallFailed) as failed:
+        drive(app.get([ZOE]), [answer(body, headers=NOW)])
+    assert failed.value.meaning is Meaning.BROKEN
+
+
 def asked(call: Any) -> tuple[str, list[Any]]:
     """Return which method was called, with what."""
     body = json.loads(call.body)

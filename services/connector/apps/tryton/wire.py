@@ -1,10 +1,13 @@
 """What Tryton's JSON-RPC answers, only what is read; it stays in this folder."""
 
 import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
+
+Piece = Annotated[int, Meta(ge=0, le=9_999)]
+"""A piece of a moment but the last; what is too large for its place is no moment."""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,13 +21,13 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
     """A moment in UTC, in pieces."""
 
-    year: int
-    month: int
-    day: int
-    hour: int
-    minute: int
-    second: int
-    microsecond: int = 0
+    year: Piece
+    month: Piece
+    day: Piece
+    hour: Piece
+    minute: Piece
+    second: Piece
+    microsecond: Annotated[int, Meta(ge=0, le=999_999)] = 0
 
     def as_datetime(self) -> datetime.datetime:
         """Return it; a server's own calendar can be no other.
