@@ -292,7 +292,8 @@ def _packed(random_: random.Random) -> None:
         headers={"Content-Encoding": encoding},
         content=_Content(mutate(packed, random_)),
     )
-    reading = exchange._read(response)
+    taken: list[bytes] = []
+    reading = exchange._read(response, taken.append, bytes_max=random_.choice((9, 999)))
     try:
         reading.send(None)
     except StopIteration:
