@@ -1,6 +1,5 @@
 """What the tests of the CardDAV app share: accounts on a real Radicale server."""
 
-import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from services.connector import manifest
 from services.connector.apps import carddav
 from services.connector.apps.carddav.app import App
 from services.connector.port import Answer, Call, Facts, Operation, Page, Snapshot
+from tests.contract.conformance.stages.carddav import new_user
 from tests.contract.dialling import Caller
 
 T = TypeVar("T")
@@ -25,8 +25,6 @@ T = TypeVar("T")
 FOLDER = Path(carddav.__file__).parent
 MANIFEST = manifest.load(FOLDER / "manifest.toml")
 PASSWORD = "secret"
-
-_numbers = itertools.count()
 
 
 def plain(value: str | Address) -> str | Address:
@@ -139,7 +137,7 @@ def radicale_server(served: Callable[[str], radicale.Server]) -> radicale.Server
 @asynccontextmanager
 async def fresh_account(server: radicale.Server) -> AsyncIterator[Account]:
     """Return the account of a user whom no other test has."""
-    async with Account(server, f"user{next(_numbers)}") as account:
+    async with Account(server, new_user()) as account:
         yield account
 
 

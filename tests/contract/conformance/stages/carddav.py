@@ -26,7 +26,7 @@ from tests.contract.conformance.shapes import Form, Shape
 from tests.contract.conformance.stage import Stage
 
 PASSWORD: Final = "secret"
-USERS_MAX: Final = 400
+USERS_MAX: Final = 600
 NAME_PARTS: Final[Mapping[Role, str]] = {
     Role.NAME_FAMILY: "family",
     Role.NAME_GIVEN: "given",
@@ -51,6 +51,11 @@ TYPES: Final[Mapping[str, str]] = {"mobile": "CELL"}
 LABELS: Final[Mapping[str, str]] = {"cell": "mobile"}
 EXTRA: Final = "X-SHOE-SIZE"
 _numbers = itertools.count()
+
+
+def new_user() -> str:
+    """Return a user of the server whom nobody in this process had before."""
+    return f"user{next(_numbers)}"
 
 
 class CardDAV(Stage):
@@ -128,7 +133,7 @@ class CardDAV(Stage):
     async def opened(cls, server: radicale.Server) -> AsyncIterator[Self]:
         """Take a user whom no other test has, with an empty book."""
         async with aiohttp.ClientSession() as session:
-            yield cls(server, f"user{next(_numbers)}", session=session)
+            yield cls(server, new_user(), session=session)
 
     def full(self, number: int) -> Card:
         """Return somebody with every property that is read from a card."""
