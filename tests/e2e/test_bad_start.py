@@ -86,8 +86,8 @@ async def _without_settings(service: str) -> None:
     ran = await _run(f"services.{service}", environment={})
     prefix = service.upper()
     faults = [rf"{prefix}_DATABASE_URL is not set", rf"{prefix}_NATS_URL is not set"]
-    if service == "auth":
-        faults.append("AUTH_KEY_RING_FILE is not set")
+    if service in ("auth", "api"):
+        faults.append(f"{prefix}_KEY_RING_FILE is not set")
     ran.assert_ended(CONFIGURATION, *faults, lines=len(faults))
 
 
