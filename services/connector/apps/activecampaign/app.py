@@ -1,36 +1,29 @@
 """ActiveCampaign's operations: they yield calls and receive answers."""
 
-from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from proto.connector import Container
 from proto.fields import Field
-from proto.ids import ContainerId, RecordId
-from proto.record import Record
+from proto.ids import ContainerId
 from services.connector.apps.activecampaign import answers, fields, wire
 from services.connector.apps.activecampaign.catalogue import Catalogue
 from services.connector.apps.activecampaign.reading import Reader
 from services.connector.apps.activecampaign.writing import Writer
 from services.connector.errors import CallFailed
+from services.connector.halves import Halves
 from services.connector.manifest import Manifest
 from services.connector.port import (
     Answer,
     Call,
-    Change,
-    CreateResult,
     Facts,
     Identity,
-    NewRecord,
     Operation,
-    Page,
-    Snapshot,
-    UpdateResult,
 )
 
 API_PATH = "/api/3"
 
 
-class App:
+class App(Halves[Writer]):
     """One ActiveCampaign account.
 
     Keep it as long as the account is used: it remembers custom fields, lists and tags.
@@ -41,10 +34,10 @@ class App:
         self._prefix = "" if facts.base_url.endswith(API_PATH) else API_PATH
         self._host = (urlsplit(facts.base_url).netloc.rpartition("@")[2]).lower()
         self._catalogue = Catalogue(self._prefix)
-        self._reader = Reader(
+        reader = Reader(
             self._catalogue, prefix=self._prefix, page_size=manifest.limits.page_size
         )
-        self._writer = Writer(self._catalogue, self._reader, prefix=self._prefix)
+        super().__init__(reader, Writer(self._catalogue, reader, prefix=self._prefix))
 
     def meaning_of(self, answer: Answer) -> CallFailed:
         """Say what an answer with an unaccepted status means."""
@@ -69,34 +62,3 @@ class App:
             Container(container_id=ContainerId(list_id), name=name)
             for list_id, name in lists.items()
         )
-
-    def scan(self, cursor: str | None) -> Operation[Page]:
-        """Read one page of everybody."""
-        return self._reader.scan(cursor)
-
-    def changes(self, cursor: str) -> Operation[Page]:
-        """Read one page of changes, and of who unsubscribed."""
-        return self._reader.changes(cursor)
-
-    def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
-        """Read contacts by id, a hundred a call."""
-        return self._reader.get(record_ids)
-
-    def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
-        """Read the contacts with these addresses, one address a call."""
-        return self._reader.find_by_email(emails)
-
-    def find_by_markers(
-        self, _markers: Sequence[str]
-    ) -> Operation[Mapping[str, Record]]:
-        """Find nothing: a contact has no place for a mark that nobody sees."""
-        yield from ()
-        return {}
-
-    def create(self, new: NewRecord) -> Operation[CreateResult]:
-        """Create one contact."""
-        return self._writer.create(new)
-
-    def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
-        """Change one contact; what is not mentioned stays."""
-        return self._writer.update(snapshot, change)

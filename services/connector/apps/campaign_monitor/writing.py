@@ -54,6 +54,11 @@ class Writer:
     def __init__(self, lists: Catalogue) -> None:
         self._catalogue = lists
 
+    def create(self, new: NewRecord) -> Operation[CreateResult]:
+        """Put one person on a list, by an import: that is done at once."""
+        (result,) = yield from self.create_many((new,))
+        return result
+
     def create_many(
         self, news: Sequence[NewRecord]
     ) -> Operation[tuple[CreateResult, ...]]:

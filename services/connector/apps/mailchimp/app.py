@@ -1,33 +1,25 @@
 """Mailchimp's operations: they yield calls and receive answers."""
 
-from collections.abc import Mapping, Sequence
-
 from proto.connector import Container
 from proto.fields import Field
-from proto.ids import ContainerId, RecordId
-from proto.record import Record
+from proto.ids import ContainerId
 from services.connector.apps.mailchimp import answers, fields, wire
 from services.connector.apps.mailchimp.audiences import Catalogue, MemberFields
 from services.connector.apps.mailchimp.reading import Reader
 from services.connector.apps.mailchimp.writing import Writer
 from services.connector.errors import CallFailed
+from services.connector.halves import CreatingHalves
 from services.connector.manifest import Manifest
 from services.connector.port import (
     Answer,
     Call,
-    Change,
-    CreateResult,
     Facts,
     Identity,
-    NewRecord,
     Operation,
-    Page,
-    Snapshot,
-    UpdateResult,
 )
 
 
-class App:
+class App(CreatingHalves[Writer]):
     """One Mailchimp account, with all its audiences.
 
     Keep it as long as the account is used: it remembers the audiences and their merge
@@ -36,8 +28,8 @@ class App:
 
     def __init__(self, manifest: Manifest, _facts: Facts) -> None:
         self._catalogue = Catalogue()
-        self._reader = Reader(self._catalogue, page_size=manifest.limits.page_size)
-        self._writer = Writer(self._catalogue, self._reader)
+        reader = Reader(self._catalogue, page_size=manifest.limits.page_size)
+        super().__init__(reader, Writer(self._catalogue, reader))
 
     def meaning_of(self, answer: Answer) -> CallFailed:
         """Say what an answer with an unaccepted status means."""
@@ -68,40 +60,3 @@ class App:
             Container(container_id=ContainerId(one.list_id), name=one.name)
             for one in audiences.values()
         )
-
-    def scan(self, cursor: str | None) -> Operation[Page]:
-        """Read one page of every member who is not archived."""
-        return self._reader.scan(cursor)
-
-    def changes(self, cursor: str) -> Operation[Page]:
-        """Read one page of changes, and of who was archived."""
-        return self._reader.changes(cursor)
-
-    def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
-        """Read members by id, one a call."""
-        return self._reader.get(record_ids)
-
-    def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
-        """Read who has these addresses, one address and audience a call."""
-        return self._reader.find_by_email(emails)
-
-    def find_by_markers(
-        self, _markers: Sequence[str]
-    ) -> Operation[Mapping[str, Record]]:
-        """Find nothing: a member has no place for a mark that nobody sees."""
-        yield from ()
-        return {}
-
-    def create(self, new: NewRecord) -> Operation[CreateResult]:
-        """Create one member."""
-        return self._writer.create(new)
-
-    def create_many(
-        self, news: Sequence[NewRecord]
-    ) -> Operation[tuple[CreateResult, ...]]:
-        """Create members, five hundred a call."""
-        return self._writer.create_many(news)
-
-    def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
-        """Change one member; what is not mentioned stays."""
-        return self._writer.update(snapshot, change)
