@@ -9,7 +9,9 @@ import pytest
 from services.auth import oauth
 from services.auth.oauth import Registration, TokenGrant
 from tests.contract.dotloop_account import MANIFEST
-from tests.emulators.dotloop.emulator import Emulator, running
+from tests.emulators.core.emulator import serving
+from tests.emulators.dotloop.emulator import Emulator
+from tests.emulators.dotloop.settings import Settings
 
 CALLBACK = "http://127.0.0.1/callback"
 LOGIN = aiohttp.encode_basic_auth("emulated-client", "emulated-secret")
@@ -61,7 +63,10 @@ async def granted(
 
 
 async def test_a_person_authorises_and_the_token_is_refreshed():
-    async with running() as emulator, aiohttp.ClientSession() as session:
+    async with (
+        serving(Emulator(Settings())) as emulator,
+        aiohttp.ClientSession() as session,
+    ):
         client = registration(emulator)
         back = await decided(client, session, decision="approve")
         form = oauth.code_form(
@@ -78,14 +83,20 @@ async def test_a_person_authorises_and_the_token_is_refreshed():
 
 
 async def test_who_denies_comes_back():
-    async with running() as emulator, aiohttp.ClientSession() as session:
+    async with (
+        serving(Emulator(Settings())) as emulator,
+        aiohttp.ClientSession() as session,
+    ):
         back = await decided(registration(emulator), session, decision="deny")
         assert back == {"error": "access_denied", "state": "state"}
 
 
 @pytest.mark.parametrize("scopes", [("contact:read",), ("account:read,",)])
 async def test_a_scope_in_the_manifest_would_be_refused(scopes):
-    async with running() as emulator, aiohttp.ClientSession() as session:
+    async with (
+        serving(Emulator(Settings())) as emulator,
+        aiohttp.ClientSession() as session,
+    ):
         client = msgspec.structs.replace(registration(emulator), scopes=scopes)
         url = oauth.authorise_url(
             client, redirect_uri=CALLBACK, state="state", verifier="v" * 64

@@ -9,7 +9,9 @@ from services.auth import oauth
 from services.auth.oauth import NoGrant, Registration, TokenGrant
 from tests.contract.emulated_account import manifest_of
 from tests.contract.emulator_caller import CLIENT_ID, CLIENT_SECRET, REDIRECT_URI
-from tests.emulators.google_contacts.emulator import Emulator, running
+from tests.emulators.core.emulator import serving
+from tests.emulators.google_contacts.emulator import Emulator
+from tests.emulators.google_contacts.settings import Settings
 
 MANIFEST = manifest_of("google_contacts")
 VERIFIER = "v" * 64
@@ -76,7 +78,10 @@ async def authorised(
 
 @pytest.fixture
 async def place():
-    async with running() as emulator, aiohttp.ClientSession() as session:
+    async with (
+        serving(Emulator(Settings())) as emulator,
+        aiohttp.ClientSession() as session,
+    ):
         (account_id,) = emulator.accounts
         yield emulator, session, account_id
 

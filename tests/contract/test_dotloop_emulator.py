@@ -14,12 +14,12 @@ import pytest
 
 from tests.contract import emulator_caller, vendor_specs
 from tests.contract.emulator_caller import Reply
+from tests.emulators.core.emulator import serving
 from tests.emulators.core.limits import Limits
 from tests.emulators.dotloop.emulator import (
     AUTHORIZE_PATH,
     TOKEN_PATH,
     Emulator,
-    running,
 )
 from tests.emulators.dotloop.settings import Settings
 
@@ -93,7 +93,10 @@ def back(reply: Reply) -> dict[str, str]:
 async def vendor() -> AsyncIterator[Caller]:
     """Yield an authorised caller; time stands still, and calls are not limited."""
     settings = Settings(limits=Limits(window_s=60.0))
-    async with running(settings) as emulator, aiohttp.ClientSession() as session:
+    async with (
+        serving(Emulator(settings)) as emulator,
+        aiohttp.ClientSession() as session,
+    ):
         emulator.clock.freeze(NOON_S)
         caller = Caller(emulator, session)
         await caller.log_in()

@@ -52,9 +52,9 @@ from tests.emulators.constant_contact.emulator import (
     AUTHORIZE_PATH,
     TOKEN_PATH,
     Emulator,
-    running,
 )
 from tests.emulators.constant_contact.settings import Settings as VendorSettings
+from tests.emulators.core.emulator import serving
 from tests.fakes.clock import MovableClock
 from tests.servers import Database, migrated_database
 
@@ -392,7 +392,7 @@ async def opened(
     """Open everything but auth; at the end no secret may be in any log entry."""
     async with (
         migrated_database(postgres_server, "api", "auth", "connector") as database,
-        running(settings) as emulator,
+        serving(Emulator(settings or VendorSettings())) as emulator,
     ):
         world = World(database=database, broker=broker, emulator=emulator)
         with structlog.testing.capture_logs() as entries:

@@ -1,8 +1,5 @@
 """ActiveCampaign as one object, and how to run it."""
 
-from contextlib import AbstractAsyncContextManager
-from typing import Any
-
 from tests.emulators.activecampaign import problems
 from tests.emulators.activecampaign.account import Account
 from tests.emulators.activecampaign.admin import AccountAdmin
@@ -25,18 +22,9 @@ class Emulator(emulator.Emulator[Account]):
         scopes=frozenset({ANY}),
         plain=problems.plain,
     )
+    account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
-
-    def new_account(self, name: str, *, number: int) -> Account:
-        """Return a fresh account."""
-        return Account(
-            name,
-            number=number,
-            clock=self.clock,
-            statistics=self.statistics,
-            behaviour=self.behaviour,
-        )
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""
@@ -46,10 +34,3 @@ class Emulator(emulator.Emulator[Account]):
     def guard(self) -> Guard:
         """Return the door."""
         return Guard(self.server, self.limiter, problems.plain)
-
-
-def running(
-    settings: Settings | None = None, **place: Any
-) -> AbstractAsyncContextManager[Emulator]:
-    """Run an emulator until the block ends."""
-    return emulator.serving(Emulator(settings or Settings()), **place)

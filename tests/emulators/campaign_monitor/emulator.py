@@ -1,8 +1,5 @@
 """Campaign Monitor as one object, and how to run it."""
 
-from contextlib import AbstractAsyncContextManager
-from typing import Any
-
 from tests.emulators.campaign_monitor import problems
 from tests.emulators.campaign_monitor.account import Account
 from tests.emulators.campaign_monitor.admin import AccountAdmin
@@ -41,27 +38,11 @@ class Emulator(emulator.Emulator[Account]):
         ),
         plain=problems.plain,
     )
+    account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
-
-    def new_account(self, name: str, *, number: int) -> Account:
-        """Return a fresh account, with one client and one list."""
-        return Account(
-            name,
-            number=number,
-            clock=self.clock,
-            statistics=self.statistics,
-            behaviour=self.behaviour,
-        )
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""
         Lists(self.accounts, self.behaviour).register(router)
         Subscribers(self.accounts, self.behaviour).register(router)
-
-
-def running(
-    settings: Settings | None = None, **place: Any
-) -> AbstractAsyncContextManager[Emulator]:
-    """Run an emulator until the block ends."""
-    return emulator.serving(Emulator(settings or Settings()), **place)

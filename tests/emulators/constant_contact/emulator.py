@@ -1,8 +1,5 @@
 """Constant Contact as one object, and how to run it."""
 
-from contextlib import AbstractAsyncContextManager
-from typing import Any
-
 from tests.emulators.constant_contact import problems
 from tests.emulators.constant_contact.account import Account
 from tests.emulators.constant_contact.admin import AccountAdmin
@@ -37,18 +34,9 @@ class Emulator(emulator.Emulator[Account]):
         offline_scope="offline_access",
         plain=problems.plain,
     )
+    account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
-
-    def new_account(self, name: str, *, number: int) -> Account:
-        """Return a fresh account."""
-        return Account(
-            name,
-            number=number,
-            clock=self.clock,
-            statistics=self.statistics,
-            behaviour=self.behaviour,
-        )
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""
@@ -59,10 +47,3 @@ class Emulator(emulator.Emulator[Account]):
     def guard(self) -> Guard:
         """Return the door, which counts by application."""
         return Guard(self.server, self.limiter, problems.plain)
-
-
-def running(
-    settings: Settings | None = None, **place: Any
-) -> AbstractAsyncContextManager[Emulator]:
-    """Run an emulator until the block ends."""
-    return emulator.serving(Emulator(settings or Settings()), **place)

@@ -55,6 +55,8 @@ class Emulator(abc.ABC, Generic[A]):
     """One vendor with its accounts, as one object."""
 
     vendor: ClassVar[Vendor]
+    account_kind: ClassVar[Callable[..., Account]]
+    """Makes an account of a name, a number, clock, statistics and behaviour."""
     settings_kind: ClassVar[type[Settings]]
     admin_kind: ClassVar[type[AccountAdmin[Any]]]
     probe: ClassVar[str] = ""
@@ -92,9 +94,16 @@ class Emulator(abc.ABC, Generic[A]):
 
     # What a vendor adds or overrides.
 
-    @abc.abstractmethod
     def new_account(self, name: str, *, number: int) -> A:
         """Return a fresh account; the number tells it from the others."""
+        made: Any = self.account_kind(
+            name,
+            number=number,
+            clock=self.clock,
+            statistics=self.statistics,
+            behaviour=self.behaviour,
+        )
+        return made  # type: ignore[no-any-return]
 
     @abc.abstractmethod
     def register(self, router: Router) -> None:

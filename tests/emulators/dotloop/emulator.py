@@ -1,8 +1,5 @@
 """Dotloop as one object, and how to run it."""
 
-from contextlib import AbstractAsyncContextManager
-from typing import Any
-
 from tests.emulators.core import emulator
 from tests.emulators.core.access import Dialect
 from tests.emulators.core.emulator import Vendor
@@ -53,10 +50,3 @@ class Emulator(emulator.Emulator[Account]):
         return Guard(
             self.server, self.limiter, clock=self.clock, behaviour=self.behaviour
         )
-
-
-def running(
-    settings: Settings | None = None, **place: Any
-) -> AbstractAsyncContextManager[Emulator]:
-    """Run an emulator until the block ends."""
-    return emulator.serving(Emulator(settings or Settings()), **place)

@@ -1,8 +1,5 @@
 """Google Contacts as one object, and how to run it."""
 
-from contextlib import AbstractAsyncContextManager
-from typing import Any
-
 from tests.emulators.core import emulator
 from tests.emulators.core.access import Access, Dialect
 from tests.emulators.core.emulator import Vendor
@@ -37,19 +34,10 @@ class Emulator(emulator.Emulator[Account]):
         dialect=Dialect(takes_secret_in_body=True, repeats_refresh_token=False),
         plain=problems.plain,
     )
+    account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
     probe = "/v1/people/me?personFields=metadata"
-
-    def new_account(self, name: str, *, number: int) -> Account:
-        """Return a fresh account; its name is the user's address."""
-        return Account(
-            name,
-            number=number,
-            clock=self.clock,
-            statistics=self.statistics,
-            behaviour=self.behaviour,
-        )
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths, and the doors in the vendor's ways."""
@@ -73,10 +61,3 @@ class Emulator(emulator.Emulator[Account]):
             guard.FULL_SYNCS: Limiter(self.clock, self.settings.full_sync_limits),
         }
         return Guard(self.server, quotas, self.behaviour)
-
-
-def running(
-    settings: Settings | None = None, **place: Any
-) -> AbstractAsyncContextManager[Emulator]:
-    """Run an emulator until the block ends."""
-    return emulator.serving(Emulator(settings or Settings()), **place)

@@ -1,8 +1,6 @@
 """HubSpot as one object, and how to run it."""
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
-from typing import Any
 
 from tests.emulators.core import emulator
 from tests.emulators.core.access import Dialect
@@ -54,18 +52,9 @@ class Emulator(emulator.Emulator[Account]):
         ),
         plain=problems.plain,
     )
+    account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
-
-    def new_account(self, name: str, *, number: int) -> Account:
-        """Return a fresh account."""
-        return Account(
-            name,
-            number=number,
-            clock=self.clock,
-            statistics=self.statistics,
-            behaviour=self.behaviour,
-        )
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""
@@ -78,10 +67,3 @@ class Emulator(emulator.Emulator[Account]):
         """Return the door, which counts searches by themselves."""
         searches = Limiter(self.clock, self.settings.search_limits)
         return Guard(self.server, self.limiter, searches)
-
-
-def running(
-    settings: Settings | None = None, **place: Any
-) -> AbstractAsyncContextManager[Emulator]:
-    """Run an emulator until the block ends."""
-    return emulator.serving(Emulator(settings or Settings()), **place)

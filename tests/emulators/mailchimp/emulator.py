@@ -1,8 +1,5 @@
 """Mailchimp as one object, and how to run it."""
 
-from contextlib import AbstractAsyncContextManager
-from typing import Any
-
 from tests.emulators.core import emulator
 from tests.emulators.core.access import Dialect
 from tests.emulators.core.emulator import Vendor
@@ -61,10 +58,3 @@ class Emulator(emulator.Emulator[Account]):
     def guard(self) -> Guard:
         """Return the door."""
         return Guard(self.server, self.limiter, problems.plain)
-
-
-def running(
-    settings: Settings | None = None, **place: Any
-) -> AbstractAsyncContextManager[Emulator]:
-    """Run an emulator until the block ends."""
-    return emulator.serving(Emulator(settings or Settings()), **place)
