@@ -1,8 +1,8 @@
 """An app of two halves, as most are: one reads, the other writes.
 
-The app itself says whose account it is, what an answer means and which fields there are.
-What both halves remember of the account is given to both. An app whose vendor has lists,
-or a place for our marks, says so in place of what is here.
+The app itself says whose account it is, what an answer means and which fields there
+are. What both halves remember of the account is given to both. An app whose vendor has
+lists, or a place for our marks, says so in place of what is here.
 """
 
 from collections.abc import Mapping, Sequence
