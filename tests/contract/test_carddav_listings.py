@@ -95,6 +95,18 @@ def test_responses_that_were_read_do_not_count_and_all_else_does(monkeypatch):
         read(junk)
 
 
+@pytest.mark.parametrize("deep", [wire.DEPTH_MAX - 2, wire.DEPTH_MAX - 1])
+def test_what_is_nested_deeper_than_any_answer_is_refused_at_once(deep):
+    """Each element within another one costs time for both."""
+    nest = b"<x>" * deep + b"</x>" * deep
+    body = listing(1).replace(b"</response>", b"</response><y>" + nest + b"</y>")
+    if 2 + deep <= wire.DEPTH_MAX:
+        assert len(read(body).resources) == 1
+    else:
+        with pytest.raises(wire.Malformed, match="in one another"):
+            read(body)
+
+
 def taken(body: bytes) -> Answer:
     """Answer as the transport does: the body was fed to what the call made."""
     reader = wire.Reader(URL)

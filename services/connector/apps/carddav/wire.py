@@ -19,6 +19,8 @@ XML_TYPE: Final = "application/xml; charset=utf-8"
 ELEMENTS_MAX: Final = 1_000_000
 """So many are in memory at a time; those of a response go when it was read. An element
 takes a hundred times the memory of the four bytes that a server writes it with."""
+DEPTH_MAX: Final = 100
+"""Elements in one another; what servers answer has a tenth of that."""
 RESOURCES_MAX: Final = 250_000
 """More cards than any book has that people keep."""
 
@@ -205,17 +207,27 @@ class _Builder(TreeBuilder):
     def __init__(self) -> None:
         super().__init__()
         self._left = ELEMENTS_MAX
+        self._open: list[Element] = []
 
     def start(self, tag: str, attributes: dict[str, str], /) -> Element:
         """Add an element.
 
         Raises:
-            Malformed: There are too many of them.
+            Malformed: There are too many of them, or too many in one another.
         """
         self._left -= 1
         if self._left < 0:
             raise Malformed("too many elements")
-        return super().start(tag, attributes)
+        if len(self._open) == DEPTH_MAX:
+            raise Malformed("too many elements in one another")
+        element = super().start(tag, attributes)
+        self._open.append(element)
+        return element
+
+    def end(self, tag: str, /) -> Element:
+        """Close an element."""
+        self._open.pop()
+        return super().end(tag)
 
 
 class _Responses(_Builder):
@@ -224,18 +236,10 @@ class _Responses(_Builder):
     def __init__(self, take: Callable[[Element], None]) -> None:
         super().__init__()
         self._take = take
-        self._open: list[Element] = []
-
-    def start(self, tag: str, attributes: dict[str, str], /) -> Element:
-        """Add an element."""
-        element = super().start(tag, attributes)
-        self._open.append(element)
-        return element
 
     def end(self, tag: str, /) -> Element:
         """Close an element; a response right below the root is complete by then."""
         element = super().end(tag)
-        self._open.pop()
         if len(self._open) == 1 and element.tag == f"{_DAV}response":
             self._take(element)
             self._left += sum(1 for _ in element.iter())
