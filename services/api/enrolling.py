@@ -1,7 +1,8 @@
 """How a person gets a second factor, confirmed by a first code, and loses it again.
 
-The secret that an app is to know waits for ten minutes, sealed. With its first code it
-counts, recovery codes are shown once, and the person's other sessions end.
+The secret that an app is to know waits for ten minutes, sealed, and is shown where it
+was begun alone: whoever else is in as the same person must not know it. With its first
+code it counts, recovery codes are shown once, and the person's other sessions end.
 """
 
 import datetime
@@ -48,7 +49,12 @@ class Confirmed(NamedTuple):
 
 
 async def begin(
-    transaction: Transaction, parts: Parts, *, tenant_id: TenantId, person_id: PersonId
+    transaction: Transaction,
+    parts: Parts,
+    *,
+    tenant_id: TenantId,
+    person_id: PersonId,
+    cookie_digest: bytes,
 ) -> None:
     """Make a secret for a person's app; what waited before is worth nothing."""
     sealed = parts.safe.seal(
@@ -59,20 +65,24 @@ async def begin(
         tenant_id,
         person_id=person_id,
         sealed=sealed,
+        cookie_digest=cookie_digest,
         expires_at=parts.clock.now() + HOLDS,
     )
 
 
-async def look(parts: Parts, *, tenant_id: TenantId, person_id: PersonId) -> Waiting:
-    """Return what waits for a person's first code.
+async def look(
+    parts: Parts, *, tenant_id: TenantId, person_id: PersonId, cookie_digest: bytes
+) -> Waiting:
+    """Return what waits for a person's first code, where it was begun.
 
     Raises:
-        Refused: Nothing does, or no longer.
+        Refused: Nothing does, or no longer, or it was begun elsewhere.
     """
     found = await factors.find_enrolment(
         parts.store.database.reader(tenant_id),
         tenant_id,
         person_id=person_id,
+        cookie_digest=cookie_digest,
         now=parts.clock.now(),
     )
     if found is None:
@@ -92,7 +102,7 @@ async def look_halfway(parts: Parts, half: FoundHalf) -> Waiting:
     reader = parts.store.database.reader(half.tenant_id)
     if await factors.find_factor(reader, **whose) is not None:
         raise Refused(Code.ENROLMENT_OVER)
-    return await look(parts, **whose)
+    return await look(parts, **whose, cookie_digest=half.digest)
 
 
 async def confirm(

@@ -16,6 +16,7 @@ from services.api import (
     guesses,
     halfway,
     halves,
+    keys,
     proving,
     roster,
     sessions,
@@ -68,8 +69,6 @@ async def enter(
     """Begin the session of somebody who has proved enough, or else a half-open one."""
     whose = Whose(tenant_id=proof.tenant_id, person_id=proof.person_id)
     missing = await _missing(transaction, proof)
-    if missing == Code.ENROLMENT_NEEDED:
-        await enrolling.begin(transaction, parts, **whose)
     if missing:
         cookie = await halfway.begin(
             transaction,
@@ -78,6 +77,10 @@ async def enter(
             parts=parts,
             session_ends_at=proof.ends_at,
         )
+        if missing == Code.ENROLMENT_NEEDED:
+            await enrolling.begin(
+                transaction, parts, **whose, cookie_digest=keys.digest(cookie)
+            )
         return HalfWay(missing, cookie)
     cookie, session_id = await sessions.begin(
         transaction,

@@ -159,6 +159,7 @@ async def put_enrolment(
     *,
     person_id: PersonId,
     sealed: SealedFactor,
+    cookie_digest: bytes,
     expires_at: datetime.datetime,
 ) -> None:
     """Store what a person is to confirm; what waited before is worth nothing."""
@@ -168,6 +169,7 @@ async def put_enrolment(
             person_id=person_id,
             key_id=sealed.key_id,
             sealed=sealed.sealed,
+            cookie_digest=cookie_digest,
             expires_at=expires_at,
         )
     )
@@ -178,11 +180,17 @@ async def find_enrolment(
     tenant_id: TenantId,
     *,
     person_id: PersonId,
+    cookie_digest: bytes,
     now: datetime.datetime,
 ) -> Enrolment | None:
-    """Return what waits for a person to confirm it."""
+    """Return what waits for a person to confirm it where it was begun."""
     row = await source.fetch_row(
-        Q["find_enrolment"](tenant_id=tenant_id, person_id=person_id, now=now)
+        Q["find_enrolment"](
+            tenant_id=tenant_id,
+            person_id=person_id,
+            cookie_digest=cookie_digest,
+            now=now,
+        )
     )
     return None if row is None else msgspec.convert(dict(row), Enrolment)
 

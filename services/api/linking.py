@@ -8,7 +8,7 @@ import secrets
 
 from aiohttp import web
 
-from services.api import identities, keys, sessions, store
+from services.api import identities, sessions, store
 from services.api.calls import Caller, Parts
 from services.api.errors import Refused
 from services.api.identities import Known
@@ -49,7 +49,7 @@ async def link(
 async def _caller(
     request: web.Request, parts: Parts, *, session_digest: bytes
 ) -> Caller:
-    cookie = keys.digest(sessions.cookie_of(request, parts))
+    cookie = sessions.digest_of(request, parts)
     if not secrets.compare_digest(cookie, session_digest):
         raise Refused(Code.OIDC_OVER)
     try:

@@ -42,15 +42,19 @@ def cookie_of(request: web.Request, parts: Parts) -> str:
     return request.cookies.get(cookie_name(parts.base_url), "")
 
 
+def digest_of(request: web.Request, parts: Parts) -> bytes:
+    """Return the digest of the cookie that a request brings."""
+    return keys.digest(cookie_of(request, parts))
+
+
 async def identify(request: web.Request, parts: Parts) -> Caller:
     """Return who is signed in where a request comes from.
 
     Raises:
         Refused: Nobody is, or no longer.
     """
-    text = cookie_of(request, parts)
     found = await roster.find_session(
-        parts.store.database.reader(ALL_TENANTS), keys.digest(text)
+        parts.store.database.reader(ALL_TENANTS), digest_of(request, parts)
     )
     now = parts.clock.now()
     if found is None or found.expires_at <= now:

@@ -173,6 +173,31 @@ async def test_what_waits_to_be_confirmed_waits_ten_minutes(home: Home) -> None:
     await visitor.enter()
 
 
+@pytest.mark.parametrize("is_required", [False, True])
+async def test_what_an_app_is_to_know_is_shown_where_it_was_begun_alone(
+    home: Home, is_required: bool
+) -> None:
+    """Somebody is in by the password, too, and waits for its owner to get a factor.
+
+    Each saw the secret, and so kept a second factor that was shown to nobody.
+    """
+    await home.require(is_required)
+    visitor = await home.person()
+    attacker = Visitor(home.system, CLOCK, visitor.email)
+    await attacker.sign_in()
+    await visitor.sign_in()
+    path = "/sign-in/enrol"
+    if not is_required:
+        path = f"{ONE}/confirm"
+        await visitor.send(f"{ONE}/begin", password=PASSWORD, code="")
+    shown = await attacker.get(path)
+    assert (shown.status, "otpauth" in shown.body) == (410, False)
+    visitor.read(await visitor.get(path))
+    next_step(CLOCK)
+    assert (await attacker.send(path, code=visitor.code())).status == 410
+    assert (await visitor.send(path, code=visitor.code())).status == 200
+
+
 async def test_new_recovery_codes_replace_the_old_ones(home: Home) -> None:
     visitor = await home.enrolled()
     next_step(CLOCK)

@@ -22,6 +22,7 @@ from services.api import (
     store,
 )
 from services.api.calls import Caller, Visit
+from services.api.enrolling import Waiting
 from services.api.errors import Refused
 from services.api.problems import Code
 from services.api.roster import Whose
@@ -51,7 +52,12 @@ async def begin(visit: Visit) -> web.StreamResponse:
     if refused := await _confirmed(visit, caller, act=act):
         return refused
     async with visit.parts.store.transaction(caller.tenant_id) as work:
-        await enrolling.begin(work.transaction, visit.parts, **_whose(caller))
+        await enrolling.begin(
+            work.transaction,
+            visit.parts,
+            **_whose(caller),
+            cookie_digest=sessions.digest_of(visit.request, visit.parts),
+        )
         entry = _entry(visit, caller, act=act, outcome="done")
         now = visit.parts.clock.now()
         await store.add_audit_entry(work.transaction, entry, now=now)
@@ -64,7 +70,7 @@ async def show_confirmation(visit: Visit) -> web.StreamResponse:
         caller = await sessions.identify(visit.request, visit.parts)
     except Refused:
         return forms.go_to("/sign-in")
-    waiting = await enrolling.look(visit.parts, **_whose(caller))
+    waiting = await _waiting(visit, caller)
     return picturing.enrolment(
         waiting.secret,
         email=_email(caller),
@@ -77,7 +83,7 @@ async def confirm(visit: Visit) -> web.StreamResponse:
     """Let the second factor count, and show recovery codes."""
     caller, parts = await sessions.identify(visit.request, visit.parts), visit.parts
     assert caller.person is not None, "a session is a person's"
-    waiting = await enrolling.look(parts, **_whose(caller))
+    waiting = await _waiting(visit, caller)
     try:
         confirmed = await enrolling.confirm(
             visit.request,
@@ -155,6 +161,11 @@ async def _confirmed(visit: Visit, caller: Caller, *, act: str) -> web.Response 
         page[problems.REFUSAL] = err.code
         return page
     return None
+
+
+async def _waiting(visit: Visit, caller: Caller) -> Waiting:
+    digest = sessions.digest_of(visit.request, visit.parts)
+    return await enrolling.look(visit.parts, **_whose(caller), cookie_digest=digest)
 
 
 async def _page(visit: Visit, caller: Caller, *, fault: str = "") -> web.Response:

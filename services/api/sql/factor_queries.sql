@@ -81,21 +81,23 @@ WHERE tenant_id = $tenant_id
 -- name: put_enrolment
 -- What a person's app is to know, until they confirm it; another one replaces it.
 INSERT INTO api.enrolments AS known (
-    tenant_id, person_id, key_id, sealed, expires_at
+    tenant_id, person_id, key_id, sealed, expires_at, cookie_digest
 )
-VALUES ($tenant_id, $person_id, $key_id, $sealed, $expires_at)
+VALUES ($tenant_id, $person_id, $key_id, $sealed, $expires_at, $cookie_digest)
 ON CONFLICT (tenant_id, person_id) DO UPDATE
 SET
     key_id = excluded.key_id,
     sealed = excluded.sealed,
-    expires_at = excluded.expires_at;
+    expires_at = excluded.expires_at,
+    cookie_digest = excluded.cookie_digest;
 
 -- name: find_enrolment
--- What waits for a person to confirm it.
+-- What waits for a person to confirm it, in the browser that began it and in no other.
 SELECT key_id, sealed, expires_at
 FROM api.enrolments
 WHERE tenant_id = $tenant_id
     AND person_id = $person_id
+    AND cookie_digest = $cookie_digest
     AND expires_at > $now;
 
 -- name: take_enrolment

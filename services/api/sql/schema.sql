@@ -250,13 +250,14 @@ CREATE TABLE api.recovery_codes (
     FOREIGN KEY (tenant_id, person_id) REFERENCES api.second_factors ON DELETE CASCADE
 );
 
--- One for each person, until its first code confirms it.
+-- One for each person and for the browser that began it, until its first code confirms it.
 CREATE TABLE api.enrolments (
-    tenant_id   text NOT NULL,
-    person_id   text NOT NULL,
-    key_id      text NOT NULL,
-    sealed      bytea NOT NULL,
-    expires_at  timestamptz NOT NULL,
+    tenant_id      text NOT NULL,
+    person_id      text NOT NULL,
+    key_id         text NOT NULL,
+    sealed         bytea NOT NULL,
+    expires_at     timestamptz NOT NULL,
+    cookie_digest  bytea NOT NULL DEFAULT '',
     PRIMARY KEY (tenant_id, person_id),
     FOREIGN KEY (tenant_id, person_id) REFERENCES api.people ON DELETE CASCADE
 );
