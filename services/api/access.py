@@ -12,6 +12,8 @@ from services.api import keys, origins, sessions, store
 from services.api.calls import CALLER, Caller, Parts
 from services.api.errors import Refused
 from services.api.problems import Code
+from services.api.roster import LockedPerson
+from services.chassis.database import Transaction
 from services.chassis.tenancy import ALL_TENANTS
 
 FRESH: Final = datetime.timedelta(minutes=10)
@@ -34,7 +36,7 @@ async def identify(request: web.Request, parts: Parts) -> Caller:
     try:
         return await sessions.identify(request, parts)
     except Refused as err:
-        raise Refused(err.code, headers={"WWW-Authenticate": _REALM}) from None
+        raise _over(err) from None
 
 
 async def _holder_of_key(request: web.Request, parts: Parts) -> Caller:
@@ -89,6 +91,18 @@ def require_fresh(caller: Caller, *, now: datetime.datetime) -> None:
         raise Refused(Code.SIGN_IN_AGAIN)
 
 
+async def hold(transaction: Transaction, caller: Caller) -> LockedPerson:
+    """Return a session's person, as ``sessions.hold`` does.
+
+    Raises:
+        Refused: The session has ended since it was identified.
+    """
+    try:
+        return await sessions.hold(transaction, caller)
+    except Refused as err:
+        raise _over(err) from None
+
+
 def pace(parts: Parts, caller: str) -> None:
     """Refuse a caller that asks too often."""
     wait_s = parts.pace.wait_s(caller, now_s=parts.clock.monotonic())
@@ -96,6 +110,11 @@ def pace(parts: Parts, caller: str) -> None:
         raise Refused(
             Code.TOO_MANY_REQUESTS, headers={"Retry-After": str(int(wait_s) + 1)}
         )
+
+
+def _over(err: Refused) -> Refused:
+    """Return what a program is told whose session is over: HTTP wants a challenge."""
+    return Refused(err.code, headers={"WWW-Authenticate": _REALM})
 
 
 def _refused(code: Code) -> Refused:

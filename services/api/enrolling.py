@@ -21,7 +21,7 @@ from services.api import (
     totp,
     trying,
 )
-from services.api.calls import Parts
+from services.api.calls import Caller, Parts
 from services.api.errors import Refused
 from services.api.factors import Enrolment
 from services.api.halves import FoundHalf
@@ -109,35 +109,31 @@ async def confirm(
     request: web.Request,
     parts: Parts,
     *,
-    tenant_id: TenantId,
-    person_id: PersonId,
+    by: FoundHalf | Caller,
     waiting: Waiting,
     text: str,
-    half: FoundHalf | None = None,
-    ends_at: datetime.datetime | None = None,
 ) -> Confirmed:
     """Let a factor count from now on, by its first code.
 
     Raises:
-        Refused: The code is wrong, or what waited was confirmed or replaced meanwhile.
+        Refused: The code is wrong, what waited was confirmed or replaced meanwhile, or
+            the session has ended, half open or not.
     """
-    whose = Whose(tenant_id=tenant_id, person_id=person_id)
     now, code = parts.clock.now(), "".join(text.split())
     step, codes = totp.step_of(now), recovery.new_codes()
     if not (totp.is_code(code) and totp.is_right(waiting.secret, code, step=step)):
         raise Refused(Code.CODE_REFUSED)
-    async with parts.store.transaction(tenant_id) as work:
+    whose, ends_at = _whose(by), _ends_at(by)
+    async with parts.store.transaction(whose["tenant_id"]) as work:
         transaction = work.transaction
-        person = await roster.lock_person(transaction, **whose)
-        if person is None or not await factors.take_enrolment(
+        if isinstance(by, FoundHalf):
+            await _spend(transaction, by, now=now)
+        else:
+            await sessions.hold(transaction, by)
+        if not await factors.take_enrolment(
             transaction, **whose, enrolment=waiting.enrolment
         ):
             raise Refused(Code.ENROLMENT_OVER)
-        if half is not None:
-            await _spend(transaction, half, has_factor=person.has_second_factor)
-            await roster.note_sign_in(
-                transaction, **whose, password_hash=person.password_hash, now=now
-            )
         await factors.put_factor(
             transaction, **whose, sealed=waiting.enrolment, step=step, now=now
         )
@@ -153,23 +149,47 @@ async def confirm(
             factors=2,
             ends_at=ends_at,
         )
-        for act in _ACTS if half is None else _ACTS_HALFWAY:
+        for act in _ACTS_HALFWAY if isinstance(by, FoundHalf) else _ACTS:
             entry = _entry(request, parts, whose=whose, act=act)
             await store.add_audit_entry(transaction, entry, now=now)
-    if half is not None:
+    if isinstance(by, FoundHalf):
         trying.note_sign_in(
-            request, parts, tenant_id=tenant_id, actor=person_id, kind=half.kind
+            request, parts, tenant_id=by.tenant_id, actor=by.person_id, kind=by.kind
         )
         await sessions.end_previous(request, parts)
     return Confirmed(codes, cookie)
 
 
+def _whose(by: FoundHalf | Caller) -> Whose:
+    if isinstance(by, FoundHalf):
+        return Whose(tenant_id=by.tenant_id, person_id=by.person_id)
+    assert by.person is not None, "a session is a person's"
+    return Whose(tenant_id=by.tenant_id, person_id=by.person.person_id)
+
+
+def _ends_at(by: FoundHalf | Caller) -> datetime.datetime | None:
+    """Return when the session ends at the latest that takes the place of this one."""
+    if isinstance(by, FoundHalf):
+        return by.session_ends_at
+    assert by.person is not None, "a session is a person's"
+    return by.person.ends_at
+
+
 async def _spend(
-    transaction: Transaction, half: FoundHalf, *, has_factor: bool
+    transaction: Transaction, half: FoundHalf, *, now: datetime.datetime
 ) -> None:
     """Use a half-open session up, which somebody without a factor alone may do here."""
-    if has_factor or not await halves.take_half_session(transaction, half):
+    whose = _whose(half)
+    person = await roster.lock_person(transaction, **whose)
+    if (
+        person is None
+        or person.has_second_factor
+        or not await halves.take_half_session(transaction, half)
+    ):
         raise Refused(Code.ENROLMENT_OVER)
+    await roster.note_sign_in(
+        transaction, **whose, password_hash=person.password_hash, now=now
+    )
 
 
 def _entry(request: web.Request, parts: Parts, *, whose: Whose, act: str) -> AuditEntry:

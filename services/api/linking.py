@@ -29,6 +29,7 @@ async def link(
     known = Known(tenant_id=caller.tenant_id, person_id=caller.person.person_id)
 
     async with parts.store.transaction(known.tenant_id) as work:
+        await sessions.hold(work.transaction, caller)
         is_linked = await identities.add_identity(
             work.transaction, known, identity=identity
         )

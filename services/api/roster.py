@@ -229,6 +229,14 @@ async def find_session(source: Source, digest: bytes) -> StoredSession | None:
     return None if row is None else msgspec.convert(dict(row), StoredSession)
 
 
+async def has_session(
+    transaction: Transaction, tenant_id: TenantId, *, session_id: SessionId
+) -> bool:
+    """Tell whether a session goes on; lock its person first."""
+    query = Q["has_session"](tenant_id=tenant_id, session_id=session_id)
+    return await transaction.fetch_row(query) is not None
+
+
 async def note_session_use(
     transaction: Transaction, session: StoredSession, *, now: datetime.datetime
 ) -> None:

@@ -17,7 +17,7 @@ from services.api.calls import CALLER, Caller, Parts, SignedIn
 from services.api.errors import Refused
 from services.api.permissions import SCOPES_OF
 from services.api.problems import Code
-from services.api.roster import NewSession
+from services.api.roster import LockedPerson, NewSession
 from services.chassis.database import Transaction
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -84,6 +84,26 @@ async def identify(request: web.Request, parts: Parts) -> Caller:
         ),
     )
     return request[CALLER]
+
+
+async def hold(transaction: Transaction, caller: Caller) -> LockedPerson:
+    """Return a session's person, who stays as they are until the commit.
+
+    A second factor or a new password ends all sessions of before. So does it end what
+    one of them has asked for, and what was judged by what its person had by then.
+
+    Raises:
+        Refused: The session has ended since it was identified.
+    """
+    assert caller.person is not None, "a session is a person's"
+    person = await roster.lock_person(
+        transaction, caller.tenant_id, person_id=caller.person.person_id
+    )
+    if person is None or not await roster.has_session(
+        transaction, caller.tenant_id, session_id=caller.person.session_id
+    ):
+        raise Refused(Code.SESSION_OVER)
+    return person
 
 
 async def begin(

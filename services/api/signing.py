@@ -11,6 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from proto.errors import ErrorCode
 from services.api import (
+    access,
     entering,
     guesses,
     passwords,
@@ -131,10 +132,8 @@ async def change_password(call: Call, *, current: str, new: str) -> str:
     )
     now = parts.clock.now()
     async with parts.store.transaction(call.tenant_id) as work:
-        locked = await roster.lock_person(
-            work.transaction, call.tenant_id, person_id=person.person_id
-        )
-        if locked is None or locked.password_hash != stored:
+        locked = await access.hold(work.transaction, call.caller)
+        if locked.password_hash != stored:
             raise Refused(Code.NOT_CONFIRMED)
         await roster.change_password(
             work.transaction,

@@ -52,6 +52,7 @@ async def begin(visit: Visit) -> web.StreamResponse:
     if refused := await _confirmed(visit, caller, act=act):
         return refused
     async with visit.parts.store.transaction(caller.tenant_id) as work:
+        await sessions.hold(work.transaction, caller)
         await enrolling.begin(
             work.transaction,
             visit.parts,
@@ -82,16 +83,14 @@ async def show_confirmation(visit: Visit) -> web.StreamResponse:
 async def confirm(visit: Visit) -> web.StreamResponse:
     """Let the second factor count, and show recovery codes."""
     caller, parts = await sessions.identify(visit.request, visit.parts), visit.parts
-    assert caller.person is not None, "a session is a person's"
     waiting = await _waiting(visit, caller)
     try:
         confirmed = await enrolling.confirm(
             visit.request,
             parts,
-            **_whose(caller),
+            by=caller,
             waiting=waiting,
             text=visit.query["code"],
-            ends_at=caller.person.ends_at,
         )
     except Refused as err:
         if err.code != Code.CODE_REFUSED:
@@ -110,6 +109,7 @@ async def remove(visit: Visit) -> web.StreamResponse:
         return refused
     async with visit.parts.store.transaction(caller.tenant_id) as work:
         transaction = work.transaction
+        await sessions.hold(transaction, caller)
         policy = await factors.read_policy(transaction, caller.tenant_id)
         if policy.requires_second_factor:
             raise Refused(ErrorCode.NOT_ALLOWED_NOW, _NEEDED)
@@ -129,6 +129,7 @@ async def renew_codes(visit: Visit) -> web.StreamResponse:
     codes = recovery.new_codes()
     async with visit.parts.store.transaction(caller.tenant_id) as work:
         transaction = work.transaction
+        await sessions.hold(transaction, caller)
         if await factors.lock_factor(transaction, **_whose(caller)) is None:
             raise Refused(ErrorCode.NOT_FOUND)
         await factors.replace_recovery_codes(

@@ -73,12 +73,9 @@ async def enrol(visit: Visit) -> web.StreamResponse:
         confirmed = await enrolling.confirm(
             visit.request,
             parts,
-            tenant_id=half.tenant_id,
-            person_id=half.person_id,
+            by=half,
             waiting=waiting,
             text=visit.query["code"],
-            half=half,
-            ends_at=half.session_ends_at,
         )
     except Refused as err:
         if err.code != Code.CODE_REFUSED:

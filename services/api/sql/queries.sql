@@ -318,6 +318,13 @@ JOIN api.people
 JOIN api.tenants ON tenants.tenant_id = sessions.tenant_id
 WHERE sessions.digest = $digest;
 
+-- name: has_session
+-- Whether a session goes on: lock its person first, as whoever ends all of them does.
+SELECT 1 AS one
+FROM api.sessions
+WHERE tenant_id = $tenant_id
+    AND session_id = $session_id;
+
 -- name: note_session_use
 -- When a session was last used; an older time never replaces a newer.
 UPDATE api.sessions
