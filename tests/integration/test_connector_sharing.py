@@ -13,6 +13,7 @@ from proto.record import Consent
 from services.chassis.queries import Query
 from services.connector.accounts import AccountRef
 from services.connector.manifest import CountedBy, Limits
+from services.connector.pacing import Lane
 from services.connector.turns import SKEW_S
 from tests.fakes.clock import JointClock
 from tests.integration.connector_vendor import APP, Vendor
@@ -23,6 +24,7 @@ REFS = [
     AccountRef(TenantId(f"tnt_{n}"), AccountId(f"acct_{n}"), APP) for n in range(1, 4)
 ]
 A_SECOND = 4
+AT_ONCE = 24
 PAGES = 12
 
 
@@ -77,7 +79,10 @@ async def desk(database):
         world.manifest = msgspec.structs.replace(
             world.manifest,
             limits=Limits(
-                counted_by=CountedBy.CLIENT, calls_per_second=A_SECOND, timeout_s=9.0
+                counted_by=CountedBy.CLIENT,
+                calls_per_second=A_SECOND,
+                concurrent_calls=AT_ONCE,
+                timeout_s=9.0,
             ),
         )
         world.settings = msgspec.structs.replace(
@@ -223,3 +228,20 @@ async def test_an_unsubscribe_does_not_wait_for_the_scans_of_others(desk):
         assert world.clock.monotonic() - began_s < 10
         assert len(desk.called_s) - made < 30
     assert desk.calls_a_second() <= A_SECOND
+
+
+async def test_consent_has_most_turns_beside_the_scans_of_others(desk):
+    """Three of four, about; if all three only took turns, it would be one of three."""
+    transport = desk.world.replica().transport
+    *scanning, quiet = [await transport.open(ref) for ref in REFS]
+    async with asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            for account in scanning:
+                scan = account.app.scan(None)
+                group.create_task(transport.drive(account, scan, lane=Lane.SCAN))
+            get = quiet.app.get([RecordId("r00001")])
+            group.create_task(transport.drive(quiet, get, lane=Lane.CONSENT))
+    is_theirs = [path != "/api/contacts" for _, path in desk.world.vendor.calls]
+    assert is_theirs.count(True) == AT_ONCE
+    last = len(is_theirs) - is_theirs[::-1].index(True)
+    assert last <= 2 * AT_ONCE
