@@ -5,6 +5,7 @@ An app that differs writes its own; what is here decides nothing an app could no
 
 import datetime
 import email.utils
+import enum
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -31,8 +32,10 @@ def encode_cursor(progress: Progress) -> str:
     return codec.encode(progress).decode()
 
 
-def decode_cursor(cursor: str, kind: type[P]) -> P:
-    """Return what a cursor's text says.
+def decode_cursor(
+    cursor: str, kind: type[P], *, stage: enum.StrEnum | None = None
+) -> P:
+    """Return what a cursor's text says, where a stage is given of that one alone.
 
     Raises:
         CallFailed: It is not one of ours; only a complete scan goes on from there.
@@ -47,6 +50,8 @@ def decode_cursor(cursor: str, kind: type[P]) -> P:
         raise CallFailed(Meaning.CURSOR_EXPIRED, "unreadable cursor") from err
     if not is_placed:
         raise CallFailed(Meaning.CURSOR_EXPIRED, "a cursor of no time")
+    if stage is not None and not any(one is stage for one in values):
+        raise CallFailed(Meaning.CURSOR_EXPIRED, f"not a cursor of {stage}")
     return progress
 
 

@@ -12,7 +12,7 @@ from proto.errors import ErrorCode
 from proto.fields import FieldKind, Item, Role
 from proto.record import Consent, Presence, Record
 from services.connector import vendors
-from services.connector.apps.campaign_monitor import cursors, values, wire
+from services.connector.apps.campaign_monitor import values, wire
 from services.connector.apps.campaign_monitor.cursors import Progress, Stage, State
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
@@ -466,7 +466,7 @@ def test_a_scan_reads_the_states_that_people_go_through_in_their_order(app):
         "unsubscribed.json",
         "bounced.json",
     ]
-    assert cursors.decode(last.resume, Stage.CHANGES) == Progress(
+    assert vendors.decode_cursor(last.resume, Progress) == Progress(
         stage=Stage.CHANGES, since=NOON, swept=NOON
     )
 
@@ -500,7 +500,7 @@ def test_a_long_list_is_read_whole_the_more_seldom_the_longer_it_is(app, ago_s, 
     answers = [*KNOWN, someone, shown("custom_fields")]
     page, calls = drive(app.changes(vendors.encode_cursor(since)), answers)
     assert dict(calls[2].query)["date"] == "2026-02-10 23:45"
-    following = cursors.decode(page.next, Stage.CHANGES)
+    following = vendors.decode_cursor(page.next, Progress)
     assert following.is_sweep is is_due
     assert following.state is (State.UNCONFIRMED if is_due else State.ACTIVE)
     assert following.more_pages == (0 if is_due else 120)

@@ -1,6 +1,7 @@
 """What apps share of vendors: cursors, what statuses mean, moments and clocks."""
 
 import datetime
+import enum
 
 import pytest
 
@@ -15,6 +16,16 @@ class Progress(vendors.Progress, frozen=True, kw_only=True):
 
     since: datetime.datetime = NOON
     page: int = 0
+
+
+class Stage(enum.StrEnum):
+    SCAN = "scan"
+    CHANGES = "changes"
+
+
+class Staged(vendors.Progress, frozen=True, kw_only=True):
+    stage: Stage
+    after: str = ""
 
 
 def test_a_cursor_is_read_as_it_was_written():
@@ -39,6 +50,14 @@ def test_a_cursor_is_read_as_it_was_written():
 def test_what_is_no_cursor_of_ours_asks_for_a_complete_scan(text):
     with pytest.raises(CallFailed) as failure:
         vendors.decode_cursor(text, Progress)
+    assert failure.value.meaning is Meaning.CURSOR_EXPIRED
+
+
+def test_a_cursor_of_another_stage_is_none_for_this_one():
+    text = vendors.encode_cursor(Staged(stage=Stage.SCAN, after="changes"))
+    assert vendors.decode_cursor(text, Staged, stage=Stage.SCAN).after == "changes"
+    with pytest.raises(CallFailed) as failure:
+        vendors.decode_cursor(text, Staged, stage=Stage.CHANGES)
     assert failure.value.meaning is Meaning.CURSOR_EXPIRED
 
 

@@ -39,9 +39,7 @@ class Reader:
         read makes it another number.
         """
         if cursor is not None:
-            progress = vendors.decode_cursor(cursor, Progress)
-            if progress.stage is not Stage.SCAN:
-                raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of a scan")
+            progress = vendors.decode_cursor(cursor, Progress, stage=Stage.SCAN)
         else:
             count = yield from self._count()
             progress = Progress(stage=Stage.SCAN, count=count)

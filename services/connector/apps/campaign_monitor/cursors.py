@@ -13,7 +13,6 @@ from typing import Annotated, Final
 import msgspec
 
 from services.connector import vendors
-from services.connector.errors import CallFailed, Meaning
 
 OVERLAP: Final = datetime.timedelta(minutes=10)
 ZONE: Final = datetime.timedelta(hours=12)
@@ -139,15 +138,3 @@ class Progress(vendors.Progress, frozen=True, kw_only=True):
 def first() -> Progress:
     """Return where a scan begins."""
     return Progress(stage=Stage.SCAN, is_sweep=True)
-
-
-def decode(cursor: str, stage: Stage) -> Progress:
-    """Return what a cursor's text says.
-
-    Raises:
-        CallFailed: It is not one of ours; only a complete scan goes on from there.
-    """
-    progress = vendors.decode_cursor(cursor, Progress)
-    if progress.stage is not stage:
-        raise CallFailed(Meaning.CURSOR_EXPIRED, f"not a cursor of {stage}")
-    return progress

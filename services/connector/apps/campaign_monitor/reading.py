@@ -47,11 +47,11 @@ class Reader:
         """Read one page of everybody who is not deleted."""
         if cursor is None:
             return self._pass(cursors.first())
-        return self._pass(cursors.decode(cursor, Stage.SCAN))
+        return self._pass(vendors.decode_cursor(cursor, Progress, stage=Stage.SCAN))
 
     def changes(self, cursor: str) -> Operation[Page]:
         """Read one page of what changed, and of everybody where that is due."""
-        return self._pass(cursors.decode(cursor, Stage.CHANGES))
+        return self._pass(vendors.decode_cursor(cursor, Progress, stage=Stage.CHANGES))
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
         """Read subscribers, one a call: there is no other way to read by address."""

@@ -105,12 +105,10 @@ class App:
     def scan(self, cursor: str | None) -> Operation[Page]:
         """Read one page of every contact that is not deleted."""
         progress = (
-            vendors.decode_cursor(cursor, Progress)
+            vendors.decode_cursor(cursor, Progress, stage=Stage.SCAN)
             if cursor
             else Progress(stage=Stage.SCAN)
         )
-        if progress.stage is not Stage.SCAN:
-            raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of a scan")
         is_first = not progress.link
         progress, page = yield from self._page(progress, limit=self._page_size)
         following = progress.following(self._pager.next_of(page))

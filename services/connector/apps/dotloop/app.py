@@ -12,7 +12,7 @@ from proto.fields import Field
 from proto.ids import RecordId
 from proto.record import Presence, Record
 from services.connector import vendors, windows
-from services.connector.apps.dotloop import answers, cursors, fields, wire
+from services.connector.apps.dotloop import answers, fields, wire
 from services.connector.apps.dotloop.cursors import Progress, Stage
 from services.connector.errors import CallFailed, Meaning
 from services.connector.manifest import Manifest
@@ -77,12 +77,13 @@ class App:
         if cursor is None:
             progress = Progress(stage=Stage.SCAN)
         else:
-            progress = cursors.decode(cursor, Stage.SCAN)
+            progress = vendors.decode_cursor(cursor, Progress, stage=Stage.SCAN)
         return (yield from self._page(progress))
 
     def changes(self, cursor: str) -> Operation[Page]:
         """Read one page of what changed; nothing tells of who was deleted."""
-        return (yield from self._page(cursors.decode(cursor, Stage.CHANGES)))
+        progress = vendors.decode_cursor(cursor, Progress, stage=Stage.CHANGES)
+        return (yield from self._page(progress))
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
         """Read contacts, one a call: there is no other way to read by id."""

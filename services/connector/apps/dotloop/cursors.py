@@ -7,7 +7,6 @@ from typing import Annotated
 import msgspec
 
 from services.connector import vendors
-from services.connector.errors import CallFailed, Meaning
 
 OVERLAP = datetime.timedelta(seconds=60)
 """Read again from before the last pass: stamps have whole seconds, and the clock that
@@ -55,15 +54,3 @@ class Progress(vendors.Progress, frozen=True, kw_only=True):
     def resumption(self) -> "Progress":
         """Return where the next pass begins, once this one has ended."""
         return Progress(stage=Stage.CHANGES, since=self.began or self.since)
-
-
-def decode(cursor: str, stage: Stage) -> Progress:
-    """Return what a cursor's text says.
-
-    Raises:
-        CallFailed: It is not one of ours; only a complete scan goes on from there.
-    """
-    progress = vendors.decode_cursor(cursor, Progress)
-    if progress.stage is not stage:
-        raise CallFailed(Meaning.CURSOR_EXPIRED, f"not a cursor of {stage}")
-    return progress

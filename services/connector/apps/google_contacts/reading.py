@@ -53,10 +53,8 @@ class Reader:
         progress = (
             Progress(stage=Stage.SCAN)
             if cursor is None
-            else vendors.decode_cursor(cursor, Progress)
+            else vendors.decode_cursor(cursor, Progress, stage=Stage.SCAN)
         )
-        if progress.stage is not Stage.SCAN:
-            raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of a scan")
         return (yield from self._read(progress))
 
     def changes(self, cursor: str) -> Operation[Page]:

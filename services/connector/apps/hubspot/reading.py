@@ -50,12 +50,10 @@ class Reader:
     def scan(self, cursor: str | None) -> Operation[Page]:
         """Read one page of everybody who is there."""
         progress = (
-            vendors.decode_cursor(cursor, Progress)
+            vendors.decode_cursor(cursor, Progress, stage=Stage.SCAN)
             if cursor
             else Progress(stage=Stage.SCAN)
         )
-        if progress.stage is not Stage.SCAN:
-            raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of a scan")
         definitions = yield from self._catalogue.get()
         names = ",".join(definitions.names)
         is_long = len(names) > NAMES_MAX

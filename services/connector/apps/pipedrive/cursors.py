@@ -11,7 +11,6 @@ from typing import Annotated, Final
 import msgspec
 
 from services.connector import vendors
-from services.connector.errors import CallFailed, Meaning
 
 OVERLAP: Final = datetime.timedelta(seconds=60)
 """Read again from before the last pass: times have whole seconds, and the clock that
@@ -48,15 +47,3 @@ class Progress(vendors.Progress, frozen=True, kw_only=True):
         return Progress(
             stage=Stage.CHANGES, since=max(self.began or self.since, self.since)
         )
-
-
-def decode(cursor: str, stage: Stage) -> Progress:
-    """Return what a cursor's text says.
-
-    Raises:
-        CallFailed: It is not one of ours; only a complete scan goes on from there.
-    """
-    progress = vendors.decode_cursor(cursor, Progress)
-    if progress.stage is not stage:
-        raise CallFailed(Meaning.CURSOR_EXPIRED, f"not a cursor of {stage}")
-    return progress

@@ -10,7 +10,7 @@ from proto import codec
 from proto.ids import RecordId
 from proto.record import Presence, Record
 from services.connector import vendors
-from services.connector.apps.pipedrive import answers, cursors, fields, wire
+from services.connector.apps.pipedrive import answers, fields, wire
 from services.connector.apps.pipedrive.catalogue import (
     MARKETING,
     Catalogue,
@@ -40,11 +40,11 @@ class Reader:
         """Read one page of everybody who is not deleted."""
         if cursor is None:
             return self._page(Progress(stage=Stage.SCAN))
-        return self._page(cursors.decode(cursor, Stage.SCAN))
+        return self._page(vendors.decode_cursor(cursor, Progress, stage=Stage.SCAN))
 
     def changes(self, cursor: str) -> Operation[Page]:
         """Read one page of who changed; no listing shows who was deleted."""
-        return self._page(cursors.decode(cursor, Stage.CHANGES))
+        return self._page(vendors.decode_cursor(cursor, Progress, stage=Stage.CHANGES))
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
         """Read persons by id in one call, and one more for each who is not shown.
