@@ -9,8 +9,7 @@ from tests.emulators.activecampaign import problems, wire
 from tests.emulators.activecampaign.settings import Behaviour
 from tests.emulators.activecampaign.wire import Contact, Subscription
 from tests.emulators.core import account
-from tests.emulators.core.clock import Clock
-from tests.emulators.core.statistics import Statistics
+from tests.emulators.core.account import Opening
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 CHOICES: Final = ("dropdown", "radio")
@@ -19,25 +18,11 @@ RESUBSCRIBING: Final = "4"
 """The source with which an application says that somebody came back by themselves."""
 
 
-class Account(account.Account):
+class Account(account.Account[Behaviour]):
     """What one customer of the vendor has."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        number: int,
-        clock: Clock,
-        statistics: Statistics,
-        behaviour: Behaviour,
-    ) -> None:
-        super().__init__(
-            name,
-            account_id=f"bakery{number}",
-            clock=clock,
-            statistics=statistics,
-        )
-        self._behaviour = behaviour
+    def __init__(self, opening: Opening[Behaviour]) -> None:
+        super().__init__(opening, account_id=f"bakery{opening.number}")
         self.contacts: dict[int, Contact] = {}
         """By id, in the order in which they came."""
         self.by_email: dict[str, Contact] = {}
@@ -50,7 +35,7 @@ class Account(account.Account):
     def stamp(self, at_s: float | None = None) -> str:
         """Return a moment, the present one unless told, by the account's clock."""
         now_s = self.clock.now() if at_s is None else at_s
-        zone = datetime.timezone(datetime.timedelta(hours=self._behaviour.offset_h))
+        zone = datetime.timezone(datetime.timedelta(hours=self.behaviour.offset_h))
         moment = datetime.datetime.fromtimestamp(int(now_s), zone)
         return moment.isoformat(timespec="seconds")
 
@@ -141,7 +126,7 @@ class Account(account.Account):
             who=who,
             operation="subscribe",
             fields=("lists",),
-            moves=self._behaviour.lists_touch,
+            moves=self.behaviour.lists_touch,
         )
         return held
 
@@ -149,14 +134,14 @@ class Account(account.Account):
         """Give a tag; return the id of the relation."""
         if tag_id not in contact.tags:
             contact.tags[tag_id] = next(self._numbers)
-        moves = self._behaviour.tags_touch
+        moves = self.behaviour.tags_touch
         self.touch(contact, who=who, operation="tag", fields=("tags",), moves=moves)
         return contact.tags[tag_id]
 
     def untag(self, contact: Contact, tag_id: int, *, who: str) -> None:
         """Take a tag."""
         del contact.tags[tag_id]
-        moves = self._behaviour.tags_touch
+        moves = self.behaviour.tags_touch
         self.touch(contact, who=who, operation="untag", fields=("tags",), moves=moves)
 
     def touch(

@@ -8,31 +8,19 @@ from tests.emulators.campaign_monitor.book import Client, List, State, Subscribe
 from tests.emulators.campaign_monitor.settings import Behaviour
 from tests.emulators.campaign_monitor.values import Asked, changed
 from tests.emulators.core import account
-from tests.emulators.core.clock import Clock
-from tests.emulators.core.statistics import Statistics
+from tests.emulators.core.account import Opening
 
 MAIN_LIST: Final = "Main list"
 
 
-class Account(account.Account):
+class Account(account.Account[Behaviour]):
     """What somebody who logs in may see."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        number: int,
-        clock: Clock,
-        statistics: Statistics,
-        behaviour: Behaviour,
-    ) -> None:
-        super().__init__(
-            name, account_id=f"login-{number}", clock=clock, statistics=statistics
-        )
-        self.behaviour = behaviour
+    def __init__(self, opening: Opening[Behaviour]) -> None:
+        super().__init__(opening, account_id=f"login-{opening.number}")
         self.clients: dict[str, Client] = {}
         self._made = 0
-        self.new_list(self.new_client(name), MAIN_LIST)
+        self.new_list(self.new_client(self.name), MAIN_LIST)
 
     @property
     def lists(self) -> dict[str, List]:

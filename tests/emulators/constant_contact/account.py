@@ -10,8 +10,7 @@ from tests.emulators.constant_contact.book import ContactBook, Entry
 from tests.emulators.constant_contact.settings import Behaviour
 from tests.emulators.constant_contact.wire import Contact
 from tests.emulators.core import account
-from tests.emulators.core.clock import Clock
-from tests.emulators.core.statistics import Statistics
+from tests.emulators.core.account import Opening
 
 ACTIVITIES_MAX = 1_000
 _CONTACT_FIELDS = Contact.__struct_fields__
@@ -77,31 +76,20 @@ class Activity(msgspec.Struct, kw_only=True, omit_defaults=True):
     links: dict[str, dict[str, str]] = msgspec.field(name="_links")
 
 
-class Account(account.Account):
+class Account(account.Account[Behaviour]):
     """Everything that one customer of the vendor has."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        number: int,
-        clock: Clock,
-        statistics: Statistics,
-        behaviour: Behaviour,
-    ) -> None:
-        self._random = random.Random(f"{number} {name}")
+    def __init__(self, opening: Opening[Behaviour]) -> None:
+        self._random = random.Random(f"{opening.number} {opening.name}")
         letters = self._random.choices("0123456789abcdefghijklmnopqrstuvwxyz", k=13)
-        super().__init__(
-            name, account_id=f"a{''.join(letters)}", clock=clock, statistics=statistics
-        )
-        self.behaviour = behaviour
+        super().__init__(opening, account_id=f"a{''.join(letters)}")
         self.has_confirmed_opt_in = False
         self.book = ContactBook()
         self.lists: dict[str, ContactList] = {}
         self.tags: dict[str, Tag] = {}
         self.custom_fields: dict[str, CustomField] = {}
         self.activities: dict[str, Activity] = {}
-        now = clock.stamp()
+        now = self.clock.stamp()
         # Every account of this vendor is born with a list.
         self.default_list = ContactList(
             list_id=self.new_id(),

@@ -1,14 +1,16 @@
 """What every vendor account has: a name, and a journal of who changed which contact."""
 
 import collections
-from typing import Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from tests.emulators.core.clock import Clock
 from tests.emulators.core.http import Call
+from tests.emulators.core.settings import Behaviour
 from tests.emulators.core.statistics import Statistics
 
+B = TypeVar("B", bound=Behaviour)
 JOURNAL_MAX = 200_000
 
 
@@ -31,16 +33,26 @@ class Written(Protocol):
     user_writes: int
 
 
-class Account:
-    """What one customer of a vendor has; a vendor adds the contacts."""
+class Opening(NamedTuple, Generic[B]):
+    """What an account is opened with."""
 
-    def __init__(
-        self, name: str, *, account_id: str, clock: Clock, statistics: Statistics
-    ) -> None:
-        self.name = name
+    name: str
+    number: int
+    """Tells it from the emulator's other accounts."""
+    clock: Clock
+    statistics: Statistics
+    behaviour: B
+
+
+class Account(Generic[B]):
+    """What one customer of a vendor has; a vendor adds its id and the contacts."""
+
+    def __init__(self, opening: Opening[B], *, account_id: str) -> None:
+        self.name = opening.name
         self.account_id = account_id
-        self.clock = clock
-        self._statistics = statistics
+        self.clock = opening.clock
+        self.behaviour = opening.behaviour
+        self._statistics = opening.statistics
         self.journal: collections.deque[JournalLine] = collections.deque(
             maxlen=JOURNAL_MAX
         )
@@ -75,7 +87,7 @@ class Account:
         )
 
 
-A = TypeVar("A", bound=Account)
+A = TypeVar("A", bound=Account[Any])
 
 
 def account_of(call: Call, accounts: dict[str, A]) -> A:

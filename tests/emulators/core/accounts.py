@@ -17,7 +17,7 @@ from tests.emulators.core.host import ADMIN_PREFIX
 from tests.emulators.core.http import Call, Reply, Router, json_reply
 from tests.emulators.core.oauth import AuthorizationServer, Grant
 
-A = TypeVar("A", bound=Account)
+A = TypeVar("A", bound=Account[Any])
 SEEDS_MAX = 100_000
 ACTS_MAX = 10_000
 JOURNAL_PAGE_MAX = 10_000

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import msgspec
 
 from tests.emulators.core.access import PLAIN, Access, Dialect
-from tests.emulators.core.account import Account
+from tests.emulators.core.account import Account, Opening
 from tests.emulators.core.accounts import AccountAdmin
 from tests.emulators.core.admin import Admin, refused
 from tests.emulators.core.clock import Clock
@@ -24,7 +24,7 @@ from tests.emulators.core.oauth import AuthorizationServer, Grant, Tokens
 from tests.emulators.core.settings import Settings
 from tests.emulators.core.statistics import Statistics
 
-A = TypeVar("A", bound=Account)
+A = TypeVar("A", bound=Account[Any])
 E = TypeVar("E", bound="Emulator[Any]")
 ACCOUNTS_MAX = 100
 
@@ -55,8 +55,8 @@ class Emulator(abc.ABC, Generic[A]):
     """One vendor with its accounts, as one object."""
 
     vendor: ClassVar[Vendor]
-    account_kind: ClassVar[Callable[..., Account]]
-    """Makes an account of a name, a number, clock, statistics and behaviour."""
+    account_kind: ClassVar[Callable[..., Any]]
+    """Makes an account of an ``Opening``."""
     settings_kind: ClassVar[type[Settings]]
     admin_kind: ClassVar[type[AccountAdmin[Any]]]
     probe: ClassVar[str] = ""
@@ -94,17 +94,6 @@ class Emulator(abc.ABC, Generic[A]):
 
     # What a vendor adds or overrides.
 
-    def new_account(self, name: str, *, number: int) -> A:
-        """Return a fresh account; the number tells it from the others."""
-        made: Any = self.account_kind(
-            name,
-            number=number,
-            clock=self.clock,
-            statistics=self.statistics,
-            behaviour=self.behaviour,
-        )
-        return made  # type: ignore[no-any-return]
-
     @abc.abstractmethod
     def register(self, router: Router) -> None:
         """Put the vendor's resources on their paths."""
@@ -119,13 +108,20 @@ class Emulator(abc.ABC, Generic[A]):
         """Open a vendor account that people can log in to."""
         if len(self.accounts) >= ACCOUNTS_MAX:
             raise refused(f"An emulator has {ACCOUNTS_MAX} accounts at most")
-        account = self.new_account(name, number=len(self.accounts))
+        opening = Opening(
+            name=name,
+            number=len(self.accounts),
+            clock=self.clock,
+            statistics=self.statistics,
+            behaviour=self.behaviour,
+        )
+        account: A = self.account_kind(opening)
         self.accounts[account.account_id] = account
         return account
 
     def issue(
         self,
-        account: Account,
+        account: Account[Any],
         scopes: frozenset[str] = frozenset(),
         *,
         client: str = "",

@@ -5,9 +5,8 @@ from typing import Final
 import msgspec
 
 from tests.emulators.core import account
-from tests.emulators.core.clock import Clock
-from tests.emulators.core.statistics import Statistics
-from tests.emulators.dotloop.settings import Order
+from tests.emulators.core.account import Opening
+from tests.emulators.dotloop.settings import Behaviour, Order
 from tests.emulators.dotloop.wire import TEXTS, Body, Contact, Seed
 
 FIRST_CONTACT_ID: Final = 3_603_862
@@ -23,18 +22,11 @@ class Entry(msgspec.Struct, kw_only=True):
     user_writes: int = 0
 
 
-class Account(account.Account):
+class Account(account.Account[Behaviour]):
     """A user with contacts, which belong to no profile."""
 
-    def __init__(
-        self, name: str, *, number: int, clock: Clock, statistics: Statistics
-    ) -> None:
-        super().__init__(
-            name,
-            account_id=str(FIRST_ACCOUNT_ID + number),
-            clock=clock,
-            statistics=statistics,
-        )
+    def __init__(self, opening: Opening[Behaviour]) -> None:
+        super().__init__(opening, account_id=str(FIRST_ACCOUNT_ID + opening.number))
         self._next_id = FIRST_CONTACT_ID
         self.contacts: dict[int, Entry] = {}
         """In the order in which they were made."""

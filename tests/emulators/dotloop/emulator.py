@@ -32,14 +32,9 @@ class Emulator(emulator.Emulator[Account]):
         ),
         plain=problems.plain,
     )
+    account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
-
-    def new_account(self, name: str, *, number: int) -> Account:
-        """Return a fresh account."""
-        return Account(
-            name, number=number, clock=self.clock, statistics=self.statistics
-        )
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""

@@ -3,35 +3,20 @@
 import hashlib
 
 from tests.emulators.core import account
-from tests.emulators.core.clock import Clock
-from tests.emulators.core.statistics import Statistics
+from tests.emulators.core.account import Opening
 from tests.emulators.google_contacts import groups
 from tests.emulators.google_contacts.book import ContactBook
 from tests.emulators.google_contacts.groups import Group
 from tests.emulators.google_contacts.settings import Behaviour
 
 
-class Account(account.Account):
+class Account(account.Account[Behaviour]):
     """Everything that one user has, who goes by their address."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        number: int,
-        clock: Clock,
-        statistics: Statistics,
-        behaviour: Behaviour,
-    ) -> None:
-        digest = hashlib.sha256(f"{number} {name}".encode()).digest()
-        super().__init__(
-            name,
-            account_id=f"1{int.from_bytes(digest[:8]):020}",
-            clock=clock,
-            statistics=statistics,
-        )
-        self.behaviour = behaviour
-        self.book = ContactBook(clock, behaviour)
+    def __init__(self, opening: Opening[Behaviour]) -> None:
+        digest = hashlib.sha256(f"{opening.number} {opening.name}".encode()).digest()
+        super().__init__(opening, account_id=f"1{int.from_bytes(digest[:8]):020}")
+        self.book = ContactBook(self.clock, self.behaviour)
         self.groups: dict[str, Group] = groups.of_every_account()
         self._group_number = 0
 

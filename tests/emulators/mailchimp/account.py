@@ -3,27 +3,20 @@
 from typing import Final
 
 from tests.emulators.core import account
-from tests.emulators.core.clock import Clock
-from tests.emulators.core.statistics import Statistics
+from tests.emulators.core.account import Opening
 from tests.emulators.mailchimp.audience import Audience
+from tests.emulators.mailchimp.settings import Behaviour
 from tests.emulators.mailchimp.wire import hash_of
 
 FIRST_AUDIENCE: Final = "Customers"
 AUDIENCES_MAX: Final = 100
 
 
-class Account(account.Account):
+class Account(account.Account[Behaviour]):
     """What one customer of the vendor has."""
 
-    def __init__(
-        self, name: str, *, number: int, clock: Clock, statistics: Statistics
-    ) -> None:
-        super().__init__(
-            name,
-            account_id=hash_of(f"account {number}")[:25],
-            clock=clock,
-            statistics=statistics,
-        )
+    def __init__(self, opening: Opening[Behaviour]) -> None:
+        super().__init__(opening, account_id=hash_of(f"account {opening.number}")[:25])
         self.audiences: dict[str, Audience] = {}
         self._made = 0
         self.open_audience(FIRST_AUDIENCE)

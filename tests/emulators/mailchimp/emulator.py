@@ -34,6 +34,7 @@ class Emulator(emulator.Emulator[Account]):
         ),
         plain=problems.plain,
     )
+    account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
     host_kind = CrowdedHost
@@ -42,12 +43,6 @@ class Emulator(emulator.Emulator[Account]):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.host.connections = settings.connections
-
-    def new_account(self, name: str, *, number: int) -> Account:
-        """Return a fresh account."""
-        return Account(
-            name, number=number, clock=self.clock, statistics=self.statistics
-        )
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""

@@ -7,8 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from tests.emulators.core import account
-from tests.emulators.core.clock import Clock
-from tests.emulators.core.statistics import Statistics
+from tests.emulators.core.account import Opening
 from tests.emulators.pipedrive import problems
 from tests.emulators.pipedrive.bodies import Body, Entry
 from tests.emulators.pipedrive.fields import Field, Option, checked, standard
@@ -41,25 +40,11 @@ class Person(msgspec.Struct, kw_only=True):
     user_writes: int = 0
 
 
-class Account(account.Account):
+class Account(account.Account[Behaviour]):
     """A company with persons."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        number: int,
-        clock: Clock,
-        statistics: Statistics,
-        behaviour: Behaviour,
-    ) -> None:
-        super().__init__(
-            name,
-            account_id=str(FIRST_COMPANY_ID + number),
-            clock=clock,
-            statistics=statistics,
-        )
-        self.behaviour = behaviour
+    def __init__(self, opening: Opening[Behaviour]) -> None:
+        super().__init__(opening, account_id=str(FIRST_COMPANY_ID + opening.number))
         self.persons: dict[int, Person] = {}
         """By id, in the order in which they were made."""
         self.custom: dict[str, Field] = {}
