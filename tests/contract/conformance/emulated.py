@@ -6,12 +6,15 @@ are those of the emulator's administration (`tests/emulators/core/accounts.py`).
 
 import contextlib
 import datetime
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 import aiohttp
+import msgspec
 
 from proto.auth import CredentialKind, Token
+from proto.ids import RecordId
+from tests.contract.conformance.cards import Card
 from tests.contract.conformance.stage import Login, NotOnStage, Stage
 from tests.emulators.core.emulator import Emulator, serving
 from tests.emulators.core.oauth import Client
@@ -24,6 +27,12 @@ class EmulatedStage(Stage):
     emulator_kind: ClassVar[type[Emulator[Any]]]
     api_path: ClassVar[str] = ""
     """What an account's address has behind the host."""
+    id_kind: ClassVar[type[str] | type[int]] = str
+    """What the emulator's acts take a contact's id as."""
+    make_act: ClassVar[tuple[str, str]] = ("create", "contact")
+    """The act that makes somebody, and what it calls the person."""
+    edit_act: ClassVar[tuple[str, str]] = ("edit", "changes")
+    delete_act: ClassVar[str] = "delete"
 
     def __init__(
         self, emulator: Any, session: aiohttp.ClientSession, account: Any = None
@@ -79,6 +88,30 @@ class EmulatedStage(Stage):
             token_url=url + vendor.token_path,
         )
 
+    def written(self, card: Card) -> object:
+        """Return a card as seeds and acts have it; what is None is emptied."""
+        raise NotOnStage
+
+    async def add(self, people: Sequence[Card]) -> list[RecordId]:
+        """Make contacts as a user of the vendor does."""
+        name, called = self.make_act
+        return [
+            RecordId(self._act(name, **{called: self.written(card)})) for card in people
+        ]
+
+    async def fill(self, people: Iterable[Card]) -> None:
+        """Seed contacts."""
+        self._seed(people)
+
+    async def edit(self, record_id: RecordId, changes: Card) -> None:
+        """Edit as a user of the vendor does."""
+        name, called = self.edit_act
+        self._act(name, record_id, **{called: self.written(changes)})
+
+    async def delete(self, record_id: RecordId) -> None:
+        """Delete as a user of the vendor does first."""
+        self._act(self.delete_act, record_id)
+
     def set_limit(self, calls_per_second: int) -> None:
         """Have the vendor count calls as it does: by the second or by a window."""
         limits = self._emulator.limiter.limits
@@ -120,8 +153,18 @@ class EmulatedStage(Stage):
     def _usual_limits(self) -> Any:
         return self.emulator_kind.settings_kind().limits
 
-    def _act(self, name: str, **about: object) -> str:
+    def _seed(self, people: Iterable[Card]) -> list[RecordId]:
+        """Have contacts be there as if they always had been; return their ids."""
+        seeds = msgspec.json.encode([self.written(card) for card in people])
+        ids = self._emulator.admin.fill(self._account, seeds)
+        return [RecordId(str(each)) for each in ids]
+
+    def _act(
+        self, name: str, record_id: RecordId | None = None, **about: object
+    ) -> str:
         """Do as a person does; return the id of the contact that it leaves."""
+        if record_id is not None:
+            about["contact_id"] = self.id_kind(record_id)
         return str(self._emulator.act(self._account, name, **about))
 
     async def _post(self, path: str, body: object) -> dict[str, Any]:

@@ -3,10 +3,8 @@
 The table is written from the vendor's description of a contact (OpenAPI, API v3).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
-
-import msgspec
 
 from proto.fields import FieldKind, Role, Value
 from proto.ids import RecordId
@@ -39,6 +37,7 @@ class ActiveCampaign(EmulatedStage):
 
     app = "activecampaign"
     emulator_kind = Emulator
+    id_kind = int
     # There is no job title; so that nobody needs a last name, the first one is both.
     text_role: ClassVar[Role] = Role.NAME_FAMILY
     name_roles: ClassVar[tuple[Role, ...]] = (Role.NAME_GIVEN,)
@@ -79,22 +78,9 @@ class ActiveCampaign(EmulatedStage):
             Role.PHONE: SAMPLES[Role.PHONE],
         }
 
-    async def add(self, people: Sequence[Card]) -> list[RecordId]:
-        """Add contacts as the account's staff does."""
-        return [RecordId(self._act("create", contact=_body(card))) for card in people]
-
-    async def fill(self, people: Iterable[Card]) -> None:
-        """Seed contacts."""
-        seeds = msgspec.json.encode([_body(card) for card in people])
-        self._emulator.admin.fill(self._account, seeds)
-
-    async def edit(self, record_id: RecordId, changes: Card) -> None:
-        """Edit as the account's staff does."""
-        self._act("edit", contact_id=int(record_id), changes=_body(changes))
-
-    async def delete(self, record_id: RecordId) -> None:
-        """Delete as the account's staff does: for good."""
-        self._act("delete", contact_id=int(record_id))
+    def written(self, card: Card) -> dict[str, Value]:
+        """Return a card as the vendor's JSON; what is None is emptied."""
+        return {TEXTS[role]: value or "" for role, value in card.items()}
 
     async def see(self, record_id: RecordId) -> Card | None:
         """Return a contact as the vendor keeps it."""
@@ -114,7 +100,7 @@ class ActiveCampaign(EmulatedStage):
 
     async def enrich(self, record_id: RecordId) -> None:
         """Give a contact a note, which is no field of a sync."""
-        self._act("edit", contact_id=int(record_id), note="likes rye")
+        self._act("edit", record_id, note="likes rye")
 
     async def extras(self, record_id: RecordId) -> object:
         """Return the note."""
@@ -122,7 +108,7 @@ class ActiveCampaign(EmulatedStage):
 
     async def unsubscribe(self, record_id: RecordId) -> None:
         """Have the contact follow the link in a mail."""
-        self._act("unsubscribe", contact_id=int(record_id))
+        self._act("unsubscribe", record_id)
 
     async def consent_of(self, record_id: RecordId) -> Consent:
         """Return what the contact's status on the list means."""
@@ -133,7 +119,7 @@ class ActiveCampaign(EmulatedStage):
 
     async def tag(self, record_id: RecordId, names: Sequence[str]) -> None:
         """Give tags."""
-        self._act("tag", contact_id=int(record_id), names=names)
+        self._act("tag", record_id, names=names)
 
     async def tags_of(self, record_id: RecordId) -> set[str]:
         """Return the names of a contact's tags."""
@@ -157,7 +143,7 @@ class ActiveCampaign(EmulatedStage):
         fields = self._account.fields.items()
         (number,) = (number for number, field in fields if field.title == label)
         values = [{"field": number, "value": value}]
-        self._act("edit", contact_id=int(record_id), changes={"fieldValues": values})
+        self._act("edit", record_id, changes={"fieldValues": values})
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:
         """Return a contact's value of a custom field."""
@@ -170,8 +156,3 @@ class ActiveCampaign(EmulatedStage):
     def _contact(self, record_id: RecordId) -> Contact:
         found: Contact = self._account.contacts[int(record_id)]
         return found
-
-
-def _body(card: Card) -> dict[str, Value]:
-    """Return a card as the vendor's JSON; what is None is emptied."""
-    return {TEXTS[role]: value or "" for role, value in card.items()}

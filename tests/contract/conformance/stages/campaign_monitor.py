@@ -3,7 +3,7 @@
 A subscriber has an address and one name; all else is a list's own.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from proto.fields import FieldKind, Role
@@ -37,6 +37,7 @@ class CampaignMonitor(EmulatedStage):
 
     app = "campaign_monitor"
     emulator_kind = Emulator
+    make_act = ("subscribe", "subscriber")
     api_path = "/api/v3.3"
     text_role: ClassVar[Role] = Role.NAME_FULL
     name_roles: ClassVar[tuple[Role, ...]] = (Role.NAME_FULL,)
@@ -72,23 +73,9 @@ class CampaignMonitor(EmulatedStage):
         """Return somebody with all that every subscriber can have."""
         return self.plain(number)
 
-    async def add(self, people: Sequence[Card]) -> list[RecordId]:
-        """Have people subscribe."""
-        return [
-            RecordId(self._act("subscribe", subscriber=_texts(card))) for card in people
-        ]
-
-    async def fill(self, people: Iterable[Card]) -> None:
-        """Have very many people subscribe."""
-        await self.add([*people])
-
-    async def edit(self, record_id: RecordId, changes: Card) -> None:
-        """Edit as the account's staff does."""
-        self._act("edit", contact_id=record_id, changes=_texts(changes))
-
-    async def delete(self, record_id: RecordId) -> None:
-        """Delete as the account's staff does."""
-        self._act("delete", contact_id=record_id)
+    def written(self, card: Card) -> dict[str, Any]:
+        """Return a card as the vendor's JSON; what is None is emptied."""
+        return {TEXTS[role]: value or "" for role, value in card.items()}
 
     async def restore(self, record_id: RecordId) -> None:
         """Have somebody subscribe again."""
@@ -112,7 +99,7 @@ class CampaignMonitor(EmulatedStage):
 
     async def enrich(self, record_id: RecordId) -> None:
         """Have somebody agree to be tracked, which is no field of a sync."""
-        self._act("edit", contact_id=record_id, changes={"consent_to_track": "Yes"})
+        self._act("edit", record_id, changes={"consent_to_track": "Yes"})
 
     async def extras(self, record_id: RecordId) -> object:
         """Return whether somebody may be tracked."""
@@ -120,7 +107,7 @@ class CampaignMonitor(EmulatedStage):
 
     async def unsubscribe(self, record_id: RecordId) -> None:
         """Have somebody follow the link in a mail."""
-        self._act("unsubscribe", contact_id=record_id)
+        self._act("unsubscribe", record_id)
 
     async def consent_of(self, record_id: RecordId) -> Consent:
         """Return what the state means."""
@@ -150,7 +137,7 @@ class CampaignMonitor(EmulatedStage):
     async def set_own_value(self, record_id: RecordId, label: str, value: str) -> None:
         """Edit a value of a custom field as the account's staff does."""
         values = {self._list.fields[label].key: value}
-        self._act("edit", contact_id=record_id, changes={"values": values})
+        self._act("edit", record_id, changes={"values": values})
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:
         """Return somebody's value of a custom field."""
@@ -165,8 +152,3 @@ class CampaignMonitor(EmulatedStage):
     def _subscriber(self, record_id: RecordId) -> Subscriber:
         _, found = subscriber_of(self._account, record_id)
         return found
-
-
-def _texts(card: Card) -> dict[str, Any]:
-    """Return a card as an act has it; what is None is emptied."""
-    return {TEXTS[role]: value or "" for role, value in card.items()}

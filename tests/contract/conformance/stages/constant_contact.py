@@ -17,8 +17,7 @@ from tests.contract.conformance.emulated import EmulatedStage
 from tests.contract.conformance.least import Least
 from tests.contract.conformance.shapes import Shape, Voice
 from tests.emulators.constant_contact.emulator import Emulator
-from tests.emulators.constant_contact.wire import Contact, Seed
-from tests.emulators.constant_contact.writing import Writer
+from tests.emulators.constant_contact.wire import Contact
 
 TEXTS: Final[Mapping[Role, str]] = {
     Role.NAME_GIVEN: "first_name",
@@ -107,29 +106,44 @@ class ConstantContact(EmulatedStage):
             ),
         }
 
+    def written(self, card: Card) -> dict[str, Any]:
+        """Return a card as the vendor's JSON; what is None is emptied."""
+        found: dict[str, Any] = {}
+        for role, value in card.items():
+            if role is Role.EMAIL:
+                found["email_address"] = {
+                    "address": value,
+                    "permission_to_send": "implicit",
+                }
+            elif role is Role.BIRTHDAY:
+                month, day = _month_and_day(value)
+                found |= {"birthday_month": month, "birthday_day": day}
+            elif role is Role.PHONE:
+                found["phone_numbers"] = [
+                    {"phone_number": item.value, "kind": item.label}
+                    for item in _items(value)
+                ]
+            elif role is Role.ADDRESS:
+                found["street_addresses"] = [_street(item) for item in _items(value)]
+            else:
+                found[TEXTS[role]] = value
+        return found
+
     async def add(self, people: Sequence[Card]) -> list[RecordId]:
         """Seed contacts."""
-        writer = Writer(self._account, who="seed")
-        return [
-            RecordId(writer.seed(msgspec.convert(_json(card), Seed)).contact.contact_id)
-            for card in people
-        ]
+        return self._seed(people)
 
     async def edit(self, record_id: RecordId, changes: Card) -> None:
         """Edit as the account's staff does."""
-        body = _json(changes)
+        body = self.written(changes)
         if email := body.pop("email_address", None):
-            self._act("change_email", contact_id=record_id, address=email["address"])
+            self._act("change_email", record_id, address=email["address"])
         if body:
-            self._act("edit", contact_id=record_id, changes=body)
-
-    async def delete(self, record_id: RecordId) -> None:
-        """Delete as the account's staff does."""
-        self._act("delete", contact_id=record_id)
+            self._act("edit", record_id, changes=body)
 
     async def restore(self, record_id: RecordId) -> None:
         """Bring back who was deleted."""
-        self._act("revive", contact_id=record_id)
+        self._act("revive", record_id)
 
     async def see(self, record_id: RecordId) -> Card | None:
         """Return a contact as the vendor keeps it."""
@@ -147,9 +161,7 @@ class ConstantContact(EmulatedStage):
 
     async def enrich(self, record_id: RecordId) -> None:
         """Give a contact a note, which is no field of a sync."""
-        self._act(
-            "edit", contact_id=record_id, changes={"notes": [{"content": "likes rye"}]}
-        )
+        self._act("edit", record_id, changes={"notes": [{"content": "likes rye"}]})
 
     async def extras(self, record_id: RecordId) -> object:
         """Return the notes."""
@@ -159,7 +171,7 @@ class ConstantContact(EmulatedStage):
 
     async def unsubscribe(self, record_id: RecordId) -> None:
         """Have the contact follow the link in a mail."""
-        self._act("unsubscribe", contact_id=record_id)
+        self._act("unsubscribe", record_id)
 
     async def consent_of(self, record_id: RecordId) -> Consent:
         """Return what the permission to send means."""
@@ -179,7 +191,7 @@ class ConstantContact(EmulatedStage):
         contact = self._contact(record_id)
         assert contact is not None
         held = [*(contact.taggings or ()), *(ids[name] for name in names)]
-        self._act("edit", contact_id=record_id, changes={"taggings": held})
+        self._act("edit", record_id, changes={"taggings": held})
 
     async def tags_of(self, record_id: RecordId) -> set[str]:
         """Return the names of a contact's tags."""
@@ -196,7 +208,7 @@ class ConstantContact(EmulatedStage):
         """Put a contact on a list."""
         held = await self.containers_of(record_id)
         lists = [*held, str(container)]
-        self._act("edit", contact_id=record_id, changes={"list_memberships": lists})
+        self._act("edit", record_id, changes={"list_memberships": lists})
 
     async def containers_of(self, record_id: RecordId) -> set[str]:
         """Return the ids of a contact's lists."""
@@ -236,7 +248,7 @@ class ConstantContact(EmulatedStage):
         ]
         entry = {"custom_field_id": field.custom_field_id, **said}
         changes = {"custom_fields": [*kept, entry]}
-        self._act("edit", contact_id=record_id, changes=changes)
+        self._act("edit", record_id, changes=changes)
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:
         """Return a contact's value of a custom field."""
@@ -261,29 +273,11 @@ class ConstantContact(EmulatedStage):
         return entry.contact if entry is not None and is_there else None
 
 
-def _json(card: Card) -> dict[str, Any]:
-    """Return a card as the vendor's JSON; what is None is emptied."""
-    found: dict[str, Any] = {}
-    for role, value in card.items():
-        if role is Role.EMAIL:
-            found["email_address"] = {
-                "address": value,
-                "permission_to_send": "implicit",
-            }
-        elif role is Role.BIRTHDAY:
-            month, day = value[2:].split("-") if isinstance(value, str) else (None,) * 2
-            found["birthday_month"] = month and int(month)
-            found["birthday_day"] = day and int(day)
-        elif role is Role.PHONE:
-            found["phone_numbers"] = [
-                {"phone_number": item.value, "kind": item.label}
-                for item in _items(value)
-            ]
-        elif role is Role.ADDRESS:
-            found["street_addresses"] = [_street(item) for item in _items(value)]
-        else:
-            found[TEXTS[role]] = value
-    return found
+def _month_and_day(value: Value) -> tuple[int | None, int | None]:
+    if not isinstance(value, str):
+        return None, None
+    _, _, month, day = value.split("-")
+    return int(month), int(day)
 
 
 def _street(item: Item) -> dict[str, str]:

@@ -3,7 +3,7 @@
 The table is written from the guide's sample of a contact (March 2026).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from proto.fields import Address, Item, Role, Value
@@ -30,6 +30,7 @@ class Dotloop(EmulatedStage):
 
     app = "dotloop"
     emulator_kind = Emulator
+    id_kind = int
     api_path = "/public/v2"
     multiple: ClassVar[Mapping[Role, str]] = {Role.ADDRESS: ""}
     shape = Shape(
@@ -70,17 +71,16 @@ class Dotloop(EmulatedStage):
             Role.ADDRESS: (Item(value=cards.ADDRESS),),
         }
 
-    async def add(self, people: Sequence[Card]) -> list[RecordId]:
-        """Add contacts as the user does."""
-        return [RecordId(self._act("create", contact=_body(card))) for card in people]
-
-    async def edit(self, record_id: RecordId, changes: Card) -> None:
-        """Edit as the user does."""
-        self._act("edit", contact_id=int(record_id), changes=_body(changes))
-
-    async def delete(self, record_id: RecordId) -> None:
-        """Delete as the user does: for good."""
-        self._act("delete", contact_id=int(record_id))
+    def written(self, card: Card) -> dict[str, str]:
+        """Return a card as the vendor's JSON; what is None is emptied."""
+        found: dict[str, str] = {}
+        for role, value in card.items():
+            if role is Role.ADDRESS:
+                found |= _street(value)
+            else:
+                assert value is None or isinstance(value, str)
+                found[TEXTS[role]] = value or ""
+        return found
 
     async def see(self, record_id: RecordId) -> Card | None:
         """Return a contact as the vendor keeps it."""
@@ -98,7 +98,7 @@ class Dotloop(EmulatedStage):
     async def enrich(self, record_id: RecordId) -> None:
         """Give a contact a fax number, which plays no role."""
         fax = {"fax": "+49 761 5550104"}
-        self._act("edit", contact_id=int(record_id), changes=fax)
+        self._act("edit", record_id, changes=fax)
 
     async def extras(self, record_id: RecordId) -> object:
         """Return the fax number."""
@@ -106,18 +106,6 @@ class Dotloop(EmulatedStage):
 
     def _entry(self, record_id: RecordId) -> Entry:
         return self._account.contacts[int(record_id)]
-
-
-def _body(card: Card) -> dict[str, str]:
-    """Return a card as the vendor's JSON; what is None is emptied."""
-    found: dict[str, str] = {}
-    for role, value in card.items():
-        if role is Role.ADDRESS:
-            found |= _street(value)
-        else:
-            assert value is None or isinstance(value, str)
-            found[TEXTS[role]] = value or ""
-    return found
 
 
 def _street(value: Value) -> dict[str, str]:

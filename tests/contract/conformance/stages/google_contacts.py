@@ -54,6 +54,7 @@ class GoogleContacts(EmulatedStage):
 
     app = "google_contacts"
     emulator_kind = Emulator
+    make_act = ("create", "person")
     api_path = "/v1"
     multiple: ClassVar[Mapping[Role, str]] = dict.fromkeys(ITEMS, "work")
     shape = Shape(
@@ -109,23 +110,18 @@ class GoogleContacts(EmulatedStage):
             Role.ADDRESS: (Item(value=cards.ADDRESS, label="home"),),
         }
 
-    async def add(self, people: Sequence[Card]) -> list[RecordId]:
-        """Make contacts by hand."""
-        fields = (_fields({}, card) for card in people)
-        return [RecordId(self._act("create", person=each)) for each in fields]
+    def written(self, card: Card) -> Held:
+        """Return a card as the vendor's JSON; what is None is emptied."""
+        return _fields({}, card)
 
     async def edit(self, record_id: RecordId, changes: Card) -> None:
         """Edit as the user does."""
         fields = _fields(self._contact(record_id).now.held, changes)
-        self._act("edit", contact_id=record_id, fields=fields)
-
-    async def delete(self, record_id: RecordId) -> None:
-        """Delete as the user does: it lies in the bin for a while."""
-        self._act("delete", contact_id=record_id)
+        self._act("edit", record_id, fields=fields)
 
     async def restore(self, record_id: RecordId) -> None:
         """Take a contact out of the bin."""
-        self._act("restore", contact_id=record_id)
+        self._act("restore", record_id)
 
     async def see(self, record_id: RecordId) -> Card | None:
         """Return a contact as the vendor keeps it."""
@@ -151,7 +147,7 @@ class GoogleContacts(EmulatedStage):
         emails = [dict(one) for one in held["emailAddresses"]]
         emails[0]["displayName"] = "Zoë at work"
         fields = {"organizations": job, "names": [name], "emailAddresses": emails}
-        self._act("edit", contact_id=record_id, fields=fields | EXTRAS)
+        self._act("edit", record_id, fields=fields | EXTRAS)
 
     async def extras(self, record_id: RecordId) -> object:
         """Return those."""
@@ -167,7 +163,7 @@ class GoogleContacts(EmulatedStage):
     async def tag(self, record_id: RecordId, names: Sequence[str]) -> None:
         """Give a contact labels."""
         labels = [*sorted(await self.tags_of(record_id)), *names]
-        self._act("label", contact_id=record_id, labels=labels)
+        self._act("label", record_id, labels=labels)
 
     async def tags_of(self, record_id: RecordId) -> set[str]:
         """Return the names of a contact's labels."""

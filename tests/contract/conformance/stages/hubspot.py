@@ -52,6 +52,9 @@ class HubSpot(EmulatedStage):
 
     app = "hubspot"
     emulator_kind = Emulator
+    make_act = ("create", "properties")
+    edit_act = ("edit", "properties")
+    delete_act = "archive"
     multiple: ClassVar[Mapping[Role, str]] = {Role.ADDRESS: ""}
     shape = Shape(
         fields={
@@ -94,23 +97,25 @@ class HubSpot(EmulatedStage):
             Role.ADDRESS: (Item(value=cards.ADDRESS),),
         }
 
-    async def add(self, people: Sequence[Card]) -> list[RecordId]:
-        """Make contacts by hand."""
-        return [
-            RecordId(self._act("create", properties=_written(card))) for card in people
-        ]
-
-    async def edit(self, record_id: RecordId, changes: Card) -> None:
-        """Edit as the account's staff does."""
-        self._act("edit", contact_id=record_id, properties=_written(changes))
-
-    async def delete(self, record_id: RecordId) -> None:
-        """Delete as the account's staff does, for ninety days."""
-        self._act("archive", contact_id=record_id)
+    def written(self, card: Card) -> dict[str, str]:
+        """Return a card as the vendor's JSON; what is None is emptied."""
+        found: dict[str, str] = {}
+        for role, value in card.items():
+            if role is Role.ADDRESS:
+                (item,) = (
+                    value if isinstance(value, tuple) else (Item(value=Address()),)
+                )
+                found |= {
+                    name: getattr(item.value, part) for name, part in PARTS.items()
+                }
+            else:
+                assert value is None or isinstance(value, str)
+                found[TEXTS[role]] = value or ""
+        return found
 
     async def restore(self, record_id: RecordId) -> None:
         """Bring back who was deleted."""
-        self._act("restore", contact_id=record_id)
+        self._act("restore", record_id)
 
     async def see(self, record_id: RecordId) -> Card | None:
         """Return a contact as the vendor keeps it."""
@@ -131,7 +136,7 @@ class HubSpot(EmulatedStage):
             name=HIDDEN, label="Score", type="number", fieldType="number", hidden=True
         )
         self._account.properties[HIDDEN] = define(hidden)
-        self._act("edit", contact_id=record_id, properties={HIDDEN: "17"})
+        self._act("edit", record_id, properties={HIDDEN: "17"})
 
     async def extras(self, record_id: RecordId) -> object:
         """Return that value."""
@@ -139,7 +144,7 @@ class HubSpot(EmulatedStage):
 
     async def unsubscribe(self, record_id: RecordId) -> None:
         """Have the contact follow the link in a mail."""
-        self._act("unsubscribe", contact_id=record_id)
+        self._act("unsubscribe", record_id)
 
     async def consent_of(self, record_id: RecordId) -> Consent:
         """Return what the contact's opting out of all mail means."""
@@ -174,7 +179,7 @@ class HubSpot(EmulatedStage):
         name = label.lower().replace(" ", "_")
         ids = {one.label: one.value for one in self._account.properties[name].options}
         texts = {name: ids.get(value, value)}
-        self._act("edit", contact_id=record_id, properties=texts)
+        self._act("edit", record_id, properties=texts)
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:
         """Return a contact's value of a property that was defined."""
@@ -185,19 +190,6 @@ class HubSpot(EmulatedStage):
 
     def _contact(self, record_id: RecordId) -> Contact:
         return self._account.book.by_id[record_id]
-
-
-def _written(card: Card) -> dict[str, str]:
-    """Return a card as properties; what is None is emptied."""
-    found: dict[str, str] = {}
-    for role, value in card.items():
-        if role is Role.ADDRESS:
-            (item,) = value if isinstance(value, tuple) else (Item(value=Address()),)
-            found |= {name: getattr(item.value, part) for name, part in PARTS.items()}
-        else:
-            assert value is None or isinstance(value, str)
-            found[TEXTS[role]] = value or ""
-    return found
 
 
 def _card(contact: Contact) -> Card:

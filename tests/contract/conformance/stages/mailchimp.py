@@ -3,10 +3,8 @@
 The table is written from the merge fields that an audience is made with.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
-
-import msgspec
 
 from proto.fields import Address, FieldKind, Item, Role, Value
 from proto.ids import ContainerId, RecordId
@@ -52,6 +50,9 @@ class Mailchimp(EmulatedStage):
 
     app = "mailchimp"
     emulator_kind = Emulator
+    make_act = ("create", "member")
+    # What people are offered first.
+    delete_act = "archive"
     api_path = "/3.0"
     multiple: ClassVar[Mapping[Role, str]] = {Role.ADDRESS: ""}
     shape = Shape(
@@ -102,26 +103,25 @@ class Mailchimp(EmulatedStage):
             Role.ADDRESS: (Item(value=cards.ADDRESS),),
         }
 
-    async def add(self, people: Sequence[Card]) -> list[RecordId]:
-        """Add members as the account's staff does."""
-        return [RecordId(self._act("create", member=_body(card))) for card in people]
-
-    async def fill(self, people: Iterable[Card]) -> None:
-        """Seed members."""
-        seeds = msgspec.json.encode([_body(card) for card in people])
-        self._emulator.admin.fill(self._account, seeds)
-
-    async def edit(self, record_id: RecordId, changes: Card) -> None:
-        """Edit as the account's staff does."""
-        self._act("edit", contact_id=record_id, changes=_body(changes))
-
-    async def delete(self, record_id: RecordId) -> None:
-        """Archive, which is what people are offered first."""
-        self._act("archive", contact_id=record_id)
+    def written(self, card: Card) -> dict[str, Any]:
+        """Return a card as the vendor's JSON; what is None is emptied."""
+        found: dict[str, Any] = {}
+        merged: dict[str, Any] = {}
+        for role, value in card.items():
+            if role is Role.EMAIL:
+                found["email_address"] = value
+            elif role is Role.BIRTHDAY:
+                is_told = isinstance(value, str)
+                merged["BIRTHDAY"] = f"{value[2:4]}/{value[5:]}" if is_told else ""
+            elif role is Role.ADDRESS:
+                merged["ADDRESS"] = _street(value)
+            else:
+                merged[TAGS[role]] = value or ""
+        return found | ({"merge_fields": merged} if merged else {})
 
     async def restore(self, record_id: RecordId) -> None:
         """Bring back who was archived."""
-        self._act("bring_back", contact_id=record_id)
+        self._act("bring_back", record_id)
 
     async def see(self, record_id: RecordId) -> Card | None:
         """Return a member as the vendor keeps them."""
@@ -141,7 +141,7 @@ class Mailchimp(EmulatedStage):
     async def enrich(self, record_id: RecordId) -> None:
         """Have a member be marked as important, and speak a language."""
         changes = {"vip": True, "language": "de"}
-        self._act("edit", contact_id=record_id, changes=changes)
+        self._act("edit", record_id, changes=changes)
 
     async def extras(self, record_id: RecordId) -> object:
         """Return the mark, and the language."""
@@ -150,7 +150,7 @@ class Mailchimp(EmulatedStage):
 
     async def unsubscribe(self, record_id: RecordId) -> None:
         """Have the member follow the link in a mail."""
-        self._act("unsubscribe", contact_id=record_id)
+        self._act("unsubscribe", record_id)
 
     async def consent_of(self, record_id: RecordId) -> Consent:
         """Return what the member's status means."""
@@ -158,7 +158,7 @@ class Mailchimp(EmulatedStage):
 
     async def tag(self, record_id: RecordId, names: Sequence[str]) -> None:
         """Give tags."""
-        self._act("tag", contact_id=record_id, names=names)
+        self._act("tag", record_id, names=names)
 
     async def tags_of(self, record_id: RecordId) -> set[str]:
         """Return the names of a member's tags."""
@@ -187,7 +187,7 @@ class Mailchimp(EmulatedStage):
     async def set_own_value(self, record_id: RecordId, label: str, value: str) -> None:
         """Edit a merge field that was defined, as the account's staff does."""
         merged = {self._tag_of(record_id, label): value}
-        self._act("edit", contact_id=record_id, changes={"merge_fields": merged})
+        self._act("edit", record_id, changes={"merge_fields": merged})
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:
         """Return a member's value of a merge field."""
@@ -206,23 +206,6 @@ class Mailchimp(EmulatedStage):
     def _member(self, record_id: RecordId) -> Member:
         list_id, _, contact_id = record_id.partition("/")
         return self._audience(list_id).members[contact_id]
-
-
-def _body(card: Card) -> dict[str, Any]:
-    """Return a card as the vendor's JSON; what is None is emptied."""
-    found: dict[str, Any] = {}
-    merged: dict[str, Any] = {}
-    for role, value in card.items():
-        if role is Role.EMAIL:
-            found["email_address"] = value
-        elif role is Role.BIRTHDAY:
-            is_told = isinstance(value, str)
-            merged["BIRTHDAY"] = f"{value[2:4]}/{value[5:]}" if is_told else ""
-        elif role is Role.ADDRESS:
-            merged["ADDRESS"] = _street(value)
-        else:
-            merged[TAGS[role]] = value or ""
-    return found | ({"merge_fields": merged} if merged else {})
 
 
 def _street(value: Value) -> dict[str, str] | str:

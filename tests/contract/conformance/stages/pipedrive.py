@@ -3,7 +3,7 @@
 The table is written from the vendor's description of a person (API v2).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from proto.fields import FieldKind, Item, Role, Value
@@ -41,6 +41,8 @@ class Pipedrive(EmulatedStage):
 
     app = "pipedrive"
     emulator_kind = Emulator
+    id_kind = int
+    make_act = ("create", "person")
     api_path = "/api/v2"
     multiple: ClassVar[Mapping[Role, str]] = {Role.EMAIL: "work", Role.PHONE: "work"}
     text_role: ClassVar[Role] = Role.NAME_FULL
@@ -88,25 +90,16 @@ class Pipedrive(EmulatedStage):
             ),
         }
 
-    async def add(self, people: Sequence[Card]) -> list[RecordId]:
-        """Add persons as a user does."""
-        return [RecordId(self._act("create", person=_body(card))) for card in people]
-
-    async def fill(self, people: Iterable[Card]) -> None:
-        """Add very many persons."""
-        await self.add([*people])
-
-    async def edit(self, record_id: RecordId, changes: Card) -> None:
-        """Edit as a user does."""
-        self._act("edit", contact_id=int(record_id), changes=_body(changes))
-
-    async def delete(self, record_id: RecordId) -> None:
-        """Delete as a user does."""
-        self._act("delete", contact_id=int(record_id))
+    def written(self, card: Card) -> dict[str, Any]:
+        """Return a card as the vendor's JSON; what is None is emptied."""
+        return {
+            TEXTS[role]: value or "" if role is Role.NAME_FULL else _entries(value)
+            for role, value in card.items()
+        }
 
     async def restore(self, record_id: RecordId) -> None:
         """Bring back who was deleted."""
-        self._act("restore", contact_id=int(record_id))
+        self._act("restore", record_id)
 
     async def see(self, record_id: RecordId) -> Card | None:
         """Return a person as the vendor keeps them."""
@@ -124,7 +117,7 @@ class Pipedrive(EmulatedStage):
 
     async def enrich(self, record_id: RecordId) -> None:
         """Give a person to another owner, who is no field of a sync."""
-        self._act("edit", contact_id=int(record_id), changes={"owner_id": 2})
+        self._act("edit", record_id, changes={"owner_id": 2})
 
     async def extras(self, record_id: RecordId) -> object:
         """Return the owner."""
@@ -132,7 +125,7 @@ class Pipedrive(EmulatedStage):
 
     async def unsubscribe(self, record_id: RecordId) -> None:
         """Have somebody follow the link in a mail."""
-        self._act("unsubscribe", contact_id=int(record_id))
+        self._act("unsubscribe", record_id)
 
     async def consent_of(self, record_id: RecordId) -> Consent:
         """Return what the marketing status means."""
@@ -145,7 +138,7 @@ class Pipedrive(EmulatedStage):
         for one in self._account.add_labels(name for name in names if name not in ids):
             ids[one.label] = one.id
         held = [*self._person(record_id).label_ids, *(ids[name] for name in names)]
-        self._act("edit", contact_id=int(record_id), changes={"label_ids": held})
+        self._act("edit", record_id, changes={"label_ids": held})
 
     async def tags_of(self, record_id: RecordId) -> set[str]:
         """Return the names of somebody's labels."""
@@ -171,7 +164,7 @@ class Pipedrive(EmulatedStage):
         if field.type == "double":
             told = float(value)
         changes = {"custom_fields": {field.code: told}}
-        self._act("edit", contact_id=int(record_id), changes=changes)
+        self._act("edit", record_id, changes=changes)
 
     async def own_value(self, record_id: RecordId, label: str) -> str | None:
         """Return a person's value of a field that was defined."""
@@ -195,14 +188,6 @@ class Pipedrive(EmulatedStage):
     def _person(self, record_id: RecordId) -> Person:
         found: Person = self._account.persons[int(record_id)]
         return found
-
-
-def _body(card: Card) -> dict[str, Any]:
-    """Return a card as the vendor's JSON; what is None is emptied."""
-    return {
-        TEXTS[role]: value or "" if role is Role.NAME_FULL else _entries(value)
-        for role, value in card.items()
-    }
 
 
 def _entries(value: Value) -> list[dict[str, Any]]:
