@@ -2,10 +2,11 @@
 
 import functools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from proto.ids import RecordId
 from services.connector import registry
 from services.connector.port import App, Call, Operation
 from tests.security.fuzz import mutating
@@ -39,3 +40,25 @@ def cut(sample: bytes, random_: random.Random) -> str:
 def told(random_: random.Random) -> str:
     """Return a hostile text as the bus carries it: without half of a character."""
     return mutating.text(random_).encode(errors="ignore").decode()
+
+
+def reads(
+    ids: Sequence[RecordId], *, cursor: bytes, email: str = "zoe@example.org"
+) -> dict[str, Begin]:
+    """Return the operations that only read, which every app has.
+
+    Args:
+        ids: Of somebody whom the fixtures show, first.
+        cursor: Where changes go on; it is tried as it is, and changed.
+        email: Of somebody who is looked for.
+    """
+    return {
+        "verify": lambda app, _: app.verify(),
+        "describe_fields": lambda app, _: app.describe_fields(),
+        "list_containers": lambda app, _: app.list_containers(),
+        "scan": lambda app, _: app.scan(None),
+        "changes": lambda app, random_: app.changes(cut(cursor, random_)),
+        "changes_on": lambda app, _: app.changes(cursor.decode()),
+        "get": lambda app, _: app.get(ids),
+        "find_by_email": lambda app, _: app.find_by_email((email,)),
+    }

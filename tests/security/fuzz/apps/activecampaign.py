@@ -9,7 +9,7 @@ from proto.ids import FieldId, RecordId
 from proto.record import Consent, Memberships, Record
 from services.connector.port import Call, Change, NewRecord, Snapshot
 from tests.security.fuzz import samples
-from tests.security.fuzz.samples import Begin, cut, told
+from tests.security.fuzz.samples import Begin, told
 
 _CONTACT_ID: Final = RecordId("113")
 _CURSOR: Final = (
@@ -88,14 +88,7 @@ def _new(random_: random.Random) -> NewRecord:
 
 
 OPERATIONS: Final[dict[str, Begin]] = {
-    "verify": lambda app, _: app.verify(),
-    "describe_fields": lambda app, _: app.describe_fields(),
-    "list_containers": lambda app, _: app.list_containers(),
-    "scan": lambda app, _: app.scan(None),
-    "changes": lambda app, random_: app.changes(cut(_CURSOR, random_)),
-    "changes_on": lambda app, _: app.changes(_CURSOR.decode()),
-    "get": lambda app, _: app.get((_CONTACT_ID, RecordId("114"))),
-    "find_by_email": lambda app, _: app.find_by_email(("zoe@example.org",)),
+    **samples.reads((_CONTACT_ID, RecordId("114")), cursor=_CURSOR),
     "create": lambda app, random_: app.create(_new(random_)),
     "update": lambda app, random_: app.update(_snapshot(), _change(random_)),
 }

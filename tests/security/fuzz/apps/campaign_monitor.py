@@ -9,7 +9,7 @@ from proto.ids import FieldId, RecordId
 from proto.record import Consent, Record
 from services.connector.port import BatchApp, Call, Change, NewRecord, Snapshot
 from tests.security.fuzz import samples
-from tests.security.fuzz.samples import Begin, cut, told
+from tests.security.fuzz.samples import Begin, told
 
 _ID: Final = RecordId("0f2d1b7c9a3e4d5f8a6b7c8d9e0f1a2b/zoe.brandt@example.org")
 _CURSOR: Final = (
@@ -68,14 +68,7 @@ def _snapshot() -> Snapshot:
 
 
 OPERATIONS: Final[dict[str, Begin]] = {
-    "verify": lambda app, _: app.verify(),
-    "describe_fields": lambda app, _: app.describe_fields(),
-    "list_containers": lambda app, _: app.list_containers(),
-    "scan": lambda app, _: app.scan(None),
-    "changes": lambda app, random_: app.changes(cut(_CURSOR, random_)),
-    "changes_on": lambda app, _: app.changes(_CURSOR.decode()),
-    "get": lambda app, _: app.get((_ID,)),
-    "find_by_email": lambda app, _: app.find_by_email(("zoe.brandt@example.org",)),
+    **samples.reads((_ID,), cursor=_CURSOR, email="zoe.brandt@example.org"),
     "create": lambda app, random_: app.create(_new(random_)),
     "create_many": lambda app, random_: cast(BatchApp, app).create_many(
         [_new(random_) for _ in range(3)]

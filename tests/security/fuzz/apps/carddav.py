@@ -65,12 +65,7 @@ def _changed(random_: random.Random) -> Fields:
 
 
 OPERATIONS: Final[dict[str, Begin]] = {
-    "verify": lambda app, _: app.verify(),
-    "list_containers": lambda app, _: app.list_containers(),
-    "scan": lambda app, _: app.scan(None),
-    "changes": lambda app, random_: app.changes(cut(_BOOK_CURSOR, random_)),
-    "get": lambda app, _: app.get(_CARD_IDS),
-    "find_by_email": lambda app, _: app.find_by_email(("ana@example.org",)),
+    **samples.reads(_CARD_IDS, cursor=_BOOK_CURSOR, email="ana@example.org"),
     "find_by_markers": lambda app, _: app.find_by_markers(("m-1",)),
     "create": lambda app, random_: app.create(
         NewRecord(fields=_changed(random_), tags=("x",), marker="m-1")

@@ -8,7 +8,7 @@ from proto.ids import FieldId, RecordId
 from proto.record import Memberships, Record
 from services.connector.port import Call, Change, NewRecord, Snapshot
 from tests.security.fuzz import samples
-from tests.security.fuzz.samples import Begin, cut
+from tests.security.fuzz.samples import Begin
 
 _CONTACT_ID: Final = RecordId("5a0f6e3c-2d41-4b7a-9c55-0d1e2f3a4b5c")
 _CURSOR: Final = (
@@ -54,14 +54,7 @@ def _snapshot_of_contact(random_: random.Random) -> Snapshot:
 
 
 OPERATIONS: Final[dict[str, Begin]] = {
-    "verify": lambda app, _: app.verify(),
-    "describe_fields": lambda app, _: app.describe_fields(),
-    "list_containers": lambda app, _: app.list_containers(),
-    "scan": lambda app, _: app.scan(None),
-    "changes": lambda app, random_: app.changes(cut(_CURSOR, random_)),
-    "changes_on": lambda app, _: app.changes(_CURSOR.decode()),
-    "get": lambda app, _: app.get((_CONTACT_ID,)),
-    "find_by_email": lambda app, _: app.find_by_email(("ana@example.org",)),
+    **samples.reads((_CONTACT_ID,), cursor=_CURSOR, email="ana@example.org"),
     "create": lambda app, random_: app.create(
         NewRecord(fields={FieldId("first_name"): "Ana"}, tags=("x",))
     ),

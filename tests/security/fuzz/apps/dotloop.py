@@ -8,7 +8,7 @@ from proto.ids import FieldId, RecordId
 from proto.record import Record
 from services.connector.port import Call, Change, NewRecord, Snapshot
 from tests.security.fuzz import samples
-from tests.security.fuzz.samples import Begin, cut
+from tests.security.fuzz.samples import Begin
 
 _CONTACT_ID: Final = RecordId("8001")
 _CURSOR: Final = (
@@ -38,11 +38,7 @@ def usual(call: Call, random_: random.Random) -> tuple[int, bytes]:
 
 
 OPERATIONS: Final[dict[str, Begin]] = {
-    "verify": lambda app, _: app.verify(),
-    "scan": lambda app, _: app.scan(None),
-    "changes": lambda app, random_: app.changes(cut(_CURSOR, random_)),
-    "changes_on": lambda app, _: app.changes(_CURSOR.decode()),
-    "get": lambda app, _: app.get((_CONTACT_ID,)),
+    **samples.reads((_CONTACT_ID,), cursor=_CURSOR),
     "create": lambda app, _: app.create(NewRecord(fields={FieldId("home"): "1"})),
     "update": lambda app, _: app.update(
         Snapshot(record=Record(record_id=_CONTACT_ID)),

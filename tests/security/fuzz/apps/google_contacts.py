@@ -16,7 +16,7 @@ from services.connector.port import (
     Update,
 )
 from tests.security.fuzz import mutating, samples
-from tests.security.fuzz.samples import Begin, cut
+from tests.security.fuzz.samples import Begin
 
 _ZOE: Final = RecordId("people/c1885000000000000011")
 _CURSOR: Final = b'{"stage": "changes", "sync": "sync-1", "page": "page-2"}'
@@ -72,11 +72,7 @@ def _change(random_: random.Random) -> Change:
 
 
 OPERATIONS: Final[dict[str, Begin]] = {
-    "verify": lambda app, _: app.verify(),
-    "scan": lambda app, _: app.scan(None),
-    "changes": lambda app, random_: app.changes(cut(_CURSOR, random_)),
-    "changes_on": lambda app, _: app.changes(_CURSOR.decode()),
-    "get": lambda app, _: app.get((_ZOE, RecordId("people/c1885000000000000022"))),
+    **samples.reads((_ZOE, RecordId("people/c1885000000000000022")), cursor=_CURSOR),
     "create": lambda app, random_: app.create(
         NewRecord(fields=_change(random_).fields, tags=("VIP",), marker="m")
     ),

@@ -9,7 +9,7 @@ from proto.ids import FieldId, RecordId
 from proto.record import Consent, Record
 from services.connector.port import BatchApp, Call, Change, NewRecord, Snapshot, Update
 from tests.security.fuzz import samples
-from tests.security.fuzz.samples import Begin, cut, told
+from tests.security.fuzz.samples import Begin, told
 
 _CONTACT_ID: Final = RecordId("30151")
 _CURSOR: Final = (
@@ -65,13 +65,9 @@ def _change(random_: random.Random) -> Change:
 
 
 OPERATIONS: Final[dict[str, Begin]] = {
-    "verify": lambda app, _: app.verify(),
-    "describe_fields": lambda app, _: app.describe_fields(),
-    "scan": lambda app, _: app.scan(None),
-    "changes": lambda app, random_: app.changes(cut(_CURSOR, random_)),
-    "changes_on": lambda app, _: app.changes(_CURSOR.decode()),
-    "get": lambda app, _: app.get((_CONTACT_ID, RecordId("30252"))),
-    "find_by_email": lambda app, _: app.find_by_email(("ann@example.org",)),
+    **samples.reads(
+        (_CONTACT_ID, RecordId("30252")), cursor=_CURSOR, email="ann@example.org"
+    ),
     "create": lambda app, random_: app.create(
         NewRecord(fields=_change(random_).fields, consent=Consent.UNSUBSCRIBED)
     ),

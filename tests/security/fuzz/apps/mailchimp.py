@@ -8,7 +8,7 @@ from proto.ids import FieldId, RecordId
 from proto.record import Consent, Memberships, Record
 from services.connector.port import BatchApp, Call, Change, NewRecord, Snapshot
 from tests.security.fuzz import samples
-from tests.security.fuzz.samples import Begin, cut, told
+from tests.security.fuzz.samples import Begin, told
 
 _LIST: Final = "57afe96172"
 _MEMBER_ID: Final = RecordId(f"{_LIST}/{'c' * 31}1")
@@ -83,14 +83,7 @@ def _change(random_: random.Random) -> Change:
 
 
 OPERATIONS: Final[dict[str, Begin]] = {
-    "verify": lambda app, _: app.verify(),
-    "describe_fields": lambda app, _: app.describe_fields(),
-    "list_containers": lambda app, _: app.list_containers(),
-    "scan": lambda app, _: app.scan(None),
-    "changes": lambda app, random_: app.changes(cut(_CURSOR, random_)),
-    "changes_on": lambda app, _: app.changes(_CURSOR.decode()),
-    "get": lambda app, _: app.get((_MEMBER_ID,)),
-    "find_by_email": lambda app, _: app.find_by_email(("zoe@example.org",)),
+    **samples.reads((_MEMBER_ID,), cursor=_CURSOR),
     "create": lambda app, random_: app.create(_new(random_)),
     "create_many": lambda app, random_: cast(BatchApp, app).create_many(
         [_new(random_) for _ in range(3)]

@@ -9,7 +9,7 @@ from proto.ids import FieldId, RecordId
 from proto.record import Consent, Memberships, Record
 from services.connector.port import Call, Change, NewRecord, Snapshot
 from tests.security.fuzz import samples
-from tests.security.fuzz.samples import Begin, cut, told
+from tests.security.fuzz.samples import Begin, told
 
 _ID: Final = RecordId("8001")
 _BREAD: Final = FieldId("6272656164627265616462726561646272656164")
@@ -60,13 +60,9 @@ def _fields(random_: random.Random) -> Fields:
 
 
 OPERATIONS: Final[dict[str, Begin]] = {
-    "verify": lambda app, _: app.verify(),
-    "describe_fields": lambda app, _: app.describe_fields(),
-    "scan": lambda app, _: app.scan(None),
-    "changes": lambda app, random_: app.changes(cut(_CURSOR, random_)),
-    "changes_on": lambda app, _: app.changes(_CURSOR.decode()),
-    "get": lambda app, _: app.get((_ID, RecordId("8002"))),
-    "find_by_email": lambda app, _: app.find_by_email(("zoe.brandt@example.org",)),
+    **samples.reads(
+        (_ID, RecordId("8002")), cursor=_CURSOR, email="zoe.brandt@example.org"
+    ),
     "create": lambda app, random_: app.create(
         NewRecord(fields=_fields(random_), tags=("x",), consent=Consent.UNSUBSCRIBED)
     ),

@@ -17,7 +17,7 @@ from services.connector.port import (
     Update,
 )
 from tests.security.fuzz import mutating, samples
-from tests.security.fuzz.samples import Begin, cut
+from tests.security.fuzz.samples import Begin
 
 _ZOE: Final = RecordId("11")
 _CURSOR: Final = b'{"since": "2026-01-01T00:00:00Z", "last_id": 2}'
@@ -67,11 +67,7 @@ def _change(random_: random.Random) -> Change:
 
 
 OPERATIONS: Final[dict[str, Begin]] = {
-    "verify": lambda app, _: app.verify(),
-    "scan": lambda app, _: app.scan(None),
-    "changes": lambda app, random_: app.changes(cut(_CURSOR, random_)),
-    "changes_on": lambda app, _: app.changes(_CURSOR.decode()),
-    "get": lambda app, _: app.get((_ZOE, RecordId("12"))),
+    **samples.reads((_ZOE, RecordId("12")), cursor=_CURSOR),
     "find_by_email": lambda app, random_: app.find_by_email(
         ("zoe@example.org", mutating.text(random_).encode(errors="ignore").decode())
     ),
