@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
 from proto import codec
-from services.connector.errors import CallFailed
+from services.connector.errors import CallFailed, Meaning
 from services.connector.port import Answer, App, Call, Operation
 
 T = TypeVar("T")
@@ -56,6 +56,20 @@ def drive(
     except StopIteration as stop:
         assert not waiting, f"{len(waiting)} answers were not asked for"
         return stop.value, calls
+
+
+def failing(
+    operation: Operation[T],
+    answers: Iterable[Answer | CallFailed] = (),
+    *,
+    app: App | None = None,
+) -> Meaning:
+    """Run an operation, as ``drive`` does, that has to fail; return how it does."""
+    try:
+        result, _ = drive(operation, answers, app=app)
+    except CallFailed as failed:
+        return failed.meaning
+    raise AssertionError(f"the operation ends well, with {result}")
 
 
 async def carry_out(

@@ -10,7 +10,7 @@ from proto.errors import ErrorCode
 from proto.fields import FieldKind, Item, Role
 from proto.ids import FieldId
 from proto.record import Consent, Memberships, Presence
-from services.connector.errors import CallFailed, Meaning
+from services.connector.errors import Meaning
 from services.connector.port import (
     Answer,
     Change,
@@ -24,7 +24,7 @@ from services.connector.port import (
 )
 from tests.contract import emulated_account
 from tests.contract.activecampaign_account import FOLDER
-from tests.contract.driving import answer, drive
+from tests.contract.driving import answer, drive, failing
 
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
 EMAIL, LAST = FieldId("email"), FieldId("lastName")
@@ -202,15 +202,11 @@ def test_pages_go_on_behind_the_last_id(known):
 @pytest.mark.parametrize("ids", [[5], [3, 5], [9, 7], ["x"], ["-1"], [""]])
 def test_a_listing_that_does_not_go_on_is_broken(known, ids):
     page, _ = drive(known.scan(None), [count(0), listing([3, 5], total=9)])
-    with pytest.raises(CallFailed) as failure:
-        drive(known.scan(page.next), [listing(ids, total=9)])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(known.scan(page.next), [listing(ids, total=9)]) is Meaning.BROKEN
 
 
 def test_nobody_where_there_is_more_is_broken(known):
-    with pytest.raises(CallFailed) as failure:
-        drive(known.scan(None), [count(0), listing([], total=7)])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(known.scan(None), [count(0), listing([], total=7)]) is Meaning.BROKEN
 
 
 def passes(app: Any, cursor: str, *answers: Answer) -> tuple[Any, list[Any]]:
@@ -248,9 +244,7 @@ def test_who_left_and_who_came_back_are_seen_within_the_hour(known):
 
 @pytest.mark.parametrize("cursor", [b'{"stage": "scan"}', b'{"stage": "later"}'])
 def test_a_cursor_of_something_else_asks_for_a_scan(known, cursor):
-    with pytest.raises(CallFailed) as failure:
-        drive(known.changes(cursor.decode()))
-    assert failure.value.meaning is Meaning.CURSOR_EXPIRED
+    assert failing(known.changes(cursor.decode())) is Meaning.CURSOR_EXPIRED
 
 
 def test_a_contact_just_made_is_told_whole(known):
@@ -320,9 +314,7 @@ def test_a_wish_to_loosen_consent_is_no_call(known, zoe):
 def test_a_refusal_after_the_lists_were_left_does_not_count_as_undone(known, zoe):
     change = Change(consent=Consent.UNSUBSCRIBED, fields={EMAIL: "ann@example.org"})
     answers = [shown("contact_list")] * 2 + [shown("error_duplicate", status=422)]
-    with pytest.raises(CallFailed) as failure:
-        drive(known.update(zoe, change), answers)
-    assert failure.value.meaning is Meaning.NO_ANSWER
+    assert failing(known.update(zoe, change), answers) is Meaning.NO_ANSWER
 
 
 def test_an_update_tells_what_it_left_alone(known, zoe):
@@ -401,9 +393,7 @@ def test_an_address_that_is_taken_names_who_has_it(known):
     result, _ = drive(known.create(new), answers)
     assert result == Exists(record_id="113")
     answers[1] = shown("contacts_empty")
-    with pytest.raises(CallFailed) as failure:
-        drive(known.create(new), answers)
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(known.create(new), answers) is Meaning.BROKEN
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from services.connector.port import (
     Written,
 )
 from tests.contract import emulated_account
-from tests.contract.driving import answer, drive
+from tests.contract.driving import answer, drive, failing
 
 FOLDER = emulated_account.folder_of("campaign_monitor")
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
@@ -77,9 +77,7 @@ def test_an_account_is_known_by_the_first_of_its_clients(app):
 
 
 def test_an_account_without_clients_is_of_no_use(app):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.verify(), [answer([])])
-    assert failure.value.meaning is Meaning.FORBIDDEN
+    assert failing(app.verify(), [answer([])]) is Meaning.FORBIDDEN
 
 
 def test_lists_are_containers_and_an_agencys_say_whose_they_are(app):
@@ -193,9 +191,7 @@ def test_who_is_not_on_the_list_is_missing(app):
 
 def test_another_subscriber_than_asked_for_is_broken(app):
     answers = [*KNOWN, shown("subscriber"), shown("custom_fields")]
-    with pytest.raises(CallFailed) as failure:
-        drive(app.get([f"{LIST}/x@example.org"]), answers)
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.get([f"{LIST}/x@example.org"]), answers) is Meaning.BROKEN
 
 
 def test_an_account_with_one_list_is_asked_for_an_address_at_once(app):
@@ -267,16 +263,12 @@ def test_of_an_import_each_is_answered_for_itself(app):
 
 def test_an_import_of_others_than_were_sent_is_broken(app):
     answers = [*KNOWN, shown("custom_fields"), shown("imported", status=201)]
-    with pytest.raises(CallFailed) as failure:
-        drive(app.create(new()), answers)
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.create(new()), answers) is Meaning.BROKEN
 
 
 def test_an_import_that_is_refused_as_a_whole_is_refused(app):
     answers = [*KNOWN, shown("custom_fields"), shown("error_too_many", status=400)]
-    with pytest.raises(CallFailed) as failure:
-        drive(app.create(new()), answers, app=app)
-    assert failure.value.meaning is Meaning.REFUSED
+    assert failing(app.create(new()), answers, app=app) is Meaning.REFUSED
 
 
 @pytest.mark.parametrize(
@@ -424,16 +416,15 @@ def test_a_value_without_a_form_is_refused_without_a_call(app, zoe, field_id, va
     ],
 )
 def test_every_documented_error_has_a_meaning(app, name, status, meaning):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.verify(), [shown(name, status=status)], app=app)
-    assert failure.value.meaning is meaning
+    assert failing(app.verify(), [shown(name, status=status)], app=app) is meaning
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_page_of_something_in_between_is_not_the_vendors_word(app, status):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.verify(), [answer("<html>", status=status)], app=app)
-    assert failure.value.meaning is Meaning.BROKEN
+    assert (
+        failing(app.verify(), [answer("<html>", status=status)], app=app)
+        is Meaning.BROKEN
+    )
 
 
 def listing(people, *, total, size=1000, number=1) -> Answer:
@@ -545,9 +536,7 @@ def test_a_page_beyond_the_end_leads_back(app):
     ],
 )
 def test_a_page_that_is_not_the_one_asked_for_is_broken(app, bad):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.scan(None), [*KNOWN, bad])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.scan(None), [*KNOWN, bad]) is Meaning.BROKEN
 
 
 def test_a_list_that_is_gone_is_gone_by(app):
@@ -565,7 +554,7 @@ def test_a_list_that_is_gone_is_gone_by(app):
 @pytest.mark.parametrize("cursor", ['{"stage": "scan", "offset": -1}', "[]"])
 def test_a_cursor_of_no_place_asks_for_a_complete_scan(app, cursor):
     with pytest.raises(CallFailed) as failure:
-        drive(app.scan(cursor))
+        app.scan(cursor)
     assert failure.value.meaning is Meaning.CURSOR_EXPIRED
 
 

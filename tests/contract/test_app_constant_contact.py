@@ -20,7 +20,7 @@ from tests.contract.constant_contact import (
     read,
     shown,
 )
-from tests.contract.driving import answer, drive
+from tests.contract.driving import answer, drive, failing
 
 
 @pytest.fixture
@@ -74,9 +74,7 @@ def test_lists_are_read_over_all_pages_and_deleted_ones_left_out(app):
 
 
 def test_a_collection_without_an_end_is_given_up(app):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.list_containers(), [shown("lists_page")] * 10)
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.list_containers(), [shown("lists_page")] * 10) is Meaning.BROKEN
 
 
 def test_every_field_of_a_contact_is_read(app):
@@ -281,16 +279,15 @@ END_OF_TIME = '{"stage": "updated", "since": "9999-12-31T23:59:59-01:00"}'
     ["", "{}", "no json", '{"stage":"later"}', "[" * 9999, END_OF_TIME],
 )
 def test_an_unreadable_cursor_asks_for_a_complete_scan(app, cursor):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.changes(cursor))
-    assert failure.value.meaning is Meaning.CURSOR_EXPIRED
+    assert failing(app.changes(cursor)) is Meaning.CURSOR_EXPIRED
 
 
 def test_a_link_that_the_vendor_no_longer_takes_asks_for_a_complete_scan(app):
     first, _ = drive(app.scan(None), [shown("contacts_page")])
-    with pytest.raises(CallFailed) as failure:
-        drive(app.scan(first.next), [shown("error_validation", status=400)])
-    assert failure.value.meaning is Meaning.CURSOR_EXPIRED
+    assert (
+        failing(app.scan(first.next), [shown("error_validation", status=400)])
+        is Meaning.CURSOR_EXPIRED
+    )
 
 
 @pytest.mark.parametrize(
@@ -298,25 +295,19 @@ def test_a_link_that_the_vendor_no_longer_takes_asks_for_a_complete_scan(app):
 )
 def test_a_link_out_of_the_api_is_not_followed(app, href):
     body = {"contacts": [], "_links": {"next": {"href": href}}}
-    with pytest.raises(CallFailed) as failure:
-        drive(app.scan(None), [answer(body)])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.scan(None), [answer(body)]) is Meaning.BROKEN
 
 
 def test_a_page_that_leads_to_itself_is_broken(app):
     first, _ = drive(app.scan(None), [shown("contacts_page")])
-    with pytest.raises(CallFailed) as failure:
-        drive(app.scan(first.next), [shown("contacts_page")])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.scan(first.next), [shown("contacts_page")]) is Meaning.BROKEN
 
 
 @pytest.mark.parametrize(
     "body", ["<html>sorry</html>", "", "{}", "null", '{"contacts": null}', '{"cont']
 )
 def test_an_answer_without_contacts_is_broken_and_not_an_empty_account(app, body):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.scan(None), [answer(body)])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.scan(None), [answer(body)]) is Meaning.BROKEN
 
 
 def test_custom_fields_are_read_once_and_again_when_a_new_one_shows_up():
@@ -346,15 +337,11 @@ def test_a_contact_that_the_vendor_does_not_know_is_missing_and_not_deleted(app)
 
 @pytest.mark.parametrize("body", ["<html>404</html>", "", '{"message": "no route"}'])
 def test_a_404_of_somebody_else_deletes_nobody(app, body):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.get([ZOE]), [answer(body, status=404)])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.get([ZOE]), [answer(body, status=404)]) is Meaning.BROKEN
 
 
 def test_the_answer_for_another_contact_is_broken(app):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.get([ZOE]), [shown("contact_minimal")])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.get([ZOE]), [shown("contact_minimal")]) is Meaning.BROKEN
 
 
 def test_emails_are_looked_up_one_a_call_and_deleted_contacts_not_found(app):
@@ -388,9 +375,7 @@ def test_no_marker_can_be_found():
     ],
 )
 def test_every_documented_error_has_a_meaning(app, status, name, meaning):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.verify(), [shown(name, status=status)], app=app)
-    assert failure.value.meaning is meaning
+    assert failing(app.verify(), [shown(name, status=status)], app=app) is meaning
 
 
 @pytest.mark.parametrize(
@@ -407,9 +392,7 @@ def test_every_documented_error_has_a_meaning(app, status, name, meaning):
     ],
 )
 def test_a_page_of_html_never_costs_an_account_its_authorisation(app, status, meaning):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.verify(), [answer("<html>", status=status)], app=app)
-    assert failure.value.meaning is meaning
+    assert failing(app.verify(), [answer("<html>", status=status)], app=app) is meaning
 
 
 def test_an_exhausted_day_is_waited_out_until_midnight_utc(app):

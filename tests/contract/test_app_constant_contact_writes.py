@@ -8,7 +8,7 @@ from proto.errors import ErrorCode
 from proto.fields import Item
 from proto.record import Consent
 from services.connector.apps.constant_contact.app import App
-from services.connector.errors import CallFailed, Meaning
+from services.connector.errors import Meaning
 from services.connector.port import (
     Change,
     Exists,
@@ -26,7 +26,7 @@ from tests.contract.constant_contact import (
     sent,
     shown,
 )
-from tests.contract.driving import answer, drive
+from tests.contract.driving import answer, drive, failing
 
 
 @pytest.fixture
@@ -79,9 +79,7 @@ def test_a_create_for_an_email_that_exists_names_the_contact(app):
 @pytest.mark.parametrize("body", ["<html>", "[]", [{"error_key": "x.conflict"}]])
 def test_a_conflict_that_names_nobody_is_broken(app, body):
     new = NewRecord(fields={"email": "a@b.org"})
-    with pytest.raises(CallFailed) as failure:
-        drive(app.create(new), [answer(body, status=409)])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.create(new), [answer(body, status=409)]) is Meaning.BROKEN
 
 
 def test_a_refused_create_names_the_field(app):

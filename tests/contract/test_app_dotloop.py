@@ -12,7 +12,7 @@ from proto.errors import ErrorCode
 from proto.fields import Address, Item
 from proto.record import Presence, Record
 from services.connector.apps.dotloop import fields, wire
-from services.connector.errors import CallFailed, Meaning
+from services.connector.errors import Meaning
 from services.connector.port import (
     Answer,
     Change,
@@ -24,7 +24,7 @@ from services.connector.port import (
     Written,
 )
 from tests.contract.dotloop_account import FOLDER
-from tests.contract.driving import answer, drive
+from tests.contract.driving import answer, drive, failing
 from tests.contract.emulated_account import new_app
 
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
@@ -108,9 +108,7 @@ def test_a_total_that_is_too_high_keeps_no_listing_going(app):
 
 def test_an_empty_page_where_there_is_more_is_broken(app):
     body = {"meta": {"total": 7}, "data": []}
-    with pytest.raises(CallFailed) as failure:
-        drive(app.scan(None), [answer(body, headers=NOW)])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.scan(None), [answer(body, headers=NOW)]) is Meaning.BROKEN
 
 
 @pytest.mark.parametrize(
@@ -120,9 +118,7 @@ def test_an_empty_page_where_there_is_more_is_broken(app):
 @pytest.mark.parametrize("name", ["since", "began"])
 def test_a_cursor_of_no_time_asks_for_a_complete_scan(app, name, since):
     cursor = json.dumps({"stage": "changes", name: since})
-    with pytest.raises(CallFailed) as failure:
-        drive(app.changes(cursor))
-    assert failure.value.meaning is Meaning.CURSOR_EXPIRED
+    assert failing(app.changes(cursor)) is Meaning.CURSOR_EXPIRED
 
 
 def test_a_contact_is_read_whole(zoe):
@@ -175,9 +171,7 @@ def test_a_404_that_is_a_page_says_nothing(app, zoe):
     page = answer("<html>", status=404)
     change = Change(fields={"home": "1"})
     for operation in (app.get(["8001"]), app.update(zoe, change)):
-        with pytest.raises(CallFailed) as failure:
-            drive(operation, [page])
-        assert failure.value.meaning is Meaning.BROKEN
+        assert failing(operation, [page]) is Meaning.BROKEN
 
 
 def test_another_contact_than_asked_for_is_broken(app, zoe):
@@ -187,9 +181,7 @@ def test_another_contact_than_asked_for_is_broken(app, zoe):
             Snapshot(record=Record(record_id="8002")), Change(fields={"home": "1"})
         ),
     ):
-        with pytest.raises(CallFailed) as failure:
-            drive(operation, [shown("contact")])
-        assert failure.value.meaning is Meaning.BROKEN
+        assert failing(operation, [shown("contact")]) is Meaning.BROKEN
 
 
 def test_a_create_names_what_there_is_alone(app):
@@ -262,16 +254,15 @@ def test_a_write_that_the_vendor_does_not_take_is_refused(app, zoe, status):
     ],
 )
 def test_every_documented_error_has_a_meaning(app, name, status, meaning):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.verify(), [shown(name, status=status)], app=app)
-    assert failure.value.meaning is meaning
+    assert failing(app.verify(), [shown(name, status=status)], app=app) is meaning
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
 def test_a_page_of_something_in_between_is_not_the_vendors_word(app, status):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.verify(), [answer("<html>", status=status)], app=app)
-    assert failure.value.meaning is Meaning.BROKEN
+    assert (
+        failing(app.verify(), [answer("<html>", status=status)], app=app)
+        is Meaning.BROKEN
+    )
 
 
 NOON_S = 1_770_811_200

@@ -25,7 +25,7 @@ from services.connector.port import (
     Written,
 )
 from tests.contract import emulated_account
-from tests.contract.driving import answer, drive
+from tests.contract.driving import answer, drive, failing
 from tests.contract.mailchimp_account import FOLDER, MANIFEST
 
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
@@ -270,9 +270,7 @@ def read_all(app: Any, same: Answer) -> None:
 
 
 def test_an_empty_page_where_there_is_more_is_broken(known):
-    with pytest.raises(CallFailed) as failure:
-        drive(known.scan(None), [listing([], total=7)])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(known.scan(None), [listing([], total=7)]) is Meaning.BROKEN
 
 
 def test_all_audiences_are_in_one_pass_and_a_new_one_is_read_whole(app):
@@ -308,9 +306,7 @@ def test_an_audience_that_is_gone_asks_for_a_scan(app, is_told_by_the_listing):
     if is_told_by_the_listing:
         answers = [shown("lists_one"), shown("error_not_found", status=404)]
     fresh = emulated_account.new_app("mailchimp")
-    with pytest.raises(CallFailed) as failure:
-        drive(fresh.changes(page.resume), answers)
-    assert failure.value.meaning is Meaning.CURSOR_EXPIRED
+    assert failing(fresh.changes(page.resume), answers) is Meaning.CURSOR_EXPIRED
     page, _ = drive(fresh.scan(None), [shown("lists_none")] * is_told_by_the_listing)
     assert page.records == ()
 
@@ -327,9 +323,7 @@ def test_an_audience_that_is_gone_asks_for_a_scan(app, is_told_by_the_listing):
 )
 def test_a_cursor_of_nowhere_asks_for_a_scan(known, changed):
     cursor = codec.encode({"stage": "changed", "lists": ["a"]} | changed).decode()
-    with pytest.raises(CallFailed) as failure:
-        drive(known.changes(cursor))
-    assert failure.value.meaning is Meaning.CURSOR_EXPIRED
+    assert failing(known.changes(cursor)) is Meaning.CURSOR_EXPIRED
 
 
 @pytest.mark.parametrize(
@@ -524,9 +518,7 @@ def test_a_page_in_place_of_a_refusal_is_no_refusal(known, zoe):
     change = Change(fields={EMAIL: "z@example.org"})
     for status in (400, 404):
         busy = shown("busy.html", status=status)
-        with pytest.raises(CallFailed) as failure:
-            drive(known.update(zoe, change), [busy], app=known)
-        assert failure.value.meaning is Meaning.BROKEN
+        assert failing(known.update(zoe, change), [busy], app=known) is Meaning.BROKEN
 
 
 def test_the_manifest_keeps_half_of_the_connections_for_others():

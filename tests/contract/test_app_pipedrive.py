@@ -16,7 +16,7 @@ from proto.record import Consent, Memberships, Presence, Record
 from services.connector import vendors
 from services.connector.apps.pipedrive import values, wire
 from services.connector.apps.pipedrive.cursors import Progress, Stage
-from services.connector.errors import CallFailed, Meaning
+from services.connector.errors import Meaning
 from services.connector.port import (
     Answer,
     Change,
@@ -28,7 +28,7 @@ from services.connector.port import (
     Written,
 )
 from tests.contract import emulated_account
-from tests.contract.driving import answer, drive
+from tests.contract.driving import answer, drive, failing
 
 FOLDER = emulated_account.folder_of("pipedrive")
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
@@ -110,9 +110,7 @@ def test_fields_are_read_to_their_end_and_typed():
 
 def test_fields_without_an_end_are_broken():
     fresh = emulated_account.new_app("pipedrive")
-    with pytest.raises(CallFailed) as failure:
-        drive(fresh.describe_fields(), [FIELDS[0]] * 20)
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(fresh.describe_fields(), [FIELDS[0]] * 20) is Meaning.BROKEN
 
 
 def test_a_person_is_read_whole(zoe):
@@ -212,9 +210,7 @@ def test_a_404_that_is_a_page_says_nothing(app, zoe):
         (app.get(["8009"]), [some()]),
         (app.update(zoe, change), []),
     ):
-        with pytest.raises(CallFailed) as failure:
-            drive(operation, [*before, page])
-        assert failure.value.meaning is Meaning.BROKEN
+        assert failing(operation, [*before, page]) is Meaning.BROKEN
 
 
 def test_another_person_than_asked_for_is_broken(app):
@@ -223,9 +219,7 @@ def test_another_person_than_asked_for_is_broken(app):
         (app.get(["8009"]), [some()]),
         (app.update(other, Change(fields={"name": "Z"})), []),
     ):
-        with pytest.raises(CallFailed) as failure:
-            drive(operation, [*before, shown("person")])
-        assert failure.value.meaning is Meaning.BROKEN
+        assert failing(operation, [*before, shown("person")]) is Meaning.BROKEN
 
 
 def test_who_is_found_by_a_search_is_read_and_has_the_address(app):
@@ -277,16 +271,15 @@ def test_without_a_clock_in_the_answer_a_pass_began_with_the_last_one(app):
 
 def test_a_page_that_leads_to_itself_is_broken(app):
     page, _ = drive(app.scan(None), [shown("persons_page")])
-    with pytest.raises(CallFailed) as failure:
-        drive(app.scan(page.next), [shown("persons_page")])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.scan(page.next), [shown("persons_page")]) is Meaning.BROKEN
 
 
 def test_a_cursor_that_the_vendor_refuses_asks_for_a_scan(app):
     page, _ = drive(app.scan(None), [shown("persons_page")])
-    with pytest.raises(CallFailed) as failure:
-        drive(app.scan(page.next), [shown("error_validation", status=400)])
-    assert failure.value.meaning is Meaning.CURSOR_EXPIRED
+    assert (
+        failing(app.scan(page.next), [shown("error_validation", status=400)])
+        is Meaning.CURSOR_EXPIRED
+    )
 
 
 def test_a_create_names_what_there_is_and_asks_for_no_mail(app):
@@ -440,9 +433,10 @@ def test_a_label_that_cannot_be_is_refused(app, zoe):
 def test_other_labels_than_were_asked_for_are_broken(app, zoe):
     change = Change(memberships=Memberships(tags_add=("New",)))
     other = answer({"success": True, "data": [{"id": 5, "label": "Old"}]})
-    with pytest.raises(CallFailed) as failure:
-        drive(app.update(zoe, change), [shown("fields_plain"), other])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert (
+        failing(app.update(zoe, change), [shown("fields_plain"), other])
+        is Meaning.BROKEN
+    )
 
 
 def test_without_campaigns_no_no_can_be_written():
@@ -509,9 +503,7 @@ def test_a_write_that_the_vendor_does_not_take_is_refused_or_missing(app, zoe):
     ],
 )
 def test_every_documented_error_has_a_meaning(app, name, status, meaning):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.verify(), [shown(name, status=status)], app=app)
-    assert failure.value.meaning is meaning
+    assert failing(app.verify(), [shown(name, status=status)], app=app) is meaning
 
 
 @pytest.mark.parametrize(

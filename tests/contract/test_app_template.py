@@ -14,7 +14,7 @@ from services.connector import manifest, registry
 from services.connector.apps import _template
 from services.connector.apps._template import fields, wire
 from services.connector.apps._template.app import App
-from services.connector.errors import CallFailed, Meaning
+from services.connector.errors import Meaning
 from services.connector.port import (
     Answer,
     Change,
@@ -26,7 +26,7 @@ from services.connector.port import (
     Snapshot,
     Written,
 )
-from tests.contract.driving import answer, drive
+from tests.contract.driving import answer, drive, failing
 
 FOLDER = Path(_template.__file__).parent
 
@@ -64,9 +64,7 @@ def test_a_scan_ends_with_a_cursor_for_changes_since_it_began(app):
 
 
 def test_an_unreadable_cursor_asks_for_a_complete_scan(app):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.changes("nonsense"))
-    assert failure.value.meaning is Meaning.CURSOR_EXPIRED
+    assert failing(app.changes("nonsense")) is Meaning.CURSOR_EXPIRED
 
 
 def test_a_record_tells_when_it_was_made(app, ada):
@@ -84,9 +82,7 @@ def test_empty_and_unknown_are_told_apart(app, ada):
 def test_only_the_vendors_own_404_says_anything_and_is_no_deletion(app):
     (gone,), _ = drive(app.get(["p1"]), [shown("error_not_found", status=404)])
     assert gone.record == Record(record_id="p1", presence=Presence.MISSING)
-    with pytest.raises(CallFailed) as failure:
-        drive(app.get(["p1"]), [answer("<html>", status=404)])
-    assert failure.value.meaning is Meaning.BROKEN
+    assert failing(app.get(["p1"]), [answer("<html>", status=404)]) is Meaning.BROKEN
 
 
 def test_a_create_is_written_refused_or_exists(app):
@@ -129,16 +125,18 @@ def test_a_value_without_a_form_is_refused_without_a_call(app, ada):
     ],
 )
 def test_every_documented_error_has_a_meaning(app, status, meaning):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.verify(), [answer({"code": "x"}, status=status)], app=app)
-    assert failure.value.meaning is meaning
+    assert (
+        failing(app.verify(), [answer({"code": "x"}, status=status)], app=app)
+        is meaning
+    )
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_what_is_not_the_vendors_word_says_nothing_of_an_account(app, status):
-    with pytest.raises(CallFailed) as failure:
-        drive(app.verify(), [answer("<h1>Sorry</h1>", status=status)], app=app)
-    assert failure.value.meaning is Meaning.BROKEN
+    assert (
+        failing(app.verify(), [answer("<h1>Sorry</h1>", status=status)], app=app)
+        is Meaning.BROKEN
+    )
 
 
 # The first draw reads tables from disk, which a busy machine does slowly.
