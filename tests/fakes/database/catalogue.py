@@ -128,7 +128,7 @@ FOR_ALL_TENANTS: Final = {
             *("find_authorisation_by_state", "forget_authorisations"),
             *("list_tenants", "find_people_to_sign_in", "find_session"),
             *("find_invitation", "find_people_of_identity", "count_owners"),
-            *("has_person", "count_people", "forget_sessions"),
+            *("has_person", "has_session", "count_people", "forget_sessions"),
             *("end_session", "end_sessions", "end_oldest_sessions"),
             *("take_guess", "return_guess", "forget_guesses"),
             *("add_oidc_sign_in", "take_oidc_sign_in", "forget_oidc_sign_ins"),
