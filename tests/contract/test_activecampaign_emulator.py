@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import jsonschema
 import pytest
 
-from tests.contract import activecampaign_caller
-from tests.contract.activecampaign_caller import Caller, calling
+from tests.contract import activecampaign_caller, vendor_specs
+from tests.contract.activecampaign_caller import PREFIX, Caller, calling
+from tests.contract.emulator_caller import Reply
 from tests.emulators.activecampaign.settings import CALLS_PER_SECOND, Settings
 from tests.emulators.core.faults import Fault
 from tests.emulators.core.settings import unlimited
@@ -22,8 +24,14 @@ async def ac() -> AsyncIterator[Caller]:
         yield caller
 
 
-def test_the_description_is_there_or_its_shapes_are_not_checked():
-    assert activecampaign_caller.description() is not None
+async def test_a_wrong_answer_would_be_noticed(ac: Caller) -> None:
+    vendor_specs.needed(activecampaign_caller.description())
+    made = await ac.create("ann@example.org")
+    path = f"{PREFIX}/contacts"
+    ac.check("POST", path, Reply(201, {"contact": made}, {}))
+    for changes in ({"email": 7}, {"links": "none"}, {"orgid": [17]}):
+        with pytest.raises(jsonschema.ValidationError):
+            ac.check("POST", path, Reply(201, {"contact": made | changes}, {}))
 
 
 async def test_what_belongs_to_contacts_comes_beside_them_on_request(ac: Caller):

@@ -22,13 +22,7 @@ CONTACT = {
 @pytest.fixture
 def description() -> vendor_specs.Swagger:
     """Return the vendor's description, or skip the test that needs it."""
-    found = swagger()
-    if found is None:
-        pytest.skip(
-            f"the vendor's description is not in {vendor_specs.folder()}, so the shape"
-            " of answers was not checked; set TANDEM_VENDOR_SPECS to its folder"
-        )
-    return found
+    return vendor_specs.needed(swagger())
 
 
 @pytest.fixture

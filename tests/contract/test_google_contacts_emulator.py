@@ -305,13 +305,7 @@ async def test_a_listing_shows_a_hundred_addresses_of_somebody(gc: Caller) -> No
 @pytest.fixture
 def described() -> Discovery:
     """Return the vendor's description, or skip the test that needs it."""
-    found = description()
-    if found is None:
-        pytest.skip(
-            f"the vendor's description is not in {vendor_specs.folder()}, so the shape"
-            " of answers was not checked; set TANDEM_VENDOR_SPECS to its folder"
-        )
-    return found
+    return vendor_specs.needed(description())
 
 
 async def test_every_method_was_checked(described: Discovery, gc: Caller) -> None:

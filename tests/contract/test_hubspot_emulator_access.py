@@ -144,13 +144,7 @@ async def test_a_search_is_behind_what_is_true(hs: Caller) -> None:
 @pytest.fixture
 def described() -> OpenApi:
     """Return the vendor's descriptions, or skip the test that needs them."""
-    found = description()
-    if found is None:
-        pytest.skip(
-            f"the vendor's descriptions are not in {vendor_specs.folder()}, so the"
-            " shape of answers was not checked; set TANDEM_VENDOR_SPECS to its folder"
-        )
-    return found
+    return vendor_specs.needed(description())
 
 
 async def test_every_route_was_checked(described: OpenApi) -> None:

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import jsonschema
 import pytest
 
-from tests.contract import mailchimp_caller
+from tests.contract import mailchimp_caller, vendor_specs
+from tests.contract.emulator_caller import Reply
 from tests.contract.mailchimp_caller import LISTS, Caller, calling
 from tests.emulators.core.faults import Fault
 from tests.emulators.mailchimp.settings import CONNECTIONS_MAX
@@ -24,8 +26,14 @@ async def mc() -> AsyncIterator[Caller]:
         yield caller
 
 
-def test_the_description_is_there_or_its_shapes_are_not_checked():
-    assert mailchimp_caller.description() is not None
+async def test_a_wrong_answer_would_be_noticed(mc: Caller) -> None:
+    vendor_specs.needed(mailchimp_caller.description())
+    made = await mc.create(ANN)
+    path = f"{mc.members}/{made['id']}"
+    mc.check("GET", path, Reply(200, made, {}))
+    for changes in ({"shoe_size": 39}, {"status": "glad"}, {"vip": "yes"}):
+        with pytest.raises(jsonschema.ValidationError):
+            mc.check("GET", path, Reply(200, made | changes, {}))
 
 
 async def test_a_member_is_shown_whole_or_by_the_fields_asked_for(mc: Caller) -> None:

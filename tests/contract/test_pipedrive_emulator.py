@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.contract import vendor_specs
 from tests.contract.emulator_caller import Reply
 from tests.contract.pipedrive_caller import API, PERSONS, Caller, description
 from tests.emulators.core.limits import Limits
@@ -24,8 +25,7 @@ def error(reply: Reply) -> int:
 
 
 async def test_answers_are_checked_against_the_description(vendor):
-    if description() is None:
-        pytest.skip("the vendor's description is not there; shapes were not checked")
+    vendor_specs.needed(description())
     person_id = await vendor.create("ann@example.org")
     vendor.description.checked.clear()
     await vendor.call("GET", PERSONS)
@@ -48,8 +48,7 @@ async def test_answers_are_checked_against_the_description(vendor):
 
 
 async def test_what_the_description_does_not_know_would_be_noticed(vendor):
-    if description() is None:
-        pytest.skip("the vendor's description is not there; shapes were not checked")
+    vendor_specs.needed(description())
     body = {"success": True, "data": [{"id": 1, "shoe_size": 39}]}
     with pytest.raises(Exception, match="shoe_size"):
         vendor.check("GET", PERSONS, Reply(200, body, {}))

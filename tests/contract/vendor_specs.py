@@ -11,11 +11,14 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import jsonschema
+import pytest
 import yaml
+
+T = TypeVar("T")
 
 _REPOSITORY = Path(__file__).parents[2]
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
@@ -40,6 +43,16 @@ def folder() -> Path:
 def find(vendor: str, pattern: str) -> Path | None:
     """Return the one description of a vendor that matches, if it is there."""
     return next(iter(sorted((folder() / vendor).glob(pattern))), None)
+
+
+def needed(found: T | None) -> T:
+    """Return what was found of a vendor's, or skip the test that needs it."""
+    if found is None:
+        pytest.skip(
+            f"the vendor's description is not in {folder()}, so the shape of answers"
+            " was not checked; set TANDEM_VENDOR_SPECS to the folder that has it"
+        )
+    return found
 
 
 class Swagger:
