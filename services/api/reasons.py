@@ -51,6 +51,8 @@ _SENTENCES: Final[Mapping[str, str]] = {
     " or change the rules.",
     "not_on_other_side": "Its rule only updates contacts that are on both sides. Add it"
     " on the other side too, or change the rule.",
+    "not_agreed": "The other app mails everybody it holds, and nothing says that this"
+    " person agreed to mail. It is copied once the app that has it says so.",
     "unlinked": "A person took its link apart. Link it again with"
     " POST /v1/connections/{connection_id}/links if it belongs together after all.",
     "merged_away": "It was merged with another contact inside its app, which is synced"

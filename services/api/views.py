@@ -13,6 +13,7 @@ from proto.connector import App, AuthMethod
 from proto.fields import FieldKind, Role
 from proto.reconciler import ConnectionState, ConnectionStatus, RecordState, Side
 from proto.reconciler import RecordView as Contact
+from proto.record import Consent
 from services.api import reasons
 
 V = TypeVar("V", bound="View")
@@ -39,6 +40,7 @@ class CapabilitiesView(View, frozen=True, kw_only=True):
     can_find_by_email: bool
     refuses_duplicate_emails: bool
     writes_conditionally: bool
+    least_consent: Consent
 
 
 class CredentialFieldView(View, frozen=True, kw_only=True):

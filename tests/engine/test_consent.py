@@ -8,10 +8,17 @@ from hypothesis import strategies as st
 from proto.connector import Capabilities, WriteOutcome
 from proto.ids import RecordId
 from proto.reconciler import Direction, RecordState, Side
-from proto.record import Consent, Presence
+from proto.record import Consent, Presence, Record
 from proto.rules import Condition, Operator, Rule, Unsubscribes
 from services.reconciler.engine import consent, match
-from services.reconciler.engine.model import Carried, Reason, other
+from services.reconciler.engine.model import (
+    Candidate,
+    Carried,
+    Match,
+    MatchKind,
+    Reason,
+    other,
+)
 from tests.engine.test_rules import BOTH_ABLE
 from tests.engine.world import ABLE, LOOK, Pair, config, items
 
@@ -205,6 +212,36 @@ def test_an_app_that_mails_whoever_is_there_is_told_of_a_yes_and_of_no_other(lev
     pair = Pair(settings, {"email": "a@x.com", "job": "Owner"})
     pair.put(LEFT, consent=level)
     assert pair.plan().intent.consent is level
+
+
+@pytest.mark.parametrize("level", list(Consent))
+def test_who_is_not_known_to_have_agreed_is_left_out_where_everybody_is_mailed(level):
+    """The app would refuse the create, which would be tried again for ever."""
+    able = msgspec.structs.replace(ABLE, least_consent=Consent.SUBSCRIBED)
+    settings = config(right_more={"capabilities": able})
+    record = Record(
+        record_id=RecordId("l1"), fields={"email": "a@x.com"}, consent=level
+    )
+    there = Record(record_id=RecordId("r1"), fields={"emails": items("a@x.com")})
+    alone = match.candidate_of(record, LEFT, config=settings)
+    partner = match.candidate_of(there, RIGHT, config=settings)
+
+    def decided(*opposite: Candidate) -> Match:
+        return match.decide(
+            alone,
+            side=LEFT,
+            same_side={},
+            other_side=match.by_email(opposite),
+            config=settings,
+        )
+
+    assert decided(partner).kind is MatchKind.LINK, "who is there already is linked"
+    created = decided()
+    if level is Consent.SUBSCRIBED:
+        assert created.kind is MatchKind.CREATE
+    else:
+        assert created.kind is MatchKind.EXCLUDED
+        assert created.reason == Reason.NOT_AGREED
 
 
 @pytest.mark.behaviour(39, broken_by="mutant consent_is_loosened")

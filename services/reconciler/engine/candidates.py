@@ -43,6 +43,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far it is synced: ``rules.scope_of``."""
     is_included: bool = True
     """It is in the part of the account that is connected."""
+    has_agreed: bool = True
+    """Enough is known of its consent for the other app: ``consent.is_enough``."""
     link_id: LinkId | None = None
     """The link that the record is on already, one-sided ones included."""
     is_bound: bool = False

@@ -58,6 +58,12 @@ def of_new(source: Record, *, at: Capabilities) -> Consent:
     return tightest(source.consent)
 
 
+def is_enough(source: Record, *, at: Capabilities) -> bool:
+    """Say whether enough is known of the other side's consent for a create."""
+    least = at.least_consent
+    return least is not Consent.SUBSCRIBED or of_new(source, at=at) is least
+
+
 def is_silent(left: Record, right: Record, *, carried: tuple[Carried, ...]) -> bool:
     """Say whether nobody has ever said no: by far the commonest case."""
     return not carried and not RANKS[left.consent] and not RANKS[right.consent]

@@ -10,7 +10,7 @@ import msgspec
 from proto.ids import RecordId
 from proto.reconciler import LEFT, RecordState, Side
 from proto.record import Record
-from services.reconciler.engine import canon, model, rules
+from services.reconciler.engine import canon, consent, model, rules
 from services.reconciler.engine.model import (
     Candidate,
     Config,
@@ -47,6 +47,9 @@ def candidate_of(
         emails=canon.emails_of(record, end),
         scope=rules.scope_of(record, side, config=config, has_counterpart=False),
         is_included=end.includes(record),
+        has_agreed=consent.is_enough(
+            record, at=config.side(model.other(side)).capabilities
+        ),
         link_id=link.link_id if link is not None else None,
         is_bound=link is not None and keeps(link, side),
         is_unsure=is_unsure,
@@ -300,6 +303,8 @@ def _create(candidate: Candidate, side: Side, *, config: Config) -> Match:
         return _excluded(Reason.ONE_WAY)
     if candidate.scope is not Scope.FULL:
         return _excluded(Reason.NOT_ON_OTHER_SIDE)
+    if not candidate.has_agreed:
+        return _excluded(Reason.NOT_AGREED)
     return Match(kind=MatchKind.CREATE)
 
 

@@ -104,6 +104,8 @@ class Reason(enum.StrEnum):
     NO_ROOM = "no_room"
     OUT_OF_RULES = "out_of_rules"
     NOT_ON_OTHER_SIDE = "not_on_other_side"
+    NOT_AGREED = "not_agreed"
+    """The other app mails whoever is there, and nobody knows that they agreed to it."""
     UNLINKED = "unlinked"
     MERGED_AWAY = "merged_away"
     ID_REUSED = "id_reused"

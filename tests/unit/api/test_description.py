@@ -10,7 +10,10 @@ import pytest
 from jsonschema import ValidationError
 from openapi_spec_validator import validate as validate_document
 
+from proto.connector import App, AuthMethod, Capabilities
+from proto.ids import AppId
 from proto.reconciler import Direction, RecordState
+from proto.record import Consent
 from proto.rules import ActionKind, Leaving, Operator, Unsubscribes
 from services.api import permissions, problems, routes, settings, views
 from services.api.routes import (
@@ -100,6 +103,8 @@ SHOWN: dict[str, type[View]] = {
     "PasswordReset": views.PasswordResetView,
     "AuditEntry": views.AuditEntryView,
 }
+UNSHOWN = {"keeps_marks", "get_batch", "create_batch", "update_batch", "settle_s"}
+"""Capabilities that decide how an app is called, and not what becomes of contacts."""
 GOOD_HEADERS = {"Content-Type": "application/json", "X-Request-Id": "trace-0001"}
 LIMITS = (
     "minLength",
@@ -385,6 +390,27 @@ def test_a_difference_is_seen() -> None:
     ):
         described = {**good, **change}
         assert list(differences("EndIn", settings.EndIn, described)), change
+
+
+def test_whatever_an_app_can_is_shown_that_decides_about_contacts():
+    """How much consent an app wants once was not: nobody knew whom it leaves out."""
+    shown = schemas()["Capabilities"]["properties"].keys()
+    assert shown | UNSHOWN == {*Capabilities.__struct_fields__}
+    assert not shown & UNSHOWN
+
+
+@pytest.mark.parametrize("level", list(Consent))
+def test_how_much_consent_an_app_wants_is_shown(level):
+    app = App(
+        app=AppId("mailer"),
+        name="Mailer",
+        tier="silver",
+        auth_method=AuthMethod.OAUTH,
+        capabilities=Capabilities(least_consent=level),
+    )
+    found = msgspec.to_builtins(views.show_app(app, redirect_uri=""))
+    assert found["capabilities"]["least_consent"] == level.value
+    assert level in schemas()["Capabilities"]["properties"]["least_consent"]["enum"]
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,11 @@ from proto.connector import Capabilities, ContactWritten, WriteKind, WriteOutcom
 from proto.errors import ErrorCode
 from proto.ids import FieldId, IntentId, LinkId, RecordId
 from proto.reconciler import RecordState
-from proto.record import Presence, Record
+from proto.record import Consent, Presence, Record
 from services.reconciler import batches
 from services.reconciler.batches import Decisions
-from services.reconciler.engine import fold
-from services.reconciler.engine.model import Link, Reason, Shadow
+from services.reconciler.engine import fold, model
+from services.reconciler.engine.model import Link, Reason, Seen, Shadow
 from services.reconciler.engine.newcomers import OpenCreate
 from tests.unit.reconciler import values
 from tests.unit.reconciler.batch import L, R, born, decide
@@ -40,6 +40,35 @@ def test_somebody_new_is_created_on_the_other_side():
     (named,) = found.links
     assert (intent.side, intent.link_id) == (R, named.link.link_id)
     assert named.link.intent_id == intent.intent_id
+
+
+def test_who_has_not_agreed_is_left_out_where_everybody_is_mailed_until_they_do():
+    """The create was sent, refused and sent again: the contact stayed failed."""
+    settings = values.connection().config
+    right = msgspec.structs.replace(
+        settings.right, capabilities=Capabilities(least_consent=Consent.SUBSCRIBED)
+    )
+    settings = msgspec.structs.replace(settings, right=right)
+    known = Link(
+        link_id=LinkId("link_1"),
+        left_id=RecordId("l1"),
+        state=RecordState.FAILED,
+        reason=ErrorCode.APP_REFUSED.value,
+        version=1,
+    )
+    seen = values.seen("l1", "a@b.org")
+    for links in ((), (known,)):
+        found = decide((L, "l1"), seen=[(L, seen)], links=links, config=settings)
+        assert found.intents == []
+        (left_out,) = (named.link for named in found.links)
+        assert left_out.state is RecordState.EXCLUDED
+        assert left_out.reason == Reason.NOT_AGREED
+    record = msgspec.structs.replace(seen.record, consent=Consent.SUBSCRIBED)
+    agreed = Seen(record=record, read_at=values.NOW, digest=model.digest_of(record))
+    assert agreed.digest != seen.digest, "it is looked at again"
+    found = decide((L, "l1"), seen=[(L, agreed)], links=[left_out], config=settings)
+    (intent,) = found.intents
+    assert (intent.kind, intent.consent) == (WriteKind.CREATE, Consent.SUBSCRIBED)
 
 
 def test_rivals_that_are_not_dirty_are_marked_once_only():
