@@ -10,6 +10,7 @@ from tests.emulators.activecampaign.settings import Behaviour
 from tests.emulators.activecampaign.wire import Contact, Subscription
 from tests.emulators.core import account
 from tests.emulators.core.account import Opening
+from tests.emulators.core.indexes import NumberIndex
 
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 CHOICES: Final = ("dropdown", "radio")
@@ -25,6 +26,8 @@ class Account(account.Account[Behaviour]):
         super().__init__(opening, account_id=f"bakery{opening.number}")
         self.contacts: dict[int, Contact] = {}
         """By id, in the order in which they came."""
+        self.numbers = NumberIndex()
+        """Their ids."""
         self.by_email: dict[str, Contact] = {}
         self.lists: dict[int, str] = {1: "Customers"}
         self.tags: dict[int, str] = {}
@@ -76,6 +79,7 @@ class Account(account.Account[Behaviour]):
             udate_s=now_s,
         )
         self.contacts[contact.contact_id] = contact
+        self.numbers.add(contact.contact_id)
         self.by_email[email.lower()] = contact
         self._set(contact, body, values=values)
         self.touch(contact, who=who, operation="create", fields=("email", *values))
@@ -99,6 +103,7 @@ class Account(account.Account[Behaviour]):
         """Delete for good: nothing is left that a listing could show."""
         self.touch(contact, who=who, operation="delete", fields=())
         del self.contacts[contact.contact_id], self.by_email[contact.email.lower()]
+        self.numbers.discard(contact.contact_id)
 
     def subscribe(
         self,

@@ -6,7 +6,7 @@ the last number shown, and pages neither skip nor repeat rows while rows are add
 
 import bisect
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 _HIGHEST = float("inf")
 _STALE_ALLOWED = 1024
@@ -43,6 +43,10 @@ class NumberIndex:
         numbers = self._numbers
         for at in range(bisect.bisect_right(numbers, number), len(numbers)):
             yield numbers[at]
+
+    def all_after(self, number: int) -> Sequence[int]:
+        """Return the numbers above this one, in order: a copy, and no look at rows."""
+        return self._numbers[bisect.bisect_right(self._numbers, number) :]
 
 
 def merged_after(indexes: Iterable[NumberIndex], number: int) -> Iterator[int]:

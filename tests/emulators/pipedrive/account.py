@@ -8,6 +8,7 @@ import msgspec
 
 from tests.emulators.core import account
 from tests.emulators.core.account import Opening
+from tests.emulators.core.indexes import NumberIndex
 from tests.emulators.pipedrive import problems
 from tests.emulators.pipedrive.bodies import Body, Entry
 from tests.emulators.pipedrive.fields import Field, Option, checked, standard
@@ -47,6 +48,8 @@ class Account(account.Account[Behaviour]):
         super().__init__(opening, account_id=str(FIRST_COMPANY_ID + opening.number))
         self.persons: dict[int, Person] = {}
         """By id, in the order in which they were made."""
+        self.numbers = NumberIndex()
+        """Their ids."""
         self.custom: dict[str, Field] = {}
         """The fields that users defined, by code."""
         self.labels: list[Option] = []
@@ -96,6 +99,7 @@ class Account(account.Account[Behaviour]):
         self._set(person, body)
         self._next_id += 1
         self.persons[person.id] = person
+        self.numbers.add(person.id)
         self._note(person, who=who, operation="create")
         return person
 

@@ -1,7 +1,9 @@
 """What listings take, and how persons are shown."""
 
 import datetime
+import itertools
 import math
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -68,18 +70,25 @@ def page(call: Call, account: Account) -> tuple[list[Person], str | None]:
         _moment(since) if since else -math.inf,
         _moment(until) if until else math.inf,
     )
-    found = [
+    position = _position(query)
+    is_falling = query.get("sort_direction", "asc") == "desc"
+    is_by_id = field == "id" and not is_falling
+    rows = (
         one
-        for one in _wanted(query, account)
+        for one in _wanted(query, account, after=position if is_by_id else None)
         if _is_listed(one, query, between=between)
         and (account.behaviour.lists_deleted or not one.is_deleted)
-    ]
-    if field != "id":
-        found.sort(key=lambda one: (getattr(one, field), one.id))
-    if query.get("sort_direction", "asc") == "desc":
-        found.reverse()
-    if cursor := query.get("cursor"):
-        found = _behind(found, cursor, field=field)
+    )
+    if is_by_id:
+        # A scan looks at no more persons than it shows.
+        found = list(itertools.islice(rows, limit + 1))
+    else:
+        found = sorted(rows, key=lambda one: (getattr(one, field), one.id))
+        if is_falling:
+            found.reverse()
+        if position is not None:
+            place = (position.value, position.person_id)
+            found = [one for one in found if (getattr(one, field), one.id) > place]
     after = None
     if len(found) > limit:
         last = found[limit - 1]
@@ -98,13 +107,18 @@ def optional(call: Call, account: Account) -> frozenset[str]:
     return asked
 
 
-def _wanted(query: dict[str, str], account: Account) -> list[Person]:
+def _wanted(
+    query: dict[str, str], account: Account, *, after: Position | None
+) -> Iterator[Person]:
+    """Yield who is asked for, by id."""
+    last_id = after.person_id if after is not None else -1
     if "ids" not in query:
-        return list(account.persons.values())
+        return (account.persons[one] for one in account.numbers.after(last_id))
     ids = [_number(text, name="ids") for text in query["ids"].split(",")]
     if len(ids) > IDS_MAX:
         raise problems.invalid("ids: at most 100")
-    return [account.persons[one] for one in sorted(set(ids)) if one in account.persons]
+    there = (one for one in sorted(set(ids)) if one in account.persons)
+    return (account.persons[one] for one in there if one > last_id)
 
 
 def _is_listed(
@@ -116,13 +130,15 @@ def _is_listed(
     return between[0] <= int(person.updated_at) < between[1]
 
 
-def _behind(found: list[Person], cursor: str, *, field: str) -> list[Person]:
+def _position(query: dict[str, str]) -> Position | None:
+    """Return behind whom the page begins."""
+    cursor = query.get("cursor")
+    if not cursor:
+        return None
     try:
-        position = paging.decode_cursor(cursor, Position)
+        return paging.decode_cursor(cursor, Position)
     except paging.CursorInvalid as err:
         raise problems.invalid("cursor: is not valid") from err
-    place = (position.value, position.person_id)
-    return [one for one in found if (getattr(one, field), one.id) > place]
 
 
 def _entries(entries: list[Entry]) -> list[dict[str, Any]]:
