@@ -83,9 +83,12 @@ class Server:
             return self._free.pop(), False
         self._made += 1
         name = f"tandem{self._made}"
-        data = self._directory / "data"
-        shutil.copy(self._template / f"{MADE}.sqlite", data / f"{name}.sqlite")
+        shutil.copy(self._template / f"{MADE}.sqlite", self.path_of(name))
         return name, True
+
+    def path_of(self, database: str) -> Path:
+        """Return where the server keeps a database."""
+        return self._directory / "data" / f"{database}.sqlite"
 
     def give_back(self, database: str) -> None:
         """Let another test take a database."""

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Self
 from proto.auth import CredentialKind, Token
 from proto.fields import Address, FieldKind, Item, Role, Value
 from proto.ids import RecordId
-from tests.contract import tryton
+from tests.contract import tryton, tryton_rows
 from tests.contract.conformance import cards, shapes
 from tests.contract.conformance.cards import ADDRESS, SAMPLES, Card
 from tests.contract.conformance.least import Least
@@ -31,7 +31,6 @@ ROLES: Final[Mapping[Role, tuple[str, ...]]] = {
     Role.PHONE: tuple(LABELS),
     Role.WEBSITE: ("website",),
 }
-FILLED_AT_ONCE: Final = 500
 FIELDS: Final = [
     "name", "active", "contact_mechanisms.type", "contact_mechanisms.value",
     "contact_mechanisms.comment", "addresses.street", "addresses.postal_code",
@@ -84,7 +83,7 @@ class Tryton(Stage):
 
     def __init__(self, server: tryton.Server, database: str) -> None:
         self._server = server
-        self._database = database
+        self.database = database
         self.base_url = server.url_of(database)
         self._version = 1
         self._password = tryton.PASSWORD
@@ -159,10 +158,14 @@ class Tryton(Stage):
         return [RecordId(str(each)) for each in made]
 
     async def fill(self, people: Iterable[Card]) -> None:
-        """Make parties, many at once."""
-        values = [self._values({}, card) for card in people]
-        for start in range(0, len(values), FILLED_AT_ONCE):
-            self._call("create", values[start : start + FILLED_AT_ONCE])
+        """Make one party of each kind, and rows like its own for the others."""
+        alike: dict[object, list[Card]] = {}
+        for card in people:
+            alike.setdefault(_kind(card), []).append(card)
+        path = self._server.path_of(self.database)
+        for first, *others in alike.values():
+            (made,) = self._call("create", [self._values({}, first)])
+            tryton_rows.multiply(path, made, like=map(_texts, others))
 
     async def edit(self, record_id: RecordId, changes: Card) -> None:
         """Edit as the client does: it deletes what was taken out of its lists."""
@@ -247,7 +250,7 @@ class Tryton(Stage):
         return datetime.datetime.fromtimestamp(now_s, datetime.UTC)
 
     def _ask(self, method: str, *params: Any, **context: Any) -> Any:
-        return self._server.call(self._database, method, *params, **context)
+        return self._server.call(self.database, method, *params, **context)
 
     def _call(self, method: str, *params: Any) -> Any:
         return self._ask(f"{PARTY}.{method}", *params)
@@ -300,6 +303,22 @@ class Tryton(Stage):
 def _commands(old: Sequence[int], new: Sequence[Mapping[str, Any]]) -> list[Any]:
     found: list[Any] = [["delete", [*old]]] if old else []
     return found + ([["create", [*new]]] if new else [])
+
+
+def _kind(card: Card) -> object:
+    """Return what those have in common who differ by their texts alone."""
+    return card.get(Role.ADDRESS), *(
+        (role, *(item.label for item in value)) if isinstance(value, tuple) else role
+        for role, value in card.items()
+    )
+
+
+def _texts(card: Card) -> tuple[str, list[str]]:
+    """Return a party's name, and the values of its contact mechanisms in order."""
+    held = (value for role, value in card.items() if role in ROLES)
+    return str(card[Role.NAME_FULL]), [
+        str(item.value) for items in held if isinstance(items, tuple) for item in items
+    ]
 
 
 def _card(party: Mapping[str, Any]) -> Card:
