@@ -63,8 +63,8 @@ apps: $(READY)  ## try every app against the suite; ONLY=a,b; PAIRS=1 FROM=a,b: 
 security: $(READY)  ## attack every wall, in full, and print the figures as JSON
 	$(BIN)/python -m tests.security
 
-bench: $(READY)  ## measure a first sync, and a scan of 100,000 records of each app
-	$(BIN)/python -m tests.bench
+bench: $(READY)  ## measure a first sync, scans of 100,000 records; ONLY=scans APPS=a,b
+	$(BIN)/python -m tests.bench $(ONLY) $(if $(APPS),--apps $(APPS))
 
 dist: $(READY)  ## build what is installed from what is committed, into dist/
 	$(BIN)/python -m deploy.dist

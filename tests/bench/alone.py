@@ -165,10 +165,12 @@ async def standing(
             reconciler.store(Work),
             {ContactsObserved: peers.take, ContactsWritten: peers.ignore},
         )
-        group.create_task(receiver.run(stopping))
-        group.create_task(reconciler.relay.run(stopping))
         try:
             async with _serving(servers, database, app=stage.app) as child:
+                # The connector makes the stream. Who asked for it before would ask
+                # again too late for the first part, which comes once more after 15 s.
+                group.create_task(receiver.run(stopping))
+                group.create_task(reconciler.relay.run(stopping))
                 yield Spent(child), peers
         finally:
             stopping.set()

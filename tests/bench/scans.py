@@ -1,25 +1,30 @@
 """A scan of very many records of each app, by the connector's own process.
 
-Every app that has a stage in the conformance suite is tried: on its emulator, or on a
-real server whose files are put where it keeps them. What is reported is the process's
-own memory and processor time, not what the vendor or the other services take; and the
-calls beside the least that the vendor's API allows.
+Every app that has a stage in the conformance suite is tried, on its emulator or on a
+real server. What is reported is the process's own memory and processor time, not what
+the vendor or the other services take; and the calls beside the least that the vendor's
+API allows.
+
+No limit of a vendor is kept here, neither by the connector nor by an emulator: the
+seconds are those of the machine. How long the vendor would have made it take is told
+apart, by the rate in the app's manifest.
 """
 
 import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.local import radicale
 from services.chassis import logs
+from services.connector import registry
 from tests.bench import alone
 from tests.bench.alone import Servers
 from tests.contract.conformance import least, stages
 from tests.contract.conformance.proxy import Proxy
+from tests.contract.conformance.stage import Stage
 
 MEMORY_MAX_MIB: Final = 300.0
 SCAN_TIMEOUT_S: Final = 900.0
@@ -29,35 +34,52 @@ FEWER: Final[Mapping[str, int]] = {
     # shown by tests/contract/test_carddav_listings.py.
     "carddav": 10_000,
 }
-PASSWORD: Final = "secret"
 MEMORY: Final = Path("/dev/shm")
 """A server that waits for its disk is not what is measured."""
+HOUR_S: Final = 3600
 
 
-async def measure(*, count: int) -> dict[str, Any]:
-    """Scan ``count`` records of every app and return the figures."""
+def measure(*, count: int, apps: Sequence[str] = ()) -> dict[str, Any]:
+    """Scan ``count`` records of some apps, or of every one, and return the figures."""
     logs.configure("bench", "error")
-    with tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder:
-        async with Servers(Path(folder)).running() as servers:
-            found = {
-                app: await _measure(
-                    app, servers, count=min(count, FEWER.get(app, count))
-                )
-                for app in stages.load()
-            }
+    known = stages.load()
+    chosen = {app: known[app] for app in apps or known}
+    with (
+        tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder,
+        _started(chosen, Path(folder)) as own,
+    ):
+        found = asyncio.run(_measured(chosen, own, Path(folder), count=count))
     # Neither memory nor calls depend on how busy the machine is.
     is_right = all(figures["is_within_target"] for figures in found.values())
     return {**found, "is_right": is_right}
 
 
-async def _measure(app: str, servers: Servers, *, count: int) -> dict[str, Any]:
-    source = stages.load()[app]
+async def _measured(
+    chosen: Mapping[str, type[Stage]],
+    own: Mapping[str, Any],
+    folder: Path,
+    *,
+    count: int,
+) -> dict[str, dict[str, Any]]:
+    async with Servers(folder).running() as servers:
+        return {
+            app: await _scan(
+                source, own[app], servers, count=min(count, FEWER.get(app, count))
+            )
+            for app, source in chosen.items()
+        }
+
+
+async def _scan(
+    source: type[Stage], server: object, servers: Servers, *, count: int
+) -> dict[str, Any]:
     async with (
-        _server(source.server, servers.directory) as server,
         source.opened(server) as stage,
         Proxy(stage.base_url).listening() as proxy,
     ):
+        began_s = time.monotonic()
         await stage.fill(stage.full(number) for number in range(count))
+        filled_s = time.monotonic() - began_s
         async with alone.standing(servers, stage, proxy=proxy) as (spent, peers):
             at_start = spent.cpu_s(), spent.memory_mib(is_peak=False)
             began_s = time.monotonic()
@@ -68,8 +90,8 @@ async def _measure(app: str, servers: Servers, *, count: int) -> dict[str, Any]:
                         await asyncio.sleep(0.05)
             except TimeoutError:
                 raise RuntimeError(
-                    f"{app}: {len(peers.seen)} of {count} after {SCAN_TIMEOUT_S} s;"
-                    f" the connector said: {spent.log_tail()}"
+                    f"{stage.app}: {len(peers.seen)} of {count} after {SCAN_TIMEOUT_S}"
+                    f" s; the connector said: {spent.log_tail()}"
                 ) from None
             seconds = time.monotonic() - began_s
             cpu_s = spent.cpu_s() - at_start[0]
@@ -78,6 +100,7 @@ async def _measure(app: str, servers: Servers, *, count: int) -> dict[str, Any]:
     fewest = stage.least.scan(count) if stage.least is not None else None
     return {
         "records": count,
+        "seconds_to_fill": round(filled_s, 1),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu_s, 2),
         "cpu_microseconds_per_record": round(cpu_s / count * 1_000_000),
@@ -85,22 +108,36 @@ async def _measure(app: str, servers: Servers, *, count: int) -> dict[str, Any]:
         "peak_memory_mib": round(memory_mib, 1),
         "calls": calls,
         "least_calls": fewest,
+        **allowed(stage.app, calls=calls),
         "is_within_target": len(peers.seen) == count
         and memory_mib <= MEMORY_MAX_MIB
         and (fewest is None or calls <= fewest * least.FIRST_SYNC_MAX),
     }
 
 
-@contextlib.asynccontextmanager
-async def _server(name: str, directory: Path) -> AsyncIterator[object]:
-    """Run the real server that an app's stage needs, if it needs one."""
-    if name != "radicale":
-        assert not name, f"no such server: {name}"
-        yield None
-        return
-    users = {f"user{number}": PASSWORD for number in range(10)}
-    with tempfile.TemporaryDirectory(
-        dir=MEMORY if MEMORY.is_dir() else directory
-    ) as own:
-        async with radicale.running(Path(own), users=users) as server:
-            yield server
+def allowed(app: str, *, calls: int) -> dict[str, Any]:
+    """Return what the app's manifest allows, and for how long it draws out calls."""
+    (limits,) = (
+        entry.manifest.limits for entry in registry.load() if entry.manifest.app == app
+    )
+    return {
+        "calls_allowed_per_hour": round(limits.calls_per_second * HOUR_S),
+        "calls_allowed_per_day": limits.calls_per_day,
+        "limits_counted_by": limits.counted_by.value,
+        "minutes_at_the_allowed_rate": round(calls / limits.calls_per_second / 60, 1),
+    }
+
+
+@contextlib.contextmanager
+def _started(
+    chosen: Mapping[str, type[Stage]], folder: Path
+) -> Iterator[dict[str, Any]]:
+    """Start real servers, by app; they are bound to no event loop."""
+    with contextlib.ExitStack() as stack:
+        where = MEMORY if MEMORY.is_dir() else folder
+        made = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=where)))
+        found = {}
+        for app, kind in chosen.items():
+            (own := made / app).mkdir()
+            found[app] = stack.enter_context(kind.serving(made, own))
+        yield found
