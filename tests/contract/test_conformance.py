@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from services.connector import registry
-from tests.contract.conformance import lacking, table
+from tests.contract.conformance import lacking, levels, table
 from tests.contract.conformance.bench import CATALOGUE
 from tests.contract.conformance.lacking import Lack
 from tests.contract.conformance.least import Count, Least
@@ -51,7 +51,7 @@ def test_there_are_enough_behaviours():
 
 def test_every_rule_is_earned_by_behaviours_that_there_are():
     template = tomllib.loads((registry.APPS / "_template/quality.toml").read_text())
-    rules = {f"{level}.{rule}" for level in table.LEVELS for rule in template[level]}
+    rules = {f"{level}.{rule}" for level in levels.LEVELS for rule in template[level]}
     assert rules == RULES.keys() | ELSEWHERE
     named = {name for names in RULES.values() for name in names}
     assert named <= behaviours()
@@ -67,20 +67,53 @@ def collector() -> Collector:
 
 
 def test_a_level_is_lost_with_one_behaviour(collector):
-    assert table.level_of("carddav", collector) != table.NONE
+    def level() -> str:
+        return levels.reached(table.open_rules("carddav", collector))
+
+    assert level() != levels.NONE
     collector.found[RULES["bronze.creates"][0], "carddav"] = EXEMPT
-    assert table.level_of("carddav", collector) != table.NONE
+    assert level() != levels.NONE
     collector.found[RULES["bronze.creates"][0], "carddav"] = FAILED
-    assert table.level_of("carddav", collector) == table.NONE
+    assert level() == levels.NONE
     del collector.found[RULES["bronze.creates"][0], "carddav"]
-    assert table.level_of("carddav", collector) == table.NONE
+    assert level() == levels.NONE
+
+
+def test_all_of_gold_but_the_check_at_the_vendor_is_told_and_is_not_gold():
+    quality = levels.quality_of("carddav")
+    quality["gold"] = dict.fromkeys(quality["gold"], "done")
+    assert (levels.reached([]), levels.note([])) == ("gold", "")
+    quality["gold"]["checked_against_the_real_vendor"] = "todo"
+    rules = levels.open_rules(quality)
+    assert (levels.reached(rules), levels.note(rules)) == (
+        "silver",
+        "gold but for the check at the vendor",
+    )
+    for rule in ("webhooks", "custom_fields"):
+        more = {**quality, "gold": {**quality["gold"], rule: "todo"}}
+        assert levels.note(levels.open_rules(more)) == ""
+    assert levels.note(["silver.sees_deletions", *rules]) == ""
+
+
+def test_the_table_tells_of_a_failure_what_stands_between_an_app_and_gold(collector):
+    """A behaviour that fails is as open as a rule that nobody did."""
+    told = {
+        (name, "constant_contact"): state
+        for (name, _), state in collector.found.items()
+    }
+    collector.found |= told
+    shown = "\n".join(table.lines(collector))
+    assert f"silver, {levels.ALL_BUT_THAT}" in shown
+    collector.found[RULES["gold.custom_fields"][0], "constant_contact"] = FAILED
+    assert levels.ALL_BUT_THAT not in "\n".join(table.lines(collector))
 
 
 def test_the_table_shows_every_behaviour_of_every_app(collector):
     collector.found["test_it_flies", "carddav"] = FAILED
     shown = "\n".join(table.lines(collector))
     assert "it flies" in shown
-    assert f"1 FAILED; {table.level_of('carddav', collector)}" in shown
+    level = levels.reached(table.open_rules("carddav", collector))
+    assert f"1 FAILED; {level}" in shown
 
 
 def test_the_table_shows_calls_beside_the_least():

@@ -1,4 +1,4 @@
-"""The README's table of apps, made from their manifests.
+"""The README's table of apps, made from their manifests and their quality.
 
 `python -m tests.tidy.apps` writes it, and so does `make fmt`; a test compares.
 """
@@ -9,6 +9,7 @@ from typing import Final
 from proto.connector import AuthMethod, Capabilities
 from services.connector import registry
 from services.connector.manifest import Manifest
+from tests.contract.conformance import levels
 from tests.tidy.tree import ROOT
 
 PAGE = "README.md"
@@ -49,9 +50,10 @@ def with_table(page: str) -> str:
 
 def _row(manifest: Manifest) -> tuple[str, ...]:
     folder = f"services/connector/apps/{manifest.app}"
+    note = levels.note(levels.open_rules(levels.quality_of(manifest.app)))
     return (
         f"[{manifest.name}]({folder}/README.md)",
-        f"[{manifest.tier}]({folder}/quality.toml)",
+        f"[{manifest.tier}]({folder}/quality.toml)" + (note and f", {note}"),
         _AUTHORISED[manifest.auth_method],
         *("yes" if can(manifest.capabilities) else "" for _, can in _CAN),
     )

@@ -1,18 +1,14 @@
 """What came of the suite: behaviours by apps, and the level that each has earned."""
 
-import tomllib
 from collections.abc import Iterable
 from typing import Final
 
 import pytest
 
-from services.connector import registry
-from tests.contract.conformance import lacking
+from tests.contract.conformance import lacking, levels
 from tests.contract.conformance.rules import RULES
 
 DONE, EXEMPT, FAILED = "done", "exempt", "FAILED"
-LEVELS: Final = ("bronze", "silver", "gold")
-NONE: Final = "none"
 _RANKS: Final = (DONE, EXEMPT, FAILED)
 
 
@@ -76,7 +72,9 @@ def lines(collector: Collector) -> Iterable[str]:
             for state in _RANKS
         }
         told = ", ".join(f"{count} {state}" for state, count in counts.items())
-        yield f"{app}: {told}; {level_of(app, collector)}"
+        rules = open_rules(app, collector)
+        level = ", ".join(filter(None, (levels.reached(rules), levels.note(rules))))
+        yield f"{app}: {told}; {level}"
         for need, lack in sorted(lacking.lacks_of(app).items()):
             yield f"  lacks {need}: {lack.because} ({lack.source}, {lack.seen})"
     yield ""
@@ -85,27 +83,20 @@ def lines(collector: Collector) -> Iterable[str]:
         yield f"  {text}"
 
 
-def level_of(app: str, collector: Collector) -> str:
-    """Return the highest level whose rules, and those below, are all kept."""
-    quality = tomllib.loads((registry.APPS / app / "quality.toml").read_text())
-    reached = NONE
-    for level in LEVELS:
-        if any(
-            is_open(f"{level}.{rule}", state, app=app, collector=collector)
-            for rule, state in quality[level].items()
-        ):
-            break
-        reached = level
-    return reached
-
-
-def is_open(rule: str, state: object, *, app: str, collector: Collector) -> bool:
-    """Say whether a rule is not kept: it is not done, or a behaviour of it failed."""
-    is_said = state == "done" or (isinstance(state, dict) and bool(state.get("exempt")))
-    return not is_said or any(
-        collector.found.get((name, app), FAILED) == FAILED
-        for name in RULES.get(rule, ())
-    )
+def open_rules(app: str, collector: Collector) -> list[str]:
+    """Return the rules that are not kept: not done, or a behaviour of them failed."""
+    quality = levels.quality_of(app)
+    unsaid = set(levels.open_rules(quality))
+    return [
+        name
+        for level in levels.LEVELS
+        for rule in quality[level]
+        if (name := f"{level}.{rule}") in unsaid
+        or any(
+            collector.found.get((each, app), FAILED) == FAILED
+            for each in RULES.get(name, ())
+        )
+    ]
 
 
 def _told(name: str) -> str:
