@@ -1,13 +1,8 @@
 """A scan of very many records of each app, by the connector's own process.
 
-Every app that has a stage in the conformance suite is tried, on its emulator or on a
-real server. What is reported is the process's own memory and processor time, not what
-the vendor or the other services take; and the calls beside the least that the vendor's
-API allows.
-
-No limit of a vendor is kept here, neither by the connector nor by an emulator: the
-seconds are those of the machine. How long the vendor would have made it take is told
-apart, by the rate in the app's manifest.
+Each on the server of its stage. What is told is the process's own memory and processor
+time, and its calls beside the least. Nobody keeps a vendor's limits here, so that the
+seconds are the machine's; how long they would draw it out is told by the manifest.
 """
 
 import asyncio

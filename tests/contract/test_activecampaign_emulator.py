@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import jsonschema
+import msgspec
 import pytest
 
 from tests.contract import activecampaign_caller, vendor_specs
 from tests.contract.activecampaign_caller import PREFIX, Caller, calling
+from tests.contract.counting import Counted
 from tests.contract.emulator_caller import Reply
 from tests.emulators.activecampaign.settings import CALLS_PER_SECOND, Settings
 from tests.emulators.core.faults import Fault
@@ -216,3 +218,17 @@ async def test_listings_go_wrong_on_request(ac: Caller, kind: Any, expected: Any
     headers = ac.emulator.proof(ac.token)
     reply = await ac.send("GET", "/api/3/contacts", headers=headers)
     assert (len(reply.body["contacts"]), reply.body["meta"]["total"]) == expected
+
+
+async def test_a_page_looks_at_no_more_contacts_than_it_shows():
+    """Each once looked at everybody: a scan of very many took all of its time there."""
+    settings = unlimited(Settings())
+    async with Caller.calling(settings) as ac:
+        people = [{"email": f"p{number}@example.org"} for number in range(300)]
+        ids = ac.emulator.admin.fill(ac.account, msgspec.json.encode(people))
+        ac.account.contacts = Counted(ac.account.contacts)
+        query = f"limit=10&id_greater={ids[149]}&orders[id]=ASC&include=fieldValues"
+        found = await ac.done("GET", f"/contacts?{query}")
+        assert [int(one["id"]) for one in found["contacts"]] == ids[150:160]
+        assert found["meta"]["total"] == "150"
+        assert 0 < ac.account.contacts.looks <= 30

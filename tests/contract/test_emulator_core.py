@@ -6,6 +6,7 @@ import pytest
 from tests.emulators.core.access import Access, Dialect
 from tests.emulators.core.clock import Clock
 from tests.emulators.core.http import Call
+from tests.emulators.core.indexes import NumberIndex
 from tests.emulators.core.limits import Limiter, Limits, Verdict
 from tests.emulators.core.oauth import (
     AuthorizationServer,
@@ -165,3 +166,13 @@ def test_a_refresh_token_needs_its_scope_where_there_is_one(clock):
         server.client_of("nobody's")
     request = Request(client_id="c", redirect_uri=REDIRECT, scopes=GRANT.scopes)
     assert server.issue_code(request, "a")
+
+
+def test_numbers_behind_one_are_told_in_order_also_behind_one_that_is_gone():
+    index = NumberIndex()
+    for number in (3, 1, 7, 5):
+        index.add(number)
+    index.discard(3)
+    assert [*index.all_after(0)] == [1, 5, 7]
+    assert [*index.all_after(3)] == [5, 7] == [*index.after(3)]
+    assert [*index.all_after(7)] == []

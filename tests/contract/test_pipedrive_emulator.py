@@ -1,8 +1,10 @@
 """The emulator answers as the vendor's description demands, and keeps its limits."""
 
+import msgspec
 import pytest
 
 from tests.contract import vendor_specs
+from tests.contract.counting import Counted
 from tests.contract.emulator_caller import Reply
 from tests.contract.pipedrive_caller import API, PERSONS, Caller, description
 from tests.emulators.core.limits import Limits
@@ -311,3 +313,15 @@ async def test_who_authorised_is_told(vendor):
     assert found["company_id"] == int(vendor.account.account_id)
     vendor.token = "nonsense"
     assert error(await vendor.call("GET", PERSONS)) == 401
+
+
+async def test_a_page_looks_at_no_more_persons_than_it_shows(vendor):
+    """Each once looked at everybody: a scan of very many took all of its time there."""
+    people = msgspec.json.encode([{"name": str(number)} for number in range(300)])
+    ids = vendor.emulator.admin.fill(vendor.account, people)
+    first = await vendor.call("GET", f"{PERSONS}?limit=150")
+    after = first.body["additional_data"]["next_cursor"]
+    vendor.account.persons = Counted(vendor.account.persons)
+    page = await vendor.done("GET", f"{PERSONS}?limit=10&cursor={after}")
+    assert [one["id"] for one in page] == ids[150:160]
+    assert 0 < vendor.account.persons.looks <= 30
