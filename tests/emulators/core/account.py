@@ -1,6 +1,7 @@
 """What every vendor account has: a name, and a journal of who changed which contact."""
 
 import collections
+from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -57,6 +58,8 @@ class Account(Generic[B]):
             maxlen=JOURNAL_MAX
         )
         self._journal_number = 0
+        self.tell: Callable[[JournalLine], None] | None = None
+        """Told of each change, where the vendor pushes them."""
 
     def note(
         self,
@@ -75,16 +78,17 @@ class Account(Generic[B]):
         elif who == "user":
             contact.user_writes += 1
         self._journal_number += 1
-        self.journal.append(
-            JournalLine(
-                number=self._journal_number,
-                at=self.clock.stamp(),
-                who=who,
-                operation=operation,
-                contact_id=contact_id,
-                fields=fields,
-            )
+        line = JournalLine(
+            number=self._journal_number,
+            at=self.clock.stamp(),
+            who=who,
+            operation=operation,
+            contact_id=contact_id,
+            fields=fields,
         )
+        self.journal.append(line)
+        if self.tell is not None:
+            self.tell(line)
 
 
 A = TypeVar("A", bound=Account[Any])

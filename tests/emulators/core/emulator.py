@@ -5,6 +5,7 @@ A vendor's ``Emulator`` says what is the vendor's own and puts its resources on 
 
 import abc
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -17,6 +18,7 @@ from tests.emulators.core.admin import Admin, refused
 from tests.emulators.core.clock import Clock
 from tests.emulators.core.faults import Faults
 from tests.emulators.core.guard import Guard
+from tests.emulators.core.hooks import Hooks
 from tests.emulators.core.host import Host, listening
 from tests.emulators.core.http import Reply, Router
 from tests.emulators.core.limits import Limiter
@@ -62,6 +64,8 @@ class Emulator(abc.ABC, Generic[A]):
     probe: ClassVar[str] = ""
     """A read behind the door that needs no contact; empty: the first route will do."""
     host_kind: ClassVar[type[Host]] = Host
+    hooks_kind: ClassVar[type[Hooks] | None] = None
+    """What the vendor pushes, where it does."""
     accounts: dict[str, A]
 
     def __init__(self, settings: Any) -> None:
@@ -79,6 +83,7 @@ class Emulator(abc.ABC, Generic[A]):
             policy=settings.tokens,
             offline_scope=self.vendor.offline_scope,
         )
+        self.hooks = self.hooks_kind(self.clock) if self.hooks_kind else None
         self.accounts = {}
         for client in settings.clients:
             self.server.register(client)
@@ -116,6 +121,8 @@ class Emulator(abc.ABC, Generic[A]):
             behaviour=self.behaviour,
         )
         account: A = self.account_kind(opening)
+        if self.hooks is not None:
+            account.tell = functools.partial(self.hooks.tell, account)
         self.accounts[account.account_id] = account
         return account
 
@@ -156,6 +163,8 @@ class Emulator(abc.ABC, Generic[A]):
             self._open_doors(router)
         self.register(router)
         self.admin.register(router)
+        if self.hooks is not None:
+            self.hooks.register(router)
         Admin(
             clock=self.clock,
             faults=self.faults,
@@ -191,6 +200,10 @@ async def serving(
     emulator: E, *, address: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[E]:
     """Run an emulator until the block ends."""
-    async with listening(emulator.host, address=address, port=port) as url:
-        emulator.url = url
+    async with contextlib.AsyncExitStack() as stack:
+        emulator.url = await stack.enter_async_context(
+            listening(emulator.host, address=address, port=port)
+        )
+        if emulator.hooks is not None:
+            await stack.enter_async_context(emulator.hooks.running())
         yield emulator
