@@ -1,7 +1,8 @@
 """Accounts that are to be read sooner, because their apps told of changes.
 
 Each is there once, however often it is told. They become due together, in a statement
-a moment. What is lost here is found by the next poll.
+a moment, and where an app's listings are behind, once more when they no longer are.
+What is lost here is found by the next poll.
 """
 
 import asyncio
@@ -50,6 +51,8 @@ class Hints:
         self._waiting: dict[Key, None] = {}
         self._rested_s: dict[Key, float] = {}
         """When each account that was made due lately may be so again, in that order."""
+        self._later_s: dict[Key, float] = {}
+        """When each account waits once more."""
         self._gathered_s = 0.0
         self._wake = Wake()
 
@@ -57,8 +60,20 @@ class Hints:
         """Return how many accounts wait."""
         return len(self._waiting)
 
-    def add(self, key: Key) -> None:
-        """Have an account read soon."""
+    def add(self, key: Key, *, shown_after_s: float = 0.0) -> None:
+        """Have an account read soon.
+
+        Args:
+            shown_after_s: After how long it is read once more, because what was told
+                may not be listed yet; counted from when it was last told of.
+        """
+        if shown_after_s and (
+            key in self._later_s or len(self._later_s) < self._waiting_max
+        ):
+            self._later_s[key] = self._clock.monotonic() + shown_after_s
+        self._wait(key)
+
+    def _wait(self, key: Key) -> None:
         if key in self._waiting:
             return
         if len(self._waiting) >= self._waiting_max:
@@ -83,6 +98,7 @@ class Hints:
         await self._gather()
         now_s = self._clock.monotonic()
         self._end_rests(now_s)
+        self._come_back(now_s)
         ready = (key for key in self._waiting if key not in self._rested_s)
         batch = list(itertools.islice(ready, BATCH_MAX))
         if not batch:
@@ -105,6 +121,11 @@ class Hints:
         if now_s < self._gathered_s:
             await self._clock.sleep(self._gathered_s - now_s)
         self._gathered_s = self._clock.monotonic() + GATHER_S
+
+    def _come_back(self, now_s: float) -> None:
+        for key in [key for key, at_s in self._later_s.items() if at_s <= now_s]:
+            del self._later_s[key]
+            self._wait(key)
 
     def _end_rests(self, now_s: float) -> None:
         for key, until_s in list(self._rested_s.items()):

@@ -62,6 +62,9 @@ class PushFacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     signed_with: PushProof = PushProof.NONE
     asks_by_get: bool = False
     """The app asks by GET whether the address is there before it uses it."""
+    shown_after_s: float = 0.0
+    """How long a listing may leave out what was pushed already; after so long it is
+    read once more."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

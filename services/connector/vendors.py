@@ -1,4 +1,4 @@
-"""What is alike at most vendors, for apps to build on: cursors, errors, moments.
+"""What is alike at most vendors, for apps to build on: cursors, errors, times.
 
 An app that differs writes its own; what is here decides nothing an app could not.
 """
@@ -6,8 +6,9 @@ An app that differs writes its own; what is here decides nothing an app could no
 import datetime
 import email.utils
 import enum
+import hmac
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -15,6 +16,8 @@ from proto import codec
 from services.connector.errors import CallFailed, Meaning
 
 P = TypeVar("P", bound="Progress")
+_STAMP_DIGITS_MAX: Final = 14
+"""Milliseconds until the year 5138."""
 
 
 class Progress(
@@ -111,5 +114,26 @@ def clock_of(headers: Mapping[str, str]) -> datetime.datetime | None:
     try:
         moment = email.utils.parsedate_to_datetime(headers.get("date", ""))
         return moment.astimezone(datetime.UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def sign(secret: bytes, text: bytes, *, algorithm: str = "sha256") -> bytes:
+    """Return the HMAC that a vendor signs a push with."""
+    return hmac.digest(secret, text, algorithm)
+
+
+def is_same(told: str, signed: str) -> bool:
+    """Compare what a stranger tells with what it should be, in constant time."""
+    # Headers may hold what is no text; none of that is a signature.
+    return hmac.compare_digest(told.encode(errors="replace"), signed.encode())
+
+
+def read_stamp(text: str, *, per_second: int = 1) -> datetime.datetime | None:
+    """Return the moment of a Unix time in digits; None where it is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _STAMP_DIGITS_MAX):
+        return None
+    try:
+        return datetime.datetime.fromtimestamp(int(text) / per_second, datetime.UTC)
     except (ValueError, OverflowError):
         return None

@@ -177,7 +177,8 @@ class Listener:
             if not self._replays.is_new(known, now_s=self._clock.monotonic()):
                 return Outcome.REPEATED
         for account_id in await self._accounts(target, heard):
-            self._hints.add((target.tenant_id, account_id))
+            key = (target.tenant_id, account_id)
+            self._hints.add(key, shown_after_s=facts.shown_after_s)
         return Outcome.HEARD
 
     async def _secrets(self, target: Target, facts: PushFacts) -> tuple[bytes, ...]:

@@ -241,6 +241,23 @@ async def test_a_push_after_a_read_is_read_when_the_account_has_rested(world):
         world.clock.move(2.0)
 
 
+async def test_what_listings_show_late_is_read_once_more(world):
+    """Counted from the last push: a listing that was read before it shows nothing."""
+    hints = hints_of(world, every_s=2.0)
+    replica = world.replica()
+    await world.follow(replica)
+    await replica.read()
+    for passed_s, is_read in ((0, True), (19, False), (1, True), (5, False)):
+        world.clock.move(passed_s)
+        world.vendor.calls.clear()
+        if not passed_s:
+            hints.add((TENANT, ACCOUNT), shown_after_s=10.0)
+            hints.add((TENANT, ACCOUNT), shown_after_s=20.0)
+        await hints.make_due()
+        await replica.read()
+        assert bool(world.vendor.calls) is is_read, passed_s
+
+
 async def test_a_push_while_an_account_is_read_has_it_read_again(world):
     """What was read is older than what the push tells of."""
     hints = hints_of(world, every_s=0.1)
