@@ -27,7 +27,9 @@ def test_an_app_claims_only_the_tier_that_it_has(folder):
     for tier in LEVELS:
         assert set(quality[tier]) == set(template[tier]), "the same rules for every app"
     assert open_rules(quality) == []
-    assert manifest.load(folder / "manifest.toml").tier == quality["tier"]
+    facts = manifest.load(folder / "manifest.toml")
+    assert facts.tier == quality["tier"]
+    assert (quality["gold"]["webhooks"] == "done") is (facts.push is not None)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -23,7 +23,6 @@ ELSEWHERE = {
     "bronze.fixtures",
     "bronze.emulator",
     "bronze.readme",
-    "gold.webhooks",
     "gold.hundred_thousand_records",
     "gold.checked_against_the_real_vendor",
 }

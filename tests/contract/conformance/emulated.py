@@ -15,8 +15,9 @@ import msgspec
 from proto.auth import CredentialKind, Token
 from proto.ids import RecordId
 from tests.contract.conformance.cards import Card
-from tests.contract.conformance.stage import Login, NotOnStage, Stage
+from tests.contract.conformance.stage import Login, NotOnStage, Pushed, Stage
 from tests.emulators.core.emulator import Emulator, serving
+from tests.emulators.core.hooks import Hook
 from tests.emulators.core.oauth import Client
 from tests.emulators.core.settings import unlimited
 
@@ -111,6 +112,28 @@ class EmulatedStage(Stage):
     async def delete(self, record_id: RecordId) -> None:
         """Delete as a user of the vendor does first."""
         self._act(self.delete_act, record_id)
+
+    def push_to(self, url: str, *, secret: str) -> None:
+        """Enter an address for the account, or for all where the vendor does so."""
+        if self._emulator.hooks is None:
+            raise NotOnStage
+        account_id = self._account.account_id
+        hook = Hook(url=url, account_id=account_id, secret=secret)
+        self._emulator.hooks.entered.clear()
+        self._emulator.hooks.enter(hook)
+
+    async def pushed(self) -> Sequence[Pushed]:
+        """Return what the emulator sent."""
+        return [
+            Pushed(
+                url=one.url,
+                method=one.request.method,
+                headers=one.request.headers,
+                body=one.request.body,
+                status=one.status,
+            )
+            for one in await self._emulator.hooks.settled()
+        ]
 
     def set_limit(self, calls_per_second: int) -> None:
         """Have the vendor count calls as it does: by the second or by a window."""

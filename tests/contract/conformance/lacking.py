@@ -14,13 +14,15 @@ import msgspec
 
 from proto.connector import Capabilities
 from services.connector import registry
-from services.connector.manifest import Manifest
+from services.connector.manifest import Manifest, PushProof
 
 CLAIMS: Final = frozenset(
     name for name, kind in Capabilities.__annotations__.items() if kind is bool
 )
 """Needs that a manifest claims or does not."""
 BATCHES: Final = frozenset({"create_batch", "update_batch"})
+PUSHES, SIGNED_PUSHES = "pushes", "signed_pushes"
+"""Changes are told by calling an address; what calls it is signed."""
 FACTS: Final = {
     "containers": "records are in lists that can be made",
     "several_containers": "a record can be in several lists",
@@ -60,16 +62,25 @@ def faults(manifest: Manifest, lacks: dict[str, Lack]) -> list[str]:
     found = [
         f"{need} is no need of the suite"
         for need in lacks
-        if need not in CLAIMS | BATCHES | FACTS.keys()
+        if need not in CLAIMS | BATCHES | FACTS.keys() | {PUSHES, SIGNED_PUSHES}
     ]
-    for need in sorted(CLAIMS | BATCHES):
-        if claims(manifest.capabilities, need) and need in lacks:
+    for need, is_claimed in sorted(_claims(manifest).items()):
+        if is_claimed and need in lacks:
             found.append(f"{need} is claimed by the manifest, and said to be lacking")
-        if not claims(manifest.capabilities, need) and need not in lacks:
+        if not is_claimed and need not in lacks:
             found.append(f"{need} is not claimed, and not explained")
     for need, lack in lacks.items():
         if not lack.because.strip() or not lack.source.startswith("https://"):
             found.append(f"{need} lacks a reason or a source")
+    return found
+
+
+def _claims(manifest: Manifest) -> dict[str, bool]:
+    """Return all that a manifest claims or does not."""
+    found = {need: claims(manifest.capabilities, need) for need in CLAIMS | BATCHES}
+    found[PUSHES] = manifest.push is not None
+    if manifest.push is not None:
+        found[SIGNED_PUSHES] = manifest.push.signed_with is not PushProof.NONE
     return found
 
 

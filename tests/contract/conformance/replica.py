@@ -58,7 +58,7 @@ class Replica:
             patience=Patience(deadlock_s=0.0),
         )
         self._database = database
-        self._store: Store[ConnectorWork] = Store(
+        self.store: Store[ConnectorWork] = Store(
             database.as_service("connector"),
             ConnectorWork,
             clock=bench.clock,
@@ -73,14 +73,14 @@ class Replica:
     def _begin(self) -> None:
         bench = self._bench
         leases = Leases(
-            self._store,
+            self.store,
             bench.transport,
             owner=str(uuid.uuid4()),
             lease_s=LEASE_S,
             clock=bench.clock,
         )
         self._poller = Poller(
-            self._store,
+            self.store,
             bench.transport,
             leases=leases,
             settings=bench.settings,
@@ -88,7 +88,7 @@ class Replica:
             identifiers=self._identifiers,
         )
         self._writer = Writer(
-            self._store,
+            self.store,
             bench.transport,
             leases=leases,
             settings=bench.settings,
@@ -103,24 +103,25 @@ class Replica:
 
     async def scan(self) -> Mapping[RecordId, Record]:
         """Read everybody, as when the account begins to be used."""
-        async with self._store.transaction(self._bench.ref.tenant_id) as work:
+        async with self.store.transaction(self._bench.ref.tenant_id) as work:
             await work.follow(
                 self._bench.ref,
                 is_wanted=True,
                 scan_id=ScanId("scan_1"),
                 asked_at=self._bench.clock.now(),
             )
-        self.scanned = await self._read()
+        self.scanned = await self.read_due()
         return self.scanned
 
     async def changes(self) -> dict[RecordId, Record]:
         """Read what changed, as when the account is due."""
         ref = self._bench.ref
-        async with self._store.transaction(ref.tenant_id) as work:
+        async with self.store.transaction(ref.tenant_id) as work:
             await work.make_due(ref.tenant_id, ref.account_id)
-        return await self._read()
+        return await self.read_due()
 
-    async def _read(self) -> dict[RecordId, Record]:
+    async def read_due(self) -> dict[RecordId, Record]:
+        """Read the account if it is due; return what was told of it."""
         before = len(self._told(ContactsObserved))
         await self._poller.turns.start_due()
         await self._poller.turns.settle()
@@ -168,7 +169,7 @@ class Replica:
         """Carry intents out to their end, and return what became of them."""
         ref = self._bench.ref
         for start in range(0, len(writes), RECORDS_MAX):
-            async with self._store.transaction(ref.tenant_id) as work:
+            async with self.store.transaction(ref.tenant_id) as work:
                 batch = writes[start : start + RECORDS_MAX]
                 await work.add_writes(ref, CONNECTION, writes=batch)
         wanted = {write.intent_id for write in writes}

@@ -86,6 +86,18 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
         "test_a_page_of_nothing_in_the_vendors_place_is_broken",
         "test_what_a_failure_says_holds_nothing_of_anybody",
     ),
+    "gold.webhooks": (
+        "test_an_edit_is_pushed_and_found_by_reading",
+        "test_somebody_new_is_pushed_and_found_by_reading",
+        "test_a_push_calls_the_vendor_for_nothing",
+        "test_a_push_is_for_the_account_that_changed",
+        "test_a_push_to_no_address_of_ours_is_refused",
+        "test_whatever_a_stranger_pushes_is_answered_and_harms_nobody",
+        "test_an_altered_push_is_refused",
+        "test_a_push_with_another_secret_is_refused",
+        "test_a_push_of_another_time_is_refused",
+        "test_a_push_that_comes_again_does_nothing",
+    ),
     "gold.custom_fields": (
         "test_custom_fields_are_described",
         "test_a_choice_is_described_with_its_options",

@@ -37,6 +37,17 @@ class Login(NamedTuple):
     token_url: str
 
 
+class Pushed(NamedTuple):
+    """What a vendor sent to an address that it was given."""
+
+    url: str
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+    status: int
+    """How it was answered; 0: not at all."""
+
+
 class Stage:
     """One account of one app."""
 
@@ -202,7 +213,19 @@ class Stage:
         """Return somebody's value of a custom field; of a choice its label."""
         raise NotOnStage
 
+    def push_to(self, url: str, *, secret: str) -> None:
+        """Enter an address at the vendor, which changes are to be pushed to.
+
+        Args:
+            secret: What the vendor signs with from now on, if it signs.
+        """
+        raise NotOnStage
+
     # What the vendor does.
+
+    async def pushed(self) -> Sequence[Pushed]:
+        """Return what the vendor has pushed, once it has told of all that happened."""
+        raise NotOnStage
 
     def set_limit(self, calls_per_second: int) -> None:
         """Refuse what comes faster, as the vendor does."""

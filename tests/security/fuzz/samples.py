@@ -4,11 +4,11 @@ import functools
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
-from proto.ids import RecordId
+from proto.ids import AppId, RecordId
 from services.connector import registry
-from services.connector.port import App, Call, Operation
+from services.connector.port import App, Call, Heard, Operation, Push, PushApp
 from tests.security.fuzz import mutating
 from tests.security.fuzz.mutating import mutate
 
@@ -17,6 +17,10 @@ _APPS: Final = Path(registry.__file__).with_name("apps")
 
 Usual: TypeAlias = Callable[[Call, random.Random], tuple[int, bytes]]
 """Returns the status and body with which a call is usually answered."""
+PUSH_URL: Final = "https://tandem.example/push/app/tnt_1/x"
+PUSH_SECRET: Final = b"what pushes are signed with"
+Sign: TypeAlias = Callable[[bytes, str], dict[str, str]]
+"""Returns the headers of a body that is pushed, signed at a time in digits."""
 Begin: TypeAlias = Callable[[App, random.Random], Operation[Any]]
 
 
@@ -62,3 +66,33 @@ def reads(
         "get": lambda app, _: app.get(ids),
         "find_by_email": lambda app, _: app.find_by_email((email,)),
     }
+
+
+def hears(
+    app: str, *names: str, sign: Sign, secret: bytes = PUSH_SECRET, per_second: int = 1
+) -> dict[str, Callable[[random.Random], object]]:
+    """Return how pushes are heard: bodies that were changed, before or after signing.
+
+    Args:
+        names: The fixtures of pushes.
+        per_second: How many of the vendor's units of time are a second.
+    """
+    manifest, app_class = catalogue().entry(AppId(app))
+    assert manifest.push is not None
+
+    def hear(random_: random.Random) -> Heard | None:
+        body = fixture(app, random_.choice(names))
+        if random_.random() < 0.8:
+            body = mutate(body, random_)
+        stamp = str(1_770_811_200 * per_second)
+        if random_.random() < 0.2:
+            stamp = mutating.text(random_)
+        headers = sign(body, stamp)
+        if random_.random() < 0.2 and headers:
+            headers[random_.choice(tuple(headers))] = mutating.text(random_)
+        if random_.random() < 0.1:
+            body = mutate(body, random_)
+        push = Push(url=PUSH_URL, headers=headers, body=body)
+        return cast("type[PushApp]", app_class).hear(push, secret=secret)
+
+    return {"hear": hear}
