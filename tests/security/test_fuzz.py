@@ -88,7 +88,15 @@ def test_every_body_of_the_api_is_tried():
 def test_every_app_is_tried():
     apps = {entry.manifest.app for entry in registry.load()}
     assert apps
-    assert apps <= {target.name.partition(".")[0] for target in TARGETS}
+    names = {target.name for target in TARGETS}
+    assert apps <= {name.partition(".")[0] for name in names}
+    pushing = {
+        entry.manifest.app
+        for entry in registry.load()
+        if entry.manifest.push is not None
+    }
+    assert pushing
+    assert {f"{app}.hear" for app in pushing} <= names
 
 
 def test_an_answer_with_too_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch):

@@ -15,6 +15,7 @@ from tests.emulators.hubspot.batches import Batches
 from tests.emulators.hubspot.contacts import Contacts
 from tests.emulators.hubspot.general import General
 from tests.emulators.hubspot.guard import Guard
+from tests.emulators.hubspot.hooks import Hooks
 from tests.emulators.hubspot.properties import Properties
 from tests.emulators.hubspot.searching import Searching
 from tests.emulators.hubspot.settings import Settings
@@ -55,6 +56,7 @@ class Emulator(emulator.Emulator[Account]):
     account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
+    hooks_kind = Hooks
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""

@@ -1,7 +1,7 @@
 """HubSpot's operations: they yield calls and receive answers."""
 
 from proto.fields import Field
-from services.connector.apps.hubspot import answers, fields, wire
+from services.connector.apps.hubspot import answers, fields, pushes, wire
 from services.connector.apps.hubspot.catalogue import Catalogue
 from services.connector.apps.hubspot.reading import Reader
 from services.connector.apps.hubspot.writing import Writer
@@ -12,8 +12,10 @@ from services.connector.port import (
     Answer,
     Call,
     Facts,
+    Heard,
     Identity,
     Operation,
+    Push,
 )
 
 
@@ -43,3 +45,8 @@ class App(WritingHalves[Writer]):
     def describe_fields(self) -> Operation[tuple[Field, ...]]:
         """Read the properties, the vendor's own and those that users defined."""
         return fields.describe((yield from self._catalogue.read()))
+
+    @staticmethod
+    def hear(push: Push, *, secret: bytes) -> Heard | None:
+        """Return whose records changed; None where the secret did not sign it."""
+        return pushes.hear(push, secret=secret)

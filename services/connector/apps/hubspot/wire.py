@@ -1,6 +1,6 @@
 """HubSpot's JSON, only what is read. Nothing of it leaves this folder."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -118,3 +118,9 @@ class Account(Wire, frozen=True, kw_only=True):
     portal_id: int
     portal_name: str = ""
     ui_domain: str = ""
+
+
+class Event(Wire, frozen=True, kw_only=True):
+    """One change of a push; only whose account it was is believed."""
+
+    portal_id: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]

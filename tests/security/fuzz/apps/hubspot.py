@@ -1,6 +1,8 @@
 """How HubSpot usually answers, and what an account is asked to do."""
 
+import base64
 import functools
+import hmac
 import random
 from typing import Any, Final, cast
 
@@ -79,3 +81,18 @@ OPERATIONS: Final[dict[str, Begin]] = {
         [Update(snapshot=_snapshot(), change=_change(random_))]
     ),
 }
+
+
+def _sign(body: bytes, stamp: str) -> dict[str, str]:
+    text = b"POST" + samples.PUSH_URL.encode() + body
+    text += stamp.encode(errors="surrogatepass")
+    signed = hmac.digest(samples.PUSH_SECRET, text, "sha256")
+    return {
+        "x-hubspot-request-timestamp": stamp,
+        "x-hubspot-signature-v3": base64.b64encode(signed).decode(),
+    }
+
+
+DECODERS: Final = samples.hears(
+    "hubspot", "push_events.json", sign=_sign, per_second=1000
+)
