@@ -55,6 +55,13 @@ class Connector:
         assert found
         return int(found[1]) / 1024
 
+    def worked_s(self) -> float:
+        """Return how long processors have worked for it."""
+        text = Path(f"/proc/{self.child.pid}/stat").read_text()
+        # Behind the name in brackets, which may have spaces: states, and the times.
+        user, system = text.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     async def pushes(self, session: aiohttp.ClientSession) -> dict[str, int]:
         """Return what it counted, by outcome."""
         async with session.get(f"http://127.0.0.1:{self.http_port}/metrics") as answer:
@@ -196,7 +203,9 @@ async def test_a_flood_of_pushes_is_survived(
             signed_path=keys.path(signed),
             secret=keys.signing_secrets(signed)[0].decode(),
         )
+        before_s = flooding.worked_s()
         result = await flooded(order)
+        worked_s = flooding.worked_s() - before_s
         reads = {each: len(vendor.calls) for each, vendor in peers.vendors.items()}
         grown_mib = flooding.peak_mib() - before_mib
         counted = await flooding.pushes(session)
@@ -211,6 +220,7 @@ async def test_a_flood_of_pushes_is_survived(
 
     figures["pushes"] = sum(result.statuses.values())
     figures["answered_within_s"] = round(result.lasted_s, 1)
+    figures["worked_us_each"] = round(worked_s / sum(result.statuses.values()) * 1e6)
     figures["edit_seen_after_s"] = round(seen_s, 2)
     figures["memory_grown_mib"] = round(grown_mib, 1)
     each = PER_SECOND * SECONDS // 4
