@@ -18,6 +18,7 @@ from services.chassis.loops import Wake
 from services.connector import pushing
 from services.connector.clients import Clients
 from services.connector.hints import Hints
+from services.connector.manifest import PushProof
 from services.connector.pushing import Keys, Site
 from services.connector.webhooks import Listener
 from tests.contract.conformance.bench import CATALOGUE, Bench
@@ -82,9 +83,14 @@ class Door:
         manifest = self._bench.manifest
         target = pushing.target_of(manifest, tenant_id=tenant_id, account_id=account_id)
         assert target is not None, "the app pushes"
-        secret = CLIENT_SECRET
-        if pushing.gives_secret(manifest):
-            secret = self._keys.signing_secrets(target)[0].decode()
+        assert manifest.push is not None
+        match manifest.push.signed_with:
+            case PushProof.NONE:
+                secret = ""
+            case PushProof.GIVEN:
+                secret = self._keys.signing_secrets(target)[0].decode()
+            case PushProof.CLIENT:
+                secret = CLIENT_SECRET
         return self._site.url + self._keys.path(target), secret
 
     async def send(

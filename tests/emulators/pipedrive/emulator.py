@@ -12,6 +12,7 @@ from tests.emulators.pipedrive import problems
 from tests.emulators.pipedrive.account import Account
 from tests.emulators.pipedrive.admin import AccountAdmin
 from tests.emulators.pipedrive.guard import Guard
+from tests.emulators.pipedrive.hooks import Hooks
 from tests.emulators.pipedrive.persons import Persons
 from tests.emulators.pipedrive.settings import Settings
 
@@ -44,6 +45,7 @@ class Emulator(emulator.Emulator[Account]):
     account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
+    hooks_kind = Hooks
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""

@@ -69,7 +69,11 @@ def reads(
 
 
 def hears(
-    app: str, *names: str, sign: Sign, secret: bytes = PUSH_SECRET, per_second: int = 1
+    app: str,
+    *names: str,
+    sign: Sign = lambda _body, _stamp: {},
+    secret: bytes = PUSH_SECRET,
+    per_second: int = 1,
 ) -> dict[str, Callable[[random.Random], object]]:
     """Return how pushes are heard: bodies that were changed, before or after signing.
 
@@ -88,7 +92,7 @@ def hears(
         if random_.random() < 0.2:
             stamp = mutating.text(random_)
         headers = sign(body, stamp)
-        if random_.random() < 0.2 and headers:
+        if headers and random_.random() < 0.2:
             headers[random_.choice(tuple(headers))] = mutating.text(random_)
         if random_.random() < 0.1:
             body = mutate(body, random_)

@@ -75,3 +75,4 @@ OPERATIONS: Final[dict[str, Begin]] = {
         ),
     ),
 }
+DECODERS: Final = samples.hears("pipedrive", "push_change.json", secret=b"")
