@@ -93,9 +93,12 @@ class AccountAdmin(accounts.AccountAdmin[Account]):
 
     def put(self, account: Account, seed: wire.Seed) -> str:
         """Put one member into an account."""
+        return self._put(account, seed, who="seed")
+
+    def _put(self, account: Account, seed: wire.Seed, *, who: str) -> str:
         audience = _audience(account, seed.list_id or "")
         try:
-            member = audience.seed(seed)
+            member = audience.seed(seed, who=who)
         except Denied as denied:
             raise refused(denied.detail) from denied
         return _id_of(member)
@@ -104,7 +107,7 @@ class AccountAdmin(accounts.AccountAdmin[Account]):
         """Do one act; return the member's id, or the audience's."""
         match act:
             case Create():
-                return self.put(account, act.member)
+                return self._put(account, act.member, who="user")
             case Define():
                 _audience(account, act.list_id).define(act.field)
                 return act.list_id

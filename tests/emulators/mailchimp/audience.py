@@ -158,7 +158,7 @@ class Audience:
                 member.tags.pop(change.name, None)
         self.touch(member, who=who, operation="tag", fields=("tags",))
 
-    def seed(self, seed: wire.Seed) -> Member:
+    def seed(self, seed: wire.Seed, *, who: str) -> Member:
         """Put in somebody with a past."""
         self._check_address(seed.email_address)
         if hash_of(seed.email_address) in self.by_hash:
@@ -169,7 +169,7 @@ class Audience:
         if seed.status == ARCHIVED:
             member.resting = "subscribed"
         self._give(member, seed.tags, sets_off=False)
-        self.touch(member, who="seed", operation="create", fields=())
+        self.touch(member, who=who, operation="create", fields=())
         member.last_changed = seed.last_changed or member.last_changed
         return member
 

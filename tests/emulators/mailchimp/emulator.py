@@ -9,6 +9,7 @@ from tests.emulators.mailchimp.account import Account
 from tests.emulators.mailchimp.admin import AccountAdmin
 from tests.emulators.mailchimp.doors import AUTHORIZE_PATH, TOKEN_PATH, Metadata
 from tests.emulators.mailchimp.guard import CrowdedHost, Guard
+from tests.emulators.mailchimp.hooks import Hooks
 from tests.emulators.mailchimp.lists import Lists
 from tests.emulators.mailchimp.members import ANY, Members
 from tests.emulators.mailchimp.settings import Settings
@@ -37,6 +38,7 @@ class Emulator(emulator.Emulator[Account]):
     account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
+    hooks_kind = Hooks
     host_kind = CrowdedHost
     host: CrowdedHost
 

@@ -90,3 +90,4 @@ OPERATIONS: Final[dict[str, Begin]] = {
     ),
     "update": lambda app, random_: app.update(_snapshot(), _change(random_)),
 }
+DECODERS: Final = samples.hears("mailchimp", "push_profile.txt", secret=b"")
