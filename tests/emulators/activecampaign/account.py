@@ -130,7 +130,7 @@ class Account(account.Account[Behaviour]):
             contact,
             who=who,
             operation="subscribe",
-            fields=("lists",),
+            fields=("lists", str(list_id)),
             moves=self.behaviour.lists_touch,
         )
         return held

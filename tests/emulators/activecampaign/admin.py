@@ -80,10 +80,13 @@ class AccountAdmin(accounts.AccountAdmin[Account]):
 
     def put(self, account: Account, seed: wire.Seed) -> int:
         """Put one contact into an account, on the first list unless told."""
-        contact = account.create(seed, who="seed")
+        return self._put(account, seed, who="seed")
+
+    def _put(self, account: Account, seed: wire.Seed, *, who: str) -> int:
+        contact = account.create(seed, who=who)
         lists = {int(name): status for name, status in seed.lists.items()}
         for list_id, status in (lists or {1: wire.ACTIVE}).items():
-            account.subscribe(contact, list_id, status, who="seed")
+            account.subscribe(contact, list_id, status, who=who)
         contact.udate_s -= seed.age_s
         contact.udate = account.stamp(contact.udate_s)
         return contact.contact_id
@@ -92,7 +95,7 @@ class AccountAdmin(accounts.AccountAdmin[Account]):
         """Do one act; return the contact's id, or that of what was made."""
         match act:
             case Create():
-                return self.put(account, act.contact)
+                return self._put(account, act.contact, who="user")
             case Define():
                 return account.define(act.field)
             case OpenList():

@@ -5,6 +5,7 @@ from tests.emulators.activecampaign.account import Account
 from tests.emulators.activecampaign.admin import AccountAdmin
 from tests.emulators.activecampaign.contacts import ANY, Contacts
 from tests.emulators.activecampaign.guard import Guard
+from tests.emulators.activecampaign.hooks import Hooks
 from tests.emulators.activecampaign.relations import Relations
 from tests.emulators.activecampaign.settings import Settings
 from tests.emulators.core import emulator
@@ -25,6 +26,7 @@ class Emulator(emulator.Emulator[Account]):
     account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
+    hooks_kind = Hooks
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""

@@ -92,3 +92,4 @@ OPERATIONS: Final[dict[str, Begin]] = {
     "create": lambda app, random_: app.create(_new(random_)),
     "update": lambda app, random_: app.update(_snapshot(), _change(random_)),
 }
+DECODERS: Final = samples.hears("activecampaign", "push_update.txt", secret=b"")
