@@ -9,6 +9,7 @@ from tests.emulators.dotloop.account import Account
 from tests.emulators.dotloop.admin import AccountAdmin
 from tests.emulators.dotloop.contacts import Contacts
 from tests.emulators.dotloop.guard import Guard
+from tests.emulators.dotloop.hooks import Hooks
 from tests.emulators.dotloop.settings import Settings
 
 AUTHORIZE_PATH = "/oauth/authorize"
@@ -35,6 +36,7 @@ class Emulator(emulator.Emulator[Account]):
     account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
+    hooks_kind = Hooks
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""

@@ -12,7 +12,7 @@ from proto.fields import Field
 from proto.ids import RecordId
 from proto.record import Presence, Record
 from services.connector import vendors, windows
-from services.connector.apps.dotloop import answers, fields, wire
+from services.connector.apps.dotloop import answers, fields, pushes, wire
 from services.connector.apps.dotloop.cursors import Progress, Stage
 from services.connector.errors import CallFailed, Meaning
 from services.connector.manifest import Manifest
@@ -22,11 +22,13 @@ from services.connector.port import (
     Change,
     CreateResult,
     Facts,
+    Heard,
     Identity,
     Missing,
     NewRecord,
     Operation,
     Page,
+    Push,
     Refused,
     Snapshot,
     UpdateResult,
@@ -160,6 +162,11 @@ class App:
         if str(contact.id) != record_id:
             raise CallFailed(Meaning.BROKEN, "another contact than was changed")
         return Written(record=fields.read(contact))
+
+    @staticmethod
+    def hear(push: Push, *, secret: bytes) -> Heard | None:
+        """Return when a push was signed; None where the secret did not sign it."""
+        return pushes.hear(push, secret=secret)
 
     def _page(self, progress: Progress) -> Operation[Page]:
         is_first = progress.began is None

@@ -1,6 +1,7 @@
 """How Dotloop usually answers, and what an account is asked to do."""
 
 import functools
+import hmac
 import random
 from typing import Final
 
@@ -45,3 +46,12 @@ OPERATIONS: Final[dict[str, Begin]] = {
         Change(fields={FieldId("home"): "1"}),
     ),
 }
+
+
+def _sign(body: bytes, stamp: str) -> dict[str, str]:
+    text = stamp.encode(errors="surrogatepass") + b"." + body
+    signed = hmac.digest(samples.PUSH_SECRET, text, "sha1").hex()
+    return {"x-dotloop-timestamp": stamp, "x-dotloop-signature": signed}
+
+
+DECODERS: Final = samples.hears("dotloop", "push_updated.json", sign=_sign)
