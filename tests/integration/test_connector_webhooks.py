@@ -315,8 +315,8 @@ async def test_hints_beyond_the_bound_are_dropped_and_counted(world):
     before = hints_module.DROPPED._value.get()
     for _ in range(2):
         for number in range(25):
-            hints.add((TENANT, AccountId(f"acct_{number}")))
-    assert len(hints) == 10
+            hints.add((TENANT, AccountId(f"acct_{number}")), shown_after_s=9.0)
+    assert len(hints) == len(hints._later_s) == 10
     assert hints_module.DROPPED._value.get() == before + 30
 
 
