@@ -40,17 +40,19 @@ class Hints:
         *,
         reading: Wake,
         every_s: float,
+        writing_s: float,
         clock: Clock,
         waiting_max: int = WAITING_MAX,
     ) -> None:
         self._store = store
         self._reading = reading
         self._every_s = every_s
+        self._writing_s = max(every_s, writing_s)
         self._clock = clock
         self._waiting_max = waiting_max
         self._waiting: dict[Key, None] = {}
         self._rested_s: dict[Key, float] = {}
-        """When each account that was made due lately may be so again, in that order."""
+        """When each account that was made due lately may be so again."""
         self._later_s: dict[Key, float] = {}
         """When each account waits once more."""
         self._gathered_s = 0.0
@@ -108,11 +110,14 @@ class Hints:
             del self._waiting[key]
         try:
             async with self._store.transaction(ALL_TENANTS) as work:
-                await work.make_due_after_push(batch)
+                writing = await work.make_due_after_push(batch)
         except Unavailable:
             self._waiting = dict.fromkeys(batch) | self._waiting
             raise
+        # Apps tell of our own writes, too: to read after each would cost more calls
+        # than they do.
         self._rested_s |= dict.fromkeys(batch, now_s + self._every_s)
+        self._rested_s |= dict.fromkeys(writing, now_s + self._writing_s)
         self._reading.ring()
         return len(batch) == BATCH_MAX
 
@@ -128,7 +133,5 @@ class Hints:
             self._wait(key)
 
     def _end_rests(self, now_s: float) -> None:
-        for key, until_s in list(self._rested_s.items()):
-            if now_s < until_s:
-                return
+        for key in [key for key, at_s in self._rested_s.items() if at_s <= now_s]:
             del self._rested_s[key]

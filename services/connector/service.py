@@ -12,6 +12,7 @@ from services.chassis.addresses import Guard
 from services.chassis.process import Runtime
 from services.chassis.retention import Keeper, Rule
 from services.connector import config, exchange, handlers, pushing, registry
+from services.connector.accounts import EAGER_PART
 from services.connector.clients import Clients
 from services.connector.config import Config
 from services.connector.credentials import Credentials
@@ -120,7 +121,11 @@ async def listening_to_pushes(
         yield ()
         return
     hints = Hints(
-        desk.store, reading=desk.reading, every_s=settings.push_every_s, clock=clock
+        desk.store,
+        reading=desk.reading,
+        every_s=settings.push_every_s,
+        writing_s=settings.poll_interval_s / EAGER_PART,
+        clock=clock,
     )
     listener = Listener(
         desk.registry,

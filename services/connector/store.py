@@ -66,15 +66,24 @@ class ConnectorWork(JournalWork):
 
     async def make_due_after_push(
         self, pushed: Sequence[tuple[TenantId, AccountId]]
-    ) -> int:
-        """Have accounts read at once whose apps told of changes; return how many."""
-        return await self.transaction.execute(
+    ) -> set[tuple[TenantId, AccountId]]:
+        """Have accounts read at once whose apps told of changes.
+
+        Returns:
+            Those that we are writing to, so that what is told is mostly our doing.
+        """
+        rows = await self.transaction.fetch(
             Q["make_due_after_push"](
                 tenant_ids=[tenant_id for tenant_id, _ in pushed],
                 account_ids=[account_id for _, account_id in pushed],
                 now=self.clock.now(),
             )
         )
+        return {
+            (row["tenant_id"], row["account_id"])
+            for row in rows
+            if row["has_open_writes"]
+        }
 
     async def want_reads(
         self,

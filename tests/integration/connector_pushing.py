@@ -158,7 +158,13 @@ class Pushed:
         self.clock = clock
         self.auth = FakeAuth()
         self.reading = Wake()
-        self.hints = Hints(store, reading=self.reading, every_s=every_s, clock=clock)
+        self.hints = Hints(
+            store,
+            reading=self.reading,
+            every_s=every_s,
+            writing_s=every_s,
+            clock=clock,
+        )
         self.listener = Listener(
             registry(),
             site=Site(KEYS, URL),

@@ -30,6 +30,7 @@ from tests.integration.connector_pushing import (
 )
 from tests.integration.connector_vendor import Vendor
 from tests.integration.connector_world import ACCOUNT, TENANT, World
+from tests.integration.connector_writes import create
 
 
 @pytest.fixture
@@ -45,6 +46,7 @@ async def world(database):
 
 
 def hints_of(world: World, **bounds) -> Hints:
+    bounds = {"writing_s": 0.0} | bounds
     return Hints(world.store, reading=Wake(), clock=world.clock, **bounds)
 
 
@@ -258,6 +260,23 @@ async def test_what_listings_show_late_is_read_once_more(world):
         assert bool(world.vendor.calls) is is_read, passed_s
 
 
+async def test_while_an_account_is_written_to_its_pushes_are_read_less_often(world):
+    """Apps tell of our own writes, too; a first sync makes thousands."""
+    hints = hints_of(world, every_s=2.0, writing_s=20.0)
+    replica = world.replica()
+    await world.follow(replica)
+    await replica.read()
+    await world.ask_to_write(replica, create(world, 1))
+    # Nobody writes: the intent stays open.
+    for passed_s, is_read in ((0, True), (2, False), (17, False), (1, True)):
+        world.clock.move(passed_s)
+        world.vendor.calls.clear()
+        hints.add((TENANT, ACCOUNT))
+        await hints.make_due()
+        await replica.read()
+        assert bool(world.vendor.calls) is is_read, passed_s
+
+
 async def test_a_push_while_an_account_is_read_has_it_read_again(world):
     """What was read is older than what the push tells of."""
     hints = hints_of(world, every_s=0.1)
@@ -335,7 +354,7 @@ class AwayStore:
 
 async def test_hints_outlast_an_outage_of_the_database(world):
     away = AwayStore(world.store)
-    hints = Hints(away, reading=Wake(), every_s=2.0, clock=world.clock)
+    hints = Hints(away, reading=Wake(), every_s=2.0, writing_s=0.0, clock=world.clock)
     replica = world.replica()
     await world.follow(replica)
     await replica.read()

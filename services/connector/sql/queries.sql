@@ -33,7 +33,7 @@ WHERE tenant_id = $tenant_id AND account_id = $account_id;
 -- name: make_due_after_push
 -- Accounts whose apps told of changes are to be read at once; one that waits for its
 -- turn keeps its place, and one that cannot be read its pause. In one order, so that
--- replicas do not wait for each other.
+-- replicas do not wait for each other. Tells which are being written to.
 WITH told AS (
     SELECT due.tenant_id, due.account_id
     FROM connector.accounts AS due
@@ -51,7 +51,10 @@ SET
     read_asks = accounts.read_asks + 1
 FROM told
 WHERE accounts.tenant_id = told.tenant_id
-    AND accounts.account_id = told.account_id;
+    AND accounts.account_id = told.account_id
+RETURNING
+    accounts.tenant_id, accounts.account_id,
+    accounts.write_at IS NOT NULL AS has_open_writes;
 
 -- name: want_reads
 -- Records that the account's next turn reads by id, and controls to be read beside

@@ -57,7 +57,11 @@ class Door:
         self._auth = _Auth()
         self.replica = Replica(bench)
         self.hints = Hints(
-            self.replica.store, reading=Wake(), every_s=EVERY_S, clock=bench.clock
+            self.replica.store,
+            reading=Wake(),
+            every_s=EVERY_S,
+            writing_s=EVERY_S,
+            clock=bench.clock,
         )
         self.listener = Listener(
             CATALOGUE,

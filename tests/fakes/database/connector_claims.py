@@ -61,7 +61,7 @@ async def make_due_after_push(
     tenant_ids: list[str],
     account_ids: list[str],
     now: datetime.datetime,
-) -> int:
+) -> list[Row]:
     pushed = set(zip(account_ids, tenant_ids, strict=True))
     told = [
         row
@@ -69,16 +69,22 @@ async def make_due_after_push(
         if (row := session.get("accounts", *key)) is not None and _is_well(row)
     ]
     held = await session.lock("accounts", told, where=_is_well)
-    return len(
-        await session.update(
-            "accounts",
-            held,
-            lambda row: {
-                "due_at": min(row["due_at"], now),
-                "read_asks": row["read_asks"] + 1,
-            },
-        )
+    rows = await session.update(
+        "accounts",
+        held,
+        lambda row: {
+            "due_at": min(row["due_at"], now),
+            "read_asks": row["read_asks"] + 1,
+        },
     )
+    return [
+        {
+            "tenant_id": row["tenant_id"],
+            "account_id": row["account_id"],
+            "has_open_writes": row["write_at"] is not None,
+        }
+        for row in rows
+    ]
 
 
 def _is_well(row: Row) -> bool:
