@@ -6,9 +6,9 @@ READY := .venv/.ready
 CODE := proto services deploy tests
 
 # The two halves of the tests. Those that start the whole system kill and time
-# its processes, so they have the machine to themselves.
-PARALLEL := -n 2 --dist loadfile -m "not e2e"
-ALONE := -m e2e
+# its processes, so they have the machine to themselves: two of them mostly wait.
+PARTS := -n 2 --dist loadfile -m "not e2e"
+WHOLE := -n 2 --dist loadgroup -m e2e
 
 # What `make sim` plays: a range of seeds unless one of the others is asked for.
 SIM := $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FROM),--from $(FROM)) \
@@ -26,8 +26,8 @@ demo: $(READY)  ## connect two accounts full of contacts and watch them sync
 	$(BIN)/python -m deploy.demo
 
 test: $(READY)  ## run everything from unit to end-to-end on real parts
-	$(BIN)/python -m pytest $(PARALLEL)
-	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest $(PARTS)
+	$(BIN)/python -m pytest $(WHOLE)
 
 check: lint types test  ## run what CI runs
 

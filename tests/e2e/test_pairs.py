@@ -8,6 +8,8 @@ from tests.contract.pairs.matrix import Outcome, Pair
 
 PAIRS = matrix.few_of(stages.load())
 
+pytestmark = pytest.mark.xdist_group("pairs")
+
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[Pair, Outcome]:
