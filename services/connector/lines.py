@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import datetime
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Final
 
 from proto.auth import Token
@@ -30,14 +30,22 @@ LINES_MAX: Final = 10_000
 class Line:
     """What this process keeps of an account it calls."""
 
-    def __init__(self, ref: AccountRef, budget: Budget, *, calls_at_once: int) -> None:
+    def __init__(
+        self,
+        ref: AccountRef,
+        budget: Budget,
+        *,
+        calls_at_once: int,
+        writes_at_once: int | None = None,
+    ) -> None:
         self._ref = ref
         self.budget = budget
         """What is the account's alone; without a limit that it shares, all of it."""
         self.shared: Budget | None = None
         self.limited_by = ""
         """Whose calls a shared limit counts; empty where there is none."""
-        self.places = asyncio.Semaphore(calls_at_once)
+        self._places = asyncio.Semaphore(calls_at_once)
+        self._write_places = asyncio.Semaphore(writes_at_once or calls_at_once)
         self.app: App | None = None
         self.facts: Facts | None = None
         self.app_until_s = 0.0
@@ -50,6 +58,15 @@ class Line:
     def limiting(self) -> Budget:
         """Return what the vendor's limits are kept by."""
         return self.shared or self.budget
+
+    @contextlib.asynccontextmanager
+    async def place(self, *, is_write: bool) -> AsyncIterator[None]:
+        """Have a call among those that are under way; wait until there is room."""
+        async with contextlib.AsyncExitStack() as held:
+            if is_write:
+                await held.enter_async_context(self._write_places)
+            await held.enter_async_context(self._places)
+            yield
 
     @contextlib.contextmanager
     def waiting(self, lane: Lane, *, now_s: float) -> Iterator[None]:
@@ -109,6 +126,7 @@ class Lines:
                 ref,
                 self._new_budget(manifest),
                 calls_at_once=self.calls_at_once(manifest),
+                writes_at_once=manifest.limits.concurrent_writes,
             )
             if len(self._lines) > LINES_MAX:
                 self._lines.popitem(last=False)

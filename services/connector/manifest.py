@@ -32,6 +32,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     calls_per_second: float
     calls_per_day: int | None = None
     concurrent_calls: int = 4
+    concurrent_writes: int | None = None
+    """How many of them may be writes; None: all of them."""
     page_size: int = 500
     timeout_s: float = 30.0
     """How long an answer may take before the call counts as unanswered."""

@@ -252,7 +252,10 @@ class Transport:
         """Make a call once, when its turn has come."""
         url = exchange.url_of(call, base_url=account.base_url)
         line = self.lines.of(account.ref)
-        async with line.places, contextlib.AsyncExitStack() as until_answered:
+        async with (
+            line.place(is_write=call.is_write),
+            contextlib.AsyncExitStack() as until_answered,
+        ):
             token = await self._take_turn(
                 account,
                 lane=lane,
