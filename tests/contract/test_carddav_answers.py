@@ -8,13 +8,13 @@ import json
 
 import pytest
 
-from proto.errors import ErrorCode
+from proto.errors import ErrorCode, Retry
 from proto.fields import Item
 from proto.ids import ContainerId, RecordId
 from proto.record import Presence, Record
 from services.connector.apps.carddav import wire
 from services.connector.apps.carddav.app import App
-from services.connector.errors import CallFailed, Meaning
+from services.connector.errors import MAYBE_OF_ONE, CallFailed, Meaning
 from services.connector.port import (
     Answer,
     Change,
@@ -460,6 +460,29 @@ def test_a_refused_update_says_why(app, status, wanted):
         app.update(snapshot(), Change(fields={"note": "x"})), [answer(status=status)]
     )
     assert result == wanted
+
+
+LOCKED, STORED = answer(status=423), answer(status=204, headers={"etag": '"2"'})
+
+
+def test_a_book_that_is_locked_for_a_moment_is_written_to_after_it(app):
+    """As Xandikos 0.4 locks one; nothing is done while it is locked."""
+    renamed = Change(fields={"given_name": "Anna"})
+    update = app.update(snapshot(), renamed)
+    result, calls = drive(update, [LOCKED, LOCKED, STORED])
+    assert isinstance(result, Written)
+    assert {(call.method, call.path, call.body) for call in calls} == {
+        ("PUT", CARD_ID, calls[0].body)
+    }
+    assert 0.0 == calls[0].wait_s < calls[1].wait_s < calls[2].wait_s
+
+
+def test_a_card_that_stays_locked_is_told_to_be_tried_later(app):
+    renamed = Change(fields={"given_name": "Anna"})
+    with pytest.raises(CallFailed) as failure:
+        drive(app.update(snapshot(), renamed), [LOCKED] * 3)
+    assert failure.value.retry is Retry.LATER
+    assert failure.value.meaning in MAYBE_OF_ONE
 
 
 def test_a_card_without_a_version_is_never_overwritten(app):

@@ -17,7 +17,11 @@ from services.connector.port import Answer, Call, Facts, Operation
 
 CARD_TYPE: Final = "text/vcard; charset=utf-8"
 REDIRECTS: Final = (301, 302, 303, 307, 308)
+LOCKED_WAITS_S: Final = (0.5, 2.0)
+"""Xandikos 0.4 locks a book while it writes a card, and refuses another one meanwhile;
+nothing happens then (RFC 4918 section 11.3)."""
 _GONE: Final = (404, 410)
+_LOCKED: Final = 423
 
 _MEANINGS: Mapping[int, Meaning] = {
     401: Meaning.UNAUTHORISED,
@@ -226,18 +230,26 @@ def search(book: str, body: bytes, *, facts: Facts) -> Operation[tuple[Fetched, 
 
 
 def store(path: str, text: str, *, condition: tuple[str, str]) -> Operation[Answer]:
-    """Write a card under a condition; any refusal of this card is accepted."""
-    answer = yield Call(
+    """Write a card under a condition; any refusal of this card is accepted.
+
+    Raises:
+        CallFailed: It stays locked, perhaps this card alone.
+    """
+    call = Call(
         method="PUT",
         path=path,
         from_origin=True,
         headers=(condition,),
         body=text.encode(),
         content_type=CARD_TYPE,
-        accepts=(200, 201, 204, 400, 403, 404, 405, 409, 410, 412, 413, 415, 422),
+        accepts=(200, 201, 204, 400, 403, 404, 405, 409, 410, 412, 413, 415, 422, 423),
         is_write=True,
     )
-    return answer
+    for wait_s in (0.0, *LOCKED_WAITS_S):
+        answer = yield msgspec.structs.replace(call, wait_s=wait_s)
+        if answer.status != _LOCKED:
+            return answer
+    raise CallFailed(Meaning.BROKEN, "locked")
 
 
 def _fetch_in_book(path: str) -> Operation[tuple[Fetched, ...]]:
