@@ -73,6 +73,13 @@ def test_markup_in_a_path_a_token_or_a_text_is_none_of_the_body(
     assert shape(body) == shape(fromstring(build(["plain"]).decode()))
 
 
+def test_every_text_that_is_looked_for_has_a_filter_of_its_own() -> None:
+    """Of several texts in one, Xandikos 0.4 wants them all, whatever ``test`` says."""
+    (query,) = fromstring(queried(["a", "b", "c"]).decode()).iter(f"{CARD}filter")
+    assert query.attrib == {"test": "anyof"}
+    assert [[found.text for found in one] for one in query] == [["a"], ["b"], ["c"]]
+
+
 @pytest.mark.parametrize(
     ("href", "path"),
     [

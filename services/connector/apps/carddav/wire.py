@@ -87,16 +87,18 @@ def multiget(paths: Sequence[str]) -> bytes:
 
 
 def query(name: str, texts: Sequence[str], *, match: str) -> bytes:
-    """Ask for the cards with a property that matches one of some texts."""
-    tests = "".join(
-        f'<C:text-match collation="i;unicode-casemap" match-type="{match}">'
-        f"{html.escape(text)}</C:text-match>"
+    """Ask for the cards with a property that matches one of some texts.
+
+    With a filter for each: of several texts in one, Xandikos 0.4 wants them all.
+    """
+    filters = "".join(
+        f'<C:prop-filter name="{name}"><C:text-match collation="i;unicode-casemap"'
+        f' match-type="{match}">{html.escape(text)}</C:text-match></C:prop-filter>'
         for text in texts
     )
     return _body(
         f"<C:addressbook-query {_NAMESPACES}><prop><getetag/><C:address-data/></prop>"
-        f'<C:filter test="anyof"><C:prop-filter name="{name}" test="anyof">{tests}'
-        "</C:prop-filter></C:filter></C:addressbook-query>"
+        f'<C:filter test="anyof">{filters}</C:filter></C:addressbook-query>'
     )
 
 
