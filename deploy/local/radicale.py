@@ -69,9 +69,13 @@ class Server(server.Server):
         """Return the path of a user's address book on the server."""
         return f"/{user}/{book}/"
 
+    def book_directory(self, user: str, book: str = BOOK) -> Path:
+        """Return where the server keeps a user's address book: a file for each card."""
+        return self.directory / "collections" / "collection-root" / user / book
+
     def forget_sync_tokens(self, user: str, book: str = BOOK) -> None:
         """Drop what the server knows of earlier states, as its clean-up would."""
-        folder = self._book_directory(user, book) / ".Radicale.cache" / "sync-token"
+        folder = self.book_directory(user, book) / ".Radicale.cache" / "sync-token"
         for path in folder.glob("*"):
             path.unlink()
 
@@ -82,13 +86,10 @@ class Server(server.Server):
         path.touch(mode=0o600)
         path.write_text(users)
         for name in self._users:
-            book = self._book_directory(name, BOOK)
+            book = self.book_directory(name, BOOK)
             book.mkdir(parents=True, exist_ok=True)
             properties = {"tag": "VADDRESSBOOK", "D:displayname": "Contacts"}
             (book / ".Radicale.props").write_text(json.dumps(properties))
-
-    def _book_directory(self, user: str, book: str) -> Path:
-        return self.directory / "collections" / "collection-root" / user / book
 
     def _launch(self) -> children.Child:
         configuration = self.directory / "radicale.conf"

@@ -25,7 +25,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _suite(apps: list[str]) -> int:
     """Run the suite for some apps, or for all."""
-    known = stages.load()
+    known = stages.every()
     if unknown := set(apps) - known.keys():
         print(f"no such app: {', '.join(sorted(unknown))}", file=sys.stderr)
         print(f"there are: {', '.join(sorted(known))}", file=sys.stderr)

@@ -1,15 +1,14 @@
-"""What the tests of the CardDAV app share: accounts on a real Radicale server."""
+"""What the tests of the CardDAV app share: accounts on each of its real servers."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import msgspec
 import pytest
 import pytest_asyncio
 
-from deploy.local import radicale
 from proto.fields import Address
 from proto.ids import RecordId
 from proto.record import Record
@@ -17,7 +16,8 @@ from services.connector import manifest
 from services.connector.apps import carddav
 from services.connector.apps.carddav.app import App
 from services.connector.port import Answer, Call, Facts, Operation, Page, Snapshot
-from tests.contract.conformance.stages.carddav import new_user
+from tests.contract.conformance import stages
+from tests.contract.conformance.stages.carddav import Server, new_user
 from tests.contract.dialling import Caller
 
 T = TypeVar("T")
@@ -25,6 +25,13 @@ T = TypeVar("T")
 FOLDER = Path(carddav.__file__).parent
 MANIFEST = manifest.load(FOLDER / "manifest.toml")
 PASSWORD = "secret"
+RADICALE, XANDIKOS = (
+    name for name, kind in stages.every().items() if kind.app == MANIFEST.app
+)
+MAKING: Final = """<mkcol xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav">
+<set><prop><resourcetype><collection/><C:addressbook/></resourcetype></prop></set>
+</mkcol>"""
+"""Of RFC 6352 section 6.3.1.1."""
 
 
 def plain(value: str | Address) -> str | Address:
@@ -59,10 +66,11 @@ def person(number: int) -> str:
 class Account:
     """One user of the server: through the app, and as another program would."""
 
-    def __init__(self, server: radicale.Server, user: str, *, base: str = "") -> None:
+    def __init__(self, server: Server, user: str, *, base: str = "") -> None:
         self.server = server
         self.user = user
         self.book = server.book_path(user)
+        self.home = self.book.rstrip("/").rpartition("/")[0] + "/"
         self.app = App(MANIFEST, Facts(base_url=server.url + base, username=user))
         self.caller = Caller(server.url + base, user=user, password=PASSWORD)
 
@@ -109,6 +117,21 @@ class Account:
         )
         return await self._send(call)
 
+    async def make_book(self, name: str, people: Iterable[int]) -> str:
+        """Make one more book with some people in it, as another program would."""
+        path = f"{self.home}{name}/"
+        call = Call(
+            method="MKCOL",
+            path=path,
+            from_origin=True,
+            body=MAKING.encode(),
+            content_type="application/xml; charset=utf-8",
+        )
+        await self._send(call)
+        for number in people:
+            await self.put(f"{path}{name_of(number)}.vcf", person(number))
+        return path
+
     async def edit(self, path: str, *lines: str) -> None:
         """Add lines to a card, as another program would."""
         text = await self.text(path)
@@ -129,20 +152,38 @@ class Account:
 
 
 @pytest.fixture(scope="session")
-def radicale_server(served: Callable[[str], radicale.Server]) -> radicale.Server:
+def radicale_server(served: Callable[[str], Server]) -> Server:
     """The Radicale server of the app's stage, where users have one empty book each."""
-    return served("carddav")
+    return served(RADICALE)
+
+
+@pytest.fixture(scope="session", params=[RADICALE, XANDIKOS])
+def any_server(
+    request: pytest.FixtureRequest, served: Callable[[str], Server]
+) -> Server:
+    """Each server of the app's stages, where users have one empty book each."""
+    return served(request.param)
 
 
 @asynccontextmanager
-async def fresh_account(server: radicale.Server) -> AsyncIterator[Account]:
+async def fresh_account(server: Server) -> AsyncIterator[Account]:
     """Return the account of a user whom no other test has."""
     async with Account(server, new_user()) as account:
+        # A server may make the book of a user who calls, and no sooner.
+        await account.run(account.app.verify())
+        account.caller.calls.clear()
         yield account
 
 
 @pytest_asyncio.fixture
-async def account(radicale_server: radicale.Server) -> AsyncIterator[Account]:
-    """An account with one empty book."""
+async def account(any_server: Server) -> AsyncIterator[Account]:
+    """An account with one empty book, on each server."""
+    async with fresh_account(any_server) as fresh:
+        yield fresh
+
+
+@pytest_asyncio.fixture
+async def radicale_account(radicale_server: Server) -> AsyncIterator[Account]:
+    """An account with one empty book, on the server that refuses a UID twice."""
     async with fresh_account(radicale_server) as fresh:
         yield fresh

@@ -13,25 +13,26 @@ from tests.contract.conformance import lacking, stages
 from tests.contract.conformance.bench import Bench
 from tests.contract.conformance.stage import Stage
 
-STAGES = stages.load()
+STAGES = stages.every()
 SERVED_TIMEOUT_S = 900
 """Whichever test is the first waits until its app's server is made."""
 
 
-def _param(app: str) -> Any:
-    is_served = STAGES[app].serving is not Stage.serving
+def _param(name: str) -> Any:
+    is_served = STAGES[name].serving is not Stage.serving
     marks = [pytest.mark.timeout(SERVED_TIMEOUT_S)] if is_served else []
-    return pytest.param(app, marks=marks)
+    return pytest.param(name, marks=marks)
 
 
-@pytest.fixture(params=[_param(app) for app in sorted(STAGES)])
-def app(request: pytest.FixtureRequest) -> str:
-    """Return an app's id; a test is not for apps that lack what it needs."""
+@pytest.fixture(params=[_param(name) for name in sorted(STAGES)])
+def stage_name(request: pytest.FixtureRequest) -> str:
+    """Return a stage's name; a test is not for apps that lack what it needs."""
+    name = str(request.param)
     mark = request.node.get_closest_marker("needs")
-    lacks = lacking.lacking(lacking.lacks_of(request.param), mark.args if mark else ())
-    for need, lack in lacks.items():
-        pytest.skip(f"exempt: {request.param} lacks {need}: {lack.because}")
-    return str(request.param)
+    lacks = lacking.lacks_of(STAGES[name].app)
+    for need, lack in lacking.lacking(lacks, mark.args if mark else ()).items():
+        pytest.skip(f"exempt: {name} lacks {need}: {lack.because}")
+    return name
 
 
 @pytest.fixture(scope="session")
@@ -42,27 +43,27 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
     with contextlib.ExitStack() as stack:
 
         @functools.cache
-        def start(app: str) -> Any:
-            directory = tmp_path_factory.mktemp(app)
-            return stack.enter_context(STAGES[app].serving(shared, directory))
+        def start(name: str) -> Any:
+            directory = tmp_path_factory.mktemp(name)
+            return stack.enter_context(STAGES[name].serving(shared, directory))
 
         yield start
 
 
 @pytest.fixture
-def server(app: str, served: Callable[[str], Any]) -> object:
-    """Return the real server that the app's stage is on, if it is on one."""
-    return served(app)
+def server(stage_name: str, served: Callable[[str], Any]) -> object:
+    """Return the real server that a stage is on, if it is on one."""
+    return served(stage_name)
 
 
 @pytest.fixture
 async def bench(
-    app: str, server: object, request: pytest.FixtureRequest
+    stage_name: str, server: object, request: pytest.FixtureRequest
 ) -> AsyncIterator[Bench]:
     """An app with an account that is its own, for one test."""
     is_unchanged = request.node.get_closest_marker("unchanged") is not None
     async with (
-        STAGES[app].opened(server) as stage,
+        STAGES[stage_name].opened(server) as stage,
         benches.standing(stage, is_unchanged=is_unchanged) as standing,
     ):
         yield standing

@@ -1,4 +1,4 @@
-"""CardDAV's operations against a real server: Radicale, as anyone may run it."""
+"""CardDAV's operations against real servers, as anyone may run them."""
 
 import asyncio
 import uuid
@@ -30,16 +30,18 @@ from tests.contract.carddav import (
     MANIFEST,
     Account,
     account,
+    any_server,
     card,
     fresh_account,
     name_of,
     person,
     plain,
+    radicale_account,
     radicale_server,
 )
 from tests.contract.dialling import Caller
 
-__all__ = ["account", "radicale_server"]
+__all__ = ["account", "any_server", "radicale_account", "radicale_server"]
 
 MARKER = "0b6e3f0a-7a0e-7c43-8a52-5d3b7d1f9a11"
 NGOZI: Fields = {
@@ -85,14 +87,14 @@ async def test_books_are_found_from_any_address_of_the_account(account, base):
         identity = await other.run(other.app.verify())
         (book,) = await other.run(other.app.list_containers())
     assert book.container_id == account.book
-    assert book.name == "Contacts"
+    assert book.name.lower() in account.book
     host = account.server.url.removeprefix("http://")
     assert identity.vendor_account_id == f"{host}/{account.user}/"
     assert account.user in identity.display_name
 
 
 async def test_an_address_of_one_book_stands_for_that_book_alone(account):
-    await account.put(f"/{account.user}/second/", person(1) + person(2))
+    await account.make_book("second", [1, 2])
     async with Account(account.server, account.user, base=account.book[:-1]) as one:
         await create(one, NGOZI)
         identity = await one.run(one.app.verify())
@@ -109,11 +111,12 @@ async def test_a_wrong_password_is_told_from_everything_else(account):
     assert failure.value.meaning is Meaning.UNAUTHORISED
 
 
-async def test_an_address_without_books_is_refused(account):
-    facts = Facts(base_url=f"{account.server.url}/nobody")
+async def test_an_address_without_books_is_refused(radicale_account):
+    """Xandikos 0.4 breaks (500) where somebody else's books would be."""
+    facts = Facts(base_url=f"{radicale_account.server.url}/nobody")
     app = App(MANIFEST, facts)
     with pytest.raises(CallFailed) as failure:
-        await account.caller.run(app.verify(), app=app)
+        await radicale_account.caller.run(app.verify(), app=app)
     assert failure.value.meaning in (Meaning.FORBIDDEN, Meaning.REFUSED)
 
 
@@ -145,17 +148,23 @@ async def test_a_marker_is_found_where_its_card_was_moved_to(account):
     await account.put(f"{account.book}elsewhere.vcf", card(MARKER, "FN:x", "N:x;;;;"))
     found = (await account.run(account.app.find_by_markers([MARKER, "x"])))[MARKER]
     assert found.record_id == f"{account.book}elsewhere.vcf"
-    again = await account.run(account.app.create(NewRecord(fields={}, marker=MARKER)))
-    assert again == Exists(record_id=found.record_id)
     assert await account.run(account.app.find_by_markers([MARKER[:-1], ""])) == {}
 
 
+async def test_a_marker_that_is_taken_elsewhere_is_not_taken_again(radicale_account):
+    """Where the server refuses a UID twice, as RFC 6352 section 5.1 has it."""
+    account = radicale_account
+    path = f"{account.book}elsewhere.vcf"
+    await account.put(path, card(MARKER, "FN:x", "N:x;;;;"))
+    again = await account.run(account.app.create(NewRecord(fields={}, marker=MARKER)))
+    assert again == Exists(record_id=path)
+
+
 async def test_a_create_goes_to_the_book_of_its_connection(account):
-    await account.put(f"/{account.user}/zoo/", person(1))
-    book = ContainerId(f"/{account.user}/zoo/")
+    book = ContainerId(await account.make_book("zoo", [1]))
     result = await create(account, NGOZI, containers=(book,))
     assert result.record.containers == (book,)
-    gone = NewRecord(fields=NGOZI, containers=(ContainerId("/nobody/x/"),))
+    gone = NewRecord(fields=NGOZI, containers=(ContainerId(f"{book}x/"),))
     refused = await account.run(account.app.create(gone))
     assert refused == Refused(code=ErrorCode.APP_REFUSED)
 
@@ -165,14 +174,14 @@ async def test_the_first_book_is_looked_for_once_and_again_when_it_is_gone(accou
     account.caller.calls.clear()
     await create(account, NGOZI)
     assert account.caller.counts == {"PUT": 1}
-    await account.put(f"/{account.user}/zoo/", person(1) + person(2))
+    zoo = await account.make_book("zoo", [1, 2])
     await account.delete(account.book)
     lost = NewRecord(fields=NGOZI, marker=str(uuid.uuid4()))
     refused = await account.run(account.app.create(lost))
     assert refused == Refused(code=ErrorCode.APP_REFUSED)
     moved = (await create(account, NGOZI)).record
     assert first.containers == (account.book,)
-    assert moved.containers == (f"/{account.user}/zoo/",)
+    assert moved.containers == (zoo,)
 
 
 async def test_emails_are_found_in_any_spelling_and_only_whole(account):
@@ -266,7 +275,7 @@ async def test_a_value_that_no_card_can_hold_is_refused_before_it_is_sent(accoun
 
 
 async def test_cards_are_read_in_batches_and_missing_ones_are_told(account):
-    await account.put(account.book[:-1] + "x/", "".join(map(person, range(60))))
+    await account.make_book("large", range(60))
     records, _ = await account.scan()
     asked = [*ids(records), f"{account.book}none.vcf"]
     account.caller.calls.clear()
@@ -326,7 +335,7 @@ async def test_an_unreadable_card_stops_nobody_and_is_never_written(account):
 
 
 async def test_an_idle_pass_is_one_call_however_many_books_there_are(account):
-    await account.put(f"/{account.user}/second/", person(1) + person(2))
+    await account.make_book("second", [1, 2])
     await create(account, NGOZI)
     _, resume = await account.scan()
     account.caller.calls.clear()
@@ -353,16 +362,16 @@ async def test_created_edited_and_deleted_cards_are_seen_once(account):
 
 async def test_a_new_book_is_read_as_soon_as_it_is_there(account):
     _, resume = await account.scan()
-    await account.put(f"/{account.user}/a-new-one/", person(1) + person(2))
+    await account.make_book("a-new-one", [1, 2])
     found, resume = await account.changes(resume)
     assert len(found) == 2
     assert await account.changes(resume) == ({}, resume)
 
 
 async def test_a_book_that_is_gone_asks_for_a_complete_scan(account):
-    await account.put(f"/{account.user}/second/", person(1) + person(2))
+    second = await account.make_book("second", [1, 2])
     _, resume = await account.scan()
-    await account.delete(f"/{account.user}/second/")
+    await account.delete(second)
     with pytest.raises(CallFailed) as failure:
         await account.changes(resume)
     assert failure.value.meaning is Meaning.CURSOR_EXPIRED
@@ -487,11 +496,11 @@ _people = st.fixed_dictionaries(
 
 @settings(max_examples=8, deadline=None, database=None)
 @given(people=st.lists(_people, min_size=4, max_size=8))
-def test_any_text_survives_the_server(radicale_server, people):
+def test_any_text_survives_the_server(any_server, people):
     """What the write reports is what everyone reads later, or it would echo."""
 
     async def store_and_read() -> list[tuple[Written, Snapshot]]:
-        async with Account(radicale_server, "user59") as account:
+        async with fresh_account(any_server) as account:
             results = [await create(account, values) for values in people]
             found = await account.run(
                 account.app.get([RecordId(r.record.record_id) for r in results])

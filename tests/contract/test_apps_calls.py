@@ -33,20 +33,20 @@ Check = Callable[..., None]
 
 
 @pytest.fixture
-def fewest(bench) -> Least:
+def fewest(bench, stage_name) -> Least:
     """Return what the stage declares."""
     found = bench.stage.least
-    assert found is not None, f"stages/{bench.stage.app}.py declares no least calls"
+    assert found is not None, f"stages/{stage_name}.py declares no least calls"
     return found
 
 
 @pytest.fixture
-def check(bench, record_property) -> Check:
+def check(bench, stage_name, record_property) -> Check:
     """Compare the calls since ``forget`` with the least, and have the table show it."""
 
     def compare(work: str, size: int, *, least_calls: int, times_max: float) -> None:
         count = Count(
-            app=bench.stage.app,
+            stage=stage_name,
             work=work,
             size=size,
             made=len(bench.proxy.seen),
@@ -81,10 +81,10 @@ def pass_time(bench) -> None:
         bench.stage.pass_time(PAUSE_S)
 
 
-@pytest.mark.parametrize("app", sorted(stages.load()))
-def test_every_stage_declares_the_least_calls(app):
-    declared = stages.load()[app].least
-    assert declared is not None, f"stages/{app}.py declares no least calls"
+@pytest.mark.parametrize("name", sorted(stages.every()))
+def test_every_stage_declares_the_least_calls(name):
+    declared = stages.every()[name].least
+    assert declared is not None, f"stages/{name}.py declares no least calls"
     assert declared.page_size > 1
 
 

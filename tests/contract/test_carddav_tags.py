@@ -13,9 +13,9 @@ from services.connector.apps.carddav.cards import Card
 from services.connector.apps.carddav.values import BadValue
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import Change, Moved, NewRecord, Refused, Written
-from tests.contract.carddav import Account, account, card, radicale_server
+from tests.contract.carddav import Account, account, any_server, card
 
-__all__ = ["account", "radicale_server"]
+__all__ = ["account", "any_server"]
 
 FRIEND = "friend"
 

@@ -77,7 +77,7 @@ class Least(msgspec.Struct, frozen=True, kw_only=True):
 class Count(msgspec.Struct, frozen=True, kw_only=True):
     """Calls that a piece of work took, beside the least."""
 
-    app: str
+    stage: str
     work: str
     size: int
     """Of how many records it was."""
@@ -98,7 +98,7 @@ class Count(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         """Return it for a person to read."""
         return (
-            f"{self.app}, {self.work} of {self.size:,}: {self.made:,} calls, at least"
+            f"{self.stage}, {self.work} of {self.size:,}: {self.made:,} calls, at least"
             f" {self.least:,} ({self.times:.2f}, at most {self.times_max:.2f})"
         )
 

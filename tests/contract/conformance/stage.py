@@ -68,6 +68,8 @@ class Stage:
     """What the vendor holds of a person; a stage without it is not complete."""
     questions: ClassVar[tuple[str, ...]] = ()
     """How paths end of calls that only ask, with a method that otherwise writes."""
+    scanned_max: ClassVar[int | None] = None
+    """So many records its server lists in a time that can be waited for; None: any."""
     own_kinds: ClassVar[frozenset[FieldKind]] = frozenset()
     """Kinds of fields that ``define`` defines: what users can have of their own."""
     base_url: str

@@ -1,11 +1,14 @@
-"""What came of the suite: behaviours by apps, and the level that each has earned."""
+"""What came of the suite: behaviours by stages, and the level that each has earned.
+
+A stage is one app on one server.
+"""
 
 from collections.abc import Iterable
 from typing import Final
 
 import pytest
 
-from tests.contract.conformance import lacking, levels
+from tests.contract.conformance import lacking, levels, stages
 from tests.contract.conformance.rules import RULES
 
 DONE, EXEMPT, FAILED = "done", "exempt", "FAILED"
@@ -13,7 +16,7 @@ _RANKS: Final = (DONE, EXEMPT, FAILED)
 
 
 class Collector:
-    """A plugin of pytest that notes what became of each behaviour of each app."""
+    """A plugin of pytest that notes what became of each behaviour on each stage."""
 
     def __init__(self) -> None:
         self.found: dict[tuple[str, str], str] = {}
@@ -22,12 +25,12 @@ class Collector:
         self._of: dict[str, tuple[str, str]] = {}
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Note which behaviour and app a test is of."""
+        """Note which behaviour and stage a test is of."""
         for item in items:
             params = getattr(getattr(item, "callspec", None), "params", {})
             if "bench" in getattr(item, "fixturenames", ()):
                 name = getattr(item, "originalname", item.name)
-                self._of[item.nodeid] = (name, params["app"])
+                self._of[item.nodeid] = (name, params["stage_name"])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note an outcome; of several examples of one behaviour the worst counts."""
@@ -43,9 +46,9 @@ class Collector:
         self.found[place] = max(before, state, key=_RANKS.index)
 
     @property
-    def apps(self) -> list[str]:
-        """Return the apps, by name."""
-        return sorted({app for _, app in self.found})
+    def stages(self) -> list[str]:
+        """Return the names of the stages, in order."""
+        return sorted({name for _, name in self.found})
 
     @property
     def behaviours(self) -> list[str]:
@@ -55,27 +58,30 @@ class Collector:
 
 def lines(collector: Collector) -> Iterable[str]:
     """Yield the table, one line each."""
-    apps = collector.apps
+    names = collector.stages
     width = max(map(len, map(_told, collector.behaviours)), default=0)
-    yield " ".join(("behaviour".ljust(width), *apps))
-    for name in collector.behaviours:
-        states = (collector.found.get((name, app), "").ljust(len(app)) for app in apps)
-        yield " ".join((_told(name).ljust(width), *states)).rstrip()
+    yield " ".join(("behaviour".ljust(width), *names))
+    for behaviour in collector.behaviours:
+        states = (
+            collector.found.get((behaviour, name), "").ljust(len(name))
+            for name in names
+        )
+        yield " ".join((_told(behaviour).ljust(width), *states)).rstrip()
     yield ""
-    for app in apps:
+    for name in names:
         counts = {
             state: sum(
                 found == state
                 for (_, each), found in collector.found.items()
-                if each == app
+                if each == name
             )
             for state in _RANKS
         }
         told = ", ".join(f"{count} {state}" for state, count in counts.items())
-        rules = open_rules(app, collector)
+        rules = open_rules(name, collector)
         level = ", ".join(filter(None, (levels.reached(rules), levels.note(rules))))
-        yield f"{app}: {told}; {level}"
-        for need, lack in sorted(lacking.lacks_of(app).items()):
+        yield f"{name}: {told}; {level}"
+        for need, lack in sorted(lacking.lacks_of(_app_of(name)).items()):
             yield f"  lacks {need}: {lack.because} ({lack.source}, {lack.seen})"
     yield ""
     yield "calls, beside the least that the vendor's API allows:"
@@ -83,9 +89,9 @@ def lines(collector: Collector) -> Iterable[str]:
         yield f"  {text}"
 
 
-def open_rules(app: str, collector: Collector) -> list[str]:
+def open_rules(stage: str, collector: Collector) -> list[str]:
     """Return the rules that are not kept: not done, or a behaviour of them failed."""
-    quality = levels.quality_of(app)
+    quality = levels.quality_of(_app_of(stage))
     unsaid = set(levels.open_rules(quality))
     return [
         name
@@ -93,10 +99,14 @@ def open_rules(app: str, collector: Collector) -> list[str]:
         for rule in quality[level]
         if (name := f"{level}.{rule}") in unsaid
         or any(
-            collector.found.get((each, app), FAILED) == FAILED
+            collector.found.get((each, stage), FAILED) == FAILED
             for each in RULES.get(name, ())
         )
     ]
+
+
+def _app_of(name: str) -> str:
+    return stages.every()[name].app
 
 
 def _told(name: str) -> str:

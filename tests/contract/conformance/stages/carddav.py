@@ -1,5 +1,6 @@
 """A user of a real Radicale server as a stage, and cards in the terms of RFC 6350.
 
+The stages on other servers of the standard are in modules called after them.
 Another program's view: what is put in and seen is read and written here by ``vobject``
 where that matters, and by plain text where it does not.
 """
@@ -9,8 +10,9 @@ import contextlib
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Protocol, Self, TypeVar
 
 import aiohttp
 import vobject
@@ -26,7 +28,7 @@ from tests.contract.conformance.shapes import Form, Shape
 from tests.contract.conformance.stage import Stage
 
 PASSWORD: Final = "secret"
-USERS_MAX: Final = 600
+USERS: Final = {f"user{number}": PASSWORD for number in range(600)}
 NAME_PARTS: Final[Mapping[Role, str]] = {
     Role.NAME_FAMILY: "family",
     Role.NAME_GIVEN: "given",
@@ -50,12 +52,35 @@ ITEMS: Final[Mapping[Role, str]] = {
 TYPES: Final[Mapping[str, str]] = {"mobile": "CELL"}
 LABELS: Final[Mapping[str, str]] = {"cell": "mobile"}
 EXTRA: Final = "X-SHOE-SIZE"
+S = TypeVar("S", bound="Server")
 _numbers = itertools.count()
 
 
 def new_user() -> str:
     """Return a user of the server whom nobody in this process had before."""
     return f"user{next(_numbers)}"
+
+
+class Server(Protocol):
+    """A real server with users, who have one book each."""
+
+    @property
+    def url(self) -> str: ...
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    def book_path(self, user: str) -> str: ...
+    def book_directory(self, user: str) -> Path: ...
+    def forget_sync_tokens(self, user: str) -> None: ...
+
+
+@contextlib.contextmanager
+def running(server: S) -> Iterator[S]:
+    """Run a server until the block ends; it is bound to no event loop."""
+    try:
+        asyncio.run(server.start())
+        yield server
+    finally:
+        asyncio.run(server.stop())
 
 
 class CardDAV(Stage):
@@ -105,8 +130,11 @@ class CardDAV(Stage):
         read_batch=100,
     )
 
+    # Radicale parses and stores each card when it lists a book for the first time.
+    scanned_max: ClassVar[int | None] = 10_000
+
     def __init__(
-        self, server: radicale.Server, user: str, *, session: aiohttp.ClientSession
+        self, server: Server, user: str, *, session: aiohttp.ClientSession
     ) -> None:
         self._server = server
         self._session = session
@@ -117,20 +145,13 @@ class CardDAV(Stage):
         self._version = 1
 
     @staticmethod
-    @contextlib.contextmanager
-    def serving(_shared: Path, own: Path) -> Iterator[radicale.Server]:
+    def serving(_shared: Path, own: Path) -> AbstractContextManager["Server"]:
         """Run a server with many users, who each have one empty book."""
-        users = {f"user{number}": PASSWORD for number in range(USERS_MAX)}
-        server = radicale.Server(own, users=users)
-        try:
-            asyncio.run(server.start())
-            yield server
-        finally:
-            asyncio.run(server.stop())
+        return running(radicale.Server(own, users=USERS))
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def opened(cls, server: radicale.Server) -> AsyncIterator[Self]:
+    async def opened(cls, server: Server) -> AsyncIterator[Self]:
         """Take a user whom no other test has, with an empty book."""
         async with aiohttp.ClientSession() as session:
             yield cls(server, new_user(), session=session)
@@ -182,13 +203,13 @@ class CardDAV(Stage):
         Their names are long, as some programs make them, so that many cards are also
         very many characters.
         """
-        folder = self._folder
-        for number, card in enumerate(people):
-            name = f"{uuid.uuid4()}-{'long-' * 15}{uuid.UUID(int=number)}"
-            vcard = vobject.vCard()
-            vcard.add("uid").value = name
-            _write(vcard, card)
-            (folder / f"{name}.vcf").write_text(vcard.serialize(), newline="")
+        self._keep(_files(people))
+
+    def _keep(self, files: Iterable[tuple[str, str]]) -> None:
+        """Put cards by name where the server keeps them."""
+        folder = self._server.book_directory(self.username)
+        for name, text in files:
+            (folder / name).write_text(text, newline="")
 
     async def edit(self, record_id: RecordId, changes: Card) -> None:
         """Change a card, as another program would."""
@@ -210,7 +231,7 @@ class CardDAV(Stage):
         """Return the cards with an address, whatever its case."""
         return [
             RecordId(f"{self._book}{path.name}")
-            for path in sorted(self._folder.glob("*.vcf"))
+            for path in sorted(self._server.book_directory(self.username).glob("*.vcf"))
             if email.lower() in path.read_text(encoding="utf-8").lower()
         ]
 
@@ -251,12 +272,6 @@ class CardDAV(Stage):
         """Have the server forget its sync tokens."""
         self._server.forget_sync_tokens(self.username)
 
-    @property
-    def _folder(self) -> Path:
-        """Where the server keeps the book."""
-        root = self._server.directory / "collections/collection-root"
-        return root / self.username / radicale.BOOK
-
     async def _read(self, record_id: RecordId) -> Any:
         text = await self._text(record_id)
         return None if text is None else vobject.readOne(text)
@@ -288,6 +303,15 @@ class CardDAV(Stage):
             text = await response.text()
             assert response.status in accepts, (response.status, text)
             return response.status, text
+
+
+def _files(people: Iterable[Card]) -> Iterator[tuple[str, str]]:
+    for number, card in enumerate(people):
+        name = f"{uuid.uuid4()}-{'long-' * 15}{uuid.UUID(int=number)}"
+        vcard = vobject.vCard()
+        vcard.add("uid").value = name
+        _write(vcard, card)
+        yield f"{name}.vcf", vcard.serialize()
 
 
 def _write(vcard: Any, changes: Card) -> None:
