@@ -144,13 +144,16 @@ class Peers:
 
 @contextlib.asynccontextmanager
 async def standing(
-    servers: Servers, stage: Stage, *, proxy: Proxy
+    servers: Servers, stage: Stage, *, name: str, proxy: Proxy
 ) -> AsyncIterator[tuple["Spent", Peers]]:
-    """Run the connector's process with its peers; yield what it spends, and them."""
+    """Run the connector's process with its peers; yield what it spends, and them.
+
+    Its database and its log are called after ``name``.
+    """
     stopping = asyncio.Event()
     clock = SystemClock()
     async with (
-        servers.database(f"bench_{stage.app}") as database,
+        servers.database(f"bench_{name}") as database,
         process.standing(
             "auth", servers.settings("auth", database=database), clock=clock
         ) as auth,
@@ -166,7 +169,7 @@ async def standing(
             {ContactsObserved: peers.take, ContactsWritten: peers.ignore},
         )
         try:
-            async with _serving(servers, database, app=stage.app) as child:
+            async with _serving(servers, database) as child:
                 # The connector makes the stream. Who asked for it before would ask
                 # again too late for the first part, which comes once more after 15 s.
                 group.create_task(receiver.run(stopping))
@@ -177,15 +180,13 @@ async def standing(
 
 
 @contextlib.asynccontextmanager
-async def _serving(
-    servers: Servers, database: str, *, app: str
-) -> AsyncIterator[children.Child]:
+async def _serving(servers: Servers, database: str) -> AsyncIterator[children.Child]:
     """Run ``python -m services.connector`` until the block ends."""
     settings = servers.settings("connector", database=database)
     child = children.spawn(
         [sys.executable, "-m", "services.connector", "serve"],
         name="connector",
-        log_path=servers.directory / f"connector_{app}.log",
+        log_path=servers.directory / f"connector_{database}.log",
         environment={
             "PATH": os.defpath,
             "CONNECTOR_DATABASE_URL": settings.database_url,

@@ -1,6 +1,6 @@
 """A scan of very many records of each app, by the connector's own process.
 
-Each on the server of its stage. What is told is the process's own memory and processor
+Each on the servers of its stages. What is told is the process's own memory and processor
 time, and its calls beside the least. Nobody keeps a vendor's limits here, so that the
 seconds are the machine's; how long they would draw it out is told by the manifest.
 """
@@ -23,12 +23,6 @@ from tests.contract.conformance.stage import Stage
 
 MEMORY_MAX_MIB: Final = 300.0
 SCAN_TIMEOUT_S: Final = 900.0
-FEWER: Final[Mapping[str, int]] = {
-    # Radicale parses and stores each card when it lists a book for the first time: it
-    # takes seven minutes over 30,000. That the connector takes a listing of 100,000 is
-    # shown by tests/contract/test_carddav_listings.py.
-    "carddav": 10_000,
-}
 MEMORY: Final = Path("/dev/shm")
 """A server that waits for its disk is not what is measured."""
 HOUR_S: Final = 3600
@@ -37,8 +31,11 @@ HOUR_S: Final = 3600
 def measure(*, count: int, apps: Sequence[str] = ()) -> dict[str, Any]:
     """Scan ``count`` records of some apps, or of every one, and return the figures."""
     logs.configure("bench", "error")
-    known = stages.load()
-    chosen = {app: known[app] for app in apps or known}
+    chosen = {
+        name: kind
+        for name, kind in stages.every().items()
+        if kind.app in apps or not apps
+    }
     with (
         tempfile.TemporaryDirectory(prefix="tandem-bench-") as folder,
         _started(chosen, Path(folder)) as own,
@@ -58,24 +55,31 @@ async def _measured(
 ) -> dict[str, dict[str, Any]]:
     async with Servers(folder).running() as servers:
         return {
-            app: await _scan(
-                source, own[app], servers, count=min(count, FEWER.get(app, count))
+            name: await _scan(
+                kind,
+                own[name],
+                servers,
+                name=name,
+                count=min(count, kind.scanned_max or count),
             )
-            for app, source in chosen.items()
+            for name, kind in chosen.items()
         }
 
 
 async def _scan(
-    source: type[Stage], server: object, servers: Servers, *, count: int
+    kind: type[Stage], server: object, servers: Servers, *, name: str, count: int
 ) -> dict[str, Any]:
     async with (
-        source.opened(server) as stage,
+        kind.opened(server) as stage,
         Proxy(stage.base_url).listening() as proxy,
     ):
         began_s = time.monotonic()
         await stage.fill(stage.full(number) for number in range(count))
         filled_s = time.monotonic() - began_s
-        async with alone.standing(servers, stage, proxy=proxy) as (spent, peers):
+        async with alone.standing(servers, stage, name=name, proxy=proxy) as (
+            spent,
+            peers,
+        ):
             at_start = spent.cpu_s(), spent.memory_mib(is_peak=False)
             began_s = time.monotonic()
             await peers.follow()
@@ -85,8 +89,8 @@ async def _scan(
                         await asyncio.sleep(0.05)
             except TimeoutError:
                 raise RuntimeError(
-                    f"{stage.app}: {len(peers.seen)} of {count} after {SCAN_TIMEOUT_S}"
-                    f" s; the connector said: {spent.log_tail()}"
+                    f"{name}: {len(peers.seen)} of {count} after {SCAN_TIMEOUT_S} s;"
+                    f" the connector said: {spent.log_tail()}"
                 ) from None
             seconds = time.monotonic() - began_s
             cpu_s = spent.cpu_s() - at_start[0]
@@ -127,12 +131,12 @@ def allowed(app: str, *, calls: int) -> dict[str, Any]:
 def _started(
     chosen: Mapping[str, type[Stage]], folder: Path
 ) -> Iterator[dict[str, Any]]:
-    """Start real servers, by app; they are bound to no event loop."""
+    """Start real servers, by stage; they are bound to no event loop."""
     with contextlib.ExitStack() as stack:
         where = MEMORY if MEMORY.is_dir() else folder
         made = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=where)))
         found = {}
-        for app, kind in chosen.items():
-            (own := made / app).mkdir()
-            found[app] = stack.enter_context(kind.serving(made, own))
+        for name, kind in chosen.items():
+            (own := made / name).mkdir()
+            found[name] = stack.enter_context(kind.serving(made, own))
         yield found
