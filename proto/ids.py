@@ -21,7 +21,7 @@ InvitationId = NewType("InvitationId", str)
 ErasureId = NewType("ErasureId", str)
 
 AppId = NewType("AppId", str)
-"""The name of an app's folder, such as ``constant_contact``."""
+"""The name of an app's folder."""
 
 RecordId = NewType("RecordId", str)
 """An app's own identifier of a record; opaque outside that app."""

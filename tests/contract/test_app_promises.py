@@ -1,60 +1,16 @@
-"""What two real apps offer together, and what no app is ever asked for."""
+"""What no app is ever asked for."""
 
 import ast
 import inspect
 
 import pytest
 
-from proto.connector import Capabilities, WriteKind
-from proto.ids import AppId
-from proto.reconciler import Direction, Offers
-from services.connector import port, registry
-from services.reconciler.engine import options
-from services.reconciler.engine.model import Config
-from tests.engine.world import config
+from proto.connector import WriteKind
+from services.connector import port
 from tests.tidy.tree import Source, sources
 
-APPS = registry.load()
-BOTH, TO_LEFT, TO_RIGHT = Direction.BOTH, Direction.TO_LEFT, Direction.TO_RIGHT
-CONSTANT_CONTACT = "constant_contact"
 TIES = ("/contactTags/",)
 """What ties a contact to a tag at some vendor: to take the tag is to delete the tie."""
-NOTHING = Capabilities()
-TAGS = Capabilities(can_tag=True)
-
-
-def able(app: str) -> Capabilities:
-    """Return what an app's manifest says that it can do."""
-    return APPS.entry(AppId(app)).manifest.capabilities
-
-
-def between(left: Capabilities, right: Capabilities) -> Config:
-    return config(left_more={"capabilities": left}, right_more={"capabilities": right})
-
-
-@pytest.mark.behaviour(
-    40,
-    broken_by="reconciler/engine/consent.py: unsubscribes are tagged where the app has"
-    " no tags",
-)
-@pytest.mark.parametrize(
-    ("other", "deletions", "tag", "status"),
-    [
-        (TAGS, TO_RIGHT, TO_RIGHT, None),
-        (able("carddav"), BOTH, TO_RIGHT, None),
-        (able(CONSTANT_CONTACT), BOTH, BOTH, BOTH),
-        (NOTHING, None, None, None),
-    ],
-)
-def test_b40_constant_contact_offers_both_options_where_the_other_app_can_tag(
-    other, deletions, tag, status
-):
-    found = options.offers(between(able(CONSTANT_CONTACT), other))
-    assert found == Offers(
-        tags_deletions=deletions, unsubscribes_tag=tag, unsubscribes_status=status
-    )
-    assert able(CONSTANT_CONTACT).detects_deletions
-    assert able(CONSTANT_CONTACT).detects_unsubscribes
 
 
 @pytest.mark.behaviour(

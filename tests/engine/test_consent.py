@@ -336,7 +336,7 @@ def test_b39_a_deleted_contact_s_counterpart_is_not_unsubscribed_by_that():
 
 
 def test_an_unsubscribe_that_is_refused_lets_the_address_go_first():
-    """Constant Contact unsubscribes nobody without an email, and that came second."""
+    """A vendor may unsubscribe nobody without an email, and that came second."""
     settings = config(unsubscribes=Unsubscribes.STATUS, **BOTH_ABLE)
     pair = Pair(settings, {"email": "a@x.com"}, {"fn": "Ana"})
     pair.put(LEFT, consent=Consent.UNSUBSCRIBED)

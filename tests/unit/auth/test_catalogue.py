@@ -12,7 +12,7 @@ from services.chassis.errors import BusUnavailable, CommandFailed
 from tests.fakes.clock import MovableClock
 
 TENANT = TenantId("tnt_1")
-CARDS = AppId("carddav")
+CARDS = AppId("books")
 
 
 class Connector:
@@ -21,7 +21,7 @@ class Connector:
     def __init__(self) -> None:
         self.asked = 0
         self.is_away = False
-        self.name = "CardDAV"
+        self.name = "Books"
 
     async def request(self, command: ListApps) -> Apps:
         self.asked += 1
@@ -46,7 +46,7 @@ def parts() -> tuple[Any, Connector, MovableClock]:
 async def test_the_connector_is_asked_now_and_then(parts):
     catalogue, connector, clock = parts
     for _ in range(3):
-        assert (await catalogue.app(TENANT, CARDS)).name == "CardDAV"
+        assert (await catalogue.app(TENANT, CARDS)).name == "Books"
     assert connector.asked == 1
     connector.name = "Cards"
     clock.move(REMEMBERED_S + 1)

@@ -1,6 +1,6 @@
 """A create without an answer is recognised by what its account has shown since.
 
-No mark tells it here, as in Constant Contact: hazards 12 and 34, section 4.4.
+No mark tells it here, as some vendors keep none: hazards 12 and 34, section 4.4.
 """
 
 import datetime
