@@ -1,8 +1,9 @@
 """A scan of very many records of each app, by the connector's own process.
 
-Each on the servers of its stages. What is told is the process's own memory and processor
-time, and its calls beside the least. Nobody keeps a vendor's limits here, so that the
-seconds are the machine's; how long they would draw it out is told by the manifest.
+Each on the servers of its stages. What is told is the process's own memory and
+processor time, and its calls beside the least. Nobody keeps a vendor's limits here, so
+that the seconds are the machine's; how long they would draw it out is told by the
+manifest.
 """
 
 import asyncio
