@@ -88,6 +88,19 @@ async def test_changes_are_told_in_order_and_in_batches(listener):
         assert listener.heard == [["s", "1", "2", "3"], ["s", "4"]]
 
 
+async def test_what_does_not_go_together_goes_in_pushes_of_its_own(listener):
+    class Sorted(Hooks):
+        def go_together(self, first: Any, event: Any) -> bool:
+            return bool(first[0] == event[0])
+
+    told = Sorted(Clock())
+    told.enter(Hook(url=listener.url, account_id="a"))
+    async with told.running():
+        change(account(told), "a1", "a2", "b1", "a3")
+        await told.settled()
+        assert listener.heard == [["", "a1", "a2"], ["", "b1"], ["", "a3"]]
+
+
 async def test_an_address_of_all_accounts_is_told_of_each(listener):
     class All(Hooks):
         is_for_all = True

@@ -130,6 +130,10 @@ class Hooks(abc.ABC):
         """Tell whether anybody is told of such a change."""
         return True
 
+    def go_together(self, _first: Any, _event: Any) -> bool:
+        """Tell whether an event may go into the push that another one begins."""
+        return True
+
     @abc.abstractmethod
     def events_of(self, account: Account[Any], line: JournalLine) -> Iterable[object]:
         """Return what there is to tell of a change."""
@@ -162,6 +166,7 @@ class Hooks(abc.ABC):
             and self._waiting
             and len(events) < self.events_max
             and self._waiting[0][0] is hook
+            and self.go_together(event, self._waiting[0][1])
         ):
             events.append(self._waiting.popleft()[1])
         return hook, events
