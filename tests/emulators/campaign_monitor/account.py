@@ -11,6 +11,8 @@ from tests.emulators.core import account
 from tests.emulators.core.account import Opening
 
 MAIN_LIST: Final = "Main list"
+CHANGE: Final = "change"
+"""The operation whose line in the journal tells the address that there was before."""
 
 
 class Account(account.Account[Behaviour]):
@@ -54,13 +56,16 @@ class Account(account.Account[Behaviour]):
         now = self.clock.now()
         key = asked.email.lower()
         found = one.subscribers.get(key)
+        if found is not None and found.state == "Active":
+            self._apply(one, found, asked)
+            self._note(one, found, who=who, operation=CHANGE, fields=(found.email,))
+            return found
         if found is None:
             found = Subscriber(
                 email=asked.email, state="Active", changed_at=now, joined_at=now
             )
             one.subscribers[key] = found
-        elif found.state != "Active":
-            found.state, found.changed_at = "Active", now
+        found.state, found.changed_at = "Active", now
         self._apply(one, found, asked)
         self._note(one, found, who=who, operation="subscribe")
         return found
@@ -69,16 +74,17 @@ class Account(account.Account[Behaviour]):
         self, one: List, subscriber: Subscriber, asked: Asked, *, who: str
     ) -> None:
         """Change what is mentioned; with another address it is another key."""
-        if asked.email and asked.email != subscriber.email:
+        old_email = subscriber.email
+        if asked.email and asked.email != old_email:
             key = asked.email.lower()
             other = one.subscribers.get(key)
             if other is not None and other is not subscriber:
                 raise problems.refused(problems.TAKEN)
-            del one.subscribers[subscriber.email.lower()]
+            del one.subscribers[old_email.lower()]
             subscriber.email = asked.email
             one.subscribers[key] = subscriber
         self._apply(one, subscriber, asked)
-        self._note(one, subscriber, who=who, operation="change")
+        self._note(one, subscriber, who=who, operation=CHANGE, fields=(old_email,))
 
     def move(
         self, one: List, subscriber: Subscriber, *, state: State, who: str
@@ -111,7 +117,13 @@ class Account(account.Account[Behaviour]):
         )
 
     def _note(
-        self, one: List, subscriber: Subscriber, *, who: str, operation: str
+        self,
+        one: List,
+        subscriber: Subscriber,
+        *,
+        who: str,
+        operation: str,
+        fields: tuple[str, ...] = (),
     ) -> None:
         one.sorted.clear()
         self.note(
@@ -119,7 +131,7 @@ class Account(account.Account[Behaviour]):
             contact_id=id_of(one, subscriber),
             who=who,
             operation=operation,
-            fields=(),
+            fields=fields,
         )
 
     def _new_id(self) -> str:

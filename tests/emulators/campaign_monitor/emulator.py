@@ -3,6 +3,7 @@
 from tests.emulators.campaign_monitor import problems
 from tests.emulators.campaign_monitor.account import Account
 from tests.emulators.campaign_monitor.admin import AccountAdmin
+from tests.emulators.campaign_monitor.hooks import Hooks
 from tests.emulators.campaign_monitor.lists import Lists
 from tests.emulators.campaign_monitor.settings import Settings
 from tests.emulators.campaign_monitor.subscribers import Subscribers
@@ -41,6 +42,7 @@ class Emulator(emulator.Emulator[Account]):
     account_kind = Account
     settings_kind = Settings
     admin_kind = AccountAdmin
+    hooks_kind = Hooks
 
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""

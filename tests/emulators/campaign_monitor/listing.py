@@ -22,16 +22,21 @@ def shown(
         "Date": times.shown(one.changed_at, utc_offset_h=offset),
         "ListJoinedDate": times.shown(one.joined_at, utc_offset_h=offset),
         "State": one.state,
-        "CustomFields": [
-            {"Key": name, "Value": text}
-            for name, texts in one.values.items()
-            for text in texts
-        ],
+        "CustomFields": values_shown(one),
         "ReadsEmailWith": "",
     }
     return found | (
         {"ConsentToTrack": one.consent_to_track} if is_tracking_told else {}
     )
+
+
+def values_shown(one: Subscriber) -> list[dict[str, str]]:
+    """Return the values of custom fields as answers and pushes show them."""
+    return [
+        {"Key": name, "Value": text}
+        for name, texts in one.values.items()
+        for text in texts
+    ]
 
 
 def page(one: List, state: str, *, call: Call, behaviour: Behaviour) -> Reply:

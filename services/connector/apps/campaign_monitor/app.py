@@ -12,8 +12,10 @@ from services.connector.manifest import Manifest
 from services.connector.port import (
     Answer,
     Facts,
+    Heard,
     Identity,
     Operation,
+    Push,
 )
 
 
@@ -50,3 +52,9 @@ class App(CreatingHalves[Writer]):
     def list_containers(self) -> Operation[tuple[Container, ...]]:
         """Read the lists."""
         return self._catalogue.containers()
+
+    @staticmethod
+    def hear(push: Push, *, secret: bytes) -> Heard | None:
+        """Take every push: the address is all the proof that there is."""
+        del push, secret
+        return Heard()

@@ -77,3 +77,4 @@ OPERATIONS: Final[dict[str, Begin]] = {
         _snapshot(), Change(fields=_fields(random_), consent=Consent.UNSUBSCRIBED)
     ),
 }
+DECODERS: Final = samples.hears("campaign_monitor", "push_update.json", secret=b"")
