@@ -150,19 +150,20 @@ async def test_who_fails_learns_nothing(system: System, password_hash: str) -> N
 async def test_an_unknown_address_takes_as_long_as_a_known_one(
     system: System, password_hash: str, figures: dict[str, Any]
 ) -> None:
+    """In the time of all processors: who else is on the machine is no matter."""
     _, email = await with_password(system, password_hash)
     times: dict[str, list[float]] = {email: [], "nobody@example.org": []}
     for _ in range(4):
         await forget_guesses(system)
         for address, taken in times.items():
-            began = time.perf_counter()
+            began = time.process_time()
             await sign_in(system, address, OTHER)
-            taken.append(time.perf_counter() - began)
+            taken.append(time.process_time() - began)
     known, unknown = map(min, times.values())
-    figures["sign_in_ms_known"] = round(known * 1000)
-    figures["sign_in_ms_unknown"] = round(unknown * 1000)
+    figures["sign_in_worked_ms_known"] = round(known * 1000)
+    figures["sign_in_worked_ms_unknown"] = round(unknown * 1000)
     assert statistics.median(times["nobody@example.org"]) > 0.02
-    # A hash is some fifty milliseconds; without one the ratio is above five.
+    # A hash is more than a hundred milliseconds; without one, three are left.
     assert 0.4 < unknown / known < 2.5
 
 
