@@ -23,13 +23,15 @@ _AUTHORISED: Final = {
     AuthMethod.BEARER: "token",
 }
 _CAN: Final[tuple[tuple[str, Callable[[Capabilities], bool]], ...]] = (
-    ("sees deletions", lambda can: can.detects_deletions),
     ("sees unsubscribes", lambda can: can.detects_unsubscribes),
     ("unsubscribes", lambda can: can.can_unsubscribe),
     ("tags", lambda can: can.can_tag),
     ("lists", lambda can: can.can_change_containers),
 )
-_HEAD: Final = ("app", "level", "authorised by", *(name for name, _ in _CAN))
+_HEAD: Final = (
+    *("app", "level", "authorised by", "pushes", "sees deletions"),
+    *(name for name, _ in _CAN),
+)
 
 
 def table() -> str:
@@ -50,12 +52,16 @@ def with_table(page: str) -> str:
 
 def _row(manifest: Manifest) -> tuple[str, ...]:
     folder = f"services/connector/apps/{manifest.app}"
+    can = manifest.capabilities
     note = levels.note(levels.open_rules(levels.quality_of(manifest.app)))
     return (
         f"[{manifest.name}]({folder}/README.md)",
         f"[{manifest.tier}]({folder}/quality.toml)" + (note and f", {note}"),
         _AUTHORISED[manifest.auth_method],
-        *("yes" if can(manifest.capabilities) else "" for _, can in _CAN),
+        "yes" if manifest.push else "",
+        # Who is not told by the app is missed by a full comparison.
+        "with the next poll" if can.detects_deletions else "within a day",
+        *("yes" if is_so(can) else "" for _, is_so in _CAN),
     )
 
 
