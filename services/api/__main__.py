@@ -2,13 +2,7 @@
 
 import sys
 
-from services.api import (
-    errand_audit,
-    errand_person,
-    errand_rotate,
-    errands,
-    service,
-)
+from services.api import errand_audit, errand_person, errand_rotate, errands, service
 from services.api.config import Config
 from services.chassis import process
 

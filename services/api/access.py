@@ -8,11 +8,12 @@ from typing import Final
 
 from aiohttp import web
 
-from services.api import keys, origins, sessions, store
+from services.api import keys, origins, sessions
 from services.api.calls import CALLER, Caller, Parts
 from services.api.errors import Refused
 from services.api.problems import Code
-from services.api.roster import LockedPerson
+from services.api.store import api_keys
+from services.api.store.roster import LockedPerson
 from services.chassis.database import Transaction
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -48,7 +49,7 @@ async def _holder_of_key(request: web.Request, parts: Parts) -> Caller:
         raise _refused(Code.KEY_MALFORMED)
     # The key tells the tenant, so it is looked for among those of all.
     reader = parts.store.database.reader(ALL_TENANTS)
-    key = await store.find_key(reader, keys.digest(text))
+    key = await api_keys.find_key(reader, keys.digest(text))
     if key is None:
         raise _refused(Code.KEY_UNKNOWN)
     caller = Caller(key.tenant_id, key.key_id, key.scopes, key.expires_at)

@@ -14,14 +14,15 @@ from proto import codec
 from proto.base import Command, Reply
 from proto.errors import ErrorCode
 from proto.ids import AppId, PersonId, SessionId, TenantId
-from services.api import bodies, remotes, store
+from services.api import bodies, remotes
 from services.api.config import Config
 from services.api.errors import Refused
 from services.api.issuers import Issuer
 from services.api.pacing import Pace
 from services.api.passwords import Hasher
 from services.api.seals import Safe
-from services.api.store import AuditEntry
+from services.api.store import ledger
+from services.api.store.ledger import AuditEntry
 from services.api.usage import Usage
 from services.api.windows import Windows
 from services.chassis import identifiers
@@ -75,7 +76,7 @@ class Parts:
     async def write_down(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log, in a transaction of its own."""
         async with self.store.transaction(entry.tenant_id) as work:
-            await store.add_audit_entry(work.transaction, entry, now=self.clock.now())
+            await ledger.add_audit_entry(work.transaction, entry, now=self.clock.now())
 
     def audit_entry(
         self,

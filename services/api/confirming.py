@@ -7,11 +7,12 @@ from aiohttp import web
 
 from proto.errors import ErrorCode
 from proto.ids import PersonId
-from services.api import access, guesses, proving, roster, signing, trying
+from services.api import access, proving, signing, trying
 from services.api.calls import Caller, Parts, SignedIn
 from services.api.errors import Refused
 from services.api.problems import Code
-from services.api.roster import Whose
+from services.api.store import guesses, roster
+from services.api.store.roster import Whose
 from services.chassis.tenancy import ALL_TENANTS
 
 

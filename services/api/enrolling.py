@@ -11,23 +11,15 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from proto.ids import PersonId, TenantId
-from services.api import (
-    factors,
-    halves,
-    recovery,
-    roster,
-    sessions,
-    store,
-    totp,
-    trying,
-)
+from services.api import recovery, sessions, totp, trying
 from services.api.calls import Caller, Parts
 from services.api.errors import Refused
-from services.api.factors import Enrolment
-from services.api.halves import FoundHalf
 from services.api.problems import Code
-from services.api.roster import Whose
-from services.api.store import AuditEntry
+from services.api.store import factors, halves, ledger, roster
+from services.api.store.factors import Enrolment
+from services.api.store.halves import FoundHalf
+from services.api.store.ledger import AuditEntry
+from services.api.store.roster import Whose
 from services.chassis.database import Transaction
 
 HOLDS: Final = datetime.timedelta(minutes=10)
@@ -151,7 +143,7 @@ async def confirm(
         )
         for act in _ACTS_HALFWAY if isinstance(by, FoundHalf) else _ACTS:
             entry = _entry(request, parts, whose=whose, act=act)
-            await store.add_audit_entry(transaction, entry, now=now)
+            await ledger.add_audit_entry(transaction, entry, now=now)
     if isinstance(by, FoundHalf):
         trying.note_sign_in(
             request, parts, tenant_id=by.tenant_id, actor=by.person_id, kind=by.kind

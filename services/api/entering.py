@@ -10,25 +10,14 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from proto.ids import PersonId, SessionId, TenantId
-from services.api import (
-    enrolling,
-    factors,
-    guesses,
-    halfway,
-    halves,
-    keys,
-    proving,
-    roster,
-    sessions,
-    store,
-    trying,
-)
+from services.api import enrolling, halfway, keys, proving, sessions, trying
 from services.api.calls import Parts
 from services.api.errors import Refused
-from services.api.halves import FoundHalf
 from services.api.problems import Code
-from services.api.roster import Whose
-from services.api.store import AuditEntry
+from services.api.store import factors, guesses, halves, ledger, roster
+from services.api.store.halves import FoundHalf
+from services.api.store.ledger import AuditEntry
+from services.api.store.roster import Whose
 from services.chassis.database import Transaction
 
 FIELD_OF: Final = {"password": "password", "provider": "identity"}
@@ -128,7 +117,7 @@ async def finish(
             await guesses.give_back(transaction, subjects)
             entered = Entered(session_id, cookie)
         entry = _entry(request, parts, half=half, kind=kind)
-        await store.add_audit_entry(transaction, entry, now=now)
+        await ledger.add_audit_entry(transaction, entry, now=now)
     actor = half.person_id
     if entered is None:
         trying.SIGN_INS.labels("refused").inc()

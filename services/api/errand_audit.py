@@ -5,8 +5,8 @@ import re
 import sys
 from typing import Final
 
-from services.api import ledger
-from services.api.chain import Head
+from services.api.store import ledger, tenants
+from services.api.store.chain import Head
 from services.chassis.errands import Desk, Errand
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -27,16 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def check_audit(desk: Desk, arguments: argparse.Namespace) -> int:
     """Follow each tenant's chain; print how far it holds, and return 1 if one broke."""
     database = desk.store.database
-    tenants = [
+    wanted = [
         tenant
-        for tenant in await ledger.list_tenants(database.reader(ALL_TENANTS))
+        for tenant in await tenants.list_tenants(database.reader(ALL_TENANTS))
         if arguments.tenant in (None, tenant.name)
     ]
-    if not tenants or (arguments.head and len(tenants) != 1):
+    if not wanted or (arguments.head and len(wanted) != 1):
         sys.stderr.write("api: name one tenant that exists with --tenant\n")
         return 2
     is_whole = True
-    for tenant in tenants:
+    for tenant in wanted:
         head, reason = await ledger.check(
             database.reader(tenant.tenant_id), tenant.tenant_id, known=arguments.head
         )

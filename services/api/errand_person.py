@@ -11,11 +11,12 @@ import sys
 from typing import Final
 
 from proto.ids import PersonId, TenantId
-from services.api import errands, passwords, roster, signing, store
+from services.api import errands, passwords, signing
 from services.api.passwords import Hasher
 from services.api.permissions import ROLES, Role
-from services.api.roster import NewPerson
-from services.api.store import AuditEntry
+from services.api.store import ledger, roster, tenants
+from services.api.store.ledger import AuditEntry
+from services.api.store.roster import NewPerson
 from services.chassis.errands import Desk, Errand
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -44,7 +45,7 @@ async def create_person(desk: Desk, arguments: argparse.Namespace) -> int:
     now = desk.clock.now()
     person_id = desk.identifiers.new(PersonId)
     async with desk.store.transaction(ALL_TENANTS) as work:
-        tenant_id = await store.take_tenant(
+        tenant_id = await tenants.take_tenant(
             work.transaction,
             arguments.tenant,
             new_id=desk.identifiers.new(TenantId),
@@ -70,7 +71,7 @@ async def create_person(desk: Desk, arguments: argparse.Namespace) -> int:
             fields=("email", "password", "role"),
             outcome="done",
         )
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     sys.stdout.write(person_id + "\n")
     return 0
 

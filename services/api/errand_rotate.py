@@ -11,11 +11,12 @@ from typing import Final
 import msgspec
 
 from proto.ids import PersonId, TenantId
-from services.api import factors, seals
+from services.api import seals
 from services.api.errors import CannotOpen
-from services.api.factors import OldFactor
-from services.api.roster import Whose
 from services.api.seals import Safe
+from services.api.store import factors
+from services.api.store.factors import OldFactor
+from services.api.store.roster import Whose
 from services.chassis.errands import Desk, Errand
 from services.chassis.tenancy import ALL_TENANTS
 

@@ -6,9 +6,10 @@ import sys
 from typing import Final
 
 from proto.ids import TenantId
-from services.api import issuing, store
+from services.api import issuing
 from services.api.permissions import SCOPES
-from services.api.store import AuditEntry
+from services.api.store import api_keys, ledger, tenants
+from services.api.store.ledger import AuditEntry
 from services.chassis.errands import Desk, Errand
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -43,7 +44,7 @@ async def create_key(desk: Desk, arguments: argparse.Namespace) -> int:
     days: int | None = arguments.days
     ends_at = None if days is None else now + datetime.timedelta(days=days)
     async with desk.store.transaction(ALL_TENANTS) as work:
-        tenant_id = await store.take_tenant(
+        tenant_id = await tenants.take_tenant(
             work.transaction,
             arguments.tenant,
             new_id=desk.identifiers.new(TenantId),
@@ -59,7 +60,7 @@ async def create_key(desk: Desk, arguments: argparse.Namespace) -> int:
             created_by=COMMAND_LINE,
             identifiers=desk.identifiers,
         )
-        await store.add_key(work.transaction, issued.row, now=now)
+        await api_keys.add_key(work.transaction, issued.row, now=now)
         entry = AuditEntry(
             tenant_id=tenant_id,
             actor=COMMAND_LINE,
@@ -67,7 +68,7 @@ async def create_key(desk: Desk, arguments: argparse.Namespace) -> int:
             object_id=issued.row.key_id,
             outcome="done",
         )
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     sys.stdout.write(issued.text + "\n")
     return 0
 

@@ -16,27 +16,25 @@ from proto.ids import PersonId
 from services.api import (
     entering,
     forms,
-    identities,
     inviting,
     keys,
     linking,
-    roster,
     seals,
     sessions,
     signing,
-    store,
     trying,
 )
 from services.api.calls import Parts
 from services.api.entering import Entered, HalfWay, Proof
 from services.api.errors import Refused
-from services.api.guests import FoundInvitation
-from services.api.identities import Known, WaitingSignIn
 from services.api.issuers import Issuer, ProviderAway
 from services.api.oidc import Identity, KeysTooShort, NotProved, TooWeak
 from services.api.problems import Code
-from services.api.roster import NewPerson, Whose
-from services.api.store import AuditEntry
+from services.api.store import identities, ledger, roster
+from services.api.store.guests import FoundInvitation
+from services.api.store.identities import Known, WaitingSignIn
+from services.api.store.ledger import AuditEntry
+from services.api.store.roster import NewPerson, Whose
 from services.chassis.tenancy import ALL_TENANTS
 
 log = structlog.get_logger()
@@ -209,7 +207,7 @@ async def _accept(
             work.transaction, known, identity=identity
         ):
             raise Refused(Code.INVITATION_OVER)
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     return known
 
 
@@ -236,7 +234,7 @@ async def _begin_session(
         entry = _entry(
             request, parts, who=who, act="session.begin", outcome=begun.outcome
         )
-        await store.add_audit_entry(transaction, entry, now=now)
+        await ledger.add_audit_entry(transaction, entry, now=now)
     if isinstance(begun, Entered):
         trying.note_sign_in(
             request,

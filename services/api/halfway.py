@@ -10,11 +10,12 @@ from typing import Final
 from aiohttp import web
 
 from proto.ids import PersonId, TenantId
-from services.api import halves, keys, seals
+from services.api import keys, seals
 from services.api.calls import Parts
 from services.api.errors import Refused
-from services.api.halves import FoundHalf, NewHalf
 from services.api.problems import Code
+from services.api.store import halves
+from services.api.store.halves import FoundHalf, NewHalf
 from services.chassis.database import Transaction
 from services.chassis.tenancy import ALL_TENANTS
 

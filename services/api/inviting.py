@@ -5,12 +5,13 @@ import datetime
 from aiohttp import web
 
 from proto.ids import PersonId
-from services.api import guests, keys, passwords, roster, signing, store
+from services.api import keys, passwords, signing
 from services.api.calls import Parts
 from services.api.errors import Fault, Refused
-from services.api.guests import FoundInvitation
 from services.api.problems import Code
-from services.api.roster import NewPerson
+from services.api.store import guests, ledger, roster
+from services.api.store.guests import FoundInvitation
+from services.api.store.roster import NewPerson
 from services.chassis.database import Transaction
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -64,7 +65,7 @@ async def accept(
     now = parts.clock.now()
     async with parts.store.transaction(found.tenant_id) as work:
         await admit(work.transaction, person, found=found, now=now)
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     return found
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from proto.ids import ApiKeyId, TenantId
 from services.api import keys
-from services.api.store import NewKey
+from services.api.store.api_keys import NewKey
 from services.chassis.identifiers import Identifiers
 
 

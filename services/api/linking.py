@@ -8,12 +8,13 @@ import secrets
 
 from aiohttp import web
 
-from services.api import identities, sessions, store
+from services.api import sessions
 from services.api.calls import Caller, Parts
 from services.api.errors import Refused
-from services.api.identities import Known
 from services.api.oidc import Identity
 from services.api.problems import Code
+from services.api.store import identities, ledger
+from services.api.store.identities import Known
 
 
 async def link(
@@ -42,7 +43,7 @@ async def link(
             fields=("identity",),
             outcome="done" if is_linked else Code.IDENTITY_TAKEN,
         )
-        await store.add_audit_entry(work.transaction, entry, now=parts.clock.now())
+        await ledger.add_audit_entry(work.transaction, entry, now=parts.clock.now())
     if not is_linked:
         raise Refused(Code.IDENTITY_TAKEN)
 

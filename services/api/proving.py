@@ -3,9 +3,10 @@
 from typing import Final
 
 from proto.ids import PersonId, TenantId
-from services.api import factors, recovery, totp
+from services.api import recovery, totp
 from services.api.calls import Parts
-from services.api.roster import Whose
+from services.api.store import factors
+from services.api.store.roster import Whose
 from services.chassis.database import Transaction
 
 CODE: Final = "code"

@@ -9,11 +9,12 @@ from typing import Final
 
 from aiohttp import web
 
-from services.api import keys, passwords, resets, roster, signing, store
+from services.api import keys, passwords, signing
 from services.api.calls import Parts
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
-from services.api.resets import FoundReset
+from services.api.store import ledger, resets, roster
+from services.api.store.resets import FoundReset
 from services.chassis.tenancy import ALL_TENANTS
 
 HOLDS: Final = datetime.timedelta(hours=4)
@@ -64,4 +65,4 @@ async def reset(
             transaction, found.tenant_id, **whose, password_hash=password_hash
         )
         await roster.end_sessions(transaction, found.tenant_id, **whose)
-        await store.add_audit_entry(transaction, entry, now=parts.clock.now())
+        await ledger.add_audit_entry(transaction, entry, now=parts.clock.now())

@@ -6,29 +6,22 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.api import (
-    config,
-    factors,
-    guard,
-    guesses,
-    halves,
-    identities,
-    issuers,
-    kept,
-    plain,
-    resets,
-    roster,
-    routes,
-    routing,
-    seals,
-    store,
-)
+from services.api import config, guard, issuers, kept, plain, routes, routing, seals
 from services.api.bodies import BODY_BYTES_MAX
 from services.api.calls import PARTS, Parts
 from services.api.config import Config
 from services.api.pacing import Pace
 from services.api.passwords import Hasher
 from services.api.seals import Safe
+from services.api.store import (
+    authorisations,
+    factors,
+    guesses,
+    halves,
+    identities,
+    resets,
+    roster,
+)
 from services.api.usage import Usage
 from services.api.windows import Windows
 from services.chassis import process
@@ -117,7 +110,7 @@ async def forget_old(works: Store[Work], clock: Clock) -> bool:
     async with works.transaction(ALL_TENANTS) as work:
         transaction = work.transaction
         more = [
-            await store.forget_authorisations(
+            await authorisations.forget_authorisations(
                 transaction, before=now - kept.AUTHORISATIONS
             ),
             await roster.forget_sessions(transaction, before=now),

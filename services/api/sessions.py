@@ -12,12 +12,13 @@ from typing import Final
 from aiohttp import web
 
 from proto.ids import PersonId, SessionId, TenantId
-from services.api import keys, roster, store
+from services.api import keys
 from services.api.calls import CALLER, Caller, Parts, SignedIn
 from services.api.errors import Refused
 from services.api.permissions import SCOPES_OF
 from services.api.problems import Code
-from services.api.roster import LockedPerson, NewSession
+from services.api.store import ledger, roster
+from services.api.store.roster import LockedPerson, NewSession
 from services.chassis.database import Transaction
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -163,7 +164,7 @@ async def end_previous(request: web.Request, parts: Parts) -> None:
             object_id=found.session_id,
             outcome="done",
         )
-        await store.add_audit_entry(work.transaction, entry, now=parts.clock.now())
+        await ledger.add_audit_entry(work.transaction, entry, now=parts.clock.now())
 
 
 def give(response: web.StreamResponse, text: str, *, parts: Parts) -> None:

@@ -10,25 +10,16 @@ from aiohttp import web
 from email_validator import EmailNotValidError, validate_email
 
 from proto.errors import ErrorCode
-from services.api import (
-    access,
-    entering,
-    guesses,
-    passwords,
-    resets,
-    roster,
-    sessions,
-    store,
-    trying,
-)
+from services.api import access, entering, passwords, sessions, trying
 from services.api.calls import Call, Parts
 from services.api.entering import Entered, HalfWay, Proof
 from services.api.errors import Fault, Refused
-from services.api.guesses import Subjects
 from services.api.passwords import Verdict
 from services.api.problems import Code
-from services.api.roster import Candidate, Whose
-from services.api.store import AuditEntry
+from services.api.store import guesses, ledger, resets, roster
+from services.api.store.guesses import Subjects
+from services.api.store.ledger import AuditEntry
+from services.api.store.roster import Candidate, Whose
 from services.chassis.tenancy import ALL_TENANTS
 
 EMAIL_CHARS_MAX: Final = 254
@@ -156,7 +147,7 @@ async def change_password(call: Call, *, current: str, new: str) -> str:
             factors=person.factors,
         )
         await guesses.give_back(work.transaction, subjects)
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     return cookie
 
 
@@ -222,7 +213,7 @@ async def _begin(
             )
         await guesses.give_back(transaction, was)
         entry = _entry(request, parts, who=who, outcome=begun.outcome)
-        await store.add_audit_entry(transaction, entry, now=now)
+        await ledger.add_audit_entry(transaction, entry, now=now)
     return begun
 
 

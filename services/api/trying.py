@@ -7,11 +7,11 @@ from aiohttp import web
 from prometheus_client import Counter
 
 from proto.ids import TenantId
-from services.api import guesses
 from services.api.calls import Parts
 from services.api.errors import Refused
-from services.api.guesses import Limits, Subjects
 from services.api.problems import Code
+from services.api.store import guesses
+from services.api.store.guesses import Limits, Subjects
 from services.chassis.tenancy import ALL_TENANTS
 
 log = structlog.get_logger()

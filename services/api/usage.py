@@ -5,7 +5,7 @@ import datetime
 from typing import Final
 
 from proto.ids import ApiKeyId, TenantId
-from services.api import store
+from services.api.store import api_keys
 from services.chassis import loops
 from services.chassis.clock import Clock
 from services.chassis.errors import Unavailable
@@ -34,7 +34,7 @@ class Usage:
         if not batch:
             return False
         async with self._store.transaction(ALL_TENANTS) as work:
-            await store.note_key_use(work.transaction, batch)
+            await api_keys.note_key_use(work.transaction, batch)
         for key, at in batch.items():
             # Used again in the meantime: that time is still to be stored.
             if self._used.get(key) == at:

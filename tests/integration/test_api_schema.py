@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest_asyncio
 
-from services.api.store import Q
+from services.api.store.api_keys import Q
 from services.chassis import migrations
 from tests.servers import Database
 

@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from deploy.local import postgres
 from proto.ids import TenantId
-from services.api import chain, ledger, store
-from services.api.chain import Head
-from services.api.store import AuditEntry
+from services.api.store import api_keys, chain, ledger, tenants
+from services.api.store.chain import Head
+from services.api.store.ledger import AuditEntry
 from services.chassis import database as databases
 from services.chassis import migrations
 from services.chassis.clock import SystemClock
@@ -56,7 +56,7 @@ async def admin(place: servers.Database) -> AsyncIterator[Any]:
 async def new_tenant(database: Database, name: str) -> TenantId:
     clock = SystemClock()
     async with database.transaction(ALL_TENANTS) as transaction:
-        return await store.take_tenant(
+        return await tenants.take_tenant(
             transaction,
             name,
             new_id=Identifiers(clock).new(TenantId),
@@ -73,7 +73,7 @@ def entry(tenant_id: TenantId, **changes: Any) -> AuditEntry:
 async def write(database: Database, *entries: AuditEntry) -> None:
     async with database.transaction(entries[0].tenant_id) as transaction:
         for one in entries:
-            await store.add_audit_entry(transaction, one, now=SystemClock().now())
+            await ledger.add_audit_entry(transaction, one, now=SystemClock().now())
 
 
 async def test_database_and_code_agree_on_every_digest(place: servers.Database) -> None:
@@ -109,9 +109,9 @@ async def test_many_who_write_at_once_make_one_chain(
                 async with database.transaction(tenant_id) as transaction:
                     if number % 3 == 0:
                         now = SystemClock().now()
-                        await store.count_keys(transaction, tenant_id, now=now)
+                        await api_keys.count_keys(transaction, tenant_id, now=now)
                     for one in (entry(tenant_id), entry(tenant_id, outcome="begun")):
-                        await store.add_audit_entry(
+                        await ledger.add_audit_entry(
                             transaction, one, now=SystemClock().now()
                         )
 
@@ -130,7 +130,7 @@ async def test_what_was_rolled_back_leaves_no_gap(place: servers.Database) -> No
         with contextlib.suppress(ZeroDivisionError):
             async with database.transaction(tenant_id) as transaction:
                 now = SystemClock().now()
-                await store.add_audit_entry(transaction, entry(tenant_id), now=now)
+                await ledger.add_audit_entry(transaction, entry(tenant_id), now=now)
                 raise ZeroDivisionError
         await write(database, entry(tenant_id))
         head, reason = await ledger.check(database.reader(tenant_id), tenant_id)

@@ -6,8 +6,9 @@ import pytest
 import pytest_asyncio
 import structlog.testing
 
-from services.api import guesses, keys, routes, windows
+from services.api import keys, routes, windows
 from services.api.passwords import Hasher
+from services.api.store import guesses
 from services.api.windows import Windows
 from services.chassis import logs
 from tests.integration.api_system.fixtures import system

@@ -10,11 +10,12 @@ from msgspec import Meta
 from proto.base import Instant
 from proto.errors import ErrorCode
 from proto.ids import ApiKeyId
-from services.api import access, bodies, calls, issuing, paging, store, views
+from services.api import access, bodies, calls, issuing, paging, views
 from services.api.calls import Call
 from services.api.errors import Fault, Refused
 from services.api.problems import Code
 from services.api.routing import Route
+from services.api.store import api_keys, ledger
 from services.api.views import ApiKeyView, NewApiKeyView
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -52,14 +53,14 @@ async def create(call: Call) -> web.Response:
         "api_key.create", outcome="done", object_id=issued.row.key_id, fields=fields
     )
     async with call.parts.store.transaction(call.tenant_id) as work:
-        valid = await store.count_keys(work.transaction, call.tenant_id, now=now)
+        valid = await api_keys.count_keys(work.transaction, call.tenant_id, now=now)
         if valid >= call.parts.config.keys_max:
             raise Refused(
                 ErrorCode.LIMIT_REACHED,
                 f"There are {valid} valid keys. Revoke one that is not needed.",
             )
-        await store.add_key(work.transaction, issued.row, now=now)
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await api_keys.add_key(work.transaction, issued.row, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     view = NewApiKeyView(
         key=issued.text,
         key_id=issued.row.key_id,
@@ -80,7 +81,7 @@ async def list_keys(call: Call) -> web.Response:
     return await paging.by_id(
         call,
         ApiKeyId,
-        load=store.list_keys,
+        load=api_keys.list_keys,
         id_of=lambda key: key.key_id,
         view=lambda key: views.show(key, ApiKeyView),
     )
@@ -92,13 +93,13 @@ async def revoke(call: Call) -> web.Response:
     await bodies.read_nothing(call.request)
     now = call.parts.clock.now()
     async with call.parts.store.transaction(call.tenant_id) as work:
-        is_known = await store.revoke_key(
+        is_known = await api_keys.revoke_key(
             work.transaction, call.tenant_id, key_id=key_id, now=now
         )
         if not is_known:
             raise Refused(ErrorCode.NOT_FOUND)
         entry = call.audit_entry("api_key.revoke", outcome="done", object_id=key_id)
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     return web.Response(status=204)
 
 

@@ -5,12 +5,13 @@ from typing import Final
 
 from aiohttp import web
 
-from services.api import ledger, paging
+from services.api import paging
 from services.api.calls import Call
 from services.api.errors import Fault, Refused
-from services.api.ledger import Filter
 from services.api.problems import Code
 from services.api.routing import Route
+from services.api.store import ledger
+from services.api.store.ledger import Filter
 from services.api.views import AuditEntryView
 
 FILTER_CHARS_MAX: Final = 200

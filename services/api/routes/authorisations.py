@@ -12,13 +12,14 @@ from aiohttp import web
 from proto.auth import BeginAuthorisation
 from proto.errors import ErrorCode
 from proto.ids import AppId, AuthorisationId
-from services.api import bodies, calls, keys, seals, store
+from services.api import bodies, calls, keys, seals
 from services.api.calls import Call
 from services.api.errors import Refused
 from services.api.routes.accounts import AppText
 from services.api.routing import Route
 from services.api.seals import Held
-from services.api.store import ListedAuthorisation, NewAuthorisation
+from services.api.store import authorisations
+from services.api.store.authorisations import ListedAuthorisation, NewAuthorisation
 from services.api.views import AuthorisationStateView, AuthorisationView
 
 
@@ -81,7 +82,7 @@ async def begin(call: Call) -> web.Response:
 async def get(call: Call) -> web.Response:
     """Show how an authorisation stands."""
     authorisation_id = call.id_in_path(AuthorisationId, "authorisation_id")
-    found = await store.find_authorisation(
+    found = await authorisations.find_authorisation(
         call.parts.store.database.reader(call.tenant_id),
         call.tenant_id,
         authorisation_id=authorisation_id,
@@ -113,7 +114,7 @@ def state_of(found: ListedAuthorisation, now: datetime.datetime) -> str:
 async def _keep(call: Call, new: NewAuthorisation) -> None:
     now = call.parts.clock.now()
     async with call.parts.store.transaction(call.tenant_id) as work:
-        count = await store.count_open_authorisations(
+        count = await authorisations.count_open_authorisations(
             work.transaction, call.tenant_id, now=now
         )
         if count >= call.parts.config.authorisations_open_max:
@@ -122,7 +123,7 @@ async def _keep(call: Call, new: NewAuthorisation) -> None:
                 f"{count} authorisations wait for a person already. Finish one, or"
                 " wait until they expire.",
             )
-        await store.add_authorisation(work.transaction, new, now=now)
+        await authorisations.add_authorisation(work.transaction, new, now=now)
 
 
 ROUTES: Final = (

@@ -14,12 +14,13 @@ from aiohttp import web
 from proto.auth import Account, CompleteAuthorisation
 from proto.errors import ErrorCode
 from proto.ids import AccountId, AuthorisationId
-from services.api import calls, forms, keys, pages, seals, sessions, store
+from services.api import calls, forms, keys, pages, seals, sessions
 from services.api.calls import Caller, Visit
 from services.api.errors import Refused
 from services.api.problems import Code
 from services.api.routing import Form, Page
-from services.api.store import CalledAuthorisation, OpenedAuthorisation
+from services.api.store import authorisations, ledger
+from services.api.store.authorisations import CalledAuthorisation, OpenedAuthorisation
 from services.chassis.errors import CommandFailed, Unavailable
 from services.chassis.tenancy import ALL_TENANTS
 
@@ -44,7 +45,7 @@ async def start(visit: Visit) -> web.StreamResponse:
     who = await _signed_in(visit)
     # The link tells the tenant.
     async with parts.store.transaction(ALL_TENANTS) as work:
-        opened = await store.open_authorisation(
+        opened = await authorisations.open_authorisation(
             work.transaction, keys.digest(link), now=now
         )
         if opened is not None:
@@ -77,7 +78,7 @@ async def callback(visit: Visit) -> web.StreamResponse:
     app = calls.app_in_path(visit.request)
     called = None
     if state:
-        called = await store.find_authorisation_by_state(
+        called = await authorisations.find_authorisation_by_state(
             # The state tells the tenant.
             parts.store.database.reader(ALL_TENANTS),
             keys.digest(state),
@@ -175,14 +176,14 @@ async def _end(
     )
     try:
         async with parts.store.transaction(called.tenant_id) as work:
-            await store.end_authorisation(
+            await authorisations.end_authorisation(
                 work.transaction,
                 called,
                 outcome=outcome,
                 account_id=account_id,
                 now=now,
             )
-            await store.add_audit_entry(work.transaction, entry, now=now)
+            await ledger.add_audit_entry(work.transaction, entry, now=now)
     except Unavailable as err:
         # It has ended all the same, and sending the callback again would not help.
         log.warning("outcome_not_written", reason=type(err).__name__)

@@ -13,7 +13,6 @@ from services.api import (
     federation,
     forms,
     halfway,
-    identities,
     problems,
     sessions,
     signing,
@@ -22,6 +21,7 @@ from services.api.calls import Caller, Visit
 from services.api.errors import Refused
 from services.api.problems import Code
 from services.api.routing import Form, Page
+from services.api.store import identities
 
 _NOTES: Final = {
     "accepted": "You can sign in now.",

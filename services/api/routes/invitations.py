@@ -13,23 +13,13 @@ from msgspec import Meta
 from proto.base import Instant
 from proto.errors import ErrorCode
 from proto.ids import InvitationId
-from services.api import (
-    bodies,
-    calls,
-    guests,
-    inviting,
-    keys,
-    paging,
-    roster,
-    seals,
-    signing,
-    store,
-)
+from services.api import bodies, calls, inviting, keys, paging, seals, signing
 from services.api.calls import Call, Visit
 from services.api.errors import Fault, Refused
-from services.api.guests import ListedInvitation, NewInvitation
 from services.api.problems import Code
 from services.api.routing import OpenRoute, Route
+from services.api.store import guests, ledger, roster
+from services.api.store.guests import ListedInvitation, NewInvitation
 from services.api.views import View
 
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
@@ -105,7 +95,7 @@ async def invite(call: Call) -> web.Response:
                 ErrorCode.LIMIT_REACHED,
                 f"There are {count - 1} people and invitations. Remove one first.",
             )
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     view = NewInvitationView(
         link=_link(call, secret),
         invitation_id=new.invitation_id,
@@ -155,7 +145,7 @@ async def resend(call: Call) -> web.Response:
             digest=keys.digest(secret),
             expires_at=expires_at,
         )
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     renewed = msgspec.structs.replace(found, expires_at=expires_at)
     return calls.respond(
         NewInvitationView(link=_link(call, secret), **_shown(renewed, now=now))
@@ -183,7 +173,7 @@ async def revoke(call: Call) -> web.Response:
             outcome="revoked",
             now=now,
         )
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     return web.Response(status=204)
 
 

@@ -7,28 +7,15 @@ from aiohttp import web
 
 from proto.errors import ErrorCode
 from proto.ids import PersonId
-from services.api import (
-    access,
-    bodies,
-    calls,
-    factors,
-    identities,
-    keys,
-    paging,
-    resets,
-    resetting,
-    roster,
-    seals,
-    store,
-    views,
-)
+from services.api import access, bodies, calls, keys, paging, resetting, seals, views
 from services.api.calls import Call
 from services.api.errors import Refused
 from services.api.permissions import Role
 from services.api.problems import Code
-from services.api.resets import NewReset
-from services.api.roster import LockedPerson
 from services.api.routing import Route
+from services.api.store import factors, identities, ledger, resets, roster
+from services.api.store.resets import NewReset
+from services.api.store.roster import LockedPerson
 from services.api.views import PasswordResetView, PersonView
 from services.chassis.database import Transaction
 
@@ -82,7 +69,7 @@ async def change_role(call: Call) -> web.Response:
             work.transaction, call.tenant_id, person_id=person_id, role=given.role
         )
         now = call.parts.clock.now()
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     changed = msgspec.structs.replace(person, role=given.role)
     return calls.respond(views.show(changed, PersonView))
 
@@ -99,7 +86,7 @@ async def remove(call: Call) -> web.Response:
             work.transaction, call.tenant_id, person_id=person_id
         )
         now = call.parts.clock.now()
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     return web.Response(status=204)
 
 
@@ -112,7 +99,7 @@ async def end_sessions(call: Call) -> web.Response:
         await _lock(call, work.transaction, person_id=person_id)
         await roster.end_sessions(work.transaction, call.tenant_id, person_id=person_id)
         now = call.parts.clock.now()
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     return web.Response(status=204)
 
 
@@ -141,7 +128,7 @@ async def reset_password(call: Call) -> web.Response:
         ):
             raise Refused(ErrorCode.NOT_ALLOWED_NOW, _ELSEWHERE)
         await resets.put_reset(work.transaction, new, now=now)
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     link = f"{call.parts.base_url}/reset#{secret}"
     return calls.respond(
         PasswordResetView(link=link, expires_at=new.expires_at), status=201
@@ -165,7 +152,7 @@ async def remove_second_factor(call: Call) -> web.Response:
             work.transaction, call.tenant_id, person_id=person_id
         )
         await roster.end_sessions(work.transaction, call.tenant_id, person_id=person_id)
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     return web.Response(status=204)
 
 

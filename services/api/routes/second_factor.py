@@ -12,22 +12,20 @@ from proto.ids import PersonId
 from services.api import (
     confirming,
     enrolling,
-    factors,
     forms,
     picturing,
     problems,
     recovery,
-    roster,
     sessions,
-    store,
 )
 from services.api.calls import Caller, Visit
 from services.api.enrolling import Waiting
 from services.api.errors import Refused
 from services.api.problems import Code
-from services.api.roster import Whose
 from services.api.routing import Form, Page
-from services.api.store import AuditEntry
+from services.api.store import factors, ledger, roster
+from services.api.store.ledger import AuditEntry
+from services.api.store.roster import Whose
 
 _ONE: Final = "/account/second-factor"
 _CONFIRM: Final = f"{_ONE}/confirm"
@@ -61,7 +59,7 @@ async def begin(visit: Visit) -> web.StreamResponse:
         )
         entry = _entry(visit, caller, act=act, outcome="done")
         now = visit.parts.clock.now()
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     return forms.go_to(_CONFIRM)
 
 
@@ -116,7 +114,7 @@ async def remove(visit: Visit) -> web.StreamResponse:
         if not await factors.remove_factor(transaction, **_whose(caller)):
             raise Refused(ErrorCode.NOT_FOUND)
         entry = _entry(visit, caller, act=act, outcome="done")
-        await store.add_audit_entry(transaction, entry, now=visit.parts.clock.now())
+        await ledger.add_audit_entry(transaction, entry, now=visit.parts.clock.now())
     return forms.go_to(_ONE)
 
 
@@ -138,7 +136,7 @@ async def renew_codes(visit: Visit) -> web.StreamResponse:
             digests=[recovery.digest_of(code) for code in codes],
         )
         entry = _entry(visit, caller, act=act, outcome="done")
-        await store.add_audit_entry(transaction, entry, now=visit.parts.clock.now())
+        await ledger.add_audit_entry(transaction, entry, now=visit.parts.clock.now())
     return picturing.recovery_codes(codes)
 
 

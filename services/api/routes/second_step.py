@@ -19,9 +19,9 @@ from services.api import (
 from services.api.calls import Visit
 from services.api.doorstep import CODE, ENROL
 from services.api.errors import Refused
-from services.api.halves import FoundHalf
 from services.api.problems import Code
 from services.api.routing import Form, Page
+from services.api.store.halves import FoundHalf
 
 _AGAIN: Final = (Code.CODE_REFUSED, Code.TOO_MANY_GUESSES)
 

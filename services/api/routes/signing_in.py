@@ -16,10 +16,8 @@ from services.api import (
     entering,
     halfway,
     paging,
-    roster,
     sessions,
     signing,
-    store,
 )
 from services.api.calls import Call, Visit
 from services.api.entering import Entered, HalfWay
@@ -27,6 +25,7 @@ from services.api.errors import Refused
 from services.api.permissions import SCOPES_OF
 from services.api.problems import Code
 from services.api.routing import OpenRoute, Route
+from services.api.store import ledger, roster
 from services.api.views import SessionView, SignedInView
 from services.chassis.database import Transaction
 
@@ -162,7 +161,7 @@ async def _end(call: Call, session_id: SessionId) -> None:
     async with call.parts.store.transaction(call.tenant_id) as work:
         await _end_or_refuse(call, work.transaction, session_id=session_id)
         now = call.parts.clock.now()
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
 
 
 async def _end_or_refuse(

@@ -5,9 +5,10 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from services.api import access, calls, factors, roster, store, views
+from services.api import access, calls, views
 from services.api.calls import Call
 from services.api.routing import Route
+from services.api.store import factors, ledger, roster
 from services.api.views import View
 
 
@@ -53,7 +54,7 @@ async def change_tenant(call: Call) -> web.Response:
             work.transaction, call.tenant_id, is_required=given.requires_second_factor
         )
         changed = await factors.read_policy(work.transaction, call.tenant_id)
-        await store.add_audit_entry(work.transaction, entry, now=now)
+        await ledger.add_audit_entry(work.transaction, entry, now=now)
     return calls.respond(views.show(changed, TenantView))
 
 

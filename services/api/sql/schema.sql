@@ -59,7 +59,7 @@ CREATE TRIGGER audit_entries_stay
 BEFORE UPDATE OR DELETE OR TRUNCATE ON api.audit_entries
 FOR EACH STATEMENT EXECUTE FUNCTION api.keep_audit_entries();
 
--- Netstrings leave no doubt where a value ends. services/api/chain.py reads the same.
+-- Netstrings leave no doubt where a value ends. services/api/store/chain.py reads the same.
 CREATE FUNCTION api.framed(value text) RETURNS text
 LANGUAGE sql IMMUTABLE
 RETURN octet_length(value)::text || ':' || value || ',';

@@ -17,14 +17,15 @@ from multidict import CIMultiDict
 from deploy.local import nats, ports
 from deploy.local.keys import key_ring
 from proto.ids import PersonId, SessionId, TenantId
-from services.api import issuing, keys, roster, seals, service, store
+from services.api import issuing, keys, seals, service
 from services.api.calls import Parts
 from services.api.config import Config
 from services.api.pacing import Pace
 from services.api.passwords import Hasher
 from services.api.permissions import SCOPES
-from services.api.roster import NewPerson, NewSession
 from services.api.routing import Route
+from services.api.store import api_keys, roster, tenants
+from services.api.store.roster import NewPerson, NewSession
 from services.api.usage import Usage
 from services.api.windows import Windows
 from services.chassis import migrations, process
@@ -195,7 +196,7 @@ class System:
         new_id = self.runtime.identifiers.new(TenantId)
         now = self.runtime.clock.now()
         async with self.runtime.store(Work).transaction(ALL_TENANTS) as work:
-            return await store.take_tenant(
+            return await tenants.take_tenant(
                 work.transaction,
                 f"tenant {new_id}",
                 new_id=new_id,
@@ -216,7 +217,7 @@ class System:
         )
         row = msgspec.structs.replace(issued.row, **changes)
         async with self.runtime.store(Work).transaction(row.tenant_id) as work:
-            await store.add_key(work.transaction, row, now=now)
+            await api_keys.add_key(work.transaction, row, now=now)
         return issued.text
 
     async def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:

@@ -4,14 +4,17 @@ The caller owns the transaction. Links come in as digests only.
 """
 
 import datetime
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, TenantId
-from services.api.store import Q
+from services.chassis import queries
 from services.chassis.database import Source, Transaction
+
+Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 FORGET_BATCH: Final = 1_000
 

@@ -4,13 +4,16 @@ The caller owns the transaction. Links come in as digests only.
 """
 
 import datetime
+from pathlib import Path
 
 import msgspec
 
 from proto.base import Instant
 from proto.ids import InvitationId, TenantId
-from services.api.store import Q
+from services.chassis import queries
 from services.chassis.database import Source, Transaction
+
+Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 
 class ListedInvitation(msgspec.Struct, frozen=True, kw_only=True):

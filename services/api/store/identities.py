@@ -4,6 +4,7 @@ The caller owns the transaction. State and cookie come in as digests only.
 """
 
 import datetime
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -11,8 +12,10 @@ import msgspec
 from proto.base import Instant
 from proto.ids import PersonId, TenantId
 from services.api.oidc import Identity
-from services.api.store import Q
+from services.chassis import queries
 from services.chassis.database import Source, Transaction
+
+Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 FORGET_BATCH: Final = 1_000
 

@@ -1,31 +1,48 @@
-"""Reads the audit log: a tenant's chain, its head, and whether both still agree."""
+"""The audit log: an entry added, and a tenant's chain read and followed to its head.
+
+The caller owns the transaction.
+"""
 
 import asyncio
 import datetime
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
 from proto.ids import TenantId
-from services.api import chain
-from services.api.chain import ChainedEntry, Head
-from services.api.store import Q
-from services.chassis.database import Source
+from services.api.store import chain
+from services.api.store.chain import ChainedEntry, Head
+from services.chassis import queries
+from services.chassis.database import Source, Transaction
+
+Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 BATCH: Final = 1_000
 
 
-class Tenant(NamedTuple):
-    """A tenant and what it is called."""
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the audit log."""
 
     tenant_id: TenantId
-    name: str
+    actor: str
+    """The id of an API key or a person, ``browser`` or ``command_line``."""
+    act: str
+    object_id: str = ""
+    fields: tuple[str, ...] = ()
+    outcome: str
+    """``begun``, then ``done`` or the code of what went wrong."""
+    request_id: str = ""
+    remote: str = ""
 
 
-async def list_tenants(source: Source) -> list[Tenant]:
-    """Return every tenant, by name."""
-    rows = await source.fetch(Q["list_tenants"]())
-    return [Tenant(TenantId(row["tenant_id"]), row["name"]) for row in rows]
+async def add_audit_entry(
+    transaction: Transaction, entry: AuditEntry, *, now: datetime.datetime
+) -> None:
+    """Write down who did what."""
+    await transaction.execute(
+        Q["add_audit_entry"](**msgspec.structs.asdict(entry), now=now)
+    )
 
 
 class Filter(NamedTuple):

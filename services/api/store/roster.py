@@ -4,15 +4,18 @@ The caller owns the transaction. Cookies come in as digests only, passwords as h
 """
 
 import datetime
+from pathlib import Path
 from typing import Final, TypedDict
 
 import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, SessionId, TenantId
-from services.api import halves
-from services.api.store import Q
+from services.api.store import halves
+from services.chassis import queries
 from services.chassis.database import Source, Transaction
+
+Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 FORGET_BATCH: Final = 1_000
 

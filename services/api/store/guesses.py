@@ -9,11 +9,14 @@ import datetime
 import hashlib
 import ipaddress
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from proto.ids import PersonId
-from services.api.store import Q
+from services.chassis import queries
 from services.chassis.database import Transaction
+
+Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
 FORGET_BATCH: Final = 1_000
 _IPV6_PLACE: Final = 64

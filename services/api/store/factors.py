@@ -11,8 +11,8 @@ import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, TenantId
-from services.api.halves import Q
 from services.api.seals import SealedFactor
+from services.api.store.halves import Q
 from services.chassis.database import Row, Source, Transaction
 
 FORGET_BATCH: Final = 1_000

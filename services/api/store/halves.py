@@ -14,7 +14,7 @@ from proto.ids import PersonId, TenantId
 from services.chassis import queries
 from services.chassis.database import Source, Transaction
 
-Q = queries.load(Path(__file__).parent / "sql" / "factor_queries.sql")
+Q = queries.load(Path(__file__).parent.parent / "sql" / "factor_queries.sql")
 
 FORGET_BATCH: Final = 1_000
 
