@@ -2,15 +2,16 @@
 
 import sys
 
-from services.api import errand_audit, errand_person, errand_rotate, errands, service
+from services.api import service
 from services.api.config import Config
+from services.api.errands import audit, key, person, rotation
 from services.chassis import process
 
 OFFERED = (
-    errands.CREATE_KEY,
-    errand_person.CREATE_PERSON,
-    errand_audit.CHECK_AUDIT,
-    errand_rotate.ROTATE_KEYS,
+    key.CREATE_KEY,
+    person.CREATE_PERSON,
+    audit.CHECK_AUDIT,
+    rotation.ROTATE_KEYS,
 )
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ from aiohttp import web
 
 from proto import codec
 from proto.ids import RequestId
-from services.api import problems, routes
-from services.api.calls import Parts
-from services.api.origins import SAFE_METHODS
+from services.api import routes
+from services.api.content import problems
+from services.api.requests.calls import Parts
+from services.api.requests.origins import SAFE_METHODS
 from services.chassis import health, serving
 from services.chassis.health import Server
 

@@ -6,13 +6,17 @@ from pathlib import Path
 
 from aiohttp import web
 
-from services.api import config, guard, issuers, kept, plain, routes, routing, seals
-from services.api.bodies import BODY_BYTES_MAX
-from services.api.calls import PARTS, Parts
+from services.api import config, kept, plain, routes
 from services.api.config import Config
-from services.api.pacing import Pace
-from services.api.passwords import Hasher
-from services.api.seals import Safe
+from services.api.content.bodies import BODY_BYTES_MAX
+from services.api.proofs import issuers, seals
+from services.api.proofs.passwords import Hasher
+from services.api.proofs.seals import Safe
+from services.api.requests import guard, routing
+from services.api.requests.calls import PARTS, Parts
+from services.api.requests.pacing import Pace
+from services.api.requests.usage import Usage
+from services.api.requests.windows import Windows
 from services.api.store import (
     authorisations,
     factors,
@@ -22,8 +26,6 @@ from services.api.store import (
     resets,
     roster,
 )
-from services.api.usage import Usage
-from services.api.windows import Windows
 from services.chassis import process
 from services.chassis.clock import Clock
 from services.chassis.errors import BadConfiguration

@@ -12,7 +12,7 @@ import pytest
 from deploy.local import nats, postgres
 from proto.ids import AppId
 from services.api import config as api_config
-from services.api import issuers
+from services.api.proofs import issuers
 from services.auth import service as auth
 from services.auth import transport
 from services.auth.config import Config

@@ -9,8 +9,8 @@ import pytest
 
 from proto.auth import BeginAuthorisation, CompleteAuthorisation
 from proto.errors import ErrorCode
-from services.api import sessions
-from services.api.bodies import FORM
+from services.api.content.bodies import FORM
+from services.api.requests import sessions
 from tests.integration.api_system import others
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import Answer, Client, System

@@ -9,7 +9,7 @@ import pytest
 import structlog.testing
 
 from services.api import routes
-from services.api.routing import Route
+from services.api.requests.routing import Route
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import System
 

@@ -12,9 +12,10 @@ import pytest
 from proto.connector import ListApps
 from proto.errors import ErrorCode
 from proto.reconciler import ListRecords
-from services.api import keys, routes
-from services.api.permissions import SCOPES
-from services.api.routing import Route
+from services.api import routes
+from services.api.proofs import keys
+from services.api.requests.permissions import SCOPES
+from services.api.requests.routing import Route
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import System
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.api import totp
+from services.api.proofs import totp
 from tests.fakes.clock import MovableClock
 from tests.integration.api_system.running import Answer, Client, System
 from tests.security.test_doors import OWN, send

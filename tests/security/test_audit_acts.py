@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from proto.ids import TenantId
-from services.api import permissions, routes
-from services.api.routing import Route
+from services.api import routes
+from services.api.requests import permissions
+from services.api.requests.routing import Route
 from services.api.store import ledger
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import Client, System

@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 
 from proto.ids import InvitationId, TenantId
-from services.api import keys, routes
+from services.api import routes
+from services.api.proofs import keys
 from services.api.store import guests
 from services.chassis.store import Work
 from tests.integration.api_system.fixtures import system

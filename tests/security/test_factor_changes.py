@@ -6,8 +6,9 @@ import pytest
 import pytest_asyncio
 
 from deploy.local import nats, postgres
-from services.api import access, enrolling
-from services.api.passwords import Hasher
+from services.api.people import enrolling
+from services.api.proofs.passwords import Hasher
+from services.api.requests import access
 from tests.fakes.clock import MovableClock
 from tests.integration.api_system import fixtures
 from tests.integration.api_system.running import System

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from deploy.local import nats, postgres
-from services.api import seals
-from services.api.passwords import Hasher
+from services.api.proofs import seals
+from services.api.proofs.passwords import Hasher
 from services.chassis.errors import BadConfiguration
 from tests.fakes.clock import MovableClock
 from tests.integration.api_system import fixtures, running

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from deploy.local import nats, postgres
-from services.api.passwords import Hasher
+from services.api.proofs.passwords import Hasher
 from tests.fakes.clock import MovableClock
 from tests.integration.api_system import fixtures
 from tests.integration.api_system.running import Answer, System

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from services.api import routes, service
-from services.api.routing import Route
+from services.api.requests.routing import Route
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import Client, System
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.api import access, resetting
-from services.api.passwords import Hasher
+from services.api.people import resetting
+from services.api.proofs.passwords import Hasher
+from services.api.requests import access
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import Answer, Client, System
 from tests.security.test_doors import secret_of, send

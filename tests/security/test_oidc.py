@@ -16,9 +16,9 @@ from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from deploy.local import nats, postgres
-from services.api import issuers
 from services.api.config import Config
-from services.api.oidc import UnknownKey
+from services.api.proofs import issuers
+from services.api.proofs.oidc import UnknownKey
 from tests.fakes.clock import MovableClock
 from tests.integration.api_system import fixtures
 from tests.integration.api_system.running import Answer, Client, System

@@ -11,7 +11,7 @@ import structlog.testing
 from joserfc.jwk import RSAKey
 
 from deploy.local import nats, postgres
-from services.api import totp
+from services.api.proofs import totp
 from tests.fakes.clock import MovableClock
 from tests.integration.api_system import fixtures
 from tests.integration.api_system.running import Client, System

@@ -15,10 +15,11 @@ import pytest_asyncio
 
 from deploy.local import nats, postgres
 from proto.ids import PersonId, TenantId
-from services.api import routes, sessions
-from services.api.passwords import Hasher
-from services.api.permissions import SCOPES_OF
-from services.api.routing import Page, Route
+from services.api import routes
+from services.api.proofs.passwords import Hasher
+from services.api.requests import sessions
+from services.api.requests.permissions import SCOPES_OF
+from services.api.requests.routing import Page, Route
 from services.api.store import guesses
 from tests.integration.api_system import fixtures
 from tests.integration.api_system.fixtures import system

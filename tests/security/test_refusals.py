@@ -6,10 +6,12 @@ import pytest
 import pytest_asyncio
 import structlog.testing
 
-from services.api import keys, routes, windows
-from services.api.passwords import Hasher
+from services.api import routes
+from services.api.proofs import keys
+from services.api.proofs.passwords import Hasher
+from services.api.requests import windows
+from services.api.requests.windows import Windows
 from services.api.store import guesses
-from services.api.windows import Windows
 from services.chassis import logs
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import System

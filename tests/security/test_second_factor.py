@@ -11,8 +11,10 @@ import pytest_asyncio
 
 from deploy.local import nats, postgres
 from proto.ids import PersonId
-from services.api import enrolling, halfway, recovery, routes
-from services.api.passwords import Hasher
+from services.api import routes
+from services.api.people import enrolling, halfway
+from services.api.proofs import recovery
+from services.api.proofs.passwords import Hasher
 from services.api.store import guesses
 from tests.fakes.clock import MovableClock
 from tests.integration.api_system import fixtures

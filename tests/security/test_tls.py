@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from services.api import config, issuers
-from services.api.issuers import ProviderAway
+from services.api import config
+from services.api.proofs import issuers
+from services.api.proofs.issuers import ProviderAway
 from services.auth import oauth
 from services.auth import transport as auth_transport
 from services.auth.oauth import NoGrant, Registration

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from services.api import routes, service
-from services.api.routing import Page, Route
+from services.api.requests.routing import Page, Route
 from tests.integration.api_system.fixtures import system
 from tests.integration.api_system.running import System
 from tests.security.test_people import path_of

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 
 import aiohttp
 
-from services.api import issuers
 from services.api.config import Config
-from services.api.issuers import ProviderAway
+from services.api.proofs import issuers
+from services.api.proofs.issuers import ProviderAway
 from services.auth import transport
 from services.auth.oauth import NoGrant, Registration
 from services.chassis.addresses import Guard

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from services.api import oidc, passwords
 from services.api.config import Config as ApiConfig
+from services.api.proofs import oidc, passwords
 from services.auth.config import Config as AuthConfig
 from services.connector.config import Config as ConnectorConfig
 from services.reconciler.config import Config as ReconcilerConfig
@@ -56,11 +56,12 @@ def test_each_key_says_who_has_it_and_how_it_ends() -> None:
 def test_the_page_has_the_algorithms_of_the_code() -> None:
     said = cryptography.listed(read(PAGE).text)
     for name in oidc.ALGORITHMS:
-        assert name in said["services/api/oidc.py"]
+        assert name in said["services/api/proofs/oidc.py"]
     parameters = passwords.PARAMETERS
-    assert f"{parameters.memory_cost // 1024} MiB" in said["services/api/passwords.py"]
-    assert f"{parameters.time_cost} passes" in said["services/api/passwords.py"]
-    assert f"{parameters.parallelism} lanes" in said["services/api/passwords.py"]
+    hashing = said["services/api/proofs/passwords.py"]
+    assert f"{parameters.memory_cost // 1024} MiB" in hashing
+    assert f"{parameters.time_cost} passes" in hashing
+    assert f"{parameters.parallelism} lanes" in hashing
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from proto.errors import ErrorCode
 from services.api import config as api
-from services.api.problems import Code
+from services.api.content.problems import Code
 from services.auth import config as auth
 from services.chassis import logs
 from services.chassis.config import Settings
@@ -99,7 +99,7 @@ def test_an_event_has_to_be_a_constant() -> None:
 
 
 def test_a_limit_of_another_number_is_found() -> None:
-    page = "`services/api/bodies.py::BODY_BYTES_MAX` (2 MiB), `services/api/x`"
+    page = "`services/api/content/bodies.py::BODY_BYTES_MAX` (2 MiB), `services/api/x`"
     (problem,) = operations.wrong_limits(page)
     assert "BODY_BYTES_MAX is 1048576, not 2.09715e+06" in problem
     assert list(operations.wrong_limits(page.replace("2 MiB", "1 MiB"))) == []

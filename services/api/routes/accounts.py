@@ -11,13 +11,14 @@ from proto.connector import DescribeAccount
 from proto.ids import AccountId, AppId
 from proto.pushes import ReadAccountPush
 from proto.reconciler import ListConnections
-from services.api import bodies, calls, paging, views
-from services.api.calls import Call
+from services.api.content import bodies, views
+from services.api.content.problems import Code
+from services.api.content.views import AccountView, DescriptionView, View
 from services.api.errors import Fault, Refused
-from services.api.problems import Code
+from services.api.requests import calls, paging
+from services.api.requests.calls import Call
+from services.api.requests.routing import Route
 from services.api.routes import apps
-from services.api.routing import Route
-from services.api.views import AccountView, DescriptionView, View
 from services.chassis import identifiers
 
 AppText = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{0,63}$")]

@@ -10,13 +10,14 @@ from msgspec import Meta
 from proto.base import Instant
 from proto.errors import ErrorCode
 from proto.ids import ApiKeyId
-from services.api import access, bodies, calls, issuing, paging, views
-from services.api.calls import Call
+from services.api.content import bodies, views
+from services.api.content.problems import Code
+from services.api.content.views import ApiKeyView, NewApiKeyView
 from services.api.errors import Fault, Refused
-from services.api.problems import Code
-from services.api.routing import Route
+from services.api.requests import access, calls, issuing, paging
+from services.api.requests.calls import Call
+from services.api.requests.routing import Route
 from services.api.store import api_keys, ledger
-from services.api.views import ApiKeyView, NewApiKeyView
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 

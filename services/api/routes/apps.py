@@ -8,12 +8,13 @@ from msgspec import Meta
 
 from proto.auth import CheckAppClient, SetAppClient
 from proto.connector import ListApps
-from services.api import bodies, calls, paging, views
-from services.api.calls import Call
+from services.api.content import bodies, views
+from services.api.content.problems import Code
+from services.api.content.views import ClientView
 from services.api.errors import Fault, Refused
-from services.api.problems import Code
-from services.api.routing import Route
-from services.api.views import ClientView
+from services.api.requests import calls, paging
+from services.api.requests.calls import Call
+from services.api.requests.routing import Route
 from services.chassis import addresses
 
 ClientText = Annotated[str, Meta(min_length=1, max_length=2_000)]

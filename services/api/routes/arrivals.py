@@ -7,19 +7,14 @@ from typing import Final
 
 from aiohttp import web
 
-from services.api import (
-    federation,
-    forms,
-    inviting,
-    keys,
-    passwords,
-    resetting,
-    sessions,
-)
-from services.api.calls import Visit
+from services.api.content import forms
+from services.api.content.problems import Code
 from services.api.errors import Refused
-from services.api.problems import Code
-from services.api.routing import Form, Page
+from services.api.people import federation, inviting, resetting
+from services.api.proofs import keys, passwords
+from services.api.requests import sessions
+from services.api.requests.calls import Visit
+from services.api.requests.routing import Form, Page
 
 
 async def ask_for_invitation(visit: Visit) -> web.StreamResponse:

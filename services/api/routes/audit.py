@@ -5,14 +5,14 @@ from typing import Final
 
 from aiohttp import web
 
-from services.api import paging
-from services.api.calls import Call
+from services.api.content.problems import Code
+from services.api.content.views import AuditEntryView
 from services.api.errors import Fault, Refused
-from services.api.problems import Code
-from services.api.routing import Route
+from services.api.requests import paging
+from services.api.requests.calls import Call
+from services.api.requests.routing import Route
 from services.api.store import ledger
 from services.api.store.ledger import Filter
-from services.api.views import AuditEntryView
 
 FILTER_CHARS_MAX: Final = 200
 _DIGITS_MAX: Final = 18

@@ -12,15 +12,17 @@ from aiohttp import web
 from proto.auth import BeginAuthorisation
 from proto.errors import ErrorCode
 from proto.ids import AppId, AuthorisationId
-from services.api import bodies, calls, keys, seals
-from services.api.calls import Call
+from services.api.content import bodies
+from services.api.content.views import AuthorisationStateView, AuthorisationView
 from services.api.errors import Refused
+from services.api.proofs import keys, seals
+from services.api.proofs.seals import Held
+from services.api.requests import calls
+from services.api.requests.calls import Call
+from services.api.requests.routing import Route
 from services.api.routes.accounts import AppText
-from services.api.routing import Route
-from services.api.seals import Held
 from services.api.store import authorisations
 from services.api.store.authorisations import ListedAuthorisation, NewAuthorisation
-from services.api.views import AuthorisationStateView, AuthorisationView
 
 
 class AuthorisationIn(

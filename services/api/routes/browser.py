@@ -14,11 +14,13 @@ from aiohttp import web
 from proto.auth import Account, CompleteAuthorisation
 from proto.errors import ErrorCode
 from proto.ids import AccountId, AuthorisationId
-from services.api import calls, forms, keys, pages, seals, sessions
-from services.api.calls import Caller, Visit
+from services.api.content import forms, pages
+from services.api.content.problems import Code
 from services.api.errors import Refused
-from services.api.problems import Code
-from services.api.routing import Form, Page
+from services.api.proofs import keys, seals
+from services.api.requests import calls, sessions
+from services.api.requests.calls import Caller, Visit
+from services.api.requests.routing import Form, Page
 from services.api.store import authorisations, ledger
 from services.api.store.authorisations import CalledAuthorisation, OpenedAuthorisation
 from services.chassis.errors import CommandFailed, Unavailable

@@ -20,13 +20,14 @@ from proto.reconciler import (
     RecordState,
     TellConnection,
 )
-from services.api import bodies, calls, paging, settings, views
-from services.api.calls import Call
+from services.api.content import bodies, settings, views
+from services.api.content.problems import Code
+from services.api.content.settings import ConnectionChangeIn, ConnectionIn
 from services.api.errors import Fault, Refused
-from services.api.problems import Code
+from services.api.requests import calls, paging
+from services.api.requests.calls import Call
+from services.api.requests.routing import Handler, Route
 from services.api.routes import accounts
-from services.api.routing import Handler, Route
-from services.api.settings import ConnectionChangeIn, ConnectionIn
 from services.chassis.errors import CommandFailed
 
 EMAIL_CHARS_MAX: Final = 320

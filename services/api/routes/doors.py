@@ -7,20 +7,13 @@ from typing import Final
 
 from aiohttp import web
 
-from services.api import (
-    access,
-    doorstep,
-    federation,
-    forms,
-    halfway,
-    problems,
-    sessions,
-    signing,
-)
-from services.api.calls import Caller, Visit
+from services.api.content import forms, problems
+from services.api.content.problems import Code
 from services.api.errors import Refused
-from services.api.problems import Code
-from services.api.routing import Form, Page
+from services.api.people import doorstep, federation, halfway, signing
+from services.api.requests import access, sessions
+from services.api.requests.calls import Caller, Visit
+from services.api.requests.routing import Form, Page
 from services.api.store import identities
 
 _NOTES: Final = {

@@ -20,12 +20,13 @@ from proto.erasure import (
     Whom,
 )
 from proto.ids import AccountId, ConnectionId, ErasureId, LinkId, RecordId
-from services.api import calls, paging, views
-from services.api.calls import Call
+from services.api.content import views
+from services.api.content.problems import Code
+from services.api.content.views import View
 from services.api.errors import Fault, Refused
-from services.api.problems import Code
-from services.api.routing import Route
-from services.api.views import View
+from services.api.requests import calls, paging
+from services.api.requests.calls import Call
+from services.api.requests.routing import Route
 from services.chassis import identifiers
 
 Email = Annotated[str, Meta(min_length=1, max_length=320)]

@@ -14,11 +14,11 @@ from aiohttp import web
 from proto.auth import ListAccounts
 from proto.export import ExportRows
 from proto.ids import AccountId
-from services.api import paging
-from services.api.calls import Call
+from services.api.content.problems import Code
 from services.api.errors import Refused
-from services.api.problems import Code
-from services.api.routing import Route
+from services.api.requests import paging
+from services.api.requests.calls import Call
+from services.api.requests.routing import Route
 from services.chassis import queries
 from services.chassis.queries import Template
 

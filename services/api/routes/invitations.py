@@ -13,14 +13,17 @@ from msgspec import Meta
 from proto.base import Instant
 from proto.errors import ErrorCode
 from proto.ids import InvitationId
-from services.api import bodies, calls, inviting, keys, paging, seals, signing
-from services.api.calls import Call, Visit
+from services.api.content import bodies
+from services.api.content.problems import Code
+from services.api.content.views import View
 from services.api.errors import Fault, Refused
-from services.api.problems import Code
-from services.api.routing import OpenRoute, Route
+from services.api.people import inviting, signing
+from services.api.proofs import keys, seals
+from services.api.requests import calls, paging
+from services.api.requests.calls import Call, Visit
+from services.api.requests.routing import OpenRoute, Route
 from services.api.store import guests, ledger, roster
 from services.api.store.guests import ListedInvitation, NewInvitation
-from services.api.views import View
 
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]
 

@@ -8,10 +8,11 @@ from msgspec import Meta
 
 from proto.ids import ConnectionId, LinkId, RecordId
 from proto.reconciler import LinkRecords, UnlinkRecords
-from services.api import bodies, calls, views
-from services.api.calls import Call
-from services.api.routing import Route
-from services.api.views import LinkView
+from services.api.content import bodies, views
+from services.api.content.views import LinkView
+from services.api.requests import calls
+from services.api.requests.calls import Call
+from services.api.requests.routing import Route
 
 RecordText = Annotated[str, Meta(min_length=1, max_length=1_000)]
 

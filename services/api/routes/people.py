@@ -7,16 +7,19 @@ from aiohttp import web
 
 from proto.errors import ErrorCode
 from proto.ids import PersonId
-from services.api import access, bodies, calls, keys, paging, resetting, seals, views
-from services.api.calls import Call
+from services.api.content import bodies, views
+from services.api.content.problems import Code
+from services.api.content.views import PasswordResetView, PersonView
 from services.api.errors import Refused
-from services.api.permissions import Role
-from services.api.problems import Code
-from services.api.routing import Route
+from services.api.people import resetting
+from services.api.proofs import keys, seals
+from services.api.requests import access, calls, paging
+from services.api.requests.calls import Call
+from services.api.requests.permissions import Role
+from services.api.requests.routing import Route
 from services.api.store import factors, identities, ledger, resets, roster
 from services.api.store.resets import NewReset
 from services.api.store.roster import LockedPerson
-from services.api.views import PasswordResetView, PersonView
 from services.chassis.database import Transaction
 
 

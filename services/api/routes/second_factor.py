@@ -9,20 +9,15 @@ from aiohttp import web
 
 from proto.errors import ErrorCode
 from proto.ids import PersonId
-from services.api import (
-    confirming,
-    enrolling,
-    forms,
-    picturing,
-    problems,
-    recovery,
-    sessions,
-)
-from services.api.calls import Caller, Visit
-from services.api.enrolling import Waiting
+from services.api.content import forms, picturing, problems
+from services.api.content.problems import Code
 from services.api.errors import Refused
-from services.api.problems import Code
-from services.api.routing import Form, Page
+from services.api.people import confirming, enrolling
+from services.api.people.enrolling import Waiting
+from services.api.proofs import recovery
+from services.api.requests import sessions
+from services.api.requests.calls import Caller, Visit
+from services.api.requests.routing import Form, Page
 from services.api.store import factors, ledger, roster
 from services.api.store.ledger import AuditEntry
 from services.api.store.roster import Whose

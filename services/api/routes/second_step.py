@@ -7,20 +7,13 @@ from typing import Final
 
 from aiohttp import web
 
-from services.api import (
-    doorstep,
-    enrolling,
-    entering,
-    forms,
-    halfway,
-    picturing,
-    problems,
-)
-from services.api.calls import Visit
-from services.api.doorstep import CODE, ENROL
+from services.api.content import forms, picturing, problems
+from services.api.content.problems import Code
 from services.api.errors import Refused
-from services.api.problems import Code
-from services.api.routing import Form, Page
+from services.api.people import doorstep, enrolling, entering, halfway
+from services.api.people.doorstep import CODE, ENROL
+from services.api.requests.calls import Visit
+from services.api.requests.routing import Form, Page
 from services.api.store.halves import FoundHalf
 
 _AGAIN: Final = (Code.CODE_REFUSED, Code.TOO_MANY_GUESSES)

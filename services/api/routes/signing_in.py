@@ -9,24 +9,17 @@ from msgspec import Meta
 
 from proto.errors import ErrorCode
 from proto.ids import PersonId, SessionId
-from services.api import (
-    access,
-    bodies,
-    calls,
-    entering,
-    halfway,
-    paging,
-    sessions,
-    signing,
-)
-from services.api.calls import Call, Visit
-from services.api.entering import Entered, HalfWay
+from services.api.content import bodies
+from services.api.content.problems import Code
+from services.api.content.views import SessionView, SignedInView
 from services.api.errors import Refused
-from services.api.permissions import SCOPES_OF
-from services.api.problems import Code
-from services.api.routing import OpenRoute, Route
+from services.api.people import entering, halfway, signing
+from services.api.people.entering import Entered, HalfWay
+from services.api.requests import access, calls, paging, sessions
+from services.api.requests.calls import Call, Visit
+from services.api.requests.permissions import SCOPES_OF
+from services.api.requests.routing import OpenRoute, Route
 from services.api.store import ledger, roster
-from services.api.views import SessionView, SignedInView
 from services.chassis.database import Transaction
 
 Text = Annotated[str, Meta(min_length=1, max_length=1_000)]

@@ -5,11 +5,12 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from services.api import access, calls, views
-from services.api.calls import Call
-from services.api.routing import Route
+from services.api.content import views
+from services.api.content.views import View
+from services.api.requests import access, calls
+from services.api.requests.calls import Call
+from services.api.requests.routing import Route
 from services.api.store import factors, ledger, roster
-from services.api.views import View
 
 
 class TenantChangeIn(

@@ -11,7 +11,7 @@ import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, TenantId
-from services.api.seals import SealedFactor
+from services.api.proofs.seals import SealedFactor
 from services.api.store.halves import Q
 from services.chassis.database import Row, Source, Transaction
 

@@ -11,7 +11,7 @@ import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, TenantId
-from services.api.oidc import Identity
+from services.api.proofs.oidc import Identity
 from services.chassis import queries
 from services.chassis.database import Source, Transaction
 

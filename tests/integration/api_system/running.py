@@ -17,17 +17,19 @@ from multidict import CIMultiDict
 from deploy.local import nats, ports
 from deploy.local.keys import key_ring
 from proto.ids import PersonId, SessionId, TenantId
-from services.api import issuing, keys, seals, service
-from services.api.calls import Parts
+from services.api import service
 from services.api.config import Config
-from services.api.pacing import Pace
-from services.api.passwords import Hasher
-from services.api.permissions import SCOPES
-from services.api.routing import Route
+from services.api.proofs import keys, seals
+from services.api.proofs.passwords import Hasher
+from services.api.requests import issuing
+from services.api.requests.calls import Parts
+from services.api.requests.pacing import Pace
+from services.api.requests.permissions import SCOPES
+from services.api.requests.routing import Route
+from services.api.requests.usage import Usage
+from services.api.requests.windows import Windows
 from services.api.store import api_keys, roster, tenants
 from services.api.store.roster import NewPerson, NewSession
-from services.api.usage import Usage
-from services.api.windows import Windows
 from services.chassis import migrations, process
 from services.chassis.clock import Clock, SystemClock
 from services.chassis.process import Runtime

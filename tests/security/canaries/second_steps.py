@@ -5,7 +5,7 @@ import datetime
 import re
 from typing import Any, Final
 
-from services.api import totp
+from services.api.proofs import totp
 from tests.security.canaries.running import World
 
 ENROL: Final = "/sign-in/enrol"

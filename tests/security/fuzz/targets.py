@@ -20,8 +20,10 @@ from yarl import URL
 
 from proto import codec, ids
 from proto.fields import Address, FieldKind
-from services.api import bodies, keys, paging, recovery, settings, totp
+from services.api.content import bodies, settings
 from services.api.errors import Refused
+from services.api.proofs import keys, recovery, totp
+from services.api.requests import paging
 from services.api.routes.accounts import AccountIn
 from services.api.routes.api_keys import ApiKeyIn
 from services.api.routes.apps import ClientIn

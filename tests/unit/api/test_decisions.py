@@ -20,23 +20,16 @@ from proto.reconciler import (
     Side,
 )
 from proto.rules import Operator, Unsubscribes
-from services.api import (
-    bodies,
-    calls,
-    config,
-    guard,
-    pages,
-    problems,
-    reasons,
-    seals,
-    settings,
-)
+from services.api import config
 from services.api.config import Config
+from services.api.content import bodies, pages, problems, reasons, settings
+from services.api.content.problems import Code
+from services.api.content.settings import ConnectionChangeIn, ConnectionIn, EndIn
 from services.api.errors import Fault, Refused
-from services.api.pacing import Pace
-from services.api.problems import Code
-from services.api.seals import Held
-from services.api.settings import ConnectionChangeIn, ConnectionIn, EndIn
+from services.api.proofs import seals
+from services.api.proofs.seals import Held
+from services.api.requests import calls, guard
+from services.api.requests.pacing import Pace
 from services.chassis.errors import BadConfiguration, CommandFailed, NotOpened
 from services.reconciler.engine.model import Reason
 

@@ -15,7 +15,10 @@ from proto.ids import AppId
 from proto.reconciler import Direction, RecordState
 from proto.record import Consent
 from proto.rules import ActionKind, Leaving, Operator, Unsubscribes
-from services.api import permissions, problems, routes, settings, views
+from services.api import routes
+from services.api.content import problems, settings, views
+from services.api.content.views import View
+from services.api.requests import permissions
 from services.api.routes import (
     accounts,
     api_keys,
@@ -29,7 +32,6 @@ from services.api.routes import (
     signing_in,
     tenant,
 )
-from services.api.views import View
 from services.reconciler.engine import pairing, texts, vetting
 from tests.contract import rest
 

@@ -5,7 +5,8 @@ import random
 import pytest
 
 from proto.ids import ApiKeyId, TenantId
-from services.api import issuing, keys
+from services.api.proofs import keys
+from services.api.requests import issuing
 from services.chassis import identifiers
 from services.chassis.clock import SystemClock
 from services.chassis.identifiers import Identifiers

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
-from services.api import oidc
 from services.api.config import Config
-from services.api.oidc import KeysTooShort, NotProved
+from services.api.proofs import oidc
+from services.api.proofs.oidc import KeysTooShort, NotProved
 from services.chassis import config
 from services.chassis.errors import BadConfiguration
 

@@ -9,9 +9,12 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
-from services.api import origins, passwords, remotes, sessions, signing
+from services.api import remotes
 from services.api.config import Config
-from services.api.passwords import Hasher, TooBusy
+from services.api.people import signing
+from services.api.proofs import passwords
+from services.api.proofs.passwords import Hasher, TooBusy
+from services.api.requests import origins, sessions
 from services.api.store import guesses
 from services.chassis.errors import BadConfiguration
 from tests.contract.growing import LINEAR_MAX, growth

@@ -7,7 +7,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from services.api import picturing, recovery, totp
+from services.api.content import picturing
+from services.api.proofs import recovery, totp
 
 SECRET = b"12345678901234567890"
 OF_RFC = b"12345678901234567890123456789012"
