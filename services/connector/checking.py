@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from proto.connector import ContactWritten, WriteKind, WriteOutcome
 from proto.errors import ErrorCode
 from proto.ids import IntentId, RecordId
-from proto.record import Presence
+from proto.record import Consent, Presence
 from services.chassis.clock import Clock
 from services.connector import batches, lookups, remainder
 from services.connector.accounts import AccountRef, OpenWrite
@@ -233,14 +233,17 @@ def _source_id(item: OpenWrite) -> RecordId:
 def _is_same(item: OpenWrite, fresh: Fresh) -> bool:
     """Tell whether a source is still what its write was decided on.
 
-    Who unsubscribed since must not be created as if they had not, although no field
-    and, in some apps, no version tells of it.
+    Who unsubscribed since must not be created as if they had not, nor who is no longer
+    known to have agreed as if they were, although no field and, in some apps, no
+    version tells of it.
     """
-    source, record = item.write.source, fresh.snapshot.record
+    source, record, said = item.write.source, fresh.snapshot.record, item.write.consent
     assert source is not None
     if source.is_gone:
         return record.presence is not Presence.LIVE
-    if remainder.is_tighter(record.consent, than=(item.write.consent, source.consent)):
+    if remainder.is_tighter(record.consent, than=(said, source.consent)):
+        return False
+    if said is Consent.SUBSCRIBED is not record.consent:
         return False
     return record.presence is Presence.LIVE and (
         (source.version != "" and record.version == source.version)

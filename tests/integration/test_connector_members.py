@@ -326,6 +326,8 @@ def source_of(world, *, seconds_ago: float = 60, **values) -> SourceSeen:
     [
         (Consent.UNKNOWN, "unsubscribed", WriteOutcome.SOURCE_CHANGED),
         (Consent.SUBSCRIBED, "unsubscribed", WriteOutcome.SOURCE_CHANGED),
+        (Consent.SUBSCRIBED, "unknown", WriteOutcome.SOURCE_CHANGED),
+        (Consent.SUBSCRIBED, "subscribed", WriteOutcome.WRITTEN),
         (Consent.UNSUBSCRIBED, "suppressed", WriteOutcome.SOURCE_CHANGED),
         (Consent.UNSUBSCRIBED, "unsubscribed", WriteOutcome.WRITTEN),
         (Consent.UNSUBSCRIBED, "subscribed", WriteOutcome.WRITTEN),
@@ -335,7 +337,10 @@ def source_of(world, *, seconds_ago: float = 60, **values) -> SourceSeen:
 async def test_who_unsubscribed_since_is_not_created_as_if_they_had_not(
     world, wanted, by_now, outcome, has_version
 ):
-    """Hazards 36 and 83: no field tells of it, and in some apps no version."""
+    """Hazards 36 and 83: no field tells of it, and in some apps no version.
+
+    Nor is who is said to have agreed made on an old word where that is not known now.
+    """
     world.vendor.add(1)
     world.vendor.put(FIRST, consent=by_now)
     version = str(world.vendor.contacts[FIRST].version) if has_version else ""
