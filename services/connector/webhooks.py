@@ -173,10 +173,13 @@ class Listener:
                 heard.sent_at, now=self._clock.now()
             ):
                 return Outcome.UNTIMELY
+        # Before it is remembered: one that is asked for again must not count as heard.
+        accounts = await self._accounts(target, heard)
+        if heard.sent_at is not None and facts.signed_with is not PushProof.NONE:
             known = pushing.digest(target, sent_at=heard.sent_at, body=push.body)
             if not self._replays.is_new(known, now_s=self._clock.monotonic()):
                 return Outcome.REPEATED
-        for account_id in await self._accounts(target, heard):
+        for account_id in accounts:
             key = (target.tenant_id, account_id)
             self._hints.add(key, shown_after_s=facts.shown_after_s)
         return Outcome.HEARD

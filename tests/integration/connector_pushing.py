@@ -133,12 +133,15 @@ class FakeAuth:
     def __init__(self) -> None:
         self.asked = 0
         self.is_away = False
+        self.away_from: int | None = None
+        """With which request it goes away."""
         self.secret: bytes | None = CLIENT_SECRET
 
     async def request(self, command: Any, *, timeout_s: float = 10.0) -> Any:
         assert isinstance(command, ReadPushClient)
         self.asked += 1
-        if self.is_away:
+        is_late = self.away_from is not None and self.asked >= self.away_from
+        if self.is_away or is_late:
             raise BusUnavailable("away")
         if self.secret is None or command.app != CLIENT:
             raise CommandFailed(ErrorCode.CLIENT_MISSING, "None.")

@@ -11,7 +11,7 @@ from proto.ids import AccountId, AppId
 from proto.pushes import AccountPush, ReadAccountPush
 from services.chassis.errors import DatabaseUnavailable
 from services.chassis.loops import Wake
-from services.connector import handlers, webhooks
+from services.connector import clients, handlers, webhooks
 from services.connector import hints as hints_module
 from services.connector.handlers import Desk
 from services.connector.hints import Hints
@@ -85,6 +85,18 @@ async def test_while_auth_is_away_the_app_is_asked_to_push_again(pushed):
     assert await pushed.push(CLIENT, body) == 503
     pushed.auth.is_away = False
     assert await pushed.push(CLIENT, body) == 200
+    assert pushed.waiting == ["acct_1"]
+
+
+async def test_a_push_that_was_not_heard_is_none_that_came_before(pushed, monkeypatch):
+    """Auth goes away between a push's secret and its accounts."""
+    monkeypatch.setattr(clients, "AGE_S_MAX", 0.0)
+    pushed.auth.away_from = 2
+    body, stamp = b'[{"portal": "portal-1"}]', pushed.stamp()
+    assert await pushed.push(CLIENT, body, stamp=stamp) == 503
+    assert pushed.waiting == []
+    pushed.auth.away_from = None
+    assert await pushed.push(CLIENT, body, stamp=stamp) == 200
     assert pushed.waiting == ["acct_1"]
 
 
