@@ -38,6 +38,10 @@ BATCHING: Final = 0.3
 BATCHES: Final = (2, 5, 20)
 STRICT: Final = 0.4
 """The share of those that take all of a batch or nothing."""
+MAILING: Final = 0.08
+"""How often one of the vendors mails whoever is there."""
+TELLING: Final = 0.8
+"""The share of the others that then know of consent."""
 BOTH_LATER: Final = 0.06
 """How often all vendors rewrite values some time after they were written."""
 SKEW_S: Final = 5.0
@@ -180,6 +184,7 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
     is_ring = source.random() < 0.04 and features.freezes
     vendors = _vendors(source, count=3 if is_ring else 2, features=features)
     vendors = _batching(vendors, random.Random(f"{seed} batches"))
+    vendors = _mailing(vendors, random.Random(f"{seed} mailing"))
     fates: tuple[Fate, ...] = weather.ORDINARY
     if features.sweeps:
         fates += weather.UNTRUE
@@ -221,6 +226,26 @@ def _batching(vendors: tuple[Ways, ...], source: random.Random) -> tuple[Ways, .
         else each
         for each in vendors
     )
+
+
+def _mailing(vendors: tuple[Ways, ...], source: random.Random) -> tuple[Ways, ...]:
+    """Have one vendor mail whoever is there, at times."""
+    if source.random() >= MAILING:
+        return vendors
+    found = [
+        msgspec.structs.replace(
+            each, has_consent=each.has_consent or source.random() < TELLING
+        )
+        for each in vendors
+    ]
+    number = source.randrange(len(found))
+    found[number] = msgspec.structs.replace(
+        found[number],
+        has_consent=True,
+        default_consent="subscribed",
+        mails_everybody=True,
+    )
+    return tuple(found)
 
 
 def _special(drawn: Scenario, source: random.Random) -> Scenario:

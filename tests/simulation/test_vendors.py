@@ -265,6 +265,14 @@ def test_a_vendor_subscribes_whoever_is_created_without_a_word():
     assert result.record.consent is Consent.UNKNOWN
 
 
+def test_a_vendor_that_mails_everybody_says_so_and_does():
+    made = driver(has_consent=True, mails_everybody=True)
+    assert made.app.ways.capabilities().least_consent is Consent.SUBSCRIBED
+    result = made.run(made.app.create(NewRecord(fields={})))
+    assert isinstance(result, Written)
+    assert result.record.consent is Consent.SUBSCRIBED
+
+
 def test_tags_lists_and_consent_can_be_changed_through_the_api():
     made = driver(can_tag=True, has_lists=True, has_consent=True)
     record_id = made.book.create({}, lists=("list-1",), tags=("old",))

@@ -31,6 +31,8 @@ DOUBLES: Final = 0.4
 INSISTED: Final = (Role.JOB_TITLE, Role.COMPANY, Role.NOTE)
 INSISTS: Final = 8
 INSISTS_EVERY_S: Final = 40.0
+LAPSING: Final = 0.4
+"""The share of unsubscribes that are no more than an end of knowing."""
 LATER_S_MAX: Final = 90.0
 """The longest that anybody takes to do the same on the other side."""
 
@@ -407,10 +409,21 @@ class Users:
         if found is not None and found.ways.has_consent:
             is_bounce = self._source.random() < 0.2
             consent = Consent.SUPPRESSED if is_bounce else Consent.UNSUBSCRIBED
+            if self._is_lapsing(found.holder.now.consent):
+                consent = Consent.UNKNOWN
             if found.holder.now.consent is not Consent.SUPPRESSED:
                 found.book.edit(found.record_id, consent=consent)
             if self._source.random() < 0.2:
                 self._soon(lambda: self._opt_in(found))
+
+    def _is_lapsing(self, consent: Consent) -> bool:
+        """Say whether somebody is to confirm anew that they want mail.
+
+        That nobody knows it any more matters where whoever is there gets it.
+        """
+        matters = any(each.mails_everybody for each in self._scenario.vendors)
+        is_yes = consent is Consent.SUBSCRIBED
+        return matters and is_yes and self._source.random() < LAPSING
 
     def _resubscribe(self, plan: ConnectionPlan) -> None:
         """Have the person opt in again, with all evidence that it takes."""

@@ -9,7 +9,14 @@ from typing import Final, NamedTuple
 from proto.fields import Role
 from proto.reconciler import SIDES, Direction, MappingView, RecordState, Side
 from services.reconciler.engine import model
-from tests.simulation.invariants import lengths, oscillation, recognition, rings, scope
+from tests.simulation.invariants import (
+    agreement,
+    lengths,
+    oscillation,
+    recognition,
+    rings,
+    scope,
+)
 from tests.simulation.invariants.aftermath import Aftermath, Held
 from tests.simulation.invariants.scope import Scope
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
@@ -156,6 +163,7 @@ def _one_live(pair: Pair, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
                 Scope.NOT_ON_OTHER_SIDE,
             )
         },
+        "not_agreed": agreement.lacks(key, pair.owned.place(model.other(side)), truth),
         "one_way": _is_one_way_to(side, pair.owned),
         "duplicate_email": _has_rival(pair, key, side, truth),
         "matches_several": _has_rival(pair, key, side, truth),
@@ -349,10 +357,22 @@ def _has_rival(pair: Pair, key: Key, side: Side, truth: Truth) -> bool:
     return any(
         email
         and (place, holder.record_id) != key
-        and _email((place, holder.record_id), truth) == email
+        and email in _emails_known((place, holder.record_id), truth)
         for place in (pair.owned.place(side), pair.owned.place(model.other(side)))
         for holder in _known_live(place, truth)
     )
+
+
+def _emails_known(key: Key, truth: Truth) -> set[str]:
+    """Return the addresses that Tandem may know a record by.
+
+    Of one whose end it was not told it may not have been shown the last one either.
+    """
+    holder = truth.holder(key)
+    states = (state for _, state in holder.history)
+    shown = (holder.now,) if holder.now.is_live else states
+    name = truth.ways(key[0]).email_name
+    return {address_key(state.fields.get(name)) for state in shown}
 
 
 def _is_around(

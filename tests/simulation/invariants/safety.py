@@ -9,7 +9,13 @@ from typing import Final
 
 from proto.record import Consent
 from proto.rules import Unsubscribes
-from tests.simulation.invariants import acts, denials, provenance, recognition
+from tests.simulation.invariants import (
+    acts,
+    agreement,
+    denials,
+    provenance,
+    recognition,
+)
 from tests.simulation.invariants.truth import (
     Truth,
     Wrong,
@@ -115,8 +121,14 @@ def no_destruction(entry: Entry, truth: Truth) -> Iterator[Wrong]:
 
 
 def consent_only_tightens(entry: Entry, truth: Truth) -> Iterator[Wrong]:
-    """I7: no write of ours subscribes anybody, or loosens what is there."""
-    del truth
+    """I7: no write of ours subscribes anybody, or loosens what is there.
+
+    Nobody is made where whoever is there gets mail but who has agreed to it.
+    """
+    if agreement.is_asked_for(entry, truth):
+        if not agreement.is_given(entry, truth):
+            yield Wrong("I7", f"{tell(entry.key)} is mailed, and never agreed to it")
+        return
     now = entry.after.consent
     was = Consent.UNKNOWN if entry.before is None else entry.before.consent
     if now is Consent.SUBSCRIBED and was is not Consent.SUBSCRIBED:

@@ -322,6 +322,12 @@ MUTANTS: Final = (
         needs=("consents",),
     ),
     Mutant(
+        name="unagreed_are_made",
+        hazards=(83,),
+        removes="Who is not known to have agreed is made where everybody is mailed.",
+        changes=(Change(consent, "is_enough", always(True)),),
+    ),
+    Mutant(
         name="our_consent_comes_back",
         hazards=(82, 85),
         removes="A level that we set ourselves counts as that side's own word.",

@@ -239,6 +239,8 @@ class Book:
         default = Consent(self.ways.default_consent)
         if not self.ways.has_consent:
             consent = default = Consent.UNKNOWN
+        if self.ways.mails_everybody and consent is Consent.UNKNOWN:
+            consent = Consent.SUBSCRIBED
         return State(
             fields={**dict.fromkeys(map(str, self.ways.names)), **fields},
             lists=tuple(sorted(lists)),

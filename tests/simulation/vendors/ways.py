@@ -13,6 +13,7 @@ import msgspec
 from proto.connector import Capabilities
 from proto.fields import Field, FieldKind, Role
 from proto.ids import AppId, ContainerId, FieldId
+from proto.record import Consent
 from tests.simulation.vendors.forms import PHONES, Forms
 
 TIMEOUT_S: Final = 5.0
@@ -107,6 +108,8 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Where it has consent at all."""
     default_consent: str = "subscribed"
     """Of a new record whose writer says nothing."""
+    mails_everybody: bool = False
+    """Whoever is made without a word of consent gets mail, whoever makes them."""
     can_tag: bool = False
     has_lists: bool = False
     rotates_tokens: bool = True
@@ -182,6 +185,9 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
             get_batch=self.get_batch,
             create_batch=self.write_batch,
             update_batch=self.write_batch,
+            least_consent=(
+                Consent.SUBSCRIBED if self.mails_everybody else Consent.UNKNOWN
+            ),
             settle_s=int(LATE_S_MAX + LAG_S_MAX) + 5,
         )
 
