@@ -168,15 +168,15 @@ class Listener:
         heard = _heard(push, secrets, entry=entry)
         if heard is None:
             return Outcome.FORGED
-        if facts.signed_with is not PushProof.NONE:
-            if heard.sent_at is None or not pushing.is_timely(
-                heard.sent_at, now=self._clock.now()
-            ):
-                return Outcome.UNTIMELY
+        sent_at, now = heard.sent_at, self._clock.now()
+        is_signed = facts.signed_with is not PushProof.NONE
+        is_timely = sent_at is not None and pushing.is_timely(sent_at, now=now)
+        if is_signed and not is_timely:
+            return Outcome.UNTIMELY
         # Before it is remembered: one that is asked for again must not count as heard.
         accounts = await self._accounts(target, heard)
-        if heard.sent_at is not None and facts.signed_with is not PushProof.NONE:
-            known = pushing.digest(target, sent_at=heard.sent_at, body=push.body)
+        if is_signed and sent_at is not None:
+            known = pushing.digest(target, sent_at=sent_at, body=push.body)
             if not self._replays.is_new(known, now_s=self._clock.monotonic()):
                 return Outcome.REPEATED
         for account_id in accounts:

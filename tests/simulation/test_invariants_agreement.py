@@ -1,4 +1,4 @@
-"""Where whoever is there gets mail: who may be made there, and who has to stay alone."""
+"""Where whoever is there gets mail: who may be made there, who has to stay alone."""
 
 import pytest
 

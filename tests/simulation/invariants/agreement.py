@@ -20,7 +20,7 @@ def is_asked_for(entry: Entry, truth: Truth) -> bool:
 
 
 def is_given(entry: Entry, truth: Truth) -> bool:
-    """Say whether the source of a create had agreed when it was sent, or just before."""
+    """Say whether the source of a create had agreed when it was sent, or before."""
     source = truth.source_of(entry)
     if source is None:
         return False
