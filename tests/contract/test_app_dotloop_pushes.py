@@ -38,6 +38,19 @@ def test_what_is_signed_says_when(body):
     assert hear(pushed(body), secret=SECRET) == Heard(sent_at=SENT_AT)
 
 
+@pytest.mark.parametrize("start", ["x-dotloop-", "x-dotloop-webhook-"])
+@pytest.mark.parametrize("with_others", [False, True])
+def test_headers_have_one_name_or_the_other(start, with_others):
+    """Sources differ; a signature counts with the time beside it alone."""
+    others = {"x-dotloop-timestamp": "", "x-dotloop-signature": "none"}
+    told = {f"{start}timestamp": STAMP, f"{start}signature": signed(EVENT)}
+    push = Push(url=URL, body=EVENT, headers=(others if with_others else {}) | told)
+    assert hear(push, secret=SECRET) == Heard(sent_at=SENT_AT)
+    apart = {**others, f"{start}timestamp": "1", f"{start}signature": signed(EVENT)}
+    apart["x-dotloop-other-timestamp"] = STAMP
+    assert hear(Push(url=URL, body=EVENT, headers=apart), secret=SECRET) is None
+
+
 @pytest.mark.parametrize("stamp", ["", "now", "-1", "1" * 15, "٣", "1770811200.5"])
 def test_a_time_that_is_none_is_refused(stamp):
     assert hear(pushed(stamp=stamp), secret=SECRET) is None
