@@ -46,3 +46,24 @@ async def test_more_writes_than_calls_are_never_under_way():
     budget = Budget(calls_per_second=0, calls_per_day=None)
     line = Line(REF, budget, calls_at_once=2, writes_at_once=5)
     assert await most_at_once(line, *[True] * 6) == (2, 2)
+
+
+async def test_a_write_that_is_given_up_while_it_waits_keeps_no_place():
+    """It has its place among the writes already, and waits for one among the calls."""
+    budget = Budget(calls_per_second=0, calls_per_day=None)
+    line = Line(REF, budget, calls_at_once=1, writes_at_once=1)
+
+    async def write() -> None:
+        async with line.place(is_write=True):
+            pass
+
+    async with line.place(is_write=False):
+        waiting = [asyncio.create_task(write()) for _ in range(3)]
+        await asyncio.sleep(0)
+        for each in waiting[:2]:
+            each.cancel()
+        await asyncio.sleep(0)
+        assert [each.done() for each in waiting] == [True, True, False]
+    async with asyncio.timeout(1.0):
+        await waiting[2]
+    assert await most_at_once(line, True, False) == (1, 1)
