@@ -15,10 +15,11 @@ _STARTS: Final = ("x-dotloop-", "x-dotloop-webhook-")
 
 def hear(push: Push, *, secret: bytes) -> Heard | None:
     """Return when it was signed; None where the secret did not sign it."""
-    return next(filter(None, (_signed(push, each, secret) for each in _STARTS)), None)
+    told = (_told(push, start, secret=secret) for start in _STARTS)
+    return next(filter(None, told), None)
 
 
-def _signed(push: Push, start: str, secret: bytes) -> Heard | None:
+def _told(push: Push, start: str, *, secret: bytes) -> Heard | None:
     """Return when headers with such names say it was, if they prove it."""
     stamp = push.headers.get(f"{start}timestamp", "")
     sent_at = vendors.read_stamp(stamp)
