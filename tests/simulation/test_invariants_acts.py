@@ -134,6 +134,27 @@ def test_i7_what_we_set_ourselves_is_nobodys_word():
     assert told(history) == []
 
 
+@pytest.mark.parametrize("cause", [OURS, Cause()])
+@pytest.mark.parametrize("seen_s_ago", [None, 5.0, 15.0])
+def test_i7_a_no_that_looks_like_ours_is_known_where_the_yes_before_it_was_seen(
+    cause, seen_s_ago
+):
+    """They opt in and out again while nobody reads, or while somebody does."""
+    history = History(left=ABLE, right=ABLE)
+    history.choose(unsubscribes=Unsubscribes.STATUS)
+    _, left, _ = history.pair()
+    history.books[LEFT].edit(left, consent=Consent.UNSUBSCRIBED, cause=cause)
+    history.tell(LEFT, left)
+    history.wait(10.0)
+    history.books[LEFT].edit(left, consent=Consent.SUBSCRIBED)
+    history.wait(10.0)
+    history.books[LEFT].edit(left, consent=Consent.UNSUBSCRIBED)
+    if seen_s_ago is not None:
+        history.tell(LEFT, left, s_old=seen_s_ago)
+    is_unheard = cause is OURS and seen_s_ago != 5.0
+    assert (told(history) == []) is is_unheard
+
+
 def test_i7_nothing_is_told_where_nobody_wants_it():
     history = History(left=ABLE, right=ABLE)
     unsubscribed(history, Unsubscribes.IGNORE)

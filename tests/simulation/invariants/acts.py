@@ -4,6 +4,7 @@ I6 and I7 beyond single writes: a real deletion and a real unsubscribe are told 
 other side, and nothing of the kind is done that no setting asks for.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -104,6 +105,9 @@ def _unsubscribed(
         or len({v.settings.unsubscribes for v in pair.owned.versions}) > 1
     ):
         return
+    if _is_as_we_set_it(source, said, truth):
+        truth.excuse("I7 taken back and said again before it was seen")
+        return
     ways, now = truth.ways(target[0]), truth.holder(target).now
     level = CONSENT_RANKS[said.after.consent]
     if settings.unsubscribes is Unsubscribes.STATUS:
@@ -114,6 +118,29 @@ def _unsubscribed(
         tag = settings.unsubscribe_tag
         if tag not in now.tags and not _took_away(target, tag, truth):
             yield Wrong("I7", f"{tell(source)} unsubscribed, and has no tag: {pair}")
+
+
+def _is_as_we_set_it(key: Key, said: Entry, truth: Truth) -> bool:
+    """Say whether a no looks as if it were still the one that we set there ourselves.
+
+    They opted in and out again, and nobody showed us anything in between.
+    """
+    rank = CONSENT_RANKS[said.after.consent]
+    levels = [
+        entry
+        for entry in truth.ledger.of(key)
+        if entry.at < said.at and (entry.act is Act.CREATE or _is_consent(entry))
+    ]
+    set_by_us = [
+        entry
+        for entry in levels
+        if entry.who is Who.TANDEM and CONSENT_RANKS[entry.after.consent] >= rank
+    ]
+    if not set_by_us:
+        return False
+    since = [entry.at for entry in levels if entry.at > set_by_us[-1].at]
+    seen_at = truth.known_at(key, until=math.inf)
+    return bool(since) and not any(since[0] <= at < said.at for at in seen_at)
 
 
 def _last_word(key: Key, truth: Truth) -> Entry | None:
