@@ -35,6 +35,16 @@ def is_tenant(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def check(tenant_id: TenantId) -> None:
+    """Refuse what can be no tenant.
+
+    Raises:
+        ValueError: This is none, so nobody is served.
+    """
+    if not is_tenant(tenant_id):
+        raise ValueError("a transaction needs a tenant, or all of them")
+
+
 def beginning(scope: Scope, *, role: str) -> str:
     """Return the statement that has the rest of a transaction serve ``scope``.
 
@@ -50,8 +60,7 @@ def beginning(scope: Scope, *, role: str) -> str:
     """
     if isinstance(scope, AllTenants):
         return f'SET LOCAL ROLE "{role}"'
-    if not is_tenant(scope):
-        raise ValueError("a transaction needs a tenant, or all of them")
+    check(scope)
     return f"SET LOCAL tandem.tenant_id = '{scope}'"
 
 

@@ -8,7 +8,7 @@ import asyncio
 import random
 import types
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -67,6 +67,11 @@ class MemoryDatabase(Fickle):
             service: {name: Table(name, shape) for name, shape in shapes.items()}
             for service, shapes in schema.SERVICES.items()
         }
+        self._by_name = {
+            f"{service}.{name}": table
+            for service, tables in self._schemas.items()
+            for name, table in tables.items()
+        }
         self._users: list[MemoryUser] = []
 
     def as_service(self, service: str, *, connections_max: int = 10) -> "MemoryUser":
@@ -82,12 +87,11 @@ class MemoryDatabase(Fickle):
 
     def rows(self, table: str) -> list[Row]:
         """Return what a table holds, such as ``reconciler.links``; change nothing."""
-        service, name = table.split(".")
-        return self._schemas[service][name].rows()
+        return self._by_name[table].rows()
 
     def tables(self) -> list[str]:
         """Return the names of all tables."""
-        return [f"{s}.{name}" for s, tables in self._schemas.items() for name in tables]
+        return list(self._by_name)
 
     def check(self) -> None:
         """Make sure that nobody holds anything, and that nothing is half there."""
@@ -146,7 +150,8 @@ class MemoryUser(Database):
         self, scope: Scope, *, is_reading: bool = False
     ) -> AbstractAsyncContextManager[Transaction]:
         """Open a transaction; it is committed when the block ends well."""
-        tenancy.beginning(scope, role="")
+        if scope is not ALL_TENANTS:
+            tenancy.check(scope)
         return MemoryTransaction(self, scope, is_reading=is_reading)
 
     async def fetch(self, query: Query) -> list[Row]:
@@ -166,10 +171,15 @@ class MemoryUser(Database):
         )
         if session.scope is ALL_TENANTS and self._database.is_bound:
             catalogue.check_for_all(self.service, query.name)
+        faults = self._database.faults
         try:
-            await self._let_others_run(session, query.name)
+            pause = self._pause(query.name, faults)
+            if pause is not None:
+                await pause
+            self._go_on(session, faults)
             session.statement = query.name
-            return await modelled.run(session, query.values)
+            values = dict(zip(modelled.parameters, query.values, strict=True))
+            return await modelled.function(session, **values)
         except BaseException as err:
             session.fail(err)
             raise
@@ -190,7 +200,7 @@ class MemoryUser(Database):
         database, faults = self._database, self._database.faults
         self._tell("open")
         if self._is_dead or database.is_away or database.happens(faults.refusals):
-            await asyncio.sleep(0)
+            await _step_back()
             raise DatabaseUnavailable("ConnectionRefusedError")
         if len(self._open) >= self._connections_max:
             await self._wait_for_connection()
@@ -204,8 +214,12 @@ class MemoryUser(Database):
 
     async def narrow(self, session: Session, tenant_id: TenantId) -> None:
         """Have a session that serves all tenants serve one from now on."""
+        faults = self._database.faults
         try:
-            await self._let_others_run(session, "narrow")
+            pause = self._pause("narrow", faults)
+            if pause is not None:
+                await pause
+            self._go_on(session, faults)
         except BaseException as err:
             session.fail(err)
             raise
@@ -215,7 +229,10 @@ class MemoryUser(Database):
     async def commit(self, session: Session) -> None:
         """Commit; what goes wrong leaves it open whether that was done."""
         database, faults = self._database, self._database.faults
-        await self._let_others_run(session, "commit")
+        pause = self._pause("commit", faults)
+        if pause is not None:
+            await pause
+        self._go_on(session, faults)
         if database.happens(faults.lost_commits):
             database.counts["lost commit"] += 1
             raise DatabaseUnavailable("ConnectionDoesNotExistError")
@@ -226,10 +243,10 @@ class MemoryUser(Database):
         self._tell("committed")
         if self._is_dead or database.happens(faults.unknown_commits):
             database.counts["unknown commit"] += 1
-            await asyncio.sleep(0)
+            await _step_back()
             raise DatabaseUnavailable("ConnectionDoesNotExistError")
         if database.happens(faults.yields):
-            await asyncio.sleep(0)
+            await _step_back()
 
     def end(self, session: Session) -> None:
         """Give the connection back; what is not committed by now is undone."""
@@ -254,24 +271,27 @@ class MemoryUser(Database):
             finally:
                 self._waiting.remove(waiting)
 
-    async def _let_others_run(self, session: Session, what: str) -> None:
-        """Be somewhere that others may come in between, or everything may end."""
+    def _pause(self, what: str, faults: DatabaseFaults) -> Awaitable[None] | None:
+        """Be somewhere that others may come in between, or everything may end.
+
+        Returns what to wait for. None as often as not: a coroutine for each statement
+        would cost more than all that is in it.
+        """
         database = self._database
-        faults, source = database.faults, database.source
         if database.watch is not None:
             database.watch(self.service, what)
-        chance = source.random()
+        chance = database.source.random()
         if chance < faults.delays:
-            await asyncio.sleep(source.uniform(0.0, faults.delay_s_max))
-        elif chance < faults.delays + faults.yields or self._is_dead:
-            await _step_back()
-        if faults.failures and database.happens(faults.failures):
+            return asyncio.sleep(database.source.uniform(0.0, faults.delay_s_max))
+        if chance < faults.delays + faults.yields or self._is_dead:
+            return _step_back()
+        return None
+
+    def _go_on(self, session: Session, faults: DatabaseFaults) -> None:
+        """Begin the next statement, unless something has ended the transaction."""
+        if faults.failures and self._database.happens(faults.failures):
             session.rollback()
-        now = asyncio.get_running_loop().time()
-        session.check_sound()
-        if session.is_over or now - session.used_at > IDLE_S_MAX:
-            raise DatabaseUnavailable("ConnectionDoesNotExistError")
-        session.used_at = now
+        session.go_on(asyncio.get_running_loop().time(), idle_s_max=IDLE_S_MAX)
 
     def _tell(self, what: str) -> None:
         if self._database.watch is not None:

@@ -68,13 +68,17 @@ class Session:
 
     def get_all(self, table: str, keys: Iterable[tuple[Key, ...]]) -> list[Row]:
         """Return the rows with the given primary keys, each once."""
-        found = (self.get(table, *key) for key in dict.fromkeys(keys))
+        found = [self.get(table, *key) for key in dict.fromkeys(keys)]
         return [row for row in found if row is not None]
 
     def scan(self, table: str, where: Where | None = None) -> list[Row]:
         """Return all rows that fulfil a condition."""
-        rows = (self._visible(slot) for slot in self.tables[table].slots.values())
-        return [r for r in rows if r is not None and (where is None or where(r))]
+        found = []
+        for slot in self.tables[table].slots.values():
+            row = self._visible(slot)
+            if row is not None and (where is None or where(row)):
+                found.append(row)
+        return found
 
     def find(self, table: str, index: str, *values: Key) -> list[Row]:
         """Return the rows that an index has under these values."""
@@ -107,8 +111,10 @@ class Session:
         """
         if isinstance(rows, Chosen):
             return rows
-        place = self.tables[table]
         found = Chosen()
+        if not rows:
+            return found
+        place = self.tables[table]
         for row in rows:
             if row is None or (where is not None and not where(row)):
                 continue
@@ -244,9 +250,18 @@ class Session:
         if not isinstance(error, DatabaseUnavailable):
             self._error = error
 
-    def check_sound(self) -> None:
-        """Find code that goes on after an error: Postgres would refuse, or undo it."""
+    def go_on(self, now_s: float, *, idle_s_max: float) -> None:
+        """Begin the next statement.
+
+        Code that goes on after an error is found: Postgres would refuse, or undo it.
+
+        Raises:
+            DatabaseUnavailable: The connection is lost, or was idle for too long.
+        """
         assert self._error is None, f"the transaction has failed: {self._error!r}"
+        if self.is_over or now_s - self.used_at > idle_s_max:
+            raise DatabaseUnavailable("ConnectionDoesNotExistError")
+        self.used_at = now_s
 
     @property
     def has_written(self) -> bool:
@@ -277,14 +292,16 @@ class Session:
 
     def _visible(self, slot: Slot) -> Row | None:
         """Return a row as it is for us; those of other tenants are not there."""
-        row = self._version(slot)
+        row = slot.draft if slot.writer is self else slot.committed
+        scope = self.scope
         # What belongs to no tenant is there for all of them together, and for no one.
-        if row is None or self.scope in (
-            ALL_TENANTS,
-            row.get("tenant_id", ALL_TENANTS),
+        if (
+            row is None
+            or scope is ALL_TENANTS
+            or scope == row.get("tenant_id", ALL_TENANTS)
         ):
             return row
-        assert self.scope is not None, f"{self.statement} runs without a tenant"
+        assert scope is not None, f"{self.statement} runs without a tenant"
         return None
 
     def _version(self, slot: Slot) -> Row | None:
@@ -294,22 +311,27 @@ class Session:
         self, slot: Slot, mode: int, *, table: str, waits: bool = True
     ) -> Row | None:
         """Lock a slot, waiting for whoever holds it; returns its newest version."""
-        if self.ordering is not None and self not in (slot.locks or ()):
+        if self.ordering is not None and (slot.locks is None or self not in slot.locks):
             self.ordering.check(
                 table,
                 statement=self.statement,
                 is_new=slot.committed is None,
                 waits=waits,
             )
-        while (rival := self._rival(slot, mode)) is not None:
+        while slot.locks is not None:
+            rival = self._rival(slot, mode)
+            if rival is None:
+                break
             await self._wait_for(rival)
         if slot.locks is None:
             slot.locks = {self: mode}
             self._held.append(slot)
         else:
-            if self not in slot.locks:
+            held = slot.locks.get(self, 0)
+            if not held:
                 self._held.append(slot)
-            slot.locks[self] = max(slot.locks.get(self, 0), mode)
+            if held < mode:
+                slot.locks[self] = mode
         return self._visible(slot)
 
     def _rival(self, slot: Slot, mode: int) -> "Session | None":
@@ -358,9 +380,10 @@ class Session:
 
     async def _write(self, table: Table, slot: Slot, row: Row | None) -> None:
         """Draft a row that we hold, then make sure that no other has its values."""
-        assert row is None or self.scope in (
-            ALL_TENANTS,
-            row.get("tenant_id", ALL_TENANTS),
+        assert (
+            row is None
+            or self.scope is ALL_TENANTS
+            or self.scope == row.get("tenant_id", ALL_TENANTS)
         ), f"{self.statement} writes a row of another tenant into {table.name}"
         before = self._visible(slot)
         if slot.writer is not self:

@@ -153,13 +153,15 @@ class Table:
 
     def settle(self, slot: Slot, row: Row | None) -> None:
         """End a draft: ``row``, one of the slot's two versions, is what stays."""
-        gone = [slot.committed if row is slot.draft else slot.draft, *slot.past]
-        for index in self._all_indexes:
-            kept = index.key_of(row)
-            for old in map(index.key_of, gone):
-                if old is not None and old != kept:
-                    index.discard(old, slot)
-        slot.past = []
+        if self._all_indexes:
+            gone = [slot.committed if row is slot.draft else slot.draft, *slot.past]
+            for index in self._all_indexes:
+                kept = index.key_of(row)
+                for old in map(index.key_of, gone):
+                    if old is not None and old != kept:
+                        index.discard(old, slot)
+        if slot.past:
+            slot.past = []
         slot.committed, slot.draft, slot.writer = row, None, None
         if row is None:
             del self.slots[slot.key]
