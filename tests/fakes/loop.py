@@ -103,9 +103,8 @@ _life: contextvars.ContextVar[Life | None] = contextvars.ContextVar(
 )
 
 
-def present_life() -> Life | None:
-    """Return the life that the running task belongs to, if it belongs to one."""
-    return _life.get()
+present_life: Final = _life.get
+"""Return the life that the running task belongs to, if it belongs to one."""
 
 
 def present_parent() -> int:
@@ -113,25 +112,25 @@ def present_parent() -> int:
     return getattr(asyncio.current_task(), "parent", 0)
 
 
-class _Handle(asyncio.Handle):
-    """A call that is to be made soon; it does not ask whether anybody debugs."""
+class _Call:
+    """A call that is to be made soon.
 
-    __slots__ = ()
+    Its maker fills it: a constructor would take as long as all else that is done.
+    """
 
-    def __init__(
-        self,
-        callback: Any,
-        args: Any,
-        loop: asyncio.AbstractEventLoop,
-        context: contextvars.Context | None,
-    ) -> None:
-        self._context = contextvars.copy_context() if context is None else context
-        self._loop = loop
-        self._callback = callback
-        self._args = args
-        self._cancelled = False
-        self._repr = None
-        self._source_traceback = None
+    __slots__ = ("_args", "_callback", "_cancelled", "_context")
+
+    _args: Any
+    _callback: Any
+    _cancelled: bool
+    _context: contextvars.Context
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = self._args = None
+
+    def cancelled(self) -> bool:
+        return self._cancelled
 
 
 class _Timer(float):
@@ -223,9 +222,13 @@ class VirtualLoop(LivingLoop):
     def call_soon(
         self, callback: Any, *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        handle = _Handle(callback, args, self, context)
-        self._ready.append(handle)
-        return handle
+        call = _Call()
+        call._callback = callback
+        call._args = args
+        call._cancelled = False
+        call._context = contextvars.copy_context() if context is None else context
+        self._ready.append(call)
+        return call  # type: ignore[return-value]
 
     def call_later(
         self,
@@ -254,23 +257,28 @@ class VirtualLoop(LivingLoop):
         return timer  # type: ignore[return-value]
 
     def _run_once(self) -> None:
-        """Take one turn: run what is ready by now; what that makes ready comes next.
+        """Take turns: run what is ready by now; what that makes ready comes next.
 
-        The same as asyncio's own, without what sockets and debugging need there.
+        The same as asyncio's own, without what sockets and debugging need there, and
+        until it is to stop: asyncio asks for one turn after the other.
         """
-        timers, ready = self._timers, self._ready
-        if timers and (timers[0]._cancelled or len(timers) > TIMERS_KEPT):
-            self._drop_cancelled()
-        self._let_time_pass()
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle._cancelled:
-                try:
-                    handle._context.run(handle._callback, *handle._args)
-                except (SystemExit, KeyboardInterrupt):
-                    raise
-                except BaseException as err:
-                    self.call_exception_handler({"exception": err})
+        ready = self._ready
+        while True:
+            timers = self._timers
+            if timers and (timers[0]._cancelled or len(timers) > TIMERS_KEPT):
+                self._drop_cancelled()
+            self._let_time_pass()
+            for _ in range(len(ready)):
+                call = ready.popleft()
+                if not call._cancelled:
+                    try:
+                        call._context.run(call._callback, *call._args)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as err:
+                        self.call_exception_handler({"exception": err})
+            if self._stopping:
+                return
 
     def _drop_cancelled(self) -> None:
         """Forget cancelled timers: those that come next, or all if they are many."""
