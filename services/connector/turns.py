@@ -341,10 +341,11 @@ class Turns:
     async def _take(self, claim: Claim) -> None:
         """Run one turn to its end, whatever it runs into."""
         ref = claim.ref
-        with structlog.contextvars.bound_contextvars(
+        # Bound for good: a task has a context of its own, which ends with it.
+        structlog.contextvars.bind_contextvars(
             tenant_id=ref.tenant_id, account_id=ref.account_id, app=ref.app
-        ):
-            await self._guarded(claim)
+        )
+        await self._guarded(claim)
 
     def _ended(self, ref: AccountRef, _task: asyncio.Task[None]) -> None:
         self._under_way.pop(ref, None)
