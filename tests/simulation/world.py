@@ -327,7 +327,8 @@ class World:
         for table, _key, row in rows:
             if row is not None:
                 self.counts[f"{service}.{table}"] += 1
-                self.counts["controls"] += bool(row.get("is_control"))
+                if row.get("is_control"):
+                    self.counts["controls"] += 1
         if service in _SECRETIVE:
             self.note("commit", service, *(table for table, _key, _row in rows))
         else:

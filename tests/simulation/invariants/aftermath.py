@@ -158,17 +158,19 @@ class Register:
         self._rows = rows
         self._now = now
         self._owned: dict[ConnectionId, Owned] = {}
-        self._seen: dict[ConnectionId, int] = {}
+        self._seen: dict[ConnectionId, Row] = {}
+        """The newest row of each: nobody changes one, so the same has nothing new."""
         self._approvals: set[datetime.datetime] = set()
 
     def read(self) -> Sequence[Owned]:
         """Return every connection that was ever started."""
         for row in self._rows("reconciler.connections"):
-            connection_id, version = row["connection_id"], row["version"]
-            if row["started_at"] is None:
+            connection_id = row["connection_id"]
+            seen = self._seen.get(connection_id)
+            if row is seen or row["started_at"] is None:
                 continue
-            if self._seen.get(connection_id) != version:
-                self._seen[connection_id] = version
+            self._seen[connection_id] = row
+            if seen is None or seen["version"] != row["version"]:
                 self._note(row)
             self._note_guards(self._owned[connection_id], row)
         return list(self._owned.values())

@@ -203,9 +203,10 @@ class Truth:
                 continue
             left_place, right_place = places[row.connection_id]
             left, right = (left_place, row.left_id), (right_place, row.right_id)
-            bond = Bond(self._now(), row.link_id)
-            self._bonds.setdefault(left, {}).setdefault(right, bond)
-            self._bonds.setdefault(right, {}).setdefault(left, bond)
+            if right not in self._bonds.setdefault(left, {}):
+                bond = Bond(self._now(), row.link_id)
+                self._bonds[left][right] = bond
+                self._bonds.setdefault(right, {})[left] = bond
         self._answered()
 
     def heir_of(self, key: Key) -> Key | None:

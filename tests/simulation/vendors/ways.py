@@ -27,6 +27,8 @@ _KINDS: Final = {
     Role.PHONE: FieldKind.PHONE,
     Role.BIRTHDAY: FieldKind.DATE,
 }
+_NAMES: Final = {role: FieldId(role.value.rpartition(".")[2]) for role in Role}
+_SHOUTED: Final = {role: FieldId(name.upper()) for role, name in _NAMES.items()}
 _OPTIONAL: Final = (
     Role.JOB_TITLE,
     Role.COMPANY,
@@ -118,8 +120,7 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     def name_of(self, role: Role) -> FieldId:
         """Return what the vendor calls the field of a role."""
-        name = role.value.rpartition(".")[2]
-        return FieldId(name.upper() if self.is_shouting else name)
+        return _SHOUTED[role] if self.is_shouting else _NAMES[role]
 
     def role_of(self, name: str) -> Role:
         """Return the role of a field, unknown for the vendor's own."""
