@@ -1,7 +1,7 @@
 """All mappings of a link at once: what is in step, what to write, what is held."""
 
 from collections.abc import Container
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -121,17 +121,6 @@ def _needed(pair: Pair, sides: Sides, *, merged: Merged) -> dict[Side, Fields]:
     return needed
 
 
-class _Alone(NamedTuple):
-    """An edit of one side of a mapping that has one field on each."""
-
-    end: PairEnd
-    opposite: PairEnd
-    was: Value
-    value: Value
-    held: Value
-    """What the other side has there."""
-
-
 def _settled_at_once(pair: Pair, sides: Sides) -> _Settled | None:
     """Merge the commonest case at once: one side edited the only field of a mapping.
 
@@ -148,17 +137,21 @@ def _settled_at_once(pair: Pair, sides: Sides) -> _Settled | None:
     is_left = was_left != left
     if is_left is (was_right != right):
         return None
+    if pair.mapping.lens is not _COPY:
+        return _listed(pair, LEFT if is_left else RIGHT, sides=sides)
     if is_left:
-        edit = _Alone(pair.left, pair.right, was_left, left, right)
-    else:
-        edit = _Alone(pair.right, pair.left, was_right, right, left)
-    if pair.mapping.lens is _COPY:
-        return _copied(edit)
-    return _listed(edit, pair, sides=sides)
+        return _copied(pair.left, pair.right, was=was_left, value=left, held=right)
+    return _copied(pair.right, pair.left, was=was_right, value=right, held=left)
 
 
-def _copied(edit: _Alone) -> _Settled:
-    end, opposite, was, value, held = edit
+def _copied(
+    end: PairEnd, opposite: PairEnd, *, was: Value, value: Value, held: Value
+) -> _Settled:
+    """Settle an edit of a value that is the same on both sides.
+
+    Args:
+        held: What the other side has there.
+    """
     kind, kind_there = end.fields[0].kind, opposite.fields[0].kind
     form, form_before = canon.of(kind, value), canon.of(kind, was)
     if form == form_before or not opposite.is_written:
@@ -176,23 +169,19 @@ def _copied(edit: _Alone) -> _Settled:
     return _needing(value, opposite, merged=merged)
 
 
-def _listed(edit: _Alone, pair: Pair, *, sides: Sides) -> _Settled:
-    side, opposite = edit.end.side, edit.opposite
-    there = opposite.side
+def _listed(pair: Pair, side: Side, *, sides: Sides) -> _Settled:
+    """Settle an edit of items that a side made."""
+    there, opposite = model.other(side), pair.end(model.other(side))
+    onto, source = sides.now(there), sides.now(side)
     atoms = lenses.changes(
-        pair,
-        side,
-        old=sides.old(side),
-        new=sides.now(side),
-        other_old=sides.old(there),
+        pair, side, old=sides.old(side), new=source, other_old=sides.old(there)
     )
     if not atoms or not opposite.is_written:
         return merge.NOTHING, {}, None
-    onto, source = sides.now(there), sides.now(side)
     placed = lenses.put(pair, there, atoms=atoms, onto=onto, source=source)
     field, merged = opposite.fields[0], _going_to(opposite, atoms)
-    value = placed[field.field_id]
-    if lenses.is_alike(field, edit.held, other=value, known=lenses.NO_FORMS[there]):
+    held, value = onto[field.field_id], placed[field.field_id]
+    if lenses.is_alike(field, held, other=value, known=lenses.NO_FORMS[there]):
         return merged, {}, None
     return _needing(value, opposite, merged=merged)
 
