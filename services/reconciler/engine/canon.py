@@ -268,10 +268,9 @@ def has_email(record: Record, side: SideConfig) -> bool | None:
     for field_id in side.email_ids:
         value = record.fields.get(field_id)
         if isinstance(value, tuple):
-            if any(
-                isinstance(each.value, str) and each.value.strip() for each in value
-            ):
-                return True
+            for each in value:
+                if isinstance(each.value, str) and each.value.strip():
+                    return True
         elif isinstance(value, str) and value.strip():
             return True
         if field_id not in record.fields:

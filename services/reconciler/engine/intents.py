@@ -231,10 +231,12 @@ def _known(
 ) -> Fields:
     """Return what fields of a side hold, absent ones as they were last known."""
     now = record.fields
-    if now.keys() >= set(field_ids):
+    try:
+        # Nearly every record tells all of them.
         return {i: now[i] for i in field_ids}
-    was = shadow.values if shadow is not None else {}
-    return {i: now[i] if i in now else was.get(i) for i in field_ids}
+    except KeyError:
+        was = shadow.values if shadow is not None else {}
+        return {i: now[i] if i in now else was.get(i) for i in field_ids}
 
 
 def _of_pairs(pairs: Sequence[Pair], side: Side, *, values: Fields) -> Fields:

@@ -51,10 +51,12 @@ def after_merge(case: Case, weighed: Weighed) -> tuple[Uncarried, ...]:
     old value was entered again, for no decision saw what it was meanwhile.
     """
     link = case.link
+    touched = [s for s in SIDES if weighed.wants[s] and _was_touched(case, s)]
+    if not touched and not link.uncarried:
+        return ()
     found = {
         _mark(want.pair.mapping.mapping_id, field_id, side=side)
-        for side in SIDES
-        if weighed.wants[side] and _was_touched(case, side)
+        for side in touched
         for want in weighed.wants[side]
         for field_id in want.fields
     }
