@@ -5,12 +5,15 @@ value anywhere tells where it came from.
 """
 
 import datetime
+import functools
 import re
 from typing import Final, NamedTuple
 
 PERSONS_MAX: Final = 999
 SERIALS_MAX: Final = 9_999
 
+_TEXTS_KEPT: Final = 4_096
+"""The same values are looked at again and again within one seed."""
 _WORD: Final = re.compile(r"(?i)q(\d{3})(\d{4})(?!\d)")
 _WORD_BYTES: Final = re.compile(rb"(?i)q(\d{3})(\d{4})(?!\d)")
 _PHONE: Final = re.compile(r"4930(\d{3})(\d{4})")
@@ -46,16 +49,17 @@ def date(origin: Origin) -> str:
     return datetime.date.fromordinal(_FIRST_DAY + days).isoformat()
 
 
-def origins(text: str) -> list[Origin]:
+@functools.lru_cache(_TEXTS_KEPT)
+def origins(text: str) -> tuple[Origin, ...]:
     """Return the origins of a field's value, in the order they stand in it."""
-    found = [Origin(int(m[1]), int(m[2])) for m in _WORD.finditer(text)]
+    found = tuple([Origin(int(m[1]), int(m[2])) for m in _WORD.finditer(text)])
     if found:
         return found
     if _DATE.fullmatch(text):
         days = datetime.date.fromisoformat(text).toordinal() - _FIRST_DAY
-        return [Origin(*divmod(days, _DAYS_A_PERSON))]
+        return (Origin(*divmod(days, _DAYS_A_PERSON)),)
     number = _PHONE.search(_NOT_DIGIT.sub("", text))
-    return [Origin(int(number[1]), int(number[2]))] if number else []
+    return (Origin(int(number[1]), int(number[2])),) if number else ()
 
 
 def persons_in(data: bytes) -> set[int]:

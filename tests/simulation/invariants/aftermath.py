@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,11 @@ from tests.simulation.ledger import Key, Place
 Row = dict[str, Any]
 Rows = Callable[[str], Iterable[Any]]
 """Gives the rows of a table, such as ``reconciler.links``."""
+
+_OF_LINK: Final = itemgetter(
+    "connection_id", "link_id", "left_record_id", "right_record_id", "state", "reason"
+)
+"""The columns of ``LinkRow``, in its order."""
 
 OPEN: tuple[str, ...] = ("open", "unknown")
 
@@ -71,17 +77,7 @@ class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
 
 def links_of(rows: Rows) -> list[LinkRow]:
     """Return the links, briefly."""
-    return [
-        LinkRow(
-            connection_id=row["connection_id"],
-            link_id=row["link_id"],
-            left_id=row["left_record_id"],
-            right_id=row["right_record_id"],
-            state=row["state"],
-            reason=row["reason"],
-        )
-        for row in rows("reconciler.links")
-    ]
+    return [LinkRow(*_OF_LINK(row)) for row in rows("reconciler.links")]
 
 
 def collect(rows: Rows, *, now: float) -> Aftermath:
