@@ -198,9 +198,10 @@ class MemoryUser(Database):
 
     async def begin(self, scope: Scope | None) -> Session:
         """Open a transaction, waiting for a connection that is free."""
-        database, faults = self._database, self._database.faults
+        database, refusals = self._database, self._database.faults.refusals
         self._tell("open")
-        if self._is_dead or database.is_away or database.happens(faults.refusals):
+        is_refused = self._is_dead or database.is_away
+        if is_refused or (refusals and database.happens(refusals)):
             await _step_back()
             raise DatabaseUnavailable("ConnectionRefusedError")
         if len(self._open) >= self._connections_max:
@@ -234,7 +235,7 @@ class MemoryUser(Database):
         if pause is not None:
             await pause
         self._go_on(session, faults)
-        if database.happens(faults.lost_commits):
+        if faults.lost_commits and database.happens(faults.lost_commits):
             database.counts["lost commit"] += 1
             raise DatabaseUnavailable("ConnectionDoesNotExistError")
         written = session.written() if session.has_written else []
@@ -292,7 +293,12 @@ class MemoryUser(Database):
         """Begin the next statement, unless something has ended the transaction."""
         if faults.failures and self._database.happens(faults.failures):
             session.rollback()
-        session.go_on(asyncio.get_running_loop().time(), idle_s_max=IDLE_S_MAX)
+        # Code that goes on after an error: Postgres would refuse, or undo it.
+        assert session.error is None, f"the transaction has failed: {session.error!r}"
+        now_s = asyncio.get_running_loop().time()
+        if session.is_over or now_s - session.used_at > IDLE_S_MAX:
+            raise DatabaseUnavailable("ConnectionDoesNotExistError")
+        session.used_at = now_s
 
     def _tell(self, what: str) -> None:
         if self._database.watch is not None:

@@ -45,7 +45,8 @@ class Session:
         """The name of what it does at present."""
         self.ordering: Ordering | None = None
         """Where the order of its locks is watched."""
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
+        """Of a statement that failed: nothing can be done any more."""
         self._patience = patience
         self._written: dict[Slot, Table] = {}
         self._held: list[Slot] = []
@@ -248,20 +249,7 @@ class Session:
         """Undo everything, as the error of one statement does."""
         self.rollback()
         if not isinstance(error, DatabaseUnavailable):
-            self._error = error
-
-    def go_on(self, now_s: float, *, idle_s_max: float) -> None:
-        """Begin the next statement.
-
-        Code that goes on after an error is found: Postgres would refuse, or undo it.
-
-        Raises:
-            DatabaseUnavailable: The connection is lost, or was idle for too long.
-        """
-        assert self._error is None, f"the transaction has failed: {self._error!r}"
-        if self.is_over or now_s - self.used_at > idle_s_max:
-            raise DatabaseUnavailable("ConnectionDoesNotExistError")
-        self.used_at = now_s
+            self.error = error
 
     @property
     def has_written(self) -> bool:
