@@ -268,14 +268,21 @@ def has_email(record: Record, side: SideConfig) -> bool | None:
     for field_id in side.email_ids:
         value = record.fields.get(field_id)
         if isinstance(value, tuple):
-            for each in value:
-                if isinstance(each.value, str) and each.value.strip():
-                    return True
+            if _has_text(value):
+                return True
         elif isinstance(value, str) and value.strip():
             return True
         if field_id not in record.fields:
             found = None
     return found
+
+
+def _has_text(items: tuple[Item, ...]) -> bool:
+    for each in items:  # noqa: SIM110
+        # Without a generator for each record.
+        if isinstance(each.value, str) and each.value.strip():
+            return True
+    return False
 
 
 def _email_or_name(value: str) -> str:
