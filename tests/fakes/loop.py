@@ -270,13 +270,14 @@ class VirtualLoop(LivingLoop):
             self._let_time_pass()
             for _ in range(len(ready)):
                 call = ready.popleft()
-                if not call._cancelled:
-                    try:
-                        call._context.run(call._callback, *call._args)
-                    except (SystemExit, KeyboardInterrupt):
-                        raise
-                    except BaseException as err:
-                        self.call_exception_handler({"exception": err})
+                if call._cancelled:
+                    continue
+                try:
+                    call._context.run(call._callback, *call._args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as err:
+                    self.call_exception_handler({"exception": err})
             if self._stopping:
                 return
 

@@ -4,7 +4,7 @@ A row is a dict that nobody changes: a new version is a new dict. Who may write 
 and who sees which version of it, is in ``sessions``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, TypeAlias
@@ -155,11 +155,7 @@ class Table:
         """End a draft: ``row``, one of the slot's two versions, is what stays."""
         if self._all_indexes:
             gone = [slot.committed if row is slot.draft else slot.draft, *slot.past]
-            for index in self._all_indexes:
-                kept = index.key_of(row)
-                for old in map(index.key_of, gone):
-                    if old is not None and old != kept:
-                        index.discard(old, slot)
+            self._discard(slot, gone, kept=row)
         if slot.past:
             slot.past = []
         slot.committed, slot.draft, slot.writer = row, None, None
@@ -167,6 +163,16 @@ class Table:
             del self.slots[slot.key]
         elif slot.is_reborn:
             self._replace(slot)
+
+    def _discard(
+        self, slot: Slot, gone: Sequence[Row | None], *, kept: Row | None
+    ) -> None:
+        """Have a slot found no more by versions of its row that are gone."""
+        for index in self._all_indexes:
+            key = index.key_of(kept)
+            for old in map(index.key_of, gone):
+                if old is not None and old != key:
+                    index.discard(old, slot)
 
     def _replace(self, slot: Slot) -> None:
         """Give a row a slot of its own, apart from that of its earlier life."""
