@@ -217,6 +217,45 @@ def test_i1_a_value_cleared_on_the_source_of_one_way_has_to_go(is_restored):
     assert (converge(history) == []) == is_restored
 
 
+@pytest.mark.parametrize(
+    ("is_restored", "later", "is_fine"),
+    [
+        (True, {"given": None}, True),
+        (False, {"given": None}, False),
+        (True, {"given": None, "family": "Soto"}, False),
+        (True, {"family": None}, True),
+        (True, {"family": "Garcia"}, False),
+        (True, {"given": "Bea"}, False),
+    ],
+)
+def test_i1_a_part_of_a_name_cleared_on_the_source_of_one_way_has_to_go(
+    is_restored, later, is_fine
+):
+    """Hazards 57, 58 and 74: what goes for a field goes for a part (seed 621)."""
+    history = History(right={"roles": (Role.EMAIL, Role.NAME_FULL)})
+    [version] = history.owned.versions
+    view = msgspec.structs.replace(
+        version.mappings[0],
+        mapping_id="name",
+        left=("given", "family"),
+        right=("FULL",),
+        direction=Direction.TO_RIGHT,
+    )
+    history.owned.versions[:] = [msgspec.structs.replace(version, mappings=(view,))]
+    person = history.person()
+    email = history.value(Role.EMAIL, person)
+    left = history.enter(LEFT, person, email=email, given="Ana", family="Garcia Lopez")
+    right = history.make(RIGHT, email=email, full="Ana Garcia Lopez")
+    history.link(left, right)
+    assert converge(history) == []
+    history.wait(60)
+    if is_restored:
+        history.books[RIGHT].delete(right)
+        history.books[RIGHT].restore(right)
+    history.edit(LEFT, left, **later)
+    assert (converge(history) == []) == is_fine
+
+
 def test_i5_a_link_whose_records_are_both_ours():
     history = History()
     left, right = history.make(LEFT, mark="8"), history.make(RIGHT, mark="9")

@@ -3,10 +3,10 @@
 A reason counts only where the records themselves bear it out.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from proto.fields import Role
+from proto.fields import Role, Value
 from proto.reconciler import SIDES, Direction, MappingView, RecordState, Side
 from services.reconciler.engine import model
 from tests.simulation.invariants import (
@@ -225,27 +225,31 @@ def _difference(pair: Pair, view: MappingView, truth: Truth) -> str:
 
 def _name_difference(pair: Pair, view: MappingView, truth: Truth) -> str:
     """Compare a full name with its parts, word by word."""
-    words = []
-    for side, names in ((Side.LEFT, view.left), (Side.RIGHT, view.right)):
-        key = pair.key(side)
-        assert key is not None
-        other = pair.key(model.other(side))
-        assert other is not None
-        theirs = truth.ways(other[0]).forms
-        texts = [truth.says(key, name) for name in names]
-        joined = " ".join(text.value for text in texts if text.value)
-        role = NAMES[0]
-        words.append((theirs.of(role, joined) or "").casefold().split())
-    if sorted(words[0]) == sorted(words[1]):
+    left, right = pair.left, pair.right
+    assert left is not None
+    assert right is not None
+    mine = _words(truth.holder(left).now.fields, view.left, right, truth)
+    theirs = _words(truth.holder(right).now.fields, view.right, left, truth)
+    if sorted(mine) == sorted(theirs):
         return ""
-    return f"{view.mapping_id} is {words[0]} and {words[1]}"
+    return f"{view.mapping_id} is {mine} and {theirs}"
+
+
+def _words(
+    fields: Mapping[str, Value], names: Iterable[str], other: Key, truth: Truth
+) -> list[str]:
+    """Return the words of a name, as the other record's app writes them."""
+    told = (fields.get(name) for name in names)
+    joined = " ".join(text for text in told if isinstance(text, str) and text)
+    return (truth.ways(other[0]).forms.of(NAMES[0], joined) or "").casefold().split()
 
 
 def _is_only_read(pair: Pair, view: MappingView, truth: Truth) -> bool:
     """Say whether a one-way mapping may differ.
 
     Nothing goes back from its target, and nothing that is empty clears at a first
-    match, such as after a restored record.
+    match, such as after a restored record (hazards 57 and 74). That holds for each part
+    of a name by itself (hazard 58).
     """
     if view.direction is Direction.BOTH:
         return False
@@ -256,8 +260,11 @@ def _is_only_read(pair: Pair, view: MappingView, truth: Truth) -> bool:
     assert source is not None
     assert target is not None
     fields = truth.holder(source).now.fields
-    if not any(fields.get(name) for name in source_names):
-        ends_named = ((source, source_names), (target, names))
+    silent = tuple(name for name in source_names if not fields.get(name))
+    if silent == source_names or (
+        silent and _lacks_only(silent, (source, source_names), (target, names), truth)
+    ):
+        ends_named = ((source, silent), (target, names))
         sides = (Side.LEFT, view.left), (Side.RIGHT, view.right)
         is_renewed = any(
             pair.owned.renewals(side, name) for side, names in sides for name in names
@@ -267,6 +274,23 @@ def _is_only_read(pair: Pair, view: MappingView, truth: Truth) -> bool:
         entry.who is Who.USER and set(names) & set(entry.changed)
         for entry in truth.ledger.of(target)
     )
+
+
+def _lacks_only(
+    silent: Iterable[str],
+    source: tuple[Key, Iterable[str]],
+    target: tuple[Key, Iterable[str]],
+    truth: Truth,
+) -> bool:
+    """Say whether a name lacks nothing but what its empty parts said once."""
+    (key, parts), (other, names) = source, target
+    holder = truth.holder(key)
+    kept = sorted(_words(truth.holder(other).now.fields, names, key, truth))
+    filled = (
+        {**holder.now.fields, **{name: state.fields.get(name) for name in silent}}
+        for _, state in holder.history
+    )
+    return any(sorted(_words(each, parts, other, truth)) == kept for each in filled)
 
 
 def _was_cleared(
