@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from proto.connector import WriteOutcome
 from proto.reconciler import Direction, RecordState, Side
+from proto.record import Presence
 from services.reconciler.engine import drift, guards
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import Reason
@@ -265,6 +266,31 @@ def test_an_empty_source_that_has_never_cleared_is_no_drift(direction):
     assert drift_of(pair) == ()
     direct(pair, BOTH)
     assert drift_of(pair) == ()
+
+
+@pytest.mark.parametrize("is_back_first", [True, False])
+@pytest.mark.parametrize("direction", [BOTH, TO_RIGHT])
+def test_a_part_of_a_name_that_was_cleared_while_the_other_side_was_gone(
+    direction, is_back_first
+):
+    """Hazards 58 and 74: both meet anew, and an empty part clears no more than a field.
+
+    One way they differ after that, as was decided (seed 621).
+    """
+    pair = linked(direction)
+    pair.mark(RIGHT, Presence.DELETED)
+    pair.settle()
+    if is_back_first:
+        pair.mark(RIGHT, Presence.LIVE)
+        pair.settle()
+    pair.edit(LEFT, first=None)
+    pair.settle()
+    pair.mark(RIGHT, Presence.LIVE)
+    pair.settle()
+    is_filled = direction is BOTH and not is_back_first
+    assert pair.left["first"] == ("Ana" if is_filled else None)
+    assert pair.right["fn"] == ("Garcia" if is_back_first else "Ana Garcia")
+    assert (pair.link.state, drift_of(pair)) == (RecordState.IN_SYNC, ())
 
 
 _steps = st.lists(
