@@ -349,7 +349,7 @@ class WriteOutcome(enum.StrEnum):
     UNKNOWN = "unknown"
     """No answer, or none that tells: it may or may not have been applied."""
     WRITTEN = "written"
-    """Applied; ``record`` is the app's own answer."""
+    """Applied; ``record`` is the app's own answer, or ``is_read_after``."""
     CHANGED = "changed"
     """Not written: the target is no longer as seen; ``record`` is what it is."""
     SOURCE_CHANGED = "source_changed"
@@ -387,6 +387,9 @@ class ContactWritten(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     is_searched: bool = False
     """``record`` was found by its address or our marker: a search may show what was
     true some seconds ago, as listings do."""
+    is_read_after: bool = False
+    """The app tells nothing of what it has written: ``record`` was read by a call of
+    its own after it, and may show what somebody has edited in between."""
 
 
 class ContactsWritten(Event, frozen=True, kw_only=True):

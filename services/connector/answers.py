@@ -86,6 +86,7 @@ class Answers:
         reason: ErrorCode | None = None,
         field: str = "",
         sent_at: datetime.datetime | None = None,
+        is_read_after: bool = False,
     ) -> ContactWritten:
         """Return an outcome, with the record as it was just seen."""
         return ContactWritten(
@@ -98,4 +99,5 @@ class Answers:
             sent_at=sent_at,
             read_at=fresh.read_at if fresh else self._clock.now(),
             is_searched=fresh is not None and fresh.is_searched,
+            is_read_after=is_read_after,
         )

@@ -185,9 +185,14 @@ class Sender:
     ) -> Done:
         answer = self._answers.answer
         match result:
-            case Written(record=record):
-                shown = Fresh(Snapshot(record=record), read_at)
-                return answer(item, WriteOutcome.WRITTEN, fresh=shown, sent_at=sent_at)
+            case Written(record=record, is_read_after=is_read_after):
+                return answer(
+                    item,
+                    WriteOutcome.WRITTEN,
+                    fresh=Fresh(Snapshot(record=record), read_at),
+                    sent_at=sent_at,
+                    is_read_after=is_read_after,
+                )
             case Refused(code=code, field_id=field_id):
                 return answer(
                     item,

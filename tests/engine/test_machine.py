@@ -77,13 +77,15 @@ class Life(RuleBasedStateMachine):
         right=rights,
         winner=st.sampled_from((Side.LEFT, Side.RIGHT)),
         is_linked=st.booleans(),
+        silent=st.sets(st.sampled_from((Side.LEFT, Side.RIGHT))),
     )
-    def begin(self, left, right, winner, is_linked) -> None:
+    def begin(self, left, right, winner, is_linked, silent) -> None:
         config = world.config(winner=winner)
         if is_linked:
             right = {**right, "emails": world.items(left["email"])}
         self.pair = world.Pair(config, left, right if is_linked else None)
         self.pair.normalise = dict(NORMALISE)
+        self.pair.silent = silent
         for side in (Side.LEFT, Side.RIGHT):
             if self.pair.records[side] is not None:
                 self.pair.edit(side)
@@ -135,8 +137,8 @@ class Life(RuleBasedStateMachine):
         self.open = self.pair.plan().intent
 
     @precondition(lambda self: self.open is not None and not self.is_lost)
-    @rule(is_lost=st.booleans())
-    def write(self, is_lost) -> None:
+    @rule(is_lost=st.booleans(), left=st.none() | left_edits, right=right_edits)
+    def write(self, is_lost, left=None, right=None) -> None:
         intent = self.open
         target = self.pair.records[intent.side]
         if any(target.fields[i] != v for i, v in intent.seen.items()):
@@ -151,8 +153,36 @@ class Life(RuleBasedStateMachine):
             assert not self.pair.plan().intent, "nothing may be sent meanwhile"
             self.is_lost = True
             return
-        self.pair.answer(intent, WriteOutcome.WRITTEN, record=record)
+        if intent.side in self.pair.silent:
+            if left is not None:
+                self.edit_meanwhile(
+                    intent.side, *(left if intent.side is Side.LEFT else right)
+                )
+            record = self.pair.records[intent.side]
+            self.pair.answer(
+                intent, WriteOutcome.WRITTEN, record=record, is_read_after=True
+            )
+        else:
+            self.pair.answer(intent, WriteOutcome.WRITTEN, record=record)
         self.open = None
+
+    def edit_meanwhile(self, side: Side, name: str, value: object) -> None:
+        """Edit a record between a write and the read after it.
+
+        What is taken away then, or cut, may as well be what the app has made of it.
+        """
+        before = self.pair.records[side].fields[name]
+        if value is None:
+            return
+        if isinstance(value, str):
+            was, text = canon.name(before or ""), canon.name(value)
+            is_told = bool(text) and not was.casefold().startswith(text.casefold())
+        else:
+            kind = FieldKind.ADDRESS if name in ("addresses", "adr") else FieldKind.TEXT
+            has = {(i.label, canon.item(kind, i)) for i in value}
+            is_told = has >= {(i.label, canon.item(kind, i)) for i in before or ()}
+        if is_told:
+            self.edit(side, name, value)
 
     @precondition(lambda self: self.is_lost)
     @rule()

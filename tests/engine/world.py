@@ -1,6 +1,7 @@
 """Two made-up apps, a connection between them, and a planner of a few lines."""
 
 import datetime
+from collections.abc import Callable
 
 import msgspec
 
@@ -181,6 +182,10 @@ class Pair:
         self.losses: list[model.Loss] = []
         self.normalise = {Side.LEFT: dict, Side.RIGHT: dict}
         self.last: Plan = model.NOTHING
+        self.silent: set[Side] = set()
+        """Where the app tells nothing of a write, so that the record is read after."""
+        self.meanwhile: Callable[[Side], None] = lambda _side: None
+        """What somebody does between such a write and the read."""
 
     @staticmethod
     def _record(name: str, side: SideConfig, given: Fields | None) -> Record | None:
@@ -291,8 +296,21 @@ class Pair:
         if intent is None:
             return None
         self.writes.append(intent)
-        self.answer(intent, WriteOutcome.WRITTEN, record=self.apply(intent))
+        self.carry_out(intent)
         return intent
+
+    def carry_out(self, intent: Intent) -> None:
+        """Write, and tell what is there then."""
+        side = intent.side
+        self.apply(intent)
+        if side in self.silent:
+            self.meanwhile(side)
+        self.answer(
+            intent,
+            WriteOutcome.WRITTEN,
+            record=self.records[side],
+            is_read_after=side in self.silent,
+        )
 
     def settle(self, *, turns_max: int = 4) -> int:
         """Go on until nothing is left to do; return the number of writes."""

@@ -5,8 +5,8 @@ from typing import Final
 from proto.connector import WriteKind
 from proto.fields import FieldKind, Fields, Role
 from proto.ids import FieldId
-from proto.record import Memberships, Record
-from services.reconciler.engine import canon, consent, diff
+from proto.record import Memberships, Presence, Record
+from services.reconciler.engine import canon, consent, diff, items
 from services.reconciler.engine.model import Config, Intent, Link, Loss, SideConfig
 
 _NAMES: Final = (Role.NAME_GIVEN, Role.NAME_FAMILY, Role.NAME_FULL)
@@ -39,6 +39,17 @@ def has_mark(intent: Intent, *, record: Record) -> bool:
     return bool(record.marker) and record.marker == intent.marker
 
 
+def is_made_and_gone(intent: Intent, record: Record) -> bool:
+    """Say whether a create took effect, and somebody has ended the record since (I5).
+
+    Some apps show deleted records, too, to whoever searches for their marks.
+    """
+    return has_mark(intent, record=record) and record.presence in (
+        Presence.DELETED,
+        Presence.MERGED,
+    )
+
+
 def is_as_meant(
     link: Link,
     intent: Intent,
@@ -59,11 +70,16 @@ def as_meant(
     return same | rewritten(intent, record=record, config=config).keys()
 
 
-def rewritten(intent: Intent, *, record: Record, config: Config) -> Fields:
+def rewritten(
+    intent: Intent, *, record: Record, config: Config, is_known: bool = False
+) -> Fields:
     """Return what an app shows of texts that it keeps the beginning of (hazard 55).
 
     Or all of it, in other spaces or capitals (hazard 53), and both at once. What was
     there before is no sign of that, however the new text begins.
+
+    Args:
+        is_known: The write took effect for sure, so that what was there before is.
     """
     by_id = config.side(intent.side).by_id
     found: Fields = {}
@@ -71,12 +87,41 @@ def rewritten(intent: Intent, *, record: Record, config: Config) -> Fields:
         field, shown = by_id.get(field_id), record.fields.get(field_id)
         if field is None or field.kind is not FieldKind.TEXT or not shown:
             continue
-        form, was = canon.of(field.kind, shown), intent.seen.get(field_id)
-        whole = canon.of(field.kind, meant)
+        was = None if is_known else intent.seen.get(field_id)
+        form, whole = canon.of(field.kind, shown), canon.of(field.kind, meant)
         is_other = form not in ("", whole, canon.of(field.kind, was))
         if is_other and _plain(whole).startswith(_plain(form)):
             found[field_id] = shown
     return found
+
+
+def left_behind(
+    link: Link, intent: Intent, *, record: Record, config: Config
+) -> Fields:
+    """Return what a write left in its fields, by a record that was read after it.
+
+    Read for an app that tells nothing of its writes, it may show edits (hazard 37).
+    What reads as meant, or as an app may make it, the app made of it; so it did of
+    what is empty, and of items that are missing: taken for an edit, what an app drops
+    would be lost on the other side, too. Whatever else is there was entered since, and
+    the write left what was meant.
+    """
+    by_id = config.side(intent.side).by_id
+    forms = diff.forms_of(link.learned)[intent.side]
+    own = rewritten(intent, record=record, config=config, is_known=True)
+    same = _read_as_meant(link, intent, record=record, config=config) | own.keys()
+    left: Fields = {}
+    for field_id, meant in intent.fields.items():
+        field, shown = by_id.get(field_id), record.fields.get(field_id, meant)
+        left[field_id] = meant
+        if field is None:
+            continue
+        if isinstance(meant, tuple) and isinstance(shown, tuple):
+            known = forms.get(field_id, {})
+            left[field_id] = items.left_of(field.kind, meant, now=shown, known=known)
+        elif field_id in same or not canon.of(field.kind, shown):
+            left[field_id] = shown
+    return left
 
 
 def put_back(intent: Intent, *, record: Record, config: Config) -> tuple[Loss, ...]:

@@ -22,6 +22,7 @@ from services.reconciler.engine import (
     moves,
     patience,
     remember,
+    rest,
     setbacks,
     uncarried,
 )
@@ -32,7 +33,6 @@ from services.reconciler.engine.model import (
     Intent,
     Link,
     Reason,
-    Shadow,
     SideConfig,
 )
 
@@ -79,7 +79,8 @@ def _folded(
         link = _without_guess(link, config.side(intent.side))
     match result.outcome:
         case WriteOutcome.WRITTEN if record is not None:
-            return _written(link, intent, record=record, config=config, now=now)
+            take = _read_after if result.is_read_after else _written
+            return take(link, intent, record=record, config=config, now=now)
         case WriteOutcome.WRITTEN | WriteOutcome.UNKNOWN:
             return _unknown(link, intent, result=result, config=config, now=now)
         case WriteOutcome.EXISTS if is_create and record is not None:
@@ -121,7 +122,7 @@ def _fold_look(
                 )
         return _found(link, intent, record=record, is_taken=is_taken)
     if result.outcome is WriteOutcome.MISSING:
-        if record is not None and _is_made_and_gone(intent, record):
+        if record is not None and evidence.is_made_and_gone(intent, record):
             return _found(link, intent, record=record, is_taken=is_taken)
         # No deletion either, for one that was there.
         return _dead(link, intent, config=config, now=now)
@@ -147,6 +148,20 @@ def _written(
     )
 
 
+def _read_after(
+    link: Link, intent: Intent, *, record: Record, config: Config, now: Instant
+) -> Folded:
+    """Tell what an app made of a write from edits since, which are to be carried (I3).
+
+    The app tells nothing of what it has written, so that the record was read after it.
+    Of what may be an edit nothing is learned.
+    """
+    left = evidence.left_behind(link, intent, record=record, config=config)
+    own = evidence.rewritten(intent, record=record, config=config, is_known=True)
+    link = moves.taught(link, intent, own=own, record=record, config=config)
+    return _shown_later(link, intent, left=left, record=record, config=config, now=now)
+
+
 def _confirmed_late(
     link: Link, intent: Intent, *, record: Record, config: Config, now: Instant
 ) -> Folded:
@@ -157,9 +172,26 @@ def _confirmed_late(
     """
     own = evidence.rewritten(intent, record=record, config=config)
     link = moves.taught(link, intent, own=own, record=record, config=config)
-    told = {**intent.fields, **own}
+    left = {**intent.fields, **own}
+    return _shown_later(link, intent, left=left, record=record, config=config, now=now)
+
+
+def _shown_later(
+    link: Link,
+    intent: Intent,
+    *,
+    left: Fields,
+    record: Record,
+    config: Config,
+    now: Instant,
+) -> Folded:
+    """Take what a write left, where the record that shows it may show edits already.
+
+    In a new record whatever we did not write counts as entered since.
+    """
+    told = left
     if intent.kind is WriteKind.CREATE:
-        told = {**dict.fromkeys(record.fields), **told}
+        told = {**dict.fromkeys(record.fields), **left}
     return _in_step(
         link,
         intent,
@@ -236,17 +268,6 @@ def _without_guess(link: Link, end: SideConfig) -> Link:
     return msgspec.structs.replace(link, parked_id=None, met_id=None)
 
 
-def _is_made_and_gone(intent: Intent, record: Record) -> bool:
-    """Say whether a create took effect, and somebody has ended the record since (I5).
-
-    Some apps show deleted records, too, to whoever searches for their marks.
-    """
-    return evidence.has_mark(intent, record=record) and record.presence in (
-        Presence.DELETED,
-        Presence.MERGED,
-    )
-
-
 def _gone(link: Link, intent: Intent) -> Folded:
     return _closed(
         link, state=RecordState.DELETED, reason=model.DELETED_ON[intent.side]
@@ -281,7 +302,7 @@ def _dead(
         count >= patience.DEAD_IN_A_ROW_MAX or reason is ErrorCode.QUOTA_EXHAUSTED
     )
     if is_patient:
-        link = _with_digests(link, intent)
+        link = rest.until_changed(link, intent)
     return Folded(
         link=msgspec.structs.replace(
             link,
@@ -331,7 +352,7 @@ def _refused(
             )
         )
     if is_create:
-        link = _with_digests(link, intent)
+        link = rest.until_changed(link, intent)
         retry_at = patience.after_refusal(count, now)
     else:
         # What else there is to be written does not wait with it.
@@ -372,18 +393,3 @@ def _unknown(
         settled = datetime.timedelta(seconds=settle_s)
         look_at = max(now, result.sent_at or now) + settled
     return Folded(link=link, intent=intent, look_at=look_at)
-
-
-def _with_digests(link: Link, intent: Intent) -> Link:
-    """Remember what the records were, so that only a change is tried at once."""
-    return msgspec.structs.replace(
-        link,
-        left=_seen_at(link.left, intent.left_digest),
-        right=_seen_at(link.right, intent.right_digest),
-    )
-
-
-def _seen_at(shadow: Shadow | None, digest: str) -> Shadow | None:
-    if not digest:
-        return shadow
-    return Shadow(values=shadow.values if shadow is not None else {}, digest=digest)

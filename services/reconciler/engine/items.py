@@ -78,6 +78,32 @@ def changes(old: Mapping[str, Item], new: Mapping[str, Item]) -> Changes:
     return found
 
 
+def left_of(
+    kind: FieldKind,
+    meant: tuple[Item, ...],
+    *,
+    now: tuple[Item, ...],
+    known: Mapping[str, str],
+) -> tuple[Item, ...] | None:
+    """Return which items a write left behind, by those that are there some time later.
+
+    Those that were meant, as they read; labels are the app's to choose. It drops what
+    it has no place for, and nothing else would come of an item: where as many are gone
+    as came, those took their places.
+
+    Args:
+        known: Of forms that the app made of ours, ours.
+    """
+    wrote = dict(zip(canon.keys(kind, meant), meant, strict=True))
+    keys = [known.get(key, key) for key in canon.keys(kind, now)]
+    left = dict(zip(keys, now, strict=True))
+    came = [key for key in left if key not in wrote]
+    gone = [key for key in wrote if key not in left]
+    if came and len(came) == len(gone):
+        return tuple(left.get(key, item) for key, item in wrote.items())
+    return tuple(item for key, item in left.items() if key in wrote) or None
+
+
 def put(end: PairEnd, values: Fields, *, known: Known, wanted: Changes) -> Fields:
     """Return a side's values with changes applied, as far as it has room.
 

@@ -108,7 +108,8 @@ def as_known(link: Link, intent: Intent, *, before: Link, shown: Record | None) 
 
     Args:
         before: The link as it was until then.
-        shown: What the write left behind, if it took effect.
+        shown: What the write left behind, if it took effect. Where it was read after
+            it, an edit that it shows is told by its value, whatever the version.
     """
     side = intent.side
     known = {side: intent.seen_version, model.other(side): intent.source_version}

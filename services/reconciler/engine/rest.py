@@ -68,6 +68,15 @@ def waiting(case: Case, intent: Intent, *, holds: tuple[Hold, ...] = ()) -> Link
     )
 
 
+def until_changed(link: Link, intent: Intent) -> Link:
+    """Remember what the records were for an intent, so that a change alone counts."""
+    return msgspec.structs.replace(
+        link,
+        left=_seen_at(link.left, intent.left_digest),
+        right=_seen_at(link.right, intent.right_digest),
+    )
+
+
 def refused_before(link: Link) -> dict[str, Hold]:
     """Return the mappings whose value the app refused at the last try."""
     return {hold.mapping_id: hold for hold in link.held if hold.is_refusal}
@@ -87,6 +96,12 @@ def _due_at(
     if any(hold.reason == Reason.OSCILLATES for hold in holds):
         due.append(now + datetime.timedelta(seconds=guards.OSCILLATION_S))
     return min(due, default=None)
+
+
+def _seen_at(shadow: Shadow | None, digest: str) -> Shadow | None:
+    if not digest:
+        return shadow
+    return Shadow(values=shadow.values if shadow is not None else {}, digest=digest)
 
 
 def _unseen(shadow: Shadow | None) -> Shadow | None:
