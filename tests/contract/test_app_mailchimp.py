@@ -373,6 +373,7 @@ def test_a_batch_leaves_those_alone_who_are_there(known):
     ]
     assert {one["status"] for one in sent["members"]} == {"transactional"}
     assert isinstance(results[0], Written)
+    assert results[0].is_read_after
     assert results[0].record.record_id == f"{LIST}/{'c' * 31}8"
     assert results[1:] == (
         Exists(record_id=ZOE),
@@ -390,6 +391,7 @@ def test_a_batch_that_tells_ids_is_not_read_again(known):
     news = [NewRecord(fields={EMAIL: "new@example.org"})]
     (result,), _ = drive(known.create_many(news), [answer(batch)])
     assert result.record.record_id == f"{LIST}/d1"
+    assert not result.is_read_after
 
 
 def test_tags_come_after_and_set_nothing_off(known):

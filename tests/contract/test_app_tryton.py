@@ -326,11 +326,21 @@ def test_what_cannot_be_read_after_a_write_may_be_written(app, zoe):
     assert results == (Unsure(), Unsure())
 
 
+def test_what_is_read_after_a_write_is_told_from_an_answer(app, zoe):
+    """Somebody may have edited the party in between (hazard 37)."""
+    result, _ = drive(app.update(zoe, RENAMED), [shown("written"), shown("party")])
+    assert result.is_read_after
+    result, calls = drive(app.update(zoe, Change()), [])
+    assert calls == []
+    assert not result.is_read_after
+
+
 def test_several_are_made_and_told_in_their_order(app):
     news = [NewRecord(fields={NAME: name}) for name in ("Zoë", "Bob")]
     results, (call, _) = drive(
         app.create_many(news), [shown("created_both"), shown("parties")]
     )
+    assert all(one.is_read_after for one in results)
     assert asked(call)[1][0] == [{"name": "Zoë"}, {"name": "Bob"}]
     assert [one.record.record_id for one in results] == [ZOE, BOB]
     for operation, made in (

@@ -68,6 +68,42 @@ async def test_our_own_writes_show_as_we_know_them(bench):
     assert changed[record.record_id].fields == result.record.fields
 
 
+async def test_an_edit_right_after_a_write_is_not_taken_for_its_answer(bench):
+    """Where a vendor tells nothing of a write, the app says that it read after it.
+
+    The engine takes an answer for what the app has made of the write (hazard 37).
+    """
+    role = bench.stage.text_role
+    record = await bench.created(bench.stage.plain(1), marker=MARK)
+
+    async def edit() -> None:
+        await bench.stage.edit(record.record_id, {role: "Somebody"})
+
+    bench.fault("held", is_write=True, meanwhile=edit)
+    result = await bench.update(record.record_id, {role: "Baker"})
+    assert isinstance(result, Written)
+    assert result.is_read_after or await bench.value(result.record, role) == "Baker"
+    read = (await bench.read(record.record_id)).record
+    assert await bench.value(read, role) == "Somebody"
+
+
+@pytest.mark.needs("create_batch")
+async def test_nor_is_one_right_after_several_were_made(bench):
+    role = bench.stage.text_role
+    people = [bench.stage.full(number) | {role: "Baker"} for number in (1, 2)]
+    email = cards.texts_of(people[0][Role.EMAIL])[0]
+
+    async def edit() -> None:
+        (record_id,) = await bench.stage.find(email)
+        await bench.stage.edit(record_id, {role: "Somebody"})
+
+    bench.fault("held", is_write=True, meanwhile=edit)
+    for result in await bench.create_many(people):
+        assert isinstance(result, Written)
+        shown = await bench.value(result.record, role)
+        assert result.is_read_after or shown == "Baker"
+
+
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 async def test_texts_of_all_scripts_arrive_as_they_are(bench, text):
     role = bench.stage.text_role

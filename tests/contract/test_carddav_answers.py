@@ -417,6 +417,7 @@ def test_a_card_is_read_again_where_the_server_does_not_say_it_kept_it(app):
             ],
         )
         assert [call.method for call in calls] == ["PUT", "GET"]
+        assert result.is_read_after, "somebody may have edited it in between"
         assert (result.record.version, result.record.fields["note"]) == ('"2"', "X")
     put = calls[0]
     assert put.is_write
@@ -441,6 +442,7 @@ def test_an_update_is_sent_under_the_version_that_was_read(app):
     assert call.is_write
     assert call.body.decode() == TEXT.replace("END:", "NOTE:x\r\nEND:")
     assert result.record.version == '"2"'
+    assert not result.is_read_after, "the server kept every byte"
 
 
 @pytest.mark.parametrize(

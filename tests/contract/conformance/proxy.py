@@ -5,7 +5,7 @@ broken passes byte for byte.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from aiohttp import web
 from yarl import URL
 
 Kind = Literal[
-    "status", "html", "truncated", "lost", "dropped", "redirect", "oversized"
+    "status", "html", "truncated", "lost", "dropped", "redirect", "oversized", "held"
 ]
 HOP_BY_HOP: Final = frozenset(
     "connection content-length keep-alive transfer-encoding upgrade".split()
@@ -38,6 +38,8 @@ class Fault(msgspec.Struct, kw_only=True):
     headers: dict[str, str] = {}
     count: int = 1
     skip: int = 0
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+    """What happens while an answer is held."""
 
 
 class Seen(NamedTuple):
@@ -129,6 +131,8 @@ class Proxy:
         match fault:
             case Fault(kind="lost"):
                 return None
+            case Fault(kind="held", meanwhile=happen) if happen is not None:
+                await happen()
             case Fault(kind="truncated"):
                 assert isinstance(answer.body, bytes)
                 answer.body = answer.body[: len(answer.body) // 2]

@@ -79,6 +79,8 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
     "silver.own_writes_are_no_changes": (
         "test_our_own_writes_show_as_we_know_them",
         "test_what_a_write_answers_is_what_is_read_afterwards",
+        "test_an_edit_right_after_a_write_is_not_taken_for_its_answer",
+        "test_nor_is_one_right_after_several_were_made",
     ),
     "silver.every_documented_error_has_a_meaning": (
         "test_a_status_without_words_has_a_meaning",

@@ -240,8 +240,8 @@ class App:
         one = yield from calls.fetch(path)
         if one.text is None:
             # Written, and taken away by somebody since.
-            return Written(record=fields.missing(record_id))
-        return Written(record=_snapshot(one).record)
+            return Written(record=fields.missing(record_id), is_read_after=True)
+        return Written(record=_snapshot(one).record, is_read_after=True)
 
     def _not_created(
         self, marker: str, *, path: str, answer: Answer

@@ -193,33 +193,41 @@ class Writer:
             else:
                 results[place] = answers.refusal_in_batch(error, known)
         made = {one.id: one for one in batch.new_members if one.id in places}
-        if not all(one.contact_id for one in made.values()):
+        is_told = all(one.contact_id for one in made.values())
+        if not is_told:
             # What the description shows of a batch's answer has no ids that stay.
             shown = yield from self._reader.newest(list_id, set(made))
             made = {one.id: one for one in shown}
         for name, member in made.items():
             place = places[name]
             try:
-                results[place] = yield from self._made(readies[place], member)
+                results[place] = yield from self._made(
+                    readies[place], member, is_told=is_told
+                )
             except CallFailed:
                 # That this one is not finished says nothing of the others.
                 results[place] = Unsure()
         return results
 
-    def _made(self, ready: _Ready, member: wire.Member) -> Operation[CreateResult]:
+    def _made(
+        self, ready: _Ready, member: wire.Member, *, is_told: bool = True
+    ) -> Operation[CreateResult]:
         """Return a member just made, with the tags that were asked for.
 
         Not in the call that makes them: tags alone can be given without starting what
         the account does by itself to whoever gets one.
+
+        Args:
+            is_told: The answer showed the member, who was not read after it.
         """
         record = yield from self._reader.record(ready.list_id, member)
         wanted = Memberships(tags_add=ready.new.tags)
         if not wanted:
-            return Written(record=record)
+            return Written(record=record, is_read_after=not is_told)
         tagged = yield from self._tag(member, record=record, wanted=wanted)
         if tagged is None:
             raise CallFailed(Meaning.BROKEN, "a new member whose hash is nobody's")
-        return Written(record=tagged)
+        return Written(record=tagged, is_read_after=not is_told)
 
     def _tag(
         self, member: wire.Member, *, record: Record, wanted: Memberships

@@ -302,7 +302,9 @@ def _told(ids: Sequence[int]) -> Operation[list[Written | Missing | Unsure]]:
         return [Unsure() for _ in ids]
     found = {one.id: one for one in people}
     return [
-        Written(record=fields.read(found[one])) if one in found else Missing()
+        Written(record=fields.read(found[one]), is_read_after=True)
+        if one in found
+        else Missing()
         for one in ids
     ]
 
