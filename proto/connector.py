@@ -361,8 +361,7 @@ class WriteOutcome(enum.StrEnum):
     REFUSED = "refused"
     """The app said no to this record, for ``reason``."""
     STALE = "stale"
-    """Not begun in time, or the account could not be used, or the record not be read
-    (``reason``)."""
+    """Not begun in time, or its account or record could not be had (``reason``)."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self:
@@ -385,11 +384,9 @@ class ContactWritten(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     read_at: Instant
     """When ``record`` (or ``source_record``) was true."""
     is_searched: bool = False
-    """``record`` was found by its address or our marker: a search may show what was
-    true some seconds ago, as listings do."""
+    """A search found ``record``: like a listing, it may show it some seconds old."""
     is_read_after: bool = False
-    """The app tells nothing of what it has written: ``record`` was read by a call of
-    its own after it, and may show what somebody has edited in between."""
+    """A call after the write read ``record``: it may show what was edited since."""
 
 
 class ContactsWritten(Event, frozen=True, kw_only=True):

@@ -160,8 +160,8 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
     record: Record
     is_read_after: bool = False
-    """The answer does not tell it, so that it was read by a call after the write, by
-    its id: somebody may have edited it in between (hazard 37)."""
+    """The answer does not tell it, so that it was read by another call after the write:
+    somebody may have edited it in between (hazard 37)."""
 
 
 class Exists(msgspec.Struct, frozen=True, kw_only=True):
