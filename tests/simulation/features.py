@@ -28,6 +28,8 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     """A record merged into another takes its link along."""
     freezes: bool = True
     """A field that goes to and fro is left alone."""
+    edits_at_once: bool = True
+    """An edit right after a write is not taken for what the app made of it."""
     recycles: bool = True
     """A record's id that comes to mean somebody else is noticed."""
 

@@ -174,6 +174,11 @@ class History:
         )
         self.books[side].edit(record_id, fields, cause=cause, **(more or {}))
 
+    def read(self, side: Side, record_id: RecordId) -> None:
+        """Have Tandem read a record by its id."""
+        calls = self.truth.calls(self.owned.place(side))
+        calls.reads_for[record_id, 0].append(self.time)
+
     def tell(self, side: Side, record_id: RecordId, *, s_old: float = 0.0) -> None:
         """Have Tandem be told of a record, as it is or was."""
         sight = Sight(self.time, self.time - s_old)

@@ -85,6 +85,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     person: int = 0
     """Whom a user enters who makes a record; 0: nobody says."""
     is_conditional: bool = False
+    errand: int = 0
+    """Which errand of ours the call belongs to."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

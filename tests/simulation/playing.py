@@ -87,7 +87,7 @@ class Play:
         self.people = People(scenario.source("people"))
         self.users = Users(scenario, self.people, self.books, later=self._later)
         self.second_thoughts = SecondThoughts(
-            scenario, self.people, self.books, later=self._later
+            scenario, self.users, self.books, later=self._later
         )
         self.customers = Customers(
             self.world, self.vendors, source=scenario.source("customers")

@@ -33,6 +33,9 @@ BELATED: Final = 0.06
 FICKLE: Final = 0.08
 UNDATED: Final = 0.04
 """How common some special scenarios are."""
+SILENT: Final = 0.05
+"""The share of vendors whose answer to a write does not show the record."""
+HASTE: Final = 0.3
 BATCHING: Final = 0.3
 """The share of vendors that take several writes in one call."""
 BATCHES: Final = (2, 5, 20)
@@ -96,6 +99,9 @@ class Mood(msgspec.Struct, frozen=True, kw_only=True):
     """The share of our new records that somebody deletes as soon as they come."""
     regret: float = 0.0
     """The share of unsubscribes that are taken back as soon as we have carried them."""
+    haste: float = 0.0
+    """The share of our writes right after which somebody edits the record, where its
+    vendor does not show what it has written."""
 
 
 class Troubles(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,6 +191,8 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
     vendors = _vendors(source, count=3 if is_ring else 2, features=features)
     vendors = _batching(vendors, random.Random(f"{seed} batches"))
     vendors = _mailing(vendors, random.Random(f"{seed} mailing"))
+    if features.edits_at_once:
+        vendors = _silenced(vendors, random.Random(f"{seed} silence"))
     fates: tuple[Fate, ...] = weather.ORDINARY
     if features.sweeps:
         fates += weather.UNTRUE
@@ -205,7 +213,7 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
         connections=connections,
         people_count=source.randint(2, 7 if len(connections) == 1 else 4),
         shared=source.choice((0.0, 0.3, 0.6, 1.0)),
-        mood=_mood(source),
+        mood=_in_haste(_mood(source), vendors),
         troubles=_troubles(source),
     )
     is_crowded = source.random() < 0.05 and len(connections) == 1
@@ -246,6 +254,20 @@ def _mailing(vendors: tuple[Ways, ...], source: random.Random) -> tuple[Ways, ..
         mails_everybody=True,
     )
     return tuple(found)
+
+
+def _silenced(vendors: tuple[Ways, ...], source: random.Random) -> tuple[Ways, ...]:
+    """Have some vendors not show what they have written."""
+    return tuple(
+        msgspec.structs.replace(each, tells_writes=source.random() >= SILENT)
+        for each in vendors
+    )
+
+
+def _in_haste(mood: Mood, vendors: tuple[Ways, ...]) -> Mood:
+    if all(each.tells_writes for each in vendors):
+        return mood
+    return msgspec.structs.replace(mood, haste=HASTE)
 
 
 def _special(drawn: Scenario, source: random.Random) -> Scenario:

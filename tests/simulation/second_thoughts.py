@@ -1,20 +1,23 @@
 """What people take back as soon as they see what Tandem makes of it.
 
 Some do not want the records that it makes. Others say no, and yes again once the
-other side has heard of it.
+other side has heard of it; or they go on editing what it has just written.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from proto.fields import Role
 from proto.record import Consent
 from tests.simulation.ledger import Act, Entry, Place, Who
-from tests.simulation.people import People
 from tests.simulation.scenario import Scenario
+from tests.simulation.users import Users
 from tests.simulation.vendors.book import Book, Holder
 
 DISTRUST_S: Final = (0.0, 1.0)
 REGRET_S: Final = (0.0, 10.0)
+HASTE_S: Final = (0.0, 0.3)
+"""About as long as our answer takes to come, and the call after it to arrive."""
 
 Later = Callable[[float, Callable[[], None]], object]
 """Has something done after so many seconds."""
@@ -26,7 +29,7 @@ class SecondThoughts:
     def __init__(
         self,
         scenario: Scenario,
-        people: People,
+        users: Users,
         books: Mapping[Place, Book],
         *,
         later: Later,
@@ -34,7 +37,8 @@ class SecondThoughts:
         self.is_over = False
         """Nobody does anything any more, whatever comes."""
         self._mood = scenario.mood
-        self._people = people
+        self._users = users
+        self._people = users.people
         self._books = books
         self._later = later
         self._source = scenario.source("second thoughts")
@@ -43,10 +47,26 @@ class SecondThoughts:
         """See what happens, and undo it where somebody does not want it."""
         if entry.who is not Who.TANDEM or self.is_over:
             return
+        self._hasten(entry)
         if entry.act is Act.CREATE:
             self._reject(entry)
         elif entry.before is not None and entry.before.consent != entry.after.consent:
             self._regret(entry)
+
+    def _hasten(self, entry: Entry) -> None:
+        """Edit a record that we have just written, where we have yet to read it."""
+        book = self._books[entry.place]
+        if book.ways.tells_writes or not self._is_in_mood(self._mood.haste):
+            return
+        roles = [role for role in book.ways.roles if role is not Role.EMAIL]
+        written = [role for role in roles if book.ways.name_of(role) in entry.changed]
+        role = self._source.choice(self._source.choice((written, roles)) or roles)
+
+        def go_on() -> None:
+            if book.holders[entry.record_id].now.is_live:
+                self._users.edit_field(book, entry.record_id, role)
+
+        self._later(self._source.uniform(*HASTE_S), go_on)
 
     def _reject(self, entry: Entry) -> None:
         """Delete a record that somebody does not want to have."""

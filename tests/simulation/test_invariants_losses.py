@@ -120,6 +120,30 @@ def test_i3_a_cut_value_that_a_merge_took_over_says_nothing_new(is_the_same):
     assert (lost(history) == []) == is_the_same
 
 
+@pytest.mark.parametrize("is_read", [True, False])
+@pytest.mark.parametrize("is_cleared", [True, False])
+def test_i3_only_what_is_cleared_right_after_a_write_may_come_back(is_cleared, is_read):
+    """Before the read after it: it may as well be what the app has dropped."""
+    history = History(right={"tells_writes": False})
+    person, left, right = history.pair()
+    first = job(history, person)
+    history.edit(LEFT, left, job=first)
+    history.wait(300.0)
+    history.write(RIGHT, right, job=first)
+    if is_read:
+        history.wait(0.1)
+        history.read(RIGHT, right)
+    history.wait(0.1)
+    history.edit(RIGHT, right, job=None if is_cleared else job(history, person))
+    history.wait(0.1)
+    history.read(RIGHT, right)
+    history.wait(300.0)
+    history.write(RIGHT, right, job=first)
+    assert len(lost(history)) == (is_read or not is_cleared)
+    is_counted = is_cleared and not is_read
+    assert history.truth.exempt == ({losses.DROPPED: 1} if is_counted else {})
+
+
 @pytest.mark.parametrize("entered_again", ["before", "after", "never"])
 def test_i3_a_cleared_value_that_came_back(entered_again):
     """What was entered after our write is no reason for it."""

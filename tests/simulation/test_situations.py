@@ -107,6 +107,25 @@ def test_c35_and_a13_while_a_create_was_open(is_create):
     assert is_create or not {"A13", "C35"} & found
 
 
+@pytest.mark.parametrize("tells_writes", [True, False])
+def test_c37_an_edit_between_our_write_and_the_read_after_it(tells_writes):
+    history = History(right={"tells_writes": tells_writes})
+    _, _, right = history.pair()
+    history.edit(RIGHT, right, given="q0010003Ana")
+    assert "C37" not in of(history), "not read yet, and so unknown"
+    history.wait(1.0)
+    history.read(RIGHT, right)
+    assert ("C37" in of(history)) is not tells_writes
+    history.write(RIGHT, right, given="q0010004Ana")
+    history.wait(1.0)
+    history.read(RIGHT, right)
+    before = len(history.ledger.entries)
+    history.wait(1.0)
+    history.edit(RIGHT, right, given="q0010005Ana")
+    [*_, last] = history.ledger.entries[before:]
+    assert not history.truth.is_unread(last)
+
+
 def test_c39_an_edit_between_our_read_and_our_write():
     history = History()
     _, _, right = history.pair()

@@ -20,7 +20,7 @@ from services.connector.port import (
     Refused,
     Written,
 )
-from tests.simulation.ledger import Who
+from tests.simulation.ledger import Entry, Who
 from tests.simulation.vendors import ways as drawing
 from tests.simulation.vendors import wire
 from tests.simulation.vendors.app import OFFSET_OVERLAP
@@ -139,6 +139,54 @@ def test_a_vendor_may_rewrite_values_long_after_the_write():
     [snapshot] = made.run(made.app.get([record_id]))
     assert snapshot.record.fields["given"] == "Ana"
     assert made.ledger.entries[-1].who is Who.VENDOR
+
+
+class Hasty:
+    """Somebody who edits a record as soon as we have written it."""
+
+    def __init__(self, made: Driver) -> None:
+        self._made = made
+        self._is_new = True
+        made.ledger.watchers.append(self._watch)
+
+    def _watch(self, entry: Entry) -> None:
+        if entry.who is Who.TANDEM:
+            self._made.vendor.on_call.append(self._edit(entry.record_id))
+
+    def _edit(self, record_id: RecordId):
+        def edit(_place: object, _request: object) -> None:
+            if self._is_new:
+                self._is_new = False
+                self._made.book.edit(record_id, {"given": "Eva"})
+
+        return edit
+
+
+@pytest.mark.parametrize("get_batch", [1, 5])
+def test_a_vendor_that_tells_nothing_of_a_write_is_asked_after_it(get_batch):
+    """What somebody has edited in between shows, and that it may (hazard 37)."""
+    made = driver(tells_writes=False, get_batch=get_batch, write_batch=5)
+    [record_id] = (made.book.create({"given": name}) for name in ("Ana",))
+    [snapshot] = made.run(made.app.get([record_id]))
+    change = Change(fields={"job_title": "Owner"})
+    news = [NewRecord(fields={"given": name}) for name in ("Zoe", "Bob")]
+    Hasty(made)
+    written = made.run(made.app.update(snapshot, change))
+    assert (written.is_read_after, written.record.fields["given"]) == (True, "Eva")
+    assert written.record.fields["job_title"] == "Owner"
+    made_one = made.run(made.app.create(news[0]))
+    several = made.run(made.app.create_many(news))
+    assert all(each.is_read_after for each in (made_one, *several))
+    assert [each.record.fields["given"] for each in several] == ["Zoe", "Bob"]
+    assert made.vendor.calls[ACCOUNT].paths["GET /api/people"] == (get_batch > 1) * 4
+
+
+def test_what_cannot_be_read_after_a_write_may_be_done():
+    made = driver(tells_writes=False, calls_per_second=1.0)
+    with pytest.raises(CallFailed) as caught:
+        made.run(made.app.create(NewRecord(fields={"given": "Ana"})))
+    assert caught.value.meaning is Meaning.NO_ANSWER
+    assert len(made.book.live()) == 1
 
 
 def test_an_address_that_is_taken_names_its_owner():

@@ -143,8 +143,12 @@ class Users:
             if role is not Role.EMAIL and role in theirs.roles
         ]
         role = self._source.choice(shared or [_name_role(book.ways)])
-        self._set(Found(book, book.holders[record_id]), role)
+        self.edit_field(book, record_id, role)
         return role
+
+    def edit_field(self, book: Book, record_id: RecordId, role: Role) -> None:
+        """Enter something new in a certain field."""
+        self._set(Found(book, book.holders[record_id]), role)
 
     def book(self, plan: ConnectionPlan, side: Side) -> Book:
         """Return the account at one end of a connection."""

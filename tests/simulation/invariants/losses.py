@@ -19,6 +19,7 @@ from tests.simulation.vendors.ways import LAG_S_MAX, Ways
 
 RACE = "I3 edit between read and write"
 CLEARED = "I3 cleared before a first match"
+DROPPED = "I3 cleared between a write and the read after it"
 SEEN_S = 120.0
 """What a record was so shortly before may be all that we had seen of it."""
 YOUNG_S = 900.0
@@ -197,6 +198,10 @@ def _is_accounted_for(
         return True
     if _is_first_match(write, name, after) and _is_young(edit, name, truth):
         truth.excuse(CLEARED)
+        return True
+    if truth.is_unread(edit):
+        # It may as well be what the app has dropped, and that is no deletion.
+        truth.excuse(DROPPED)
         return True
     return False
 

@@ -238,6 +238,21 @@ class Truth:
         sights = self.calls(key[0]).sights.get(key[1], ())
         return [each.as_of for each in sights if each.at <= until]
 
+    def is_unread(self, act: Entry) -> bool:
+        """Say whether a user's act came between our write and our read after it.
+
+        So it may where the vendor does not show what it has written.
+        """
+        if self.ways(act.place).tells_writes:
+            return False
+        before = [each for each in self.ledger.of(act.key) if each.number < act.number]
+        ours = next((e for e in reversed(before) if e.who is Who.TANDEM), None)
+        if ours is None:
+            return False
+        reads = self.calls(act.place).reads_for[act.record_id, ours.cause.errand]
+        read_at = min((at for at in reads if at > ours.at), default=None)
+        return read_at is not None and act.at <= read_at
+
     def is_answered(self, key: Key) -> bool:
         """Say whether Tandem has stored that an app made a record at our word."""
         return key in self._answered()

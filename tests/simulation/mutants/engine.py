@@ -47,6 +47,13 @@ def _believed(_there: Any) -> Any:
     return confirmed_late
 
 
+def _answered(_there: Any) -> Any:
+    def read_after(link: Any, intent: Any, **options: Any) -> Any:
+        return fold._written(link, intent, **options)
+
+    return read_after
+
+
 def _as_sent(_there: Any) -> Any:
     def written(link: Any, intent: Any, *, record: Any, config: Any, now: Any) -> Any:
         told = dict(intent.fields)
@@ -200,6 +207,13 @@ MUTANTS: Final = (
             Change(evidence, "is_as_meant", always(True)),
         ),
         hidden_by="the comparison with what was meant, which lets few edits through",
+    ),
+    Mutant(
+        name="read_after_is_the_answer",
+        hazards=(37,),
+        removes="A record read after a write is what the app made of it, edits too.",
+        changes=(Change(fold, "_read_after", _answered),),
+        needs=("edits_at_once",),
     ),
     Mutant(
         name="shadow_is_what_was_sent",

@@ -43,6 +43,7 @@ KNOWN: Final = {
     "C34": "an outcome unknown while listings lag",
     "C35": "a record of ours deleted while its create was open",
     "C36": "a write put off",
+    "C37": "a record edited between our write and the read after it",
     "C39": "a record edited between our read and our write",
     "C40": "a whole record replaced",
     "C41": "a linked record edited while a write of its link was open",

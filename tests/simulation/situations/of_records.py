@@ -99,6 +99,7 @@ class _Reader:
             case Act.CREATE:
                 yield from self._of_entering(entry, is_linked=bool(partners))
             case Act.EDIT:
+                yield "C37", bool(partners) and self._truth.is_unread(entry)
                 yield from self._of_edit(entry, partners)
             case Act.DELETE:
                 yield from self._of_deletion(entry, partners)

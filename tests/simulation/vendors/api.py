@@ -355,7 +355,13 @@ class _Turn:
             )
         except EmailTaken as err:
             return self._meet(draft, err.record_id)
-        return 201, self._show(self._book.holders[record_id])
+        return 201, self._after_write(self._book.holders[record_id])
+
+    def _after_write(self, holder: Holder) -> wire.Person:
+        """Show a record that was written, or tell no more than which one it is."""
+        if self._ways.tells_writes:
+            return self._show(holder)
+        return wire.Person(id=holder.record_id, version=0)
 
     def _meet(self, draft: wire.Draft, existing_id: RecordId) -> Done:
         """Refuse to make a record that is there already."""
@@ -392,7 +398,7 @@ class _Turn:
             )
         except EmailTaken:
             return 409, wire.Problem(code="taken", field=self._ways.email_name)
-        return 200, self._show(holder)
+        return 200, self._after_write(holder)
 
     def _delete(self, record_id: RecordId) -> Response:
         """Do what we never ask for; the judge would see it."""
@@ -429,6 +435,7 @@ class _Turn:
             read_at=before[-1] if before else None,
             marker=draft.marker,
             is_conditional=is_conditional,
+            errand=self._request.errand,
         )
 
 

@@ -6,8 +6,8 @@ author would know them from its documentation.
 
 import datetime
 import urllib.parse
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -34,6 +34,7 @@ from services.connector.port import (
     Page,
     Refused,
     Snapshot,
+    Unsure,
     Update,
     UpdateResult,
     Written,
@@ -41,6 +42,7 @@ from services.connector.port import (
 from tests.simulation.vendors import wire
 from tests.simulation.vendors.ways import LAG_S_MAX, Markers, Paging, Ways
 
+Result = TypeVar("Result", CreateResult, UpdateResult)
 Told: TypeAlias = tuple[int, wire.Person | wire.Problem | None]
 """What became of one write: a status, and the record or what was wrong."""
 
@@ -164,14 +166,14 @@ class SimApp:
             accepts=(201, 409, 422),
             is_write=True,
         )
-        return self._created(_told(answer))
+        return (yield from self._read_after(self._created(_told(answer))))
 
     def create_many(
         self, news: Sequence[NewRecord]
     ) -> Operation[tuple[CreateResult, ...]]:
         """Create several people in one call."""
         results = yield from self._write_many([self._new(new) for new in news])
-        return tuple(map(self._created, results))
+        return (yield from self._all_read_after(map(self._created, results)))
 
     def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
         """Change one person in one call."""
@@ -186,7 +188,7 @@ class SimApp:
             accepts=(200, 404, 409, 412, 422),
             is_write=True,
         )
-        return self._updated(_told(answer))
+        return (yield from self._read_after(self._updated(_told(answer))))
 
     def update_many(
         self, updates: Sequence[Update]
@@ -201,7 +203,38 @@ class SimApp:
                 msgspec.structs.replace(draft, id=record.record_id, version=version)
             )
         results = yield from self._write_many(drafts)
-        return tuple(map(self._updated, results))
+        return (yield from self._all_read_after(map(self._updated, results)))
+
+    def _read_after(self, result: Result) -> Operation[Result]:
+        """Read what was just written, where the vendor tells nothing of it."""
+        [read] = yield from self._all_read_after([result])
+        if isinstance(read, Unsure):
+            raise CallFailed(Meaning.NO_ANSWER, "written, and not read after it")
+        return read
+
+    def _all_read_after(
+        self, results: Iterable[Result]
+    ) -> Operation[tuple[Result, ...]]:
+        found = list(results)
+        if self.ways.tells_writes:
+            return tuple(found)
+        size = self.ways.get_batch
+        written = [n for n, each in enumerate(found) if isinstance(each, Written)]
+        for start in range(0, len(written), size):
+            places = written[start : start + size]
+            ids = [_id_of(found[place]) for place in places]
+            try:
+                shown = yield from self.get(ids)
+            except CallFailed:
+                shown = ()
+            records = {each.record.record_id: each.record for each in shown}
+            for place, record_id in zip(places, ids, strict=True):
+                record = records.get(record_id)
+                is_live = record is not None and record.presence is Presence.LIVE
+                found[place] = Unsure()
+                if record is not None and is_live:
+                    found[place] = Written(record=record, is_read_after=True)
+        return tuple(found)
 
     def _write_many(self, drafts: Sequence[wire.Draft]) -> Operation[list[Told]]:
         """Write several; where one makes the vendor refuse all, nothing is done."""
@@ -365,6 +398,11 @@ def _moment(told: float | None) -> datetime.datetime | None:
 
 def _gone(record_id: str) -> Record:
     return Record(record_id=RecordId(record_id), presence=Presence.MISSING)
+
+
+def _id_of(result: Result) -> RecordId:
+    assert isinstance(result, Written)
+    return result.record.record_id
 
 
 def _told(answer: Answer) -> Told:

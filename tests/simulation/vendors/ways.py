@@ -89,6 +89,9 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Records one call makes or changes."""
     refuses_whole_batches: bool = False
     """One value that it does not take, and nothing of a batch is done."""
+    tells_writes: bool = True
+    """Its answer to a write shows the record; otherwise whoever wants to know what has
+    become of it has to ask."""
     paging: Paging = Paging.KEYSET
     page_size: int = 10
     stamp_s: float = 0.001
