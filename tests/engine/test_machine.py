@@ -86,6 +86,7 @@ class Life(RuleBasedStateMachine):
         self.pair = world.Pair(config, left, right if is_linked else None)
         self.pair.normalise = dict(NORMALISE)
         self.pair.silent = silent
+        self.is_cleared = False
         for side in (Side.LEFT, Side.RIGHT):
             if self.pair.records[side] is not None:
                 self.pair.edit(side)
@@ -169,12 +170,14 @@ class Life(RuleBasedStateMachine):
     def edit_meanwhile(self, side: Side, name: str, value: object) -> None:
         """Edit a record between a write and the read after it.
 
-        What is taken away then, or cut, may as well be what the app has made of it.
+        What is cut then, or an item taken away, may as well be what the app has made of
+        it. So may what is cleared; it comes back, once.
         """
         before = self.pair.records[side].fields[name]
         if value is None:
-            return
-        if isinstance(value, str):
+            is_told = not self.is_cleared and not isinstance(before, tuple)
+            self.is_cleared = True
+        elif isinstance(value, str):
             was, text = canon.name(before or ""), canon.name(value)
             is_told = bool(text) and not was.casefold().startswith(text.casefold())
         else:

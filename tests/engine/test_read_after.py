@@ -14,6 +14,7 @@ from tests.engine import world
 from tests.engine.world import Pair, config, items
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
+NAMES = ("first", "last")
 
 
 def silent(
@@ -58,10 +59,10 @@ def test_an_edit_right_after_a_write_is_carried(meanwhile, there):
 
 @pytest.mark.parametrize(
     ("shown", "is_learned"),
-    [("ENGINEER", True), ("Engi", True), ("  Engineer ", False), (None, False)],
+    [("ENGINEER", True), ("Engi", True), ("  Engineer ", False)],
 )
 def test_what_an_app_may_make_of_a_value_is_no_edit(shown, is_learned):
-    """Capitals, the beginning, spaces; and what it drops is no deletion."""
+    """Capitals, the beginning, spaces."""
     pair = world.linked()
     pair.silent = {RIGHT}
     pair.normalise[RIGHT] = lambda fields: {
@@ -72,6 +73,58 @@ def test_what_an_app_may_make_of_a_value_is_no_edit(shown, is_learned):
     assert pair.settle() == 1
     assert pair.left["job"] == "Engineer"
     assert bool(pair.link.learned) is is_learned
+
+
+@pytest.mark.parametrize("was", [None, "Owner"])
+def test_what_an_app_drops_is_written_once_more_and_no_deletion(was):
+    pair = world.linked({"job": was}, {"title": was})
+    pair.silent = {RIGHT}
+    pair.normalise[RIGHT] = lambda fields: {**fields, "title": None}
+    pair.edit(LEFT, job="Engineer")
+    assert pair.settle() == 2
+    assert (pair.left["job"], pair.right["title"]) == ("Engineer", None)
+    pair.edit(LEFT, job="Boss", company="Acme")
+    assert pair.settle() == 2
+    assert pair.left["job"] == "Boss"
+
+
+def test_so_is_what_it_drops_of_a_new_record():
+    pair = Pair(config(), {"email": "a@x.com", "job": "Owner"})
+    pair.silent = {RIGHT}
+    pair.normalise[RIGHT] = lambda fields: {**fields, "title": None}
+    assert pair.settle() == 3
+    assert (pair.left["job"], pair.right["title"]) == ("Owner", None)
+
+
+def test_what_is_cleared_right_after_a_write_comes_back():
+    """It may as well be what the app has dropped; both say the same then (I1)."""
+    pair = silent({"job": "Owner"}, {"title": "Owner"}, title=None)
+    pair.edit(LEFT, job="Engineer")
+    assert pair.settle() == 2
+    assert pair.left["job"] == pair.right["title"] == "Engineer"
+    assert pair.losses == []
+    pair.edit(RIGHT, title=None)
+    assert pair.settle() == 1
+    assert pair.left["job"] is None
+
+
+@pytest.mark.parametrize(
+    ("side", "cleared"),
+    [(RIGHT, {"fn": None}), (LEFT, {"first": None}), (LEFT, dict.fromkeys(NAMES))],
+)
+def test_so_does_a_name_or_a_part_of_it(side, cleared):
+    pair = world.linked({"first": "Ana", "last": "Diaz"}, {"fn": "Ana Diaz"})
+    pair.silent = {side}
+    pair.meanwhile = lambda side: pair.edit(side, **cleared)
+    if side is RIGHT:
+        pair.edit(LEFT, first="Eva", last="Soto")
+    else:
+        pair.edit(RIGHT, fn="Eva Soto")
+    pair.turn()
+    pair.meanwhile = lambda _side: None
+    assert pair.settle() == 1
+    assert " ".join(filter(None, map(pair.left.get, NAMES))) == "Eva Soto"
+    assert pair.right["fn"] == "Eva Soto"
 
 
 def test_a_text_made_longer_that_an_app_cuts_to_what_it_was_is_no_edit():

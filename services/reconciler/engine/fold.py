@@ -5,6 +5,8 @@ showed or was meant to show.
 """
 
 import datetime
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -12,7 +14,6 @@ from proto.base import Instant
 from proto.connector import ContactWritten, WriteKind, WriteOutcome
 from proto.errors import ErrorCode
 from proto.fields import Fields
-from proto.ids import RecordId
 from proto.reconciler import LEFT, RIGHT, RecordState
 from proto.record import Presence, Record
 from services.reconciler.engine import (
@@ -138,14 +139,7 @@ def _written(
     told = {i: record.fields.get(i, value) for i, value in intent.fields.items()}
     if intent.kind is WriteKind.CREATE:
         told = {**record.fields, **told}
-    return _in_step(
-        link,
-        intent,
-        told=told,
-        record_id=record.record_id,
-        config=config,
-        now=now,
-    )
+    return _in_step(link, intent, told=told, record=record, config=config, now=now)
 
 
 def _read_after(
@@ -157,9 +151,13 @@ def _read_after(
     Of what may be an edit nothing is learned.
     """
     left = evidence.left_behind(link, intent, record=record, config=config)
+    again = moves.not_carried(link, intent, left=left, config=config)
     own = evidence.rewritten(intent, record=record, config=config, is_known=True)
     link = moves.taught(link, intent, own=own, record=record, config=config)
-    return _shown_later(link, intent, left=left, record=record, config=config, now=now)
+    left = _with_untold(intent, left, record)
+    return _in_step(
+        link, intent, told=left, record=record, config=config, now=now, again=again
+    )
 
 
 def _confirmed_late(
@@ -172,34 +170,18 @@ def _confirmed_late(
     """
     own = evidence.rewritten(intent, record=record, config=config)
     link = moves.taught(link, intent, own=own, record=record, config=config)
-    left = {**intent.fields, **own}
-    return _shown_later(link, intent, left=left, record=record, config=config, now=now)
+    told = _with_untold(intent, {**intent.fields, **own}, record)
+    return _in_step(link, intent, told=told, record=record, config=config, now=now)
 
 
-def _shown_later(
-    link: Link,
-    intent: Intent,
-    *,
-    left: Fields,
-    record: Record,
-    config: Config,
-    now: Instant,
-) -> Folded:
-    """Take what a write left, where the record that shows it may show edits already.
+def _with_untold(intent: Intent, left: Fields, record: Record) -> Fields:
+    """Return what a write left, where the record that shows it may show edits already.
 
     In a new record whatever we did not write counts as entered since.
     """
-    told = left
-    if intent.kind is WriteKind.CREATE:
-        told = {**dict.fromkeys(record.fields), **left}
-    return _in_step(
-        link,
-        intent,
-        told=told,
-        record_id=record.record_id,
-        config=config,
-        now=now,
-    )
+    if intent.kind is not WriteKind.CREATE:
+        return left
+    return {**dict.fromkeys(record.fields), **left}
 
 
 def _in_step(
@@ -207,14 +189,15 @@ def _in_step(
     intent: Intent,
     *,
     told: Fields,
-    record_id: RecordId,
+    record: Record,
     config: Config,
     now: Instant,
+    again: Mapping[str, Fields] = MappingProxyType({}),
 ) -> Folded:
     """Move both shadows of the intent's mappings, and nothing else."""
-    side = intent.side
+    side, record_id = intent.side, record.record_id
     pairs = moves.pairs_of(intent, config)
-    link = moves.moved(link, intent, pairs=pairs, told=told, config=config)
+    link = moves.moved(link, intent, pairs=pairs, told=told, config=config, again=again)
     state = RecordState.HELD if link.held else RecordState.IN_SYNC
     link = msgspec.structs.replace(
         link,

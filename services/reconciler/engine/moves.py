@@ -1,6 +1,6 @@
 """Where an answer moves the shadows of a link, mapping by mapping."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -10,18 +10,31 @@ from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from proto.record import Record
 from services.reconciler.engine import (
     apart,
+    canon,
     diff,
     evidence,
+    guards,
     learn,
+    lenses,
     model,
     pending,
     remember,
     uncarried,
 )
 from services.reconciler.engine.diff import Sides
-from services.reconciler.engine.model import Config, Intent, Link, Pair, Shadow
+from services.reconciler.engine.model import (
+    Config,
+    Intent,
+    Lens,
+    Link,
+    Pair,
+    PairEnd,
+    Shadow,
+)
 
 _NEW: Final = Shadow()
+_NONE: Final[Mapping[str, Fields]] = {}
+_OF_SEVERAL: Final = (Lens.ITEMS, Lens.FIRST, Lens.PARTS)
 
 
 def pairs_of(intent: Intent, config: Config) -> list[Pair]:
@@ -43,11 +56,59 @@ def taught(
     return msgspec.structs.replace(link, learned=learn.remember(link, fresh))
 
 
+def not_carried(
+    link: Link, intent: Intent, *, left: Fields, config: Config
+) -> dict[str, Fields]:
+    """Return what the source said but for what a write left empty, by its mapping.
+
+    The app drops it, or somebody has just cleared it: nobody can tell. In the shadow of
+    the source it is still to be carried, and no deletion. Written a second time it is
+    there, or it is the app that drops it.
+    """
+    side, source = intent.side, model.other(intent.side)
+    written = {(each.mapping_id, each.side, each.form) for each in link.trail}
+    found: dict[str, Fields] = {}
+    for pair in pairs_of(intent, config):
+        mapping_id, end = pair.mapping.mapping_id, pair.end(side)
+        meant = {i: intent.fields[i] for i in end.ids if i in intent.fields}
+        gone: Fields = {
+            field.field_id: None
+            for field in end.fields
+            if canon.of(field.kind, meant.get(field.field_id))
+            and not canon.of(field.kind, left.get(field.field_id))
+        }
+        is_again = (mapping_id, side, guards.form_of(meant)) in written
+        if is_again or not gone or pair.mapping.lens in _OF_SEVERAL:
+            continue
+        before = {i: meant.get(i, intent.seen.get(i)) for i in end.ids}
+        after, told = {**before, **gone}, _values_of(intent.source, pair.end(source))
+        atoms = lenses.changes(pair, side, old=before, new=after, other_old=told)
+        found[mapping_id] = lenses.put(
+            pair, source, atoms=atoms, onto=told, source=after
+        )
+    return found
+
+
+def _values_of(values: Fields, end: PairEnd) -> Fields:
+    return {i: values.get(i) for i in end.ids}
+
+
 def moved(
-    link: Link, intent: Intent, *, pairs: Sequence[Pair], told: Fields, config: Config
+    link: Link,
+    intent: Intent,
+    *,
+    pairs: Sequence[Pair],
+    told: Fields,
+    config: Config,
+    again: Mapping[str, Fields] = _NONE,
 ) -> Link:
-    """Move both shadows to where a write leaves them in some of its mappings."""
+    """Move both shadows to where a write leaves them in some of its mappings.
+
+    Args:
+        again: What is known of the source where it is still to be carried.
+    """
     side = intent.side
+    done = [pair for pair in pairs if pair.mapping.mapping_id not in again]
     source = dict(_values(link, model.other(side)))
     target = dict(_values(link, side))
     for pair in pairs:
@@ -56,6 +117,8 @@ def moved(
         target.update(
             pending.kept_out(link, intent, pair=pair, shown=shown, config=config)
         )
+        source.update(again.get(pair.mapping.mapping_id, {}))
+    for pair in done:
         source.update(
             (i, intent.source[i])
             for i in pair.end(model.other(side)).ids
@@ -68,8 +131,8 @@ def moved(
         link,
         left=Shadow(values=left),
         right=Shadow(values=right),
-        apart=apart.remaining(link.apart, sides, pairs=pairs),
-        uncarried=uncarried.after_step(link, pairs),
+        apart=apart.remaining(link.apart, sides, pairs=done),
+        uncarried=uncarried.after_step(link, done),
     )
 
 

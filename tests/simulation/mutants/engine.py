@@ -63,7 +63,7 @@ def _as_sent(_there: Any) -> Any:
             link,
             intent,
             told=told,
-            record_id=record.record_id,
+            record=record,
             config=config,
             now=now,
         )
