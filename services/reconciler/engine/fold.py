@@ -154,7 +154,7 @@ def _read_after(
     again = moves.not_carried(link, intent, left=left, config=config)
     own = evidence.rewritten(intent, record=record, config=config, is_known=True)
     link = moves.taught(link, intent, own=own, record=record, config=config)
-    left = _with_untold(intent, left, record)
+    left = _with_untold(intent, left, record=record)
     return _in_step(
         link, intent, told=left, record=record, config=config, now=now, again=again
     )
@@ -170,11 +170,11 @@ def _confirmed_late(
     """
     own = evidence.rewritten(intent, record=record, config=config)
     link = moves.taught(link, intent, own=own, record=record, config=config)
-    told = _with_untold(intent, {**intent.fields, **own}, record)
+    told = _with_untold(intent, {**intent.fields, **own}, record=record)
     return _in_step(link, intent, told=told, record=record, config=config, now=now)
 
 
-def _with_untold(intent: Intent, left: Fields, record: Record) -> Fields:
+def _with_untold(intent: Intent, left: Fields, *, record: Record) -> Fields:
     """Return what a write left, where the record that shows it may show edits already.
 
     In a new record whatever we did not write counts as entered since.
