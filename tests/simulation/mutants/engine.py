@@ -1,5 +1,6 @@
 """Guards of the pure engine: what is linked, what is written, what an answer means."""
 
+import dataclasses
 from typing import Any, Final
 
 import msgspec
@@ -26,7 +27,7 @@ from services.reconciler.engine import (
 from services.reconciler.engine.config import Config, SideConfig
 from services.reconciler.engine.lenses import Atom
 from services.reconciler.engine.model import NOTHING, Lens
-from tests.fakes.database import reconciler_queue
+from tests.fakes.database import catalogue, reconciler_queue
 from tests.fakes.database.catalogue import Modelled
 from tests.simulation.mutants.mutant import Change, Mutant, always
 
@@ -158,13 +159,13 @@ def _load_every_dirty(there: Any) -> Any:
         rows.sort(key=lambda row: (not row["is_urgent"], row["mark"]))
         return [reconciler_queue.DIRTY(row) for row in rows[: given["limit"]]]
 
-    def run(self: Modelled, session: Any, values: Any) -> Any:
-        if self.function is not reconciler_queue.load_dirty:
-            return there(self, session, values)
-        named = dict(zip(self.parameters, values, strict=True))
-        return load_dirty(session, **named)
+    def of_service(service: str) -> dict[str, Modelled]:
+        known = there(service)
+        if (told := known.get("load_dirty")) is None:
+            return dict(known)
+        return known | {"load_dirty": dataclasses.replace(told, function=load_dirty)}
 
-    return run
+    return of_service
 
 
 def _free(there: Any) -> Any:
@@ -314,7 +315,7 @@ MUTANTS: Final = (
         removes="A link is planned while a write of it is on its way.",
         changes=(
             Change(plan, "plan", _unless_open),
-            Change(Modelled, "run", _load_every_dirty),
+            Change(catalogue, "of_service", _load_every_dirty),
         ),
         hidden_by="the query of what can be planned now, which leaves such links out",
     ),
