@@ -155,6 +155,63 @@ def test_i7_a_no_that_looks_like_ours_is_known_where_the_yes_before_it_was_seen(
     assert (told(history) == []) is is_unheard
 
 
+@pytest.mark.parametrize("hop_count", [1, 2])
+@pytest.mark.parametrize(
+    ("cause", "said", "is_bound", "is_fine"),
+    [
+        (OURS, "before", True, True),
+        (Cause(), "before", True, False),
+        (OURS, "after", True, False),
+        (OURS, "never", True, False),
+        (OURS, "before", False, False),
+    ],
+)
+def test_i7_a_merge_passes_on_what_we_set_and_it_stays_nobodys_word(
+    hop_count, cause, said, is_bound, is_fine
+):
+    """Seed 1731: they opt in again where they had said no, before it is merged.
+
+    It is somebody's word if a user set it, or if it came from somebody else.
+    """
+    history = History(left=ABLE, right=ABLE)
+    history.choose(unsubscribes=Unsubscribes.STATUS)
+    person, left, right = history.pair()
+    given = history.value(Role.NAME_GIVEN, person)
+    if not is_bound:
+        right = history.enter(RIGHT, person, given=given)
+    noes = [(LEFT, left, cause), (RIGHT, right, OURS if said == "never" else Cause())]
+    for side, record_id, whose in noes if said == "after" else reversed(noes):
+        history.books[side].edit(record_id, consent=Consent.UNSUBSCRIBED, cause=whose)
+        history.wait(5.0)
+    history.books[RIGHT].edit(right, consent=Consent.SUBSCRIBED)
+    for _ in range(hop_count):
+        history.wait(5.0)
+        heir = history.enter(LEFT, person, given=given)
+        history.books[LEFT].merge(left, heir)
+        left = heir
+    history.links[0] = history.links[0]._replace(left_id=left, right_id=right)
+    assert (told(history) == []) is is_fine
+
+
+@pytest.mark.parametrize("had", [Consent.SUBSCRIBED, Consent.UNSUBSCRIBED])
+def test_i7_who_had_said_no_before_somebody_was_merged_into_them_is_heard(had):
+    """What we had set only makes it tighter."""
+    history = History(left=ABLE, right=ABLE)
+    history.choose(unsubscribes=Unsubscribes.STATUS)
+    person, left, right = history.pair()
+    no = Consent.SUPPRESSED
+    history.books[RIGHT].edit(right, consent=no)
+    history.books[LEFT].edit(left, consent=no, cause=OURS)
+    history.books[RIGHT].edit(right, consent=Consent.SUBSCRIBED)
+    history.wait(5.0)
+    given = history.value(Role.NAME_GIVEN, person)
+    heir = history.enter(LEFT, person, given=given)
+    history.books[LEFT].edit(heir, consent=had)
+    history.books[LEFT].merge(left, heir)
+    history.links[0] = history.links[0]._replace(left_id=heir)
+    assert (told(history) == []) is (had is Consent.SUBSCRIBED)
+
+
 def test_i7_nothing_is_told_where_nobody_wants_it():
     history = History(left=ABLE, right=ABLE)
     unsubscribed(history, Unsubscribes.IGNORE)

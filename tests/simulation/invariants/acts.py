@@ -108,6 +108,9 @@ def _unsubscribed(
     if _is_as_we_set_it(source, said, truth):
         truth.excuse("I7 taken back and said again before it was seen")
         return
+    if _is_passed_back(said, target, truth):
+        truth.excuse("I7 a merge passed on what we had set (hazard 85)")
+        return
     ways, now = truth.ways(target[0]), truth.holder(target).now
     level = CONSENT_RANKS[said.after.consent]
     if settings.unsubscribes is Unsubscribes.STATUS:
@@ -126,11 +129,7 @@ def _is_as_we_set_it(key: Key, said: Entry, truth: Truth) -> bool:
     They opted in and out again, and nobody showed us anything in between.
     """
     rank = CONSENT_RANKS[said.after.consent]
-    levels = [
-        entry
-        for entry in truth.ledger.of(key)
-        if entry.at < said.at and (entry.act is Act.CREATE or _is_consent(entry))
-    ]
+    levels = [entry for entry in _levels(key, truth) if entry.at < said.at]
     set_by_us = [
         entry
         for entry in levels
@@ -143,15 +142,50 @@ def _is_as_we_set_it(key: Key, said: Entry, truth: Truth) -> bool:
     return bool(since) and not any(since[0] <= at < said.at for at in seen_at)
 
 
+def _is_passed_back(said: Entry, target: Key, truth: Truth) -> bool:
+    """Say whether a no is the target's own, which we carried to whoever was merged.
+
+    A merge takes the tighter of two levels over, and is nobody's word: where we had set
+    it, no people of that side have said it (hazard 85).
+    """
+    level = _merged_level(said, truth)
+    if level is None:
+        return False
+    if level.who is not Who.TANDEM:
+        return _is_passed_back(level, target, truth)
+    rank = CONSENT_RANKS[level.after.consent]
+    return target in truth.partners(level.key) and any(
+        entry.who is Who.USER
+        and entry.at <= level.at
+        and CONSENT_RANKS[entry.after.consent] >= rank
+        for entry in _levels(target, truth)
+    )
+
+
+def _merged_level(said: Entry, truth: Truth) -> Entry | None:
+    """Return what had set the level that an heir got by a merge, if it did so."""
+    if said.before is None or CONSENT_RANKS[said.before.consent]:
+        # It is new, or its own people had said no before.
+        return None
+    merge = truth.ledger.entries[said.number - 1]
+    if merge.act is not Act.MERGE or merge.after.merged_into != said.record_id:
+        return None
+    levels = _levels(merge.key, truth)
+    return [level for level in levels if level.number < merge.number][-1]
+
+
 def _last_word(key: Key, truth: Truth) -> Entry | None:
     """Return a user's entry by which a record is unsubscribed, if it still is."""
-    word: Entry | None = None
-    for entry in truth.ledger.of(key):
-        if entry.act is Act.CREATE or _is_consent(entry):
-            word = entry
+    word = next(reversed(_levels(key, truth)), None)
     if word is None or word.who is not Who.USER:
         return None
     return word if CONSENT_RANKS[word.after.consent] else None
+
+
+def _levels(key: Key, truth: Truth) -> list[Entry]:
+    """Return the entries that gave a record another level, and its first."""
+    entries = truth.ledger.of(key)
+    return [each for each in entries if each.act is Act.CREATE or _is_consent(each)]
 
 
 def _is_consent(entry: Entry) -> bool:
