@@ -177,7 +177,7 @@ def _free(there: Any) -> Any:
 
 
 def _not_carried(_there: Any) -> Any:
-    return lambda case: (case, None)
+    return lambda case: (case, None, [])
 
 
 def _as_deleted(there: Any) -> Any:
