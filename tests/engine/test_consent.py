@@ -133,6 +133,24 @@ def test_b39_an_unsubscribe_passes_a_held_contact():
 
 @pytest.mark.behaviour(
     39,
+    broken_by="reconciler/engine/plan.py: an unsubscribe waits for a held mapping",
+)
+@pytest.mark.parametrize("side", [LEFT, RIGHT])
+def test_b39_an_unsubscribe_passes_a_value_that_is_held(side: Side):
+    """Hazard 84: what is too long for one app waits alone, whoever says no."""
+    pair = pair_with()
+    pair.edit(RIGHT, title="x" * 51)
+    assert pair.settle() == 0
+    assert [hold.reason for hold in pair.link.held] == [Reason.TOO_LONG]
+    pair.put(side, consent=Consent.UNSUBSCRIBED)
+    assert pair.turn().is_urgent
+    assert pair.records[other(side)].consent is Consent.UNSUBSCRIBED
+    assert pair.settle() == 0
+    assert [hold.reason for hold in pair.link.held] == [Reason.TOO_LONG]
+
+
+@pytest.mark.behaviour(
+    39,
     broken_by="reconciler/engine/consent.py: what we set ourselves counts as a"
     " person's word",
 )
