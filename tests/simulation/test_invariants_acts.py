@@ -349,6 +349,28 @@ def test_i1_a_spelling_may_go_to_and_fro_as_well(is_respelled, count):
     assert (wrongs == []) == is_fine
 
 
+@pytest.mark.parametrize("place", ["tags", "lists", "field"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_i1_rules_may_be_held_that_went_to_and_fro(place, count):
+    """In step by what is mapped, and said not to be (seed 400421)."""
+    history = History(left=ABLE, right=ABLE)
+    person, _, right = history.pair()
+    note = history.value(Role.JOB_TITLE, person)
+    history.edit(RIGHT, right, own="")
+    for _ in range(count):
+        for is_there in (True, False):
+            history.wait(1.0)
+            if place == "field":
+                history.write(RIGHT, right, own=note if is_there else None)
+            else:
+                names = ("vip",) if is_there else ()
+                history.write(RIGHT, right, more={place: names})
+    name = {"tags": "tag:vip", "lists": "container:vip", "field": "own"}[place]
+    restate(history, "held", "oscillates")
+    wrongs = list(convergence.check(history.after({name: "oscillates"}), history.truth))
+    assert (wrongs == []) == (count >= oscillation.RETURNS_MIN)
+
+
 def test_a_condition_that_the_judge_cannot_read_is_no_silent_yes():
     history = History()
     odd = Condition(operator=Operator.MORE, field_id=FieldId("given"), value="1")

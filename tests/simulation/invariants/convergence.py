@@ -134,6 +134,7 @@ def _both_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
             yield Wrong("I1", f"{text}: {pair}")
     keys = (pair.left, pair.right)
     is_excused |= oscillation.is_respelled(pair.owned, keys, pair.link.held, truth)
+    is_excused |= oscillation.is_of_rules(keys, pair.link.held, truth)
     if state != RecordState.IN_SYNC and not is_excused:
         yield Wrong("I1", f"in step, and said not to be: {pair}")
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from proto.reconciler import MappingView
 from tests.simulation.invariants.truth import Owned, Truth
-from tests.simulation.ledger import Act, Key, Who
+from tests.simulation.ledger import Act, Key, State, Who
 
 REASON: Final = "oscillates"
 RETURNS_MIN: Final = 3
@@ -64,10 +64,43 @@ def is_respelled(
     views = {each.mapping_id: each for each in owned.now.mappings}
     return any(
         reason == REASON
+        and mapping_id in views
         and is_borne_out(owned, keys, mapping_id, truth)
         and len(set(_spellings(keys, views[mapping_id], truth))) > 1
         for mapping_id, reason in held
     )
+
+
+def is_of_rules(keys: Keys, held: Iterable[tuple[str, str]], truth: Truth) -> bool:
+    """Say whether rules of both sides really took back what the others made of it."""
+    return any(
+        reason == REASON and _are_close(times)
+        for name, reason in held
+        for key in keys
+        if key is not None
+        for times in _set(key, name, truth)
+    )
+
+
+def _set(key: Key, name: str, truth: Truth) -> Iterable[list[float]]:
+    """Return for each value of a tag, list or field that we changed, when."""
+    times: dict[str, list[float]] = defaultdict(list)
+    for entry in truth.ledger.of(key):
+        if entry.who is Who.TANDEM and entry.act is Act.EDIT:
+            before, after = _value(entry.before, name), _value(entry.after, name)
+            if before != after:
+                times[repr(after)].append(entry.at)
+    return times.values()
+
+
+def _value(state: State | None, name: str) -> object:
+    """Return a field, or whether a record has a tag or is in a list."""
+    if state is None:
+        return None
+    kind, _, rest = name.partition(":")
+    if kind == "tag":
+        return rest in state.tags
+    return rest in state.lists if kind == "container" else state.fields.get(name)
 
 
 def _spellings(keys: Keys, view: MappingView, truth: Truth) -> Iterator[str]:
