@@ -229,7 +229,7 @@ class RecordView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     """Why it is not in sync, as a code."""
     fields: tuple[str, ...] = ()
-    """Fields that are held, by mapping id."""
+    """Fields that are held, by mapping id; tags and lists as history calls them."""
     changed_at: Instant
 
 

@@ -60,8 +60,9 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "id_reused": "Its app shows another contact under its id than before. Take the link"
     " apart with DELETE /v1/connections/{connection_id}/links/{link_id}, and link the"
     " right one.",
-    "oscillates": "Something keeps changing a value back: another connection, or a tool"
-    " in one of the apps. Switch that off; the value is tried again after a day.",
+    "oscillates": "Something keeps changing a value back: another connection, a tool in"
+    " one of the apps, or a rule of the other side. Switch that off; the value is tried"
+    " again after a day.",
     "mass_change": "More would be undone at once than looks intended. If it is meant,"
     " let it go ahead with POST /v1/connections/{connection_id}/approve.",
 }

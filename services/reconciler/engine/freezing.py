@@ -1,13 +1,16 @@
 """Holds what keeps coming back on a link for a day (hazards 54 and 68)."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from proto.reconciler import LEFT, RIGHT, SIDES, Side
-from services.reconciler.engine import guards, names
+from services.reconciler.engine import guards, model, names, rules
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.config import Pair
 from services.reconciler.engine.guards import Turn
 from services.reconciler.engine.model import Hold, Reason
+from services.reconciler.engine.rules import Acting
 from services.reconciler.engine.weigh import Want, Weighed
 
 
@@ -40,6 +43,46 @@ def hold(case: Case, weighed: Weighed) -> Weighed:
             else:
                 wants[side].append(want)
     return msgspec.structs.replace(weighed, wants=wants, holds=tuple(holds))
+
+
+def acting(case: Case, side: Side) -> Acting:
+    """Return what rules want done on a side, but for what came and went too often.
+
+    What a rule does on one side may be what one of the other side asks for, and each
+    takes back what the other has made of it (hazard 54).
+    """
+    target, source = case.record(side), case.record(model.other(side))
+    link, config = case.link, case.config
+    wanted = rules.act_on(
+        side, target=target, source=source, done=link.acts, config=config
+    )
+    if not (link.trail and wanted.needs_write):
+        return wanted
+    tired = guards.tired(link, now=case.now)
+    frozen = [
+        name
+        for name, value in wanted.changes.items()
+        if Turn(name, side, guards.form_of({name: value})) in tired
+    ]
+    if not frozen:
+        return wanted
+    return rules.act_on(
+        side,
+        target=target,
+        source=source,
+        done=link.acts,
+        config=config,
+        frozen=frozen,
+    )
+
+
+def holds_of(actings: Iterable[Acting]) -> tuple[Hold, ...]:
+    """Return what rules leave as it is for a day."""
+    return tuple(
+        Hold(mapping_id=name, reason=Reason.OSCILLATES)
+        for each in actings
+        for name in each.held
+    )
 
 
 def _turn_of(want: Want, side: Side) -> Turn:

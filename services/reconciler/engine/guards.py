@@ -32,7 +32,7 @@ RETURNS_MAX: Final = 3
 
 
 class Turn(NamedTuple):
-    """A value, by its form, that a mapping wrote to a side."""
+    """A value, by its form, that a mapping or a rule wrote to a side."""
 
     mapping_id: str
     side: Side

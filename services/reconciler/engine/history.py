@@ -4,6 +4,7 @@ from proto.fields import Fields
 from proto.ids import FieldId
 from proto.record import Consent
 from proto.rules import ActionKind
+from services.reconciler.engine import rules
 from services.reconciler.engine.consent import Wanted
 from services.reconciler.engine.model import Act, Cause, FieldChange
 from services.reconciler.engine.rules import DELETION, Acting
@@ -15,17 +16,12 @@ def of_acting(acting: Acting, *, before: Fields) -> list[FieldChange]:
     """Return the changes that rules bring about, by the act that each is due to."""
     if not acting.needs_write:
         return []
-    changed = acting.memberships
-    keys = {act.action.value: act.key for act in acting.acts if _is_membership(act)}
+    keys = {
+        rules.name_of(act.action): act.key for act in acting.acts if _is_membership(act)
+    }
     found = [
-        _change(f"{what}:{name}", key=keys.get(name, ""), is_there=is_there)
-        for what, names, is_there in (
-            ("tag", changed.tags_add, True),
-            ("tag", changed.tags_remove, False),
-            ("container", changed.containers_add, True),
-            ("container", changed.containers_remove, False),
-        )
-        for name in names
+        _change(name, key=keys.get(name, ""), is_there=is_there)
+        for name, is_there in rules.are_there(acting.memberships).items()
     ]
     found += [
         FieldChange(
@@ -43,7 +39,7 @@ def of_acting(acting: Acting, *, before: Fields) -> list[FieldChange]:
 def of_unsubscribe(wanted: Wanted, *, before: Consent) -> tuple[FieldChange, ...]:
     """Return the change by which an unsubscribe is carried."""
     if wanted.tag:
-        tag = _change(f"tag:{wanted.tag}", key=UNSUBSCRIBE, is_there=True)
+        tag = _change(FieldId(f"tag:{wanted.tag}"), key=UNSUBSCRIBE, is_there=True)
         return (tag,)
     return (
         FieldChange(
@@ -60,10 +56,10 @@ def _is_membership(act: Act) -> bool:
     return act.action.kind is not ActionKind.SET_FIELD
 
 
-def _change(field_id: str, *, key: str, is_there: bool) -> FieldChange:
+def _change(field_id: FieldId, *, key: str, is_there: bool) -> FieldChange:
     causes = {DELETION: Cause.DELETION, UNSUBSCRIBE: Cause.UNSUBSCRIBE}
     return FieldChange(
-        field_id=FieldId(field_id),
+        field_id=field_id,
         mapping_id=key,
         before=not is_there,
         after=is_there,

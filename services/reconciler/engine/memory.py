@@ -75,6 +75,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """A value that we wrote, so that one that comes and goes is noticed."""
 
     mapping_id: str
+    """Or the tag, list or field that a rule changed, as history calls it."""
     side: Side
     form: str
     """A digest of its normal form."""

@@ -163,6 +163,7 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping of a link that waits, and why; all others go on."""
 
     mapping_id: str
+    """Or the tag, list or field that a rule is to change, as history calls it."""
     reason: str
 
     @property

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from proto.base import Instant
-from proto.reconciler import LEFT, RIGHT, RecordState, Side
+from proto.reconciler import LEFT, RIGHT, SIDES, RecordState, Side
 from proto.record import Presence
 from services.reconciler.engine import (
     canon,
@@ -119,12 +119,15 @@ def _plan_gone(case: Case, side: Side) -> Plan:
     reason, partner = model.DELETED_ON[side], case.seen(target)
     if partner is None or partner.record.presence is not _LIVE:
         return rest.plan(case, RecordState.DELETED, reason=reason)
-    acting, refusals = _actings(case)[target], list[Refusal]()
+    acting, refusals = freezing.acting(case, target), list[Refusal]()
     if acting.needs_write:
         intent = intents.update(case, side=target, acting=acting)
         return _tried(case, intent, refusals=refusals) or _failed(case, refusals)
     return rest.plan(
-        _with_acts(case, {target: acting}), RecordState.DELETED, reason=reason
+        _with_acts(case, {target: acting}),
+        RecordState.DELETED,
+        reason=reason,
+        holds=freezing.holds_of([acting]),
     )
 
 
@@ -157,19 +160,19 @@ def _plan_both(case: Case) -> Plan:
     weighed = freezing.hold(case, weighed)
     refused = rest.refused_before(case.link)
     actings = _actings(case)
+    held = (*weighed.holds, *freezing.holds_of(actings.values()))
     for chosen in _writes(case, weighed, refused=refused, actings=actings):
-        holds = (*weighed.holds, *(() if chosen.is_again else refused.values()))
+        holds = (*held, *(() if chosen.is_again else refused.values()))
         tried = _tried(case, chosen.intent, refusals=refusals, holds=holds)
         if tried is not None:
             return _vetted(case, tried, wants=chosen.wants)
-    holds = weighed.holds
     if refusals:
-        return _failed(case, refusals, holds=(*holds, *refused.values()))
+        return _failed(case, refusals, holds=(*held, *refused.values()))
     return rest.plan(
         _with_acts(case, actings),
-        RecordState.HELD if holds else RecordState.IN_SYNC,
-        reason=holds[0].reason if holds else "",
-        holds=holds,
+        RecordState.HELD if held else RecordState.IN_SYNC,
+        reason=held[0].reason if held else "",
+        holds=held,
     )
 
 
@@ -244,7 +247,10 @@ def _leave(case: Case) -> Plan:
     if refusals:
         return _failed(case, refusals)
     return rest.plan(
-        _with_acts(case, actings), RecordState.EXCLUDED, reason=Reason.OUT_OF_RULES
+        _with_acts(case, actings),
+        RecordState.EXCLUDED,
+        reason=Reason.OUT_OF_RULES,
+        holds=freezing.holds_of(actings.values()),
     )
 
 
@@ -273,12 +279,7 @@ def _failed(
 
 def _actings(case: Case) -> dict[Side, Acting]:
     """Return what rules want done on each side."""
-    left, right = case.records()
-    done, config = case.link.acts, case.config
-    return {
-        LEFT: rules.act_on(LEFT, target=left, source=right, done=done, config=config),
-        RIGHT: rules.act_on(RIGHT, target=right, source=left, done=done, config=config),
-    }
+    return {side: freezing.acting(case, side) for side in SIDES}
 
 
 class _Chosen(msgspec.Struct, frozen=True):

@@ -12,7 +12,15 @@ from proto.reconciler import Side
 from proto.record import Record
 from proto.rules import ActionKind
 from services.reconciler.engine import guards, rules
-from services.reconciler.engine.model import Act, Carried, Config, Intent, Link, Step
+from services.reconciler.engine.model import (
+    Act,
+    Carried,
+    Cause,
+    Config,
+    Intent,
+    Link,
+    Step,
+)
 
 TURNS_MAX: Final = 4
 """Values that may chase each other through a ring of connections (hazard 68)."""
@@ -100,7 +108,10 @@ def carried_to(
 def trail(
     link: Link, intent: Intent, *, config: Config, now: Instant
 ) -> tuple[Step, ...]:
-    """Remember what an update set, and forget what is older than a day."""
+    """Remember what an update set, and forget what is older than a day.
+
+    What rules did is remembered by what history calls it.
+    """
     since = now - datetime.timedelta(seconds=guards.OSCILLATION_S)
     kept = [step for step in link.trail if step.at > since]
     if intent.kind is WriteKind.CREATE:
@@ -113,6 +124,11 @@ def trail(
         fields = {i: value for i, value in intent.fields.items() if i in ids}
         form = guards.form_of(fields)
         kept.append(Step(mapping_id=mapping_id, side=intent.side, form=form, at=now))
+    for change in intent.changes:
+        if change.cause is Cause.RULE:
+            name = change.field_id
+            form = guards.form_of({name: change.after})
+            kept.append(Step(mapping_id=name, side=intent.side, form=form, at=now))
     return _newest(kept)
 
 

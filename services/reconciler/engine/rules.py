@@ -5,7 +5,7 @@ once, and taken back when the rule no longer matches, if the rule says so. Whate
 people do to the record in between is theirs.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -32,11 +32,18 @@ class Acting(msgspec.Struct, frozen=True):
     """The key of the act by field, for history."""
     acts: tuple[Act, ...]
     """What has been done on that side afterwards."""
+    held: tuple[str, ...] = ()
+    """Tags, lists and fields that are left as they are for now."""
 
     @property
     def needs_write(self) -> bool:
         """Say whether anything has to be written."""
         return bool(self.memberships) or bool(self.fields)
+
+    @property
+    def changes(self) -> Fields:
+        """Return what becomes of tags, lists and fields, as history calls them."""
+        return {**are_there(self.memberships), **self.fields}
 
 
 _NO_CHANGE: Final = Memberships()
@@ -95,8 +102,13 @@ def act_on(
     source: Record,
     done: Iterable[Act],
     config: Config,
+    frozen: Collection[str] = (),
 ) -> Acting:
-    """Find out what rules want done or taken back on a side, given the other side."""
+    """Find out what rules want done or taken back on a side, given the other side.
+
+    Args:
+        frozen: Tags, lists and fields that no rule may change now, by ``name_of``.
+    """
     wanted_now = _wanted(side, source, config=config)
     on_side = [act for act in done if act.side is side]
     if not wanted_now and not on_side:
@@ -110,9 +122,20 @@ def act_on(
             kept[act.key] = _undone_as(act, wanted)
         elif act.undoes:
             over.append(act)
+    held: tuple[str, ...] = ()
+    if frozen:
+        waiting = [act for act in over if _is_frozen(act, frozen)]
+        over = [act for act in over if act not in waiting]
+        kept.update((act.key, act) for act in waiting)
+        waiting += [
+            due.pop(key)
+            for key in [*due]
+            if key not in kept and _is_frozen(due[key], frozen)
+        ]
+        held = tuple(dict.fromkeys(name_of(act.action) for act in waiting))
     begun = [act for key, act in due.items() if key not in kept]
     if not over and not begun:
-        return Acting(_NO_CHANGE, {}, {}, _in_order(kept))
+        return Acting(_NO_CHANGE, {}, {}, _in_order(kept), held)
     change = _Change(target, config.side(side))
     for act in over:
         change.undo(act)
@@ -123,7 +146,13 @@ def act_on(
         fields=change.fields,
         causes=change.causes,
         acts=_in_order(kept),
+        held=held,
     )
+
+
+def _is_frozen(act: Act, frozen: Collection[str]) -> bool:
+    """Say whether an act has to wait; a deletion is told however often (I6)."""
+    return act.key != DELETION and name_of(act.action) in frozen
 
 
 def _in_order(acts: Mapping[str, Act]) -> tuple[Act, ...]:
@@ -260,3 +289,29 @@ def place_of(action: Action) -> tuple[bool, str]:
     """Return whether an action is about a tag, and which tag or container."""
     is_tag = action.kind in (ActionKind.ADD_TAG, ActionKind.REMOVE_TAG)
     return is_tag, action.value
+
+
+def name_of(action: Action) -> FieldId:
+    """Return what history calls the tag, list or field that an action changes."""
+    if action.kind is _SET_FIELD:
+        return action.field_id
+    is_tag, name = place_of(action)
+    return _name_of(name, is_tag=is_tag)
+
+
+def are_there(change: Memberships) -> dict[FieldId, bool]:
+    """Say by what history calls them which tags and lists are there afterwards."""
+    return {
+        _name_of(name, is_tag=is_tag): is_there
+        for names, is_tag, is_there in (
+            (change.tags_add, True, True),
+            (change.tags_remove, True, False),
+            (change.containers_add, False, True),
+            (change.containers_remove, False, False),
+        )
+        for name in names
+    }
+
+
+def _name_of(name: str, *, is_tag: bool) -> FieldId:
+    return FieldId(f"tag:{name}" if is_tag else f"container:{name}")
