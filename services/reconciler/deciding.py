@@ -16,7 +16,6 @@ from services.reconciler import batches
 from services.reconciler.batches import Batch, Decisions, Key, Planned
 from services.reconciler.engine import (
     drift,
-    evidence,
     match,
     model,
     newcomers,
@@ -193,10 +192,7 @@ class _Deciding:
     def _park_likely(self) -> None:
         """Remember which new record an open create has made, where no mark tells it.
 
-        As long as it reads as it was made: its user may go on to change all of it
-        before anybody knows that the answer is lost (hazards 12 and 13). Who has its
-        address and another name may be somebody else, and is only who a create would
-        have met.
+        As ``parking`` does with what accounts show, for what came with answers.
         """
         for dirty in self._batch.dirty:
             key = (dirty.side, dirty.record_id)
@@ -207,19 +203,9 @@ class _Deciding:
                 or not self._is_unsure(key, seen)
             ):
                 continue
-            makers = self._makers.of(
-                seen, key[0], links=self._links, reads_like=evidence.is_made
-            )
-            if len(makers) == 1 and makers[0].parked_id is None:
-                parked = msgspec.structs.replace(makers[0], parked_id=key[1])
-                self._replace(parked)
-            if makers:
-                continue
-            makers = self._makers.of(
-                seen, key[0], links=self._links, reads_like=evidence.is_likely
-            )
-            if len(makers) == 1 and makers[0].met_id != key[1]:
-                self._replace(msgspec.structs.replace(makers[0], met_id=key[1]))
+            noted = self._makers.noted(seen, key[0], links=self._links)
+            if noted is not None:
+                self._replace(noted)
 
     def _replace(self, link: Link) -> None:
         """Go on with a link as it is now."""

@@ -72,7 +72,7 @@ def events(
     """Return who takes which event; nearly all of them may give the planner work."""
 
     async def contacts_observed(work: Work, message: ContactsObserved) -> None:
-        await observing.observe(work, message, screen=screen)
+        await observing.observe(work, message, config=config, screen=screen)
 
     async def contacts_written(work: Work, message: ContactsWritten) -> None:
         await folding.fold_answers(work, message, config=config, screen=screen)

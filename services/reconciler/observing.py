@@ -17,7 +17,8 @@ from proto.ids import AccountId, ConnectionId, RecordId, ScanId, TenantId
 from proto.reconciler import ConnectionChanged, ConnectionState
 from proto.record import Presence, Record
 from services.chassis.store import Work
-from services.reconciler import comparing, guarding, missing, suppressing
+from services.reconciler import comparing, guarding, missing, parking, suppressing
+from services.reconciler.config import Config
 from services.reconciler.engine import canon, guards, model
 from services.reconciler.engine.model import Seen, SideConfig
 from services.reconciler.errors import Overtaken
@@ -52,7 +53,11 @@ class News:
 
 
 async def observe(
-    work: Work, message: ContactsObserved, *, screen: Screen | None = None
+    work: Work,
+    message: ContactsObserved,
+    *,
+    config: Config,
+    screen: Screen | None = None,
 ) -> None:
     """Store a batch of observations; complete the scan that it is the last part of."""
     tenant_id, account_id = message.tenant_id, message.account_id
@@ -64,11 +69,14 @@ async def observe(
         log.info("observation_unwanted", account_id=account_id)
         return
     scan = message.scan
+    seen = seen_of(
+        message.records, read_at=message.read_at, is_listed=not message.is_by_id
+    )
+    after = work.clock.now() - datetime.timedelta(seconds=config.open_s)
+    await parking.note(work, seen, tenant_id=tenant_id, account=account, after=after)
     news = await store(
         work,
-        seen_of(
-            message.records, read_at=message.read_at, is_listed=not message.is_by_id
-        ),
+        seen,
         tenant_id=tenant_id,
         account=account,
         scan_id=scan.scan_id if scan else None,

@@ -22,9 +22,9 @@ from proto.ids import IntentId, RecordId
 from proto.reconciler import Side
 from proto.record import Presence, Record
 from services.chassis.store import Work
-from services.reconciler import batches, following
+from services.reconciler import batches, following, parking
 from services.reconciler.config import Config
-from services.reconciler.engine import canon, evidence, model, newcomers
+from services.reconciler.engine import evidence, model, newcomers
 from services.reconciler.engine.model import Seen
 from services.reconciler.engine.newcomers import Owners
 from services.reconciler.readbacks import Answer
@@ -97,40 +97,13 @@ async def load(
         },
         scans=scans,
         owners={
-            side: await _find_owners(
+            side: await parking.find_owners(
                 work, candidates.values(), connection=connection, side=side
             )
             for side in sorted(sides)
         },
         unsure=unsure,
     )
-
-
-async def _find_owners(
-    work: Work, new: Iterable[Seen], *, connection: StoredConnection, side: Side
-) -> Owners:
-    """Return who has the addresses of new records on the other side than theirs."""
-    end = connection.config.side(side)
-    if end.capabilities.keeps_marks:
-        return {}
-    emails = {each for seen in new for each in canon.emails_of(seen.record, end)}
-    if not emails:
-        return {}
-    opposite = connection.config.side(model.other(side))
-    found = await observations.find_owners(
-        work.transaction,
-        emails,
-        tenant_id=connection.tenant_id,
-        account_id=opposite.account_id,
-    )
-    if not found:
-        return {}
-    owners = await observations.load(
-        work.transaction,
-        [(opposite.account_id, record_id) for record_id in found],
-        tenant_id=connection.tenant_id,
-    )
-    return newcomers.owners_of(owners.values(), opposite)
 
 
 async def _find_known(

@@ -110,6 +110,28 @@ class Makers:
         """Say whether there are any."""
         return bool(self._creates)
 
+    def noted(
+        self, seen: Seen, side: Side, *, links: Mapping[LinkId, Link]
+    ) -> Link | None:
+        """Return the link that is to remember a new record from now on; None if none.
+
+        As long as it reads as it was made: its user may go on to change all of it
+        before anybody knows that the answer is lost (hazards 12 and 13). Who has its
+        address and another name may be somebody else, and is only who a create would
+        have met.
+        """
+        record_id = seen.record.record_id
+        made = self.of(seen, side, links=links, reads_like=evidence.is_made)
+        if made:
+            is_told = len(made) == 1 and made[0].parked_id is None
+            if not is_told:
+                return None
+            return msgspec.structs.replace(made[0], parked_id=record_id)
+        met = self.of(seen, side, links=links, reads_like=evidence.is_likely)
+        if len(met) != 1 or met[0].met_id == record_id:
+            return None
+        return msgspec.structs.replace(met[0], met_id=record_id)
+
     def of(
         self,
         seen: Seen,

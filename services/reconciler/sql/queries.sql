@@ -9,14 +9,22 @@ SET
 
 -- name: load_account
 -- One account, or nothing if no connection has ever used it; with whether anybody of
--- the tenant was erased, which is rarely so.
+-- the tenant was erased, which is rarely so, and whether creates there have no answer.
 SELECT
     account_id, app, description, is_lost,
     EXISTS (
         SELECT suppressions.digest
         FROM reconciler.suppressions
         WHERE suppressions.tenant_id = $tenant_id
-    ) AS is_screened
+    ) AS is_screened,
+    EXISTS (
+        SELECT intents.intent_id
+        FROM reconciler.intents
+        WHERE intents.account_id = $account_id
+            AND intents.tenant_id = $tenant_id
+            AND intents.kind = 'create'
+            AND intents.state IN ('open', 'unknown')
+    ) AS is_creating
 FROM reconciler.accounts
 WHERE tenant_id = $tenant_id
     AND account_id = $account_id
@@ -1495,6 +1503,22 @@ CROSS JOIN LATERAL (
         AND connections.deleted_at IS NULL
 ) AS found
 WHERE found.number IS NOT NULL;
+
+-- name: find_creating
+-- The connections that have creates without an answer in an account; those from before
+-- $after are waited for no longer.
+SELECT DISTINCT intents.connection_id
+FROM reconciler.intents
+JOIN reconciler.connections
+    ON connections.connection_id = intents.connection_id
+    AND connections.tenant_id = intents.tenant_id
+WHERE intents.account_id = $account_id
+    AND intents.tenant_id = $tenant_id
+    AND intents.kind = 'create'
+    AND intents.state IN ('open', 'unknown')
+    AND greatest(intents.decided_at, connections.sync_started_at)
+        > $after::timestamptz
+    AND connections.deleted_at IS NULL;
 
 -- name: load_open_creates
 -- Creates of a connection without an answer, those whose answer is lost first and then

@@ -56,6 +56,24 @@ async def find_open_creates(
     return {row["account_id"]: row["number"] for row in rows}
 
 
+async def find_creating(
+    source: Source,
+    *,
+    tenant_id: TenantId,
+    account_id: AccountId,
+    after: datetime.datetime,
+) -> list[ConnectionId]:
+    """Return the connections that have creates without an answer in an account.
+
+    Args:
+        after: Creates from before then are waited for no longer.
+    """
+    rows = await source.fetch(
+        Q["find_creating"](tenant_id=tenant_id, account_id=account_id, after=after)
+    )
+    return sorted(row["connection_id"] for row in rows)
+
+
 async def load_open_creates(
     source: Source,
     account_ids: Collection[AccountId],

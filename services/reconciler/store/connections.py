@@ -87,6 +87,8 @@ class StoredAccount(msgspec.Struct, frozen=True, kw_only=True):
     is_lost: bool
     is_screened: bool = False
     """Somebody of its tenant was erased, and must not come back."""
+    is_creating: bool = False
+    """Nobody knows yet what has become of some creates in it."""
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -128,6 +130,7 @@ async def load_account(
         description=codec.decode(row["description"], AccountDescription),
         is_lost=row["is_lost"],
         is_screened=row["is_screened"],
+        is_creating=row["is_creating"],
     )
 
 

@@ -414,6 +414,15 @@ class ReconcilerPlayer(CarePlayer):
         )
 
     @act(weight=3)
+    async def find_creating(self, work: Work) -> object:
+        return await arrivals.find_creating(
+            work.transaction,
+            tenant_id=TENANT,
+            account_id=self.source.choice(ENDS),
+            after=self.time(),
+        )
+
+    @act(weight=3)
     async def find_links_around(self, work: Work) -> object:
         found = await links.find_around(
             work.transaction,

@@ -30,7 +30,9 @@ async def load_account(
     if row is None or row["unused_since"] is not None:
         return []
     erased = session.scan("suppressions", lambda each: each["tenant_id"] == tenant_id)
-    return [{**ACCOUNT(row), "is_screened": bool(erased)}]
+    creates = session.find("intents", "creates", account_id, tenant_id)
+    told = {"is_screened": bool(erased), "is_creating": bool(creates)}
+    return [{**ACCOUNT(row), **told}]
 
 
 async def set_account_state(

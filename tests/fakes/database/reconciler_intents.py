@@ -171,6 +171,17 @@ async def find_open_creates(
     return found
 
 
+async def find_creating(
+    session: Session, *, tenant_id: str, account_id: str, after: datetime.datetime
+) -> list[Row]:
+    found = {
+        row["connection_id"]
+        for row in session.find("intents", "creates", account_id, tenant_id)
+        if _is_waited_for(session, row, after=after)
+    }
+    return [{"connection_id": each} for each in sorted(found)]
+
+
 async def load_open_creates(
     session: Session,
     *,

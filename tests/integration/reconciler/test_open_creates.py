@@ -30,7 +30,9 @@ MADE = RecordId("made")
 BODIES = Query("bodies", "SELECT body FROM links ORDER BY link_id", ())
 
 
-async def show(bench: planning.Bench, fields: Fields) -> None:
+async def show(
+    bench: planning.Bench, fields: Fields, *, is_planned: bool = True
+) -> None:
     """Have the right account show what was made."""
     bench.clock.move(10.0)
     await bench.take(
@@ -41,7 +43,8 @@ async def show(bench: planning.Bench, fields: Fields) -> None:
             read_at=bench.clock.now(),
         )
     )
-    await plan(bench)
+    if is_planned:
+        await plan(bench)
 
 
 async def plan(bench: planning.Bench) -> None:
@@ -96,6 +99,27 @@ async def test_what_an_open_create_made_is_recognised_whenever_it_is_known_to_be
             await show(bench, fields)
         if happened == known_after:
             await answer(bench, job, WriteOutcome.UNKNOWN, kind=WriteKind.CREATE)
+    bench.clock.move(300.0)
+    await answer(bench, job, WriteOutcome.MISSING, kind=WriteKind.LOOK)
+    assert await bound(bench) == [MADE]
+
+
+async def test_what_a_create_made_is_recognised_though_nothing_was_planned_meanwhile(
+    bench,
+):
+    """Its connection waited for a person, and it was made twice (seed 400591, I4).
+
+    It was shown as it was made while an account was lost, and only what it had become
+    was there to be compared once that was authorised again (hazards 12 and 13).
+    """
+    await plan(bench)
+    (job,) = await writes(bench)
+    await answer(bench, job, WriteOutcome.UNKNOWN, kind=WriteKind.CREATE)
+    made = job.writes[0].fields
+    await show(bench, made, is_planned=False)
+    edited = dict.fromkeys(made, None) | {FieldId("email"): "other@example.org"}
+    await show(bench, edited, is_planned=False)
+    await plan(bench)
     bench.clock.move(300.0)
     await answer(bench, job, WriteOutcome.MISSING, kind=WriteKind.LOOK)
     assert await bound(bench) == [MADE]

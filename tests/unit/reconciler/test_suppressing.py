@@ -11,6 +11,7 @@ from proto.ids import ErasureId, RecordId
 from proto.record import Presence, Record
 from services.chassis.keyring import KeyRing
 from services.reconciler import observing
+from services.reconciler.config import Config
 from services.reconciler.pseudonyms import Pseudonyms
 from services.reconciler.store import connections, suppressions
 from services.reconciler.store.suppressions import Suppression
@@ -24,6 +25,7 @@ LEFT, RIGHT, TENANT = planning.LEFT, planning.RIGHT, planning.TENANT
 EMAIL = "ana@example.org"
 KEYS = {name: hashlib.sha256(name.encode()).digest() for name in ("k1", "k2")}
 ERASURE = ErasureId("eras_1")
+CONFIG = Config(database_url="", nats_url="")
 
 
 def ring(*names: str) -> Pseudonyms:
@@ -53,7 +55,7 @@ async def shown_to(
             tenant_id=TENANT, account_id=LEFT, records=records, read_at=clock.now()
         )
         async with bench.store.transaction(TENANT) as work:
-            await observing.observe(work, message, screen=after)
+            await observing.observe(work, message, config=CONFIG, screen=after)
     return database
 
 
@@ -125,7 +127,7 @@ def test_nobody_is_named_by_what_they_were_merged_into():
             tenant_id=TENANT, account_id=LEFT, records=(gone,), read_at=clock.now()
         )
         async with bench.store.transaction(TENANT) as work:
-            await observing.observe(work, message, screen=screen)
+            await observing.observe(work, message, config=CONFIG, screen=screen)
         stored = database.rows("reconciler.observations")
         assert {row["record_id"] for row in stored} == {"r3"}
 
