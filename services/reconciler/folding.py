@@ -228,19 +228,19 @@ def decide(
             )
         key = _key_of(answer)
         rival = _rival_of(answer, key, rivals=rivals)
-        is_taken = intent.kind is WriteKind.CREATE and (
-            key in bound or (rival is not None and match.keeps(rival, side))
-        )
+        is_create = intent.kind is WriteKind.CREATE
+        is_taken = key in bound or (rival is not None and match.keeps(rival, side))
         if is_taken and answer.result.outcome is WriteOutcome.WRITTEN:
-            # The app took the create for somebody whom another link is about.
-            answer = answer.understood(outcome=WriteOutcome.EXISTS)
+            # The app took the write for somebody whom another link is about.
+            instead = WriteOutcome.EXISTS if is_create else WriteOutcome.MISSING
+            answer = answer.understood(outcome=instead)
         folded = fold.fold(
             answer.link,
             intent,
             result=answer.result,
             config=config,
             now=now,
-            is_taken=is_taken,
+            is_taken=is_create and is_taken,
         )
         link = folded.link
         if key is not None and link.record_id(side) == key[1]:
@@ -287,10 +287,12 @@ def _key_of(answer: Answer) -> Key | None:
 def _rival_of(
     answer: Answer, key: Key | None, *, rivals: Mapping[Key, Link]
 ) -> Link | None:
-    """Return the other link that the record in the answer to a create is on."""
-    if key is None or answer.intent.intent.kind is not WriteKind.CREATE:
-        return None
-    rival = rivals.get(key)
+    """Return the other link that the record in an answer is on.
+
+    That of a create is new, and so is the id of whoever is known by an address that we
+    changed: either may have been shown before the answer came.
+    """
+    rival = None if key is None else rivals.get(key)
     return None if rival is None or rival.link_id == answer.link.link_id else rival
 
 

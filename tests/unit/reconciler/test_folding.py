@@ -101,6 +101,53 @@ def test_a_record_of_another_link_is_never_taken_whatever_the_app_says():
         assert (found.dropped, found.marked) == (set(), set())
 
 
+def updated(record_id: str) -> Answer:
+    """Return the answer to a change of r1, which has this id since."""
+    asked = answer(1, WriteOutcome.WRITTEN, record_id=record_id)
+    intent = msgspec.structs.replace(
+        asked.intent.intent, kind=WriteKind.UPDATE, record_id=RecordId("r1")
+    )
+    return msgspec.structs.replace(
+        asked.understood(kind=WriteKind.UPDATE),
+        intent=msgspec.structs.replace(asked.intent, intent=intent),
+        link=msgspec.structs.replace(asked.link, right_id=RecordId("r1")),
+    )
+
+
+def test_who_is_known_by_an_address_keeps_their_link_when_we_change_it():
+    """They were shown under it before the answer came, and stood alone.
+
+    The database refuses two links of one record, so the answer came again and again.
+    """
+    rival = Link(
+        link_id=LinkId("link_9"),
+        right_id=RecordId("r2"),
+        state=RecordState.DUPLICATE,
+        version=1,
+    )
+    found = decide(updated("r2"), rivals={(R, RecordId("r2")): rival})
+    assert found.links[LinkId("link_1")].right_id == "r2"
+    assert found.dropped == {"link_9"}
+    assert [told.state for told in found.told] == ["done"]
+    own = updated("r1")
+    found = decide(own, rivals={(R, RecordId("r1")): own.link})
+    assert (found.dropped, found.tally.done) == (set(), 1)
+
+
+def test_a_change_that_the_app_made_to_somebody_elses_record_moves_no_link():
+    rival = Link(
+        link_id=LinkId("link_9"),
+        left_id=RecordId("s9"),
+        right_id=RecordId("r2"),
+        state=RecordState.IN_SYNC,
+        version=1,
+    )
+    found = decide(updated("r2"), rivals={(R, RecordId("r2")): rival})
+    link = found.links[LinkId("link_1")]
+    assert (link.right_id, link.intent_id) == ("r1", None)
+    assert (found.dropped, found.tally.done) == (set(), 0)
+
+
 def test_two_creates_that_met_one_record_do_not_share_it():
     found = decide(
         answer(1, WriteOutcome.EXISTS, record_id="r1"),
