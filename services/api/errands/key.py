@@ -5,11 +5,10 @@ import datetime
 import sys
 from typing import Final
 
-from proto.ids import TenantId
 from services.api.errands import naming
 from services.api.requests import issuing
 from services.api.requests.permissions import SCOPES
-from services.api.store import api_keys, ledger, tenants
+from services.api.store import api_keys, ledger
 from services.api.store.ledger import AuditEntry
 from services.chassis.errands import Desk, Errand
 from services.chassis.tenancy import ALL_TENANTS
@@ -19,12 +18,7 @@ DAYS_MAX: Final = 3_650
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument(
-        "--tenant",
-        required=True,
-        type=naming.name,
-        help="made if there is none of this name",
-    )
+    naming.add_tenant_argument(parser)
     parser.add_argument("--name", default="first key", type=naming.name)
     parser.add_argument(
         "--scope",
@@ -45,14 +39,9 @@ async def create_key(desk: Desk, arguments: argparse.Namespace) -> int:
     days: int | None = arguments.days
     ends_at = None if days is None else now + datetime.timedelta(days=days)
     async with desk.store.transaction(ALL_TENANTS) as work:
-        tenant_id = await tenants.take_tenant(
-            work.transaction,
-            arguments.tenant,
-            new_id=desk.identifiers.new(TenantId),
-            requires_second_factor=desk.settings.second_factor_required,
-            now=now,
+        tenant_id = await naming.take_tenant(
+            work.transaction, desk, named=arguments.tenant, now=now
         )
-        await work.transaction.narrow(tenant_id)
         issued = issuing.make(
             tenant_id,
             name=arguments.name,

@@ -10,13 +10,13 @@ import getpass
 import sys
 from typing import Final
 
-from proto.ids import PersonId, TenantId
+from proto.ids import PersonId
 from services.api.errands import naming
 from services.api.people import signing
 from services.api.proofs import passwords
 from services.api.proofs.passwords import Hasher
 from services.api.requests.permissions import ROLES, Role
-from services.api.store import ledger, roster, tenants
+from services.api.store import ledger, roster
 from services.api.store.ledger import AuditEntry
 from services.api.store.roster import NewPerson
 from services.chassis.errands import Desk, Errand
@@ -27,12 +27,7 @@ EXIT_REFUSED: Final = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
-    parser.add_argument(
-        "--tenant",
-        required=True,
-        type=naming.name,
-        help="made if there is none of this name",
-    )
+    naming.add_tenant_argument(parser)
     parser.add_argument("--email", required=True, type=_email)
     parser.add_argument("--role", choices=ROLES, default=Role.OWNER.value)
 
@@ -47,14 +42,9 @@ async def create_person(desk: Desk, arguments: argparse.Namespace) -> int:
     now = desk.clock.now()
     person_id = desk.identifiers.new(PersonId)
     async with desk.store.transaction(ALL_TENANTS) as work:
-        tenant_id = await tenants.take_tenant(
-            work.transaction,
-            arguments.tenant,
-            new_id=desk.identifiers.new(TenantId),
-            requires_second_factor=desk.settings.second_factor_required,
-            now=now,
+        tenant_id = await naming.take_tenant(
+            work.transaction, desk, named=arguments.tenant, now=now
         )
-        await work.transaction.narrow(tenant_id)
         new = NewPerson(
             tenant_id=tenant_id,
             person_id=person_id,

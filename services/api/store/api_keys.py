@@ -11,6 +11,7 @@ import msgspec
 
 from proto.base import Instant
 from proto.ids import ApiKeyId, TenantId
+from services.api.store import statements
 from services.chassis import queries
 from services.chassis.database import Source, Transaction
 
@@ -73,8 +74,8 @@ async def add_key(
 
 async def find_key(source: Source, digest: bytes) -> StoredKey | None:
     """Return the key of a digest, whatever its tenant."""
-    row = await source.fetch_row(Q["find_key"](digest=digest))
-    return None if row is None else msgspec.convert(dict(row), StoredKey)
+    query = Q["find_key"](digest=digest)
+    return await statements.read_one(source, query, kind=StoredKey)
 
 
 async def list_keys(

@@ -5,18 +5,16 @@ The caller owns the transaction. Secrets come in as digests only, or sealed.
 
 import datetime
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from proto.base import Instant
 from proto.ids import AccountId, AppId, AuthorisationId, PersonId, TenantId
+from services.api.store import statements
 from services.chassis import queries
 from services.chassis.database import Source, Transaction
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
-
-FORGET_BATCH: Final = 1_000
 
 
 class NewAuthorisation(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,20 +93,16 @@ async def open_authorisation(
     transaction: Transaction, link_digest: bytes, *, now: datetime.datetime
 ) -> OpenedAuthorisation | None:
     """Mark a link as opened; says whether it had been opened before."""
-    row = await transaction.fetch_row(
-        Q["open_authorisation"](link_digest=link_digest, now=now)
-    )
-    return None if row is None else msgspec.convert(dict(row), OpenedAuthorisation)
+    query = Q["open_authorisation"](link_digest=link_digest, now=now)
+    return await statements.read_one(transaction, query, kind=OpenedAuthorisation)
 
 
 async def find_authorisation_by_state(
     source: Source, state_digest: bytes, *, app: AppId
 ) -> CalledAuthorisation | None:
     """Return the authorisation that a callback belongs to."""
-    row = await source.fetch_row(
-        Q["find_authorisation_by_state"](state_digest=state_digest, app=app)
-    )
-    return None if row is None else msgspec.convert(dict(row), CalledAuthorisation)
+    query = Q["find_authorisation_by_state"](state_digest=state_digest, app=app)
+    return await statements.read_one(source, query, kind=CalledAuthorisation)
 
 
 async def find_authorisation(
@@ -118,10 +112,10 @@ async def find_authorisation(
     authorisation_id: AuthorisationId,
 ) -> ListedAuthorisation | None:
     """Return how one authorisation of a tenant stands."""
-    row = await source.fetch_row(
-        Q["find_authorisation"](tenant_id=tenant_id, authorisation_id=authorisation_id)
+    query = Q["find_authorisation"](
+        tenant_id=tenant_id, authorisation_id=authorisation_id
     )
-    return None if row is None else msgspec.convert(dict(row), ListedAuthorisation)
+    return await statements.read_one(source, query, kind=ListedAuthorisation)
 
 
 async def end_authorisation(
@@ -148,7 +142,6 @@ async def forget_authorisations(
     transaction: Transaction, *, before: datetime.datetime
 ) -> bool:
     """Forget a batch of those that expired before; True if there may be more."""
-    count = await transaction.execute(
-        Q["forget_authorisations"](before=before, limit=FORGET_BATCH)
+    return await statements.forget_batch(
+        transaction, Q["forget_authorisations"], before=before
     )
-    return count == FORGET_BATCH

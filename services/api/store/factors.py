@@ -5,17 +5,15 @@ The caller owns the transaction. Secrets come in sealed, recovery codes as diges
 
 import datetime
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, TenantId
 from services.api.proofs.seals import SealedFactor
+from services.api.store import statements
 from services.api.store.halves import Q
-from services.chassis.database import Row, Source, Transaction
-
-FORGET_BATCH: Final = 1_000
+from services.chassis.database import Source, Transaction
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +65,7 @@ async def find_factor(
 ) -> StoredFactor | None:
     """Return a person's second factor."""
     query = Q["find_factor"](tenant_id=tenant_id, person_id=person_id)
-    return _factor(await source.fetch_row(query))
+    return await statements.read_one(source, query, kind=StoredFactor)
 
 
 async def lock_factor(
@@ -75,7 +73,7 @@ async def lock_factor(
 ) -> StoredFactor | None:
     """Return a person's second factor, which stays so until the commit."""
     query = Q["lock_factor"](tenant_id=tenant_id, person_id=person_id)
-    return _factor(await transaction.fetch_row(query))
+    return await statements.read_one(transaction, query, kind=StoredFactor)
 
 
 async def put_factor(
@@ -184,15 +182,13 @@ async def find_enrolment(
     now: datetime.datetime,
 ) -> Enrolment | None:
     """Return what waits for a person to confirm it where it was begun."""
-    row = await source.fetch_row(
-        Q["find_enrolment"](
-            tenant_id=tenant_id,
-            person_id=person_id,
-            cookie_digest=cookie_digest,
-            now=now,
-        )
+    query = Q["find_enrolment"](
+        tenant_id=tenant_id,
+        person_id=person_id,
+        cookie_digest=cookie_digest,
+        now=now,
     )
-    return None if row is None else msgspec.convert(dict(row), Enrolment)
+    return await statements.read_one(source, query, kind=Enrolment)
 
 
 async def take_enrolment(
@@ -213,8 +209,9 @@ async def forget_enrolments(
     transaction: Transaction, *, before: datetime.datetime
 ) -> bool:
     """Forget a batch of those that expired before; True if there may be more."""
-    query = Q["forget_enrolments"](before=before, limit=FORGET_BATCH)
-    return await transaction.execute(query) == FORGET_BATCH
+    return await statements.forget_batch(
+        transaction, Q["forget_enrolments"], before=before
+    )
 
 
 async def list_factor_keys(source: Source) -> list[str]:
@@ -256,7 +253,3 @@ async def reseal_factor(
         old_sealed=old.sealed,
     )
     return await transaction.execute(query) > 0
-
-
-def _factor(row: Row | None) -> StoredFactor | None:
-    return None if row is None else msgspec.convert(dict(row), StoredFactor)

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from proto.ids import PersonId
+from services.api.store import statements
 from services.chassis import queries
 from services.chassis.database import Transaction
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
 
-FORGET_BATCH: Final = 1_000
 _IPV6_PLACE: Final = 64
 """What one customer of a provider gets; a single address means nothing."""
 
@@ -130,8 +130,9 @@ async def give_back(transaction: Transaction, subjects: Subjects) -> None:
 
 async def forget(transaction: Transaction, *, before: datetime.datetime) -> bool:
     """Forget a batch of windows that are over; True if there may be more."""
-    query = Q["forget_guesses"](before=before, limit=FORGET_BATCH)
-    return await transaction.execute(query) == FORGET_BATCH
+    return await statements.forget_batch(
+        transaction, Q["forget_guesses"], before=before
+    )
 
 
 def _digest(*parts: str) -> bytes:

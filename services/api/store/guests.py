@@ -10,6 +10,7 @@ import msgspec
 
 from proto.base import Instant
 from proto.ids import InvitationId, TenantId
+from services.api.store import statements
 from services.chassis import queries
 from services.chassis.database import Source, Transaction
 
@@ -86,16 +87,14 @@ async def lock_invitation(
     transaction: Transaction, tenant_id: TenantId, *, invitation_id: InvitationId
 ) -> ListedInvitation | None:
     """Return an invitation of a tenant, which stays so until the commit."""
-    row = await transaction.fetch_row(
-        Q["lock_invitation"](tenant_id=tenant_id, invitation_id=invitation_id)
-    )
-    return None if row is None else msgspec.convert(dict(row), ListedInvitation)
+    query = Q["lock_invitation"](tenant_id=tenant_id, invitation_id=invitation_id)
+    return await statements.read_one(transaction, query, kind=ListedInvitation)
 
 
 async def find_invitation(source: Source, digest: bytes) -> FoundInvitation | None:
     """Return the invitation of a link, whatever its tenant."""
-    row = await source.fetch_row(Q["find_invitation"](digest=digest))
-    return None if row is None else msgspec.convert(dict(row), FoundInvitation)
+    query = Q["find_invitation"](digest=digest)
+    return await statements.read_one(source, query, kind=FoundInvitation)
 
 
 async def list_invitations(

@@ -5,18 +5,16 @@ The caller owns the transaction. Cookies come in as digests only.
 
 import datetime
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, TenantId
+from services.api.store import statements
 from services.chassis import queries
 from services.chassis.database import Source, Transaction
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "factor_queries.sql")
-
-FORGET_BATCH: Final = 1_000
 
 
 class NewHalf(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +50,8 @@ async def add_half_session(
 
 async def find_half_session(source: Source, digest: bytes) -> FoundHalf | None:
     """Return the half-open session of a digest, whatever its tenant."""
-    row = await source.fetch_row(Q["find_half_session"](digest=digest))
-    return None if row is None else msgspec.convert(dict(row), FoundHalf)
+    query = Q["find_half_session"](digest=digest)
+    return await statements.read_one(source, query, kind=FoundHalf)
 
 
 async def take_half_session(transaction: Transaction, half: FoundHalf) -> bool:
@@ -77,5 +75,6 @@ async def forget_half_sessions(
     transaction: Transaction, *, before: datetime.datetime
 ) -> bool:
     """Forget a batch of those that expired before; True if there may be more."""
-    query = Q["forget_half_sessions"](before=before, limit=FORGET_BATCH)
-    return await transaction.execute(query) == FORGET_BATCH
+    return await statements.forget_batch(
+        transaction, Q["forget_half_sessions"], before=before
+    )

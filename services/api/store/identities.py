@@ -5,19 +5,17 @@ The caller owns the transaction. State and cookie come in as digests only.
 
 import datetime
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, TenantId
 from services.api.proofs.oidc import Identity
+from services.api.store import statements
 from services.chassis import queries
 from services.chassis.database import Source, Transaction
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
-
-FORGET_BATCH: Final = 1_000
 
 
 class WaitingSignIn(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,16 +51,17 @@ async def take_sign_in(
     transaction: Transaction, state_digest: bytes
 ) -> WaitingSignIn | None:
     """Return the sign-in of a state, once."""
-    row = await transaction.fetch_row(Q["take_oidc_sign_in"](state_digest=state_digest))
-    return None if row is None else msgspec.convert(dict(row), WaitingSignIn)
+    query = Q["take_oidc_sign_in"](state_digest=state_digest)
+    return await statements.read_one(transaction, query, kind=WaitingSignIn)
 
 
 async def forget_sign_ins(
     transaction: Transaction, *, before: datetime.datetime
 ) -> bool:
     """Forget a batch of those that expired before; True if there may be more."""
-    query = Q["forget_oidc_sign_ins"](before=before, limit=FORGET_BATCH)
-    return await transaction.execute(query) == FORGET_BATCH
+    return await statements.forget_batch(
+        transaction, Q["forget_oidc_sign_ins"], before=before
+    )
 
 
 async def find_people(

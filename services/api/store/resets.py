@@ -5,18 +5,16 @@ The caller owns the transaction. Links come in as digests only.
 
 import datetime
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, TenantId
+from services.api.store import statements
 from services.chassis import queries
 from services.chassis.database import Source, Transaction
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
-
-FORGET_BATCH: Final = 1_000
 
 
 class NewReset(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +47,8 @@ async def put_reset(
 
 async def find_reset(source: Source, digest: bytes) -> FoundReset | None:
     """Return the reset of a link, whatever its tenant."""
-    row = await source.fetch_row(Q["find_reset"](digest=digest))
-    return None if row is None else msgspec.convert(dict(row), FoundReset)
+    query = Q["find_reset"](digest=digest)
+    return await statements.read_one(source, query, kind=FoundReset)
 
 
 async def take_reset(transaction: Transaction, found: FoundReset) -> bool:
@@ -70,5 +68,4 @@ async def drop_reset(
 
 async def forget_resets(transaction: Transaction, *, before: datetime.datetime) -> bool:
     """Forget a batch of those that expired before; True if there may be more."""
-    query = Q["forget_resets"](before=before, limit=FORGET_BATCH)
-    return await transaction.execute(query) == FORGET_BATCH
+    return await statements.forget_batch(transaction, Q["forget_resets"], before=before)

@@ -5,19 +5,17 @@ The caller owns the transaction. Cookies come in as digests only, passwords as h
 
 import datetime
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import TypedDict
 
 import msgspec
 
 from proto.base import Instant
 from proto.ids import PersonId, SessionId, TenantId
-from services.api.store import halves
+from services.api.store import halves, statements
 from services.chassis import queries
 from services.chassis.database import Source, Transaction
 
 Q = queries.load(Path(__file__).parent.parent / "sql" / "queries.sql")
-
-FORGET_BATCH: Final = 1_000
 
 
 class Whose(TypedDict):
@@ -130,20 +128,16 @@ async def lock_person(
     transaction: Transaction, tenant_id: TenantId, *, person_id: PersonId
 ) -> LockedPerson | None:
     """Return a person of a tenant, who stays so until the commit."""
-    row = await transaction.fetch_row(
-        Q["lock_person"](tenant_id=tenant_id, person_id=person_id)
-    )
-    return None if row is None else msgspec.convert(dict(row), LockedPerson)
+    query = Q["lock_person"](tenant_id=tenant_id, person_id=person_id)
+    return await statements.read_one(transaction, query, kind=LockedPerson)
 
 
 async def find_person(
     source: Source, tenant_id: TenantId, *, person_id: PersonId
 ) -> ListedPerson | None:
     """Return a person of a tenant."""
-    row = await source.fetch_row(
-        Q["find_person"](tenant_id=tenant_id, person_id=person_id)
-    )
-    return None if row is None else msgspec.convert(dict(row), ListedPerson)
+    query = Q["find_person"](tenant_id=tenant_id, person_id=person_id)
+    return await statements.read_one(source, query, kind=ListedPerson)
 
 
 async def list_people(
@@ -228,8 +222,8 @@ async def add_session(
 
 async def find_session(source: Source, digest: bytes) -> StoredSession | None:
     """Return the session of a digest, whatever its tenant."""
-    row = await source.fetch_row(Q["find_session"](digest=digest))
-    return None if row is None else msgspec.convert(dict(row), StoredSession)
+    query = Q["find_session"](digest=digest)
+    return await statements.read_one(source, query, kind=StoredSession)
 
 
 async def has_session(
@@ -301,13 +295,15 @@ async def forget_sessions(
     transaction: Transaction, *, before: datetime.datetime
 ) -> bool:
     """Forget a batch of those that expired before; True if there may be more."""
-    query = Q["forget_sessions"](before=before, limit=FORGET_BATCH)
-    return await transaction.execute(query) == FORGET_BATCH
+    return await statements.forget_batch(
+        transaction, Q["forget_sessions"], before=before
+    )
 
 
 async def forget_invitations(
     transaction: Transaction, *, before: datetime.datetime
 ) -> bool:
     """Forget a batch of those that were over before; True if there may be more."""
-    query = Q["forget_invitations"](before=before, limit=FORGET_BATCH)
-    return await transaction.execute(query) == FORGET_BATCH
+    return await statements.forget_batch(
+        transaction, Q["forget_invitations"], before=before
+    )
