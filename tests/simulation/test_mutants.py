@@ -1,5 +1,6 @@
 """Each mutant takes away a guard that is there, gives it back, and is missed."""
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,27 @@ def test_a_mutant_changes_a_guard_and_gives_it_back(name: str):
     after = [vars(each.owner)[each.name] for each in tried.changes]
     assert all(now is not was for now, was in zip(during, before, strict=True))
     assert all(now is was for now, was in zip(after, before, strict=True))
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_mutant_takes_what_its_guard_takes(name: str):
+    """Else it is missed for a mistake of ours, once the guard takes something more."""
+    for change in BY_NAME[name].changes:
+        guard = inspect.unwrap(getattr(change.owner, change.name))
+        if not inspect.isroutine(guard):
+            continue
+        with BY_NAME[name].applied():
+            instead = getattr(change.owner, change.name)
+        given = list(inspect.signature(guard).parameters.values())
+        by_name = {each.name: each for each in given if each.kind is each.KEYWORD_ONLY}
+        inspect.signature(instead).bind(
+            *(
+                each
+                for each in given
+                if each.kind in {each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD}
+            ),
+            **by_name,
+        )
 
 
 def test_mutants_say_what_they_are():

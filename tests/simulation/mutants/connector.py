@@ -12,8 +12,9 @@ from services.connector.carrier import Carrier
 from services.connector.checking import Checks
 from services.connector.errors import CallFailed, Meaning
 from services.connector.fencing import FencedWork
+from services.connector.lines import Line
 from services.connector.lookups import Lookups
-from services.connector.pacing import Budget, Lane
+from services.connector.pacing import Lane
 from services.connector.poller import Poller
 from services.connector.transport import Transport
 from services.connector.turns import Leases
@@ -122,10 +123,6 @@ def _through_the_first(there: Any) -> Any:
     return drive
 
 
-def _at_once(_there: Any) -> Any:
-    return lambda _self, _lane, *, now_s: 0.0
-
-
 MUTANTS: Final = (
     Mutant(
         name="no_pre_write_comparison",
@@ -197,7 +194,7 @@ MUTANTS: Final = (
         is_of_calls=True,
         hazards=(45,),
         removes="Calls go out as they come, also while the app asks for a pause.",
-        changes=(Change(Budget, "take", _at_once),),
+        changes=(Change(Line, "take_turn", always(0.0)),),
     ),
     Mutant(
         name="lease_not_checked",
