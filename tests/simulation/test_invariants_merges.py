@@ -103,3 +103,18 @@ def test_i6_a_merge_into_somebody_who_is_deleted_is_one():
     history.books[LEFT].delete(heir)
     history.books[RIGHT].edit(right, tags=[TRASH], cause=OURS)
     assert history.broken() == set()
+
+
+@pytest.mark.parametrize("is_into_it", [True, False])
+def test_i5_who_was_merged_into_a_record_of_ours_is_its_other_end(is_into_it):
+    """What was made for them goes on with whom they are a part of (seed 600566)."""
+    history = History(left={"merges": Merges.POINTS})
+    _, left, right = history.pair()
+    another = history.value(Role.EMAIL, history.person())
+    ours = history.make(LEFT, mark="9", email=another)
+    heir = ours if is_into_it else history.enter(LEFT, history.person())
+    history.books[LEFT].merge(left, heir)
+    history.links.pop()
+    history.link(ours, right)
+    found = any(each.startswith("I5") for each in complaints(history))
+    assert found != is_into_it
