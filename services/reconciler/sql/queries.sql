@@ -1252,12 +1252,20 @@ WHERE connection_id = $connection_id
 RETURNING link_id;
 
 -- name: count_open_intents
--- How many writes of a connection are on their way.
+-- How many writes of a connection are on their way. Of whom nobody could tell what became
+-- is held, and keeps nobody else waiting.
 SELECT count(*) AS waiting
 FROM reconciler.intents
-WHERE tenant_id = $tenant_id
-    AND connection_id = $connection_id
-    AND state IN ('open', 'unknown');
+WHERE intents.tenant_id = $tenant_id
+    AND intents.connection_id = $connection_id
+    AND intents.state IN ('open', 'unknown')
+    AND (intents.state = 'open' OR NOT EXISTS (
+        SELECT FROM reconciler.links
+        WHERE links.tenant_id = $tenant_id
+            AND links.connection_id = $connection_id
+            AND links.link_id = intents.link_id
+            AND links.reason = $untold
+    ));
 
 -- name: add_intents
 -- Writes, stored before they are tried.

@@ -8,6 +8,7 @@ from proto.ids import ConnectionId, TenantId
 from proto.reconciler import ConnectionState
 from services.chassis import queries
 from services.chassis.database import Source, Transaction
+from services.reconciler.engine.model import Reason
 from services.reconciler.store import connections
 from services.reconciler.store.connections import StoredConnection, Tally
 
@@ -138,8 +139,15 @@ async def count_open(
     tenant_id: TenantId,
     connection_id: ConnectionId,
 ) -> int:
-    """Return how many writes of a connection are on their way."""
+    """Return how many writes of a connection are on their way.
+
+    Not those that nobody could tell the outcome of: their contacts are held.
+    """
     row = await source.fetch_row(
-        Q["count_open_intents"](tenant_id=tenant_id, connection_id=connection_id)
+        Q["count_open_intents"](
+            tenant_id=tenant_id,
+            connection_id=connection_id,
+            untold=Reason.OUTCOME_UNKNOWN.value,
+        )
     )
     return int(row["waiting"]) if row else 0

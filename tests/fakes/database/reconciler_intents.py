@@ -12,9 +12,16 @@ CREATE = only("body", "number")
 
 
 async def count_open_intents(
-    session: Session, *, tenant_id: str, connection_id: str
+    session: Session, *, tenant_id: str, connection_id: str, untold: str
 ) -> list[Row]:
-    waiting = session.find("intents", "open", connection_id, tenant_id)
+    def is_held(link_id: str) -> bool:
+        link = session.get("links", connection_id, link_id, tenant_id)
+        return link is not None and link["reason"] == untold
+
+    found = session.find("intents", "open", connection_id, tenant_id)
+    waiting = [
+        row for row in found if row["state"] == "open" or not is_held(row["link_id"])
+    ]
     return [{"waiting": len(waiting)}]
 
 

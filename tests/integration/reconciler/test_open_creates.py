@@ -4,6 +4,7 @@ While no mark tells whose it is, it is told by how it reads (hazard 12), and its
 may go on to change all of that before anybody looks.
 """
 
+import msgspec
 import pytest
 
 from proto import codec
@@ -19,6 +20,7 @@ from proto.fields import Fields
 from proto.ids import FieldId, RecordId
 from proto.record import Record
 from services.chassis.queries import Query
+from services.reconciler.engine import patience
 from services.reconciler.engine.model import Link
 from tests.bench import planning
 from tests.integration.reconciler.test_time import bench, writes
@@ -27,6 +29,7 @@ __all__ = ["bench"]
 
 RIGHT, TENANT = planning.RIGHT, planning.TENANT
 MADE = RecordId("made")
+CONNECTIONS = Query("states", "SELECT state FROM connections", ())
 BODIES = Query("bodies", "SELECT body FROM links ORDER BY link_id", ())
 
 
@@ -81,6 +84,12 @@ async def bound(bench: planning.Bench) -> list[RecordId]:
     return [link.right_id for link in links if link.right_id and link.left_id]
 
 
+async def states(bench: planning.Bench) -> list[str]:
+    """Return the states of all connections."""
+    rows = await bench.pool.reader(TENANT).fetch(CONNECTIONS)
+    return [row["state"] for row in rows]
+
+
 @pytest.mark.parametrize("known_after", ["nothing", "shown", "edited"])
 async def test_what_an_open_create_made_is_recognised_whenever_it_is_known_to_be_lost(
     bench, known_after
@@ -123,3 +132,22 @@ async def test_what_a_create_made_is_recognised_though_nothing_was_planned_meanw
     bench.clock.move(300.0)
     await answer(bench, job, WriteOutcome.MISSING, kind=WriteKind.LOOK)
     assert await bound(bench) == [MADE]
+
+
+async def test_a_create_of_which_nobody_can_tell_keeps_nobody_waiting(bench):
+    """Whoever it is for is held, and the connection goes live (seed 604257, I2)."""
+    await plan(bench)
+    (job,) = await writes(bench)
+    lost = msgspec.structs.replace(job, writes=job.writes[:1])
+    others = msgspec.structs.replace(job, writes=job.writes[1:])
+    await bench.answer([codec.encode(others)])
+    await answer(bench, lost, WriteOutcome.UNKNOWN, kind=WriteKind.CREATE)
+    for _ in range(patience.LOOKS_UNTIL_HELD):
+        assert await states(bench) == ["syncing"]
+        bench.clock.move(3600.0)
+        await answer(bench, lost, WriteOutcome.UNKNOWN, kind=WriteKind.LOOK)
+    assert await states(bench) == ["live"]
+    bench.clock.move(3600.0)
+    await show(bench, lost.writes[0].fields)
+    await answer(bench, lost, WriteOutcome.UNKNOWN, kind=WriteKind.LOOK)
+    assert MADE in await bound(bench)
