@@ -18,6 +18,7 @@ from tests.simulation import limbo
 from tests.simulation.crashes import Crashes
 from tests.simulation.customers import Customers
 from tests.simulation.errands import Errands
+from tests.simulation.invariants import aftermath
 from tests.simulation.ledger import Ledger, Place
 from tests.simulation.people import People
 from tests.simulation.scenario import Scenario
@@ -236,13 +237,21 @@ class Play:
         """Return what is still to be done anywhere."""
         rows = self.world.database.rows
         empty = limbo.empty_accounts(rows, self.books)
+        doubtful = limbo.doubtful_links(rows, self.books)
         found = [f"{s} outbox" for s in SERVICES if rows(f"{s}.outbox")]
         found += [
             f"{table} {row[name]}"
             for table, name, states in _OPEN
             for row in rows(table)
-            if not states or row["state"] in states
+            if row["state"] in states
         ]
+        found += [
+            f"reconciler.intents {row['intent_id']}"
+            for row in rows("reconciler.intents")
+            if row["state"] in aftermath.OPEN and row["link_id"] not in doubtful
+        ]
+        to_plan = limbo.records_to_plan(rows, but=doubtful)
+        found += [f"reconciler.dirty {each}" for each in to_plan]
         found += [f"link {each}" for each in limbo.open_links(rows, empty=empty)]
         return [*found, *self._unread(), *self._unsure(empty)]
 
@@ -291,8 +300,6 @@ _OPEN: Final = (
     ("auth.accounts", "account_id", ("lost",)),
     ("connector.writes", "intent_id", ("new", "sent")),
     ("reconciler.connections", "connection_id", ("scanning", "syncing", "paused")),
-    ("reconciler.intents", "intent_id", ("open", "unknown")),
-    ("reconciler.dirty", "record_id", ()),
 )
 """Tables, what their rows are called, and the states in which a row is work."""
 

@@ -2,13 +2,17 @@
 
 from typing import Any, Final
 
+import msgspec
 import pytest
 
+from proto.connector import WriteKind
 from proto.fields import Role
-from proto.ids import AccountId
+from proto.ids import AccountId, IntentId, LinkId
 from proto.reconciler import SIDES
+from services.reconciler.engine.model import Intent
 from tests.simulation import limbo
 from tests.simulation.hand_made import (
+    AT_ONCE,
     CONNECTION,
     LEFT_ACCOUNT,
     RIGHT_ACCOUNT,
@@ -86,3 +90,56 @@ def test_an_empty_account_says_nothing_of_the_others():
     books = {book.place: book for book in history.books.values()}
     found = limbo.empty_accounts(tables(history).__getitem__, books)
     assert found == {LEFT_ACCOUNT}
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("reason", ["outcome_unknown", "conflict"])
+def test_nobody_can_tell_which_of_several_a_lost_create_has_made(count, reason):
+    """A user has one of them, and edited the other before it was seen (seed 604257)."""
+    history = History(left={"unique_emails": False})
+    email = history.value(Role.EMAIL, history.person())
+    made = history.enter(RIGHT, history.person(), email=email)
+    for _ in range(count):
+        history.enter(LEFT, history.person(), email=email)
+    intent = Intent(
+        intent_id=IntentId("int_1"),
+        link_id=LinkId("link_1"),
+        side=LEFT,
+        kind=WriteKind.CREATE,
+        fields={},
+        source_id=made,
+        source={},
+        source_read_at=AT_ONCE,
+        mapping_ids=(),
+        changes=(),
+        emails=(email,),
+        decided_at=AT_ONCE,
+    )
+    rows = tables(history) | {
+        "reconciler.links": [
+            {
+                "link_id": intent.link_id,
+                "connection_id": CONNECTION,
+                "left_record_id": None,
+                "right_record_id": made,
+                "reason": reason,
+            }
+        ],
+        "reconciler.intents": [
+            {
+                "link_id": intent.link_id,
+                "account_id": LEFT_ACCOUNT,
+                "state": "unknown",
+                "body": msgspec.json.encode(intent),
+            }
+        ],
+        "reconciler.dirty": [
+            {"connection_id": CONNECTION, "side": "right", "record_id": made}
+        ],
+    }
+    books = {book.place: book for book in history.books.values()}
+    found = limbo.doubtful_links(rows.__getitem__, books)
+    is_doubtful = count > 1 and reason == "outcome_unknown"
+    assert found == ({intent.link_id} if is_doubtful else set())
+    left = list(limbo.records_to_plan(rows.__getitem__, but=found))
+    assert left == ([] if is_doubtful else [made])

@@ -14,6 +14,7 @@ from proto.ids import ConnectionId, IntentId
 from proto.reconciler import Settings, Side
 from services.reconciler.engine import mapping
 from services.reconciler.engine.model import Intent, Link, SideConfig
+from tests.simulation import limbo
 from tests.simulation.invariants.truth import LinkRow, Owned, Version
 from tests.simulation.ledger import Key, Place
 
@@ -71,7 +72,7 @@ class Aftermath(msgspec.Struct, frozen=True, kw_only=True):
     outbox: int = 0
     """Messages that nobody has receipted."""
     dirty: int = 0
-    """Records that wait to be planned."""
+    """Records that wait to be planned, but for those that are held as untold."""
     now: float = 0.0
 
 
@@ -119,7 +120,7 @@ def collect(rows: Rows, *, now: float) -> Aftermath:
             len(list(rows(f"{service}.outbox")))
             for service in ("auth", "connector", "reconciler")
         ),
-        dirty=len(list(rows("reconciler.dirty"))),
+        dirty=sum(1 for _ in limbo.records_to_plan(rows, but=limbo.untold_links(rows))),
         now=now,
     )
 
