@@ -67,7 +67,8 @@ def doubtful_links(rows: Rows, books: Mapping[Place, Book]) -> set[LinkId]:
     for row in rows("reconciler.intents"):
         if row["state"] == "unknown" and row["link_id"] in held:
             book = books[places[row["account_id"]]]
-            told = set(msgspec.json.decode(row["body"], type=Intent).emails)
+            emails = msgspec.json.decode(row["body"], type=Intent).emails
+            told = {address_key(each) for each in emails}
             name = book.ways.email_name
             shown = [address_key(each.now.fields.get(name)) for each in book.live()]
             if sum(each in told for each in shown) > 1:
