@@ -76,11 +76,13 @@ class History:
             right=self.books[Side.RIGHT].place,
             versions=[self._version(Direction.BOTH)],
         )
+        self.more: list[Owned] = []
+        """Other connections of the same tenant."""
         self.truth = Truth(
             self.people,
             self.ledger,
             self.vendors,
-            owned=lambda: [self.owned],
+            owned=lambda: [self.owned, *self.more],
             links=lambda: self.links,
             answered=lambda: self.answered,
             now=lambda: self.time,

@@ -1,11 +1,14 @@
 """Nobody is made twice (I4), and nobody again whom a user deleted (I5)."""
 
+import msgspec
 import pytest
 
 from proto.fields import Role
+from proto.ids import ConnectionId, LinkId
 from proto.reconciler import Side
 from tests.simulation.hand_made import History
 from tests.simulation.invariants import safety
+from tests.simulation.invariants.truth import LinkRow
 from tests.simulation.vendors.ways import Markers, Merges
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
@@ -46,6 +49,22 @@ def test_i4_two_records_of_one_person():
     fields = history.books[LEFT].holders[left].now.fields
     history.make(RIGHT, mark="2", given=fields["given"])
     assert history.broken() == {"I4"}
+
+
+@pytest.mark.parametrize("is_of_two", [True, False])
+def test_i4_two_connections_may_make_somebody_at_once(is_of_two):
+    """In an account that is on both of them, and finds nobody (seed 602924)."""
+    history = History(right=BARE)
+    _, left, _ = history.pair()
+    owned = history.owned
+    if is_of_two:
+        owned = msgspec.structs.replace(owned, connection_id=ConnectionId("conn_2"))
+        history.more.append(owned)
+    row = LinkRow(owned.connection_id, LinkId("link_2"), left, None, "pending", "")
+    history.links.append(row)
+    fields = history.books[LEFT].holders[left].now.fields
+    history.make(RIGHT, mark="2", given=fields["given"])
+    assert history.broken() == (set() if is_of_two else {"I4"})
 
 
 @pytest.mark.parametrize(

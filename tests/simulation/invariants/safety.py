@@ -42,10 +42,7 @@ def no_doubles(entry: Entry, truth: Truth) -> Iterator[Wrong]:
     if entry.act is not Act.CREATE:
         return
     person = truth.people.person_of.get(entry.key)
-    # In a ring two connections may make somebody at once, in a third account.
-    is_plain = (
-        person is not None and truth.people.is_plain(person) and len(truth.owned) < 3
-    )
+    is_plain = person is not None and truth.people.is_plain(person)
     email = address_key(entry.after.fields.get(truth.ways(entry.place).email_name))
     for holder in truth.book(entry.place).holders.values():
         other = (entry.place, holder.record_id)
@@ -63,7 +60,7 @@ def no_doubles(entry: Entry, truth: Truth) -> Iterator[Wrong]:
             truth.excuse("I4 rewritten before it was seen (hazard 35)")
         elif is_of_link:
             yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, of one link")
-        elif is_ours and is_of_person:
+        elif is_ours and is_of_person and not _are_of_two(made, entry, truth=truth):
             yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, of {person}")
         elif email and _was_to_be_seen(entry, other, email, truth=truth):
             yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, by {email}")
@@ -189,6 +186,16 @@ def _may_tighten(entry: Entry, truth: Truth) -> bool:
         for owned, _ in truth.ends_at(entry.place)
         for version in owned.versions
     )
+
+
+def _are_of_two(made: Entry, entry: Entry, *, truth: Truth) -> bool:
+    """Say whether two connections made a record each, as they may at once.
+
+    What one of them made is known to the other as soon as the account shows it.
+    """
+    found = [truth.row_of(each.cause.marker) for each in (made, entry)]
+    ids = [each[0].connection_id for each in found if each is not None]
+    return len(set(ids)) > 1
 
 
 def _was_to_be_seen(entry: Entry, other: Key, email: str, *, truth: Truth) -> bool:
