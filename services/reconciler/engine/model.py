@@ -209,6 +209,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parked_id: RecordId | None = None
     """A record with this link's marker, or that read like what its open create was to
     make, seen before that was answered."""
+    is_parked_loosely: bool = False
+    """That record did not read wholly as it was to be made: if one does, it is that."""
     met_id: RecordId | None = None
     """A new record that had the address of this link's open create when seen last."""
     is_manual: bool = False

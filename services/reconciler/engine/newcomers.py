@@ -116,17 +116,24 @@ class Makers:
         """Return the link that is to remember a new record from now on; None if none.
 
         As long as it reads as it was made: its user may go on to change all of it
-        before anybody knows that the answer is lost (hazards 12 and 13). Who has its
-        address and another name may be somebody else, and is only who a create would
-        have met.
+        before anybody knows that the answer is lost (hazards 12 and 13). Who reads
+        wholly so comes before whoever lacks some of it: somebody of that name may have
+        been entered there meanwhile. Who has its address and another name may be
+        somebody else, and is only who a create would have met.
         """
         record_id = seen.record.record_id
         made = self.of(seen, side, links=links, reads_like=evidence.is_made)
         if made:
-            is_told = len(made) == 1 and made[0].parked_id is None
-            if not is_told:
+            link = made[0]
+            is_loose = made != self.of(
+                seen, side, links=links, reads_like=evidence.is_as_meant
+            )
+            is_first = link.parked_id is None or (link.is_parked_loosely > is_loose)
+            if len(made) > 1 or not is_first:
                 return None
-            return msgspec.structs.replace(made[0], parked_id=record_id)
+            return msgspec.structs.replace(
+                link, parked_id=record_id, is_parked_loosely=is_loose
+            )
         met = self.of(seen, side, links=links, reads_like=evidence.is_likely)
         if len(met) != 1 or met[0].met_id == record_id:
             return None

@@ -25,7 +25,7 @@ from tests.unit.reconciler import values
 from tests.unit.reconciler.values import NOW
 
 LEFT, RIGHT, TENANT = planning.LEFT, planning.RIGHT, planning.TENANT
-MADE = RecordId("made")
+MADE, OTHER = RecordId("made"), RecordId("other")
 CREATED = LinkId("link_1")
 MEANT: Fields = {
     FieldId("email"): "a@b.org",
@@ -35,6 +35,7 @@ MEANT: Fields = {
 READDRESSED: Fields = {**MEANT, FieldId("email"): "new@b.org"}
 RENAMED: Fields = {**MEANT, FieldId("first_name"): "Bo", FieldId("last_name"): "Berg"}
 SOMEBODY: Fields = {**RENAMED, FieldId("email"): "bo@b.org"}
+EMPTIED: Fields = {**MEANT, FieldId("last_name"): None}
 
 
 async def show(bench: planning.Bench, account_id: AccountId, record: Record) -> None:
@@ -74,6 +75,7 @@ async def begin_create(
 async def noted(
     *shown: Fields,
     known: Fields | None = None,
+    other: Fields | None = None,
     left: Fields | None = None,
     bond: Link | None = None,
 ) -> tuple[str | None, str | None]:
@@ -82,6 +84,7 @@ async def noted(
     Args:
         shown: What the right account shows of one record after the create was stored.
         known: What it showed of that before.
+        other: What it shows of another record first, after the create was stored.
         left: Somebody whom the other account has.
         bond: Another link.
     """
@@ -99,6 +102,8 @@ async def noted(
     )
     assert stored is not None
     await begin_create(bench, stored, bond=bond)
+    if other is not None:
+        await show(bench, RIGHT, Record(record_id=OTHER, fields=other))
     for fields in shown:
         await show(bench, RIGHT, Record(record_id=MADE, fields=fields))
     (found,) = await links.load(reader, stored, link_ids={CREATED})
@@ -115,6 +120,9 @@ BOND = Link(link_id=LinkId("link_2"), left_id=RecordId("l9"), right_id=MADE, ver
         pytest.param([READDRESSED], {}, (MADE, None), id="only its address edited"),
         pytest.param([RENAMED], {}, (None, MADE), id="only its address left"),
         pytest.param([SOMEBODY], {}, (None, None), id="edited before"),
+        pytest.param([MEANT], {"other": EMPTIED}, (MADE, None), id="comes to be told"),
+        pytest.param([EMPTIED], {"other": MEANT}, (OTHER, None), id="is told already"),
+        pytest.param([EMPTIED], {"other": EMPTIED}, (OTHER, None), id="tells no more"),
         pytest.param([MEANT], {"known": SOMEBODY}, (None, None), id="there before"),
         pytest.param([MEANT], {"bond": BOND}, (None, None), id="of another link"),
         pytest.param(
@@ -125,6 +133,10 @@ BOND = Link(link_id=LinkId("link_2"), left_id=RecordId("l9"), right_id=MADE, ver
 def test_whom_an_account_shows_is_held_against_its_open_creates(
     shown, around, expected
 ):
-    """Before it is shown what their users have made of them (seed 400591)."""
+    """Before it is shown what their users have made of them (seed 400591).
+
+    Of two that read so, the one that does wholly is it: the other one's empty fields
+    would be taken for cleared ones, and empty those on the other side (seed 605592).
+    """
     start = NOW + datetime.timedelta(days=1)
     assert loop.run(noted(*shown, **around), start=start) == expected
