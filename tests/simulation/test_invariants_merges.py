@@ -1,4 +1,7 @@
-"""I1 and I6 see who was merged: nobody is left behind, and none of it is a deletion."""
+"""I1, I5 and I6 see who was merged: nobody is left behind, none of it is a deletion.
+
+Nor does it make a resurrection of what was none.
+"""
 
 import pytest
 
@@ -114,7 +117,49 @@ def test_i5_who_was_merged_into_a_record_of_ours_is_its_other_end(is_into_it):
     ours = history.make(LEFT, mark="9", email=another)
     heir = ours if is_into_it else history.enter(LEFT, history.person())
     history.books[LEFT].merge(left, heir)
+    history.wait(1.0)
     history.links.pop()
     history.link(ours, right)
     found = any(each.startswith("I5") for each in complaints(history))
     assert found != is_into_it
+
+
+@pytest.mark.parametrize("merges", [Merges.POINTS, Merges.SILENT])
+@pytest.mark.parametrize(
+    ("another", "restored", "is_allowed"),
+    [
+        ("before", "before", True),
+        ("never", "before", False),
+        ("after", "before", False),
+        ("before", "after", False),
+    ],
+)
+def test_i5_a_counterpart_merged_into_who_was_made_anew(
+    another, restored, is_allowed, merges
+):
+    """A restored record of ours had lost its own, and got a new one (hazard 74).
+
+    Only then was the one that it had lost merged into the new one (seed 311254): that
+    tells nothing of what it was when the two were bound.
+    """
+    history = History(right={"merges": merges})
+    person, other = history.person(), history.person()
+    given = {"given": history.value(Role.NAME_GIVEN, person)}
+    lost = history.enter(RIGHT, person, **given)
+    history.link(back := history.make(LEFT, **given), lost)
+    history.books[LEFT].delete(back)
+
+    def act(when: str) -> None:
+        history.wait(1.0)
+        if another == when:
+            history.link(history.enter(LEFT, other), lost)
+        if restored == when:
+            history.books[LEFT].restore(back)
+
+    act("before")
+    history.wait(1.0)
+    history.link(back, new := history.make(RIGHT, mark="9", **given))
+    act("after")
+    history.wait(1.0)
+    history.books[RIGHT].merge(lost, new)
+    assert any("I5" in each for each in complaints(history)) != is_allowed

@@ -47,10 +47,10 @@ def are_both_ours(left: Key | None, right: Key | None, *, truth: Truth) -> bool:
         return False
     for key, other in ends:
         earlier = [each for each in truth.partners(key) if each != other]
-        if any(truth.heir_of(each) == other for each in earlier):
-            # Whom it was made for is a part of the other by now (hazard 9).
+        if any(truth.was_part_of(each, other, of=key) for each in earlier):
+            # Whom it was made for had become a part of the other (hazard 9).
             return False
-        if any(truth.is_back_alone(key, each) for each in earlier):
+        if any(truth.was_back_alone(key, each, until=other) for each in earlier):
             truth.excuse("I5 restored when its counterpart had another")
             return False
         if not earlier and is_beyond(key, at=math.inf, truth=truth):

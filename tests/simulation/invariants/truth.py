@@ -209,22 +209,31 @@ class Truth:
                 self._bonds.setdefault(right, {})[left] = bond
         self._answered()
 
-    def heir_of(self, key: Key) -> Key | None:
+    def heir_of(self, key: Key, *, before: float = math.inf) -> Key | None:
         """Return the live record that one has become a part of, if its app says so.
 
         There is none of one that was merged without a word, nor where anybody on the
         way was deleted since, even for a while: that looks like the end of both.
+
+        Args:
+            before: What became of them from then on does not count.
         """
-        since, state = self.holder(key).history[-1]
+        since, state = self._history(key, before)[-1]
         while state.merged_into is not None:
             if self.ways(key[0]).merges is Merges.SILENT:
                 return None
             key = (key[0], state.merged_into)
-            later = [each for each in self.holder(key).history if each[0] >= since]
+            history = self._history(key, before)
+            later = [each for each in history if each[0] >= since]
             if any(each.status is Status.DELETED for _, each in later):
                 return None
-            since, state = self.holder(key).history[-1]
+            since, state = history[-1]
         return key if state.is_live else None
+
+    def _history(self, key: Key, before: float) -> list[tuple[float, State]]:
+        """Return what a record was like before a time, and when it was made."""
+        first, *later = self.holder(key).history
+        return [first, *(each for each in later if each[0] < before)]
 
     def known_until(self, key: Key, *, at: float) -> float | None:
         """Return as of when we knew a record at a time; None if nobody had told of it.
@@ -265,7 +274,33 @@ class Truth:
         """Return when a record was first seen bound to each of its partners."""
         return [bond.at for bond in self._bonds.get(key, {}).values()]
 
-    def is_back_alone(self, key: Key, partner: Key, *, at: float = math.inf) -> bool:
+    def was_back_alone(self, key: Key, partner: Key, *, until: Key) -> bool:
+        """Say whether a record was one of those when it was bound to another one.
+
+        Whatever becomes of its former counterpart after that was nothing to go by.
+
+        Args:
+            until: The one that it was bound to.
+        """
+        then = self._bound_at(key, until)
+        return self.is_back_alone(key, partner, at=then, before=then)
+
+    def was_part_of(self, lost: Key, heir: Key, *, of: Key) -> bool:
+        """Say whether one was merged into another before a third was bound to that."""
+        return self.heir_of(lost, before=self._bound_at(of, heir)) == heir
+
+    def _bound_at(self, key: Key, other: Key) -> float:
+        bond = self._bonds.get(key, {}).get(other)
+        return math.inf if bond is None else bond.at
+
+    def is_back_alone(
+        self,
+        key: Key,
+        partner: Key,
+        *,
+        at: float = math.inf,
+        before: float = math.inf,
+    ) -> bool:
         """Say whether a user restored a record whose counterpart had got another.
 
         It is somebody to be made anew then, as if its user had entered it (hazard 74),
@@ -274,6 +309,7 @@ class Truth:
 
         Args:
             at: When we saw it last.
+            before: What became of its counterpart from then on does not count.
         """
         lives = [
             each
@@ -281,7 +317,12 @@ class Truth:
             if each.act is not Act.EDIT and each.at <= at
         ]
         is_restored = lives[-1].act is Act.RESTORE and lives[-1].who is Who.USER
-        bonds = self.partners(self.heir_of(partner) or partner)
+        heir = self.heir_of(partner, before=before) or partner
+        bonds = [
+            other
+            for other, bond in self._bonds.get(heir, {}).items()
+            if bond.at <= before
+        ]
         return is_restored and bonds[-1:] not in ([], [key])
 
     def is_of_former(self, key: Key, partner: Key, *, mark: str, at: float) -> bool:
