@@ -176,6 +176,11 @@ class History:
         )
         self.books[side].edit(record_id, fields, cause=cause, **(more or {}))
 
+    def double(self, side: Side, record_id: RecordId, entry: Entry) -> None:
+        """Have the network bring a call again that wrote to a record."""
+        cause = msgspec.structs.replace(entry.cause, is_doubled=True)
+        self.books[side].edit(record_id, cause.asked, cause=cause)
+
     def read(self, side: Side, record_id: RecordId) -> None:
         """Have Tandem read a record by its id."""
         calls = self.truth.calls(self.owned.place(side))

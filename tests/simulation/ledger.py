@@ -87,6 +87,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     is_conditional: bool = False
     errand: int = 0
     """Which errand of ours the call belongs to."""
+    is_doubled: bool = False
+    """The call was sent once, and the network has brought it a second time."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +114,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def who(self) -> Who:
         """Who did it."""
         return self.cause.who
+
+    @property
+    def seems_entered(self) -> bool:
+        """Say whether a user did it, or it looks so to us.
+
+        So it does when the network brings a call again and we have written something
+        else since: that is taken back as if somebody had done it (hazard 39).
+        """
+        return self.who is Who.USER or self.cause.is_doubled
 
     def was(self, name: str) -> Value:
         """Return a field's value before."""

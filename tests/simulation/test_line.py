@@ -102,6 +102,24 @@ def test_what_the_network_doubles_was_sent_once():
     assert loop.run(act(), start=START) == (2, 1)
 
 
+def test_what_the_network_doubles_is_known_as_one_call():
+    """What it takes back is not held against us the second time (hazard 39)."""
+
+    async def act():
+        setting = Setting(Fate.TWICE)
+        record_id = setting.book.create({"email": "a@x.example"})
+        body = msgspec.json.encode(wire.Draft(fields={"email": "b@x.example"}))
+        path = f"/people/{record_id}"
+        await setting.call(Call(method="PATCH", path=path, body=body, is_write=True))
+        await loop.VirtualClock(loop.running()).sleep(LATE_S_MAX)
+        first, again = (entry.cause for entry in setting.ledger.ours())
+        return first.is_doubled, again == msgspec.structs.replace(
+            first, is_doubled=True
+        )
+
+    assert loop.run(act(), start=START) == (False, True)
+
+
 def test_what_the_network_doubles_makes_nobody_again_whom_a_user_deleted():
     """It was taken for a resurrection of ours (seed 781)."""
 

@@ -272,7 +272,7 @@ def _is_only_read(pair: Pair, view: MappingView, truth: Truth) -> bool:
         )
         return is_renewed or not _was_cleared(*ends_named, truth)
     return any(
-        entry.who is Who.USER and set(names) & set(entry.changed)
+        entry.seems_entered and set(names) & set(entry.changed)
         for entry in truth.ledger.of(target)
     )
 

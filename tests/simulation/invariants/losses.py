@@ -321,14 +321,15 @@ def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
     """Say whether a cleared field got something that came up elsewhere.
 
     An empty value gives way in a conflict (behaviour 33), and nothing is kept of it.
-    Nobody can tell what a vendor rewrote by itself from what a user entered.
+    Nobody can tell what a vendor rewrote by itself from what a user entered, nor what
+    the network carried out again.
     """
     role, value = truth.ways(edit.place).role_of(name), write.after.fields[name]
     return not same(role, value, edit.was(name)) or any(
         _brings(entry, write, name, role=role, truth=truth)
         for key in truth.partners(edit.key)
         for entry in truth.ledger.of(key)
-        if entry.who is not Who.TANDEM
+        if (entry.who is Who.VENDOR or entry.seems_entered)
         and entry.at <= write.at
         and _may_be_news(entry, edit, truth=truth)
     )

@@ -4,20 +4,24 @@ Checkers like those of ``safety``, which has them checked with the others.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from proto.fields import Role
 from tests.simulation import taint
 from tests.simulation.invariants.truth import (
     Truth,
     Wrong,
+    is_again,
     is_overtaken,
     ours,
     same,
     serials,
     tell,
 )
-from tests.simulation.ledger import Act, Entry, Key, Who
+from tests.simulation.ledger import Act, Entry, Key
 from tests.simulation.vendors.forms import NAMES
+
+TWICE: Final = "I3b carried out again after another write of ours"
 
 
 def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
@@ -45,6 +49,9 @@ def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
         if _is_put_back(entry, name, truth):
             truth.excuse("I3b put back by a whole write")
             continue
+        if is_again(entry, truth):
+            truth.excuse(TWICE)
+            continue
         yield Wrong("I3b", f"the other side never had {where}")
 
 
@@ -62,7 +69,7 @@ def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
     if any(e.act in (Act.RESTORE, Act.MERGE) for e in known):
         # What comes back is compared as if it had never been seen.
         return
-    entered = [each for each in known if each.who is Who.USER]
+    entered = [e for e in known if e.seems_entered and e.number != entry.number]
     rebound_at = max(truth.bound_at(entry.key)[1:], default=0.0)
     for earlier in ours(history):
         if earlier.at < rebound_at:
@@ -79,7 +86,11 @@ def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
                 }
                 for each, to in zip((earlier, entry), stood, strict=True)
             )
-            if any(now[role] < was[role] for role in now.keys() & was.keys()):
+            if not any(now[role] < was[role] for role in now.keys() & was.keys()):
+                continue
+            if is_again(entry, truth):
+                truth.excuse(TWICE)
+            else:
                 text = f"{tell(entry.key)} {name}, {was} to {now}"
                 yield Wrong("I3b", f"an older entry came back: {text}")
 

@@ -471,3 +471,18 @@ def is_overtaken(entry: Entry, name: str, truth: Truth) -> bool:
         and each.at > entry.cause.read_at
         for each in truth.ledger.of(entry.key)
     )
+
+
+def is_again(entry: Entry, truth: Truth) -> bool:
+    """Say whether the network has brought a call again that was carried out before.
+
+    What came of it then was looked at, and only what was written since is taken back:
+    where an app takes no conditions, nobody can prevent that (hazard 39). A call that
+    was refused, and is carried out when it comes again, is no such thing.
+    """
+    call = entry.cause.errand, entry.cause.sent_at
+    return entry.cause.is_doubled and any(
+        (each.cause.errand, each.cause.sent_at) == call
+        for each in truth.ledger.of(entry.key)
+        if each.who is Who.TANDEM and each.number < entry.number
+    )

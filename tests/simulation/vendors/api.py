@@ -436,6 +436,7 @@ class _Turn:
             marker=draft.marker,
             is_conditional=is_conditional,
             errand=self._request.errand,
+            is_doubled=self._request.is_doubled,
         )
 
 
