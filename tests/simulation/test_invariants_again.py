@@ -130,3 +130,16 @@ def test_i3_a_value_that_was_cleared_and_came_again_is_carried(by):
     history.write(LEFT, left, job=value)
     found = list(losses.check(history.after(), history.truth))
     assert len(found) == (by == "us")
+
+
+@BY
+def test_i3_an_edit_that_went_across_and_was_taken_back_there(by):
+    history = History()
+    person, left, right = history.pair()
+    older, newer = job(history, person), job(history, person)
+    first = carry(history, left, right, older)
+    carry(history, left, right, newer)
+    come_back(history, by, right, first)
+    history.write(LEFT, left, job=older)
+    found = list(losses.check(history.after(), history.truth))
+    assert len(found) == (by == "us")

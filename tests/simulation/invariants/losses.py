@@ -404,7 +404,10 @@ def _brings(entry: Entry, write: Entry, name: str, *, role: Role, truth: Truth) 
 
 
 def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
-    """Say whether an edit was on the other side too, and a user overwrote it there."""
+    """Say whether an edit was on the other side too, and overwritten there since.
+
+    A user did that, or a call that the network brought again, which looks the same.
+    """
     role = truth.ways(edit.place).role_of(name)
     for other in truth.partners(edit.key):
         ways = truth.ways(other[0])
@@ -413,7 +416,7 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
         for entry in truth.ledger.of(other):
             is_change = bool(names & set(entry.changed))
             is_late = _may_be_news(entry, edit, truth=truth)
-            if arrived and is_change and is_late and entry.who is Who.USER:
+            if arrived and is_change and is_late and entry.seems_entered:
                 return True
             if is_change:
                 held = [entry.after.fields.get(each) for each in names]
