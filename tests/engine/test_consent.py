@@ -176,6 +176,30 @@ def test_b39_our_own_unsubscribe_is_nobody_s_word(is_at_rest: bool):
 
 @pytest.mark.behaviour(
     39,
+    broken_by="reconciler/engine/fold.py: a no that was there before is taken for ours",
+)
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_b39_a_no_that_came_before_our_own_is_carried(is_sent: bool):
+    """A person said no on one side, and yes again there while that was under way.
+
+    When it was to be written the other side had said no as well, so that nothing was
+    sent. That was taken for what we had set, and never reached the first side, which
+    had been subscribed before it (I7, seed 401598).
+    """
+    pair = pair_with()
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    intent = pair.plan().intent
+    pair.put(LEFT, consent=Consent.SUBSCRIBED)
+    pair.put(RIGHT, consent=Consent.UNSUBSCRIBED)
+    more = {"sent_at": pair.now if is_sent else None, "record": pair.records[RIGHT]}
+    pair.answer(intent, WriteOutcome.WRITTEN, **more)
+    assert pair.settle() == (0 if is_sent else 1)
+    expected = Consent.SUBSCRIBED if is_sent else Consent.UNSUBSCRIBED
+    assert pair.records[LEFT].consent is expected
+
+
+@pytest.mark.behaviour(
+    39,
     broken_by="reconciler/engine/consent.py: one word is carried again and again",
 )
 def test_b39_one_word_is_carried_once():

@@ -271,9 +271,12 @@ class Pair:
         return self.records[side]
 
     def answer(self, intent: Intent, outcome: WriteOutcome, **more: object) -> Folded:
+        kind = more.pop("kind", intent.kind)
+        if outcome is WriteOutcome.WRITTEN and kind is not WriteKind.LOOK:
+            more = {"sent_at": self.now, **more}
         result = ContactWritten(
             intent_id=intent.intent_id,
-            kind=more.pop("kind", intent.kind),
+            kind=kind,
             outcome=outcome,
             read_at=self.now,
             **more,

@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Final
 
+import msgspec
+
 from proto.base import Instant
 from proto.connector import WriteKind
 from proto.ids import FieldId
 from proto.reconciler import Side
-from proto.record import Record
+from proto.record import Consent, Record
 from proto.rules import ActionKind
 from services.reconciler.engine import guards, rules
 from services.reconciler.engine.model import (
@@ -87,6 +89,17 @@ def carried(link: Link, intent: Intent) -> tuple[Carried, ...]:
     if not intent.carried:
         return link.carried
     return carried_to(intent.side, intent.carried, known=link.carried)
+
+
+def as_was_there(intent: Intent) -> Intent:
+    """Return an update of which nothing was sent, as all of it was there before.
+
+    An unsubscribe that people got ahead of is their own word, and is carried as that.
+    """
+    got = (
+        msgspec.structs.replace(each, ours=Consent.UNKNOWN) for each in intent.carried
+    )
+    return msgspec.structs.replace(intent, carried=tuple(got))
 
 
 def acts_on(
