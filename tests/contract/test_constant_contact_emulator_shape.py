@@ -93,6 +93,11 @@ async def _succeed(cc: Caller) -> None:
         assert (await cc.call("DELETE", path)).status in (202, 204)
     (activity_id, *_) = cc.account.activities
     await cc.get(f"/v3/activities/{activity_id}")
+    await cc.get("/v3/activities")
+    order = {"import_data": [{"email": "bea@example.com"}]}
+    order["list_ids"] = [cc.account.default_list.list_id]
+    path = "/v3/activities/contacts_json_import"
+    assert (await cc.call("POST", path, order)).status == 201
     await cc.get("/v3/account/summary?extra_fields=physical_address")
     await cc.get("/v3/contacts/counts")
     await cc.listed()

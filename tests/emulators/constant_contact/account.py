@@ -3,6 +3,7 @@
 import copy
 import random
 import uuid
+from typing import Protocol
 
 import msgspec
 
@@ -64,16 +65,39 @@ class CustomField(msgspec.Struct, kw_only=True, omit_defaults=True):
     updated_at: str
 
 
+class ImportStatus(msgspec.Struct, kw_only=True):
+    """What became of an import, in numbers alone."""
+
+    items_total_count: int = 0
+    """With one more for a header."""
+    person_count: int = 0
+    error_count: int = 0
+    correctable_count: int = 0
+    cannot_add_to_list_count: int = 0
+
+
 class Activity(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Work that the vendor says it does later."""
 
     activity_id: str
     state: str
+    started_at: str | None = None
+    completed_at: str | None = None
     created_at: str
     updated_at: str
     percent_done: int
     activity_errors: list[str]
+    status: ImportStatus | None = None
     links: dict[str, dict[str, str]] = msgspec.field(name="_links")
+
+
+class Job(Protocol):
+    """Work that really is done later."""
+
+    is_over: bool
+
+    def advance(self) -> None:
+        """Do what is to be done by now."""
 
 
 class Account(account.Account[Behaviour]):
@@ -89,6 +113,7 @@ class Account(account.Account[Behaviour]):
         self.tags: dict[str, Tag] = {}
         self.custom_fields: dict[str, CustomField] = {}
         self.activities: dict[str, Activity] = {}
+        self.jobs: list[Job] = []
         now = self.clock.stamp()
         # Every account of this vendor is born with a list.
         self.default_list = ContactList(
@@ -132,6 +157,12 @@ class Account(account.Account[Behaviour]):
         )
         self.activities[activity_id] = activity
         return copy.copy(activity)
+
+    def run_jobs(self) -> None:
+        """Do the work that is due by the vendor's clock, whoever looks."""
+        for job in self.jobs:
+            job.advance()
+        self.jobs = [job for job in self.jobs if not job.is_over]
 
 
 def _changed(before: Contact | None, after: Contact) -> tuple[str, ...]:

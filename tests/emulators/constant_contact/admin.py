@@ -39,14 +39,17 @@ class AccountAdmin(accounts.AccountAdmin[Account]):
 
     def put(self, account: Account, seed: Seed) -> str:
         """Put one contact into an account."""
+        account.run_jobs()
         return Writer(account, who="seed").seed(seed).contact.contact_id
 
     def perform(self, account: Account, act: acts.Act) -> str:
         """Do one act."""
+        account.run_jobs()
         return acts.perform(act, account)
 
     def contacts_of(self, account: Account) -> Sequence[ContactShown]:
         """Return every contact, deleted ones too."""
+        account.run_jobs()
         return [
             ContactShown(
                 contact=entry.contact,

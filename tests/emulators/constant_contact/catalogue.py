@@ -19,7 +19,9 @@ class Catalogue:
         self._accounts = accounts
 
     def _account(self, call: Call) -> Account:
-        return account_of(call, self._accounts)
+        account = account_of(call, self._accounts)
+        account.run_jobs()
+        return account
 
     def _item(self, call: Call, items: dict[str, T]) -> T:
         (item_id,) = call.args

@@ -153,7 +153,9 @@ class Contacts:
         return json_reply(body)
 
     def _account(self, call: Call) -> Account:
-        return account_of(call, self._accounts)
+        account = account_of(call, self._accounts)
+        account.run_jobs()
+        return account
 
     def _writer(self, call: Call) -> Writer:
         return Writer(self._account(call), who="api")

@@ -7,6 +7,7 @@ from tests.emulators.constant_contact.contacts import Contacts
 from tests.emulators.constant_contact.custom_fields import CustomFields
 from tests.emulators.constant_contact.general import General
 from tests.emulators.constant_contact.guard import Guard
+from tests.emulators.constant_contact.imports import Imports
 from tests.emulators.constant_contact.lists import ContactLists
 from tests.emulators.constant_contact.settings import Settings
 from tests.emulators.constant_contact.tags import Tags
@@ -41,7 +42,7 @@ class Emulator(emulator.Emulator[Account]):
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""
         Contacts(self.accounts, self.behaviour).register(router)
-        for resource in (ContactLists, Tags, CustomFields, General):
+        for resource in (ContactLists, Tags, CustomFields, General, Imports):
             resource(self.accounts).register(router)
 
     def guard(self) -> Guard:

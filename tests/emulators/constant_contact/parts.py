@@ -36,12 +36,12 @@ class Parts:
             contact.custom_fields = body.custom_fields
         if body.phone_numbers is not None:
             contact.phone_numbers = tuple(
-                self._phone(sent.phone_number, sent.kind, source=source, now=now)
+                self.phone(sent.phone_number, sent.kind, source=source, now=now)
                 for sent in body.phone_numbers
             )
         if body.street_addresses is not None:
             contact.street_addresses = tuple(
-                self._street(sent, now=now) for sent in body.street_addresses
+                self.street(sent, now=now) for sent in body.street_addresses
             )
         if body.list_memberships is not None:
             contact.list_memberships = tuple(dict.fromkeys(body.list_memberships))
@@ -70,12 +70,12 @@ class Parts:
         if body.phone_number and body.phone_number not in {
             phone.phone_number for phone in phones
         }:
-            phone = self._phone(body.phone_number, None, source="Contact", now=now)
+            phone = self.phone(body.phone_number, None, source="Contact", now=now)
             contact.phone_numbers = (*phones[: PHONES_MAX - 1], phone)
         if body.street_address is not None:
             kind = body.street_address.kind
             kept = [a for a in contact.street_addresses or () if a.kind != kind]
-            address = self._street(body.street_address, now=now)
+            address = self.street(body.street_address, now=now)
             contact.street_addresses = (*kept[: ADDRESSES_MAX - 1], address)
         if isinstance(body.sms_channel, FormSmsIn):
             contact.sms_channel = self._sms(
@@ -85,9 +85,10 @@ class Parts:
                 now=now,
             )
 
-    def _phone(
+    def phone(
         self, number: str, kind: str | None, *, source: str, now: str
     ) -> PhoneNumber:
+        """Return a new number."""
         return PhoneNumber(
             phone_number_id=self._account.new_id(),
             phone_number=number,
@@ -98,7 +99,8 @@ class Parts:
             create_source=source,
         )
 
-    def _street(self, sent: StreetIn, *, now: str) -> StreetAddress:
+    def street(self, sent: StreetIn, *, now: str) -> StreetAddress:
+        """Return a new address."""
         return StreetAddress(
             street_address_id=self._account.new_id(),
             kind=sent.kind,

@@ -68,3 +68,15 @@ def us_number(text: str) -> str:
     if len(digits) != 10:
         raise invalid("Validation failed: sms_address is not a valid phone number")
     return digits
+
+
+def birthday(month: object, day: object) -> dict[str, int]:
+    """Return the two parts of a birthday, which go together."""
+    if (
+        isinstance(month, int)
+        and isinstance(day, int)
+        and 1 <= month <= 12
+        and 1 <= day <= 31
+    ):
+        return {"birthday_month": month, "birthday_day": day}
+    raise invalid("Validation failed: birthday does not have a valid format")
