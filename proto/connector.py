@@ -80,7 +80,10 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Records one call can change."""
     least_consent: Consent = Consent.UNKNOWN
     """How much has to be known of somebody's consent to make a record: subscribed where
-    whoever is there gets mail. Creates say no more than this."""
+    whoever is there gets mail. Creates say no more than this or ``most_consent``."""
+    most_consent: Consent = Consent.UNKNOWN
+    """How much a create may say of it where it is known: subscribed where the app keeps
+    that somebody agreed, and takes nobody's silence for it."""
     settle_s: int = 5
     """How long after a lost answer a write may still take effect or stay unseen."""
 

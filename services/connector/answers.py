@@ -32,7 +32,7 @@ class Unclear(NamedTuple):
 
 Outcome: TypeAlias = ContactWritten | PutOff
 
-_FINAL: Final = frozenset({Meaning.QUOTA_EXHAUSTED, Meaning.LOST})
+_FINAL: Final = frozenset({Meaning.QUOTA_EXHAUSTED, Meaning.LOST, Meaning.UNSETTLED})
 """What does not pass soon enough to wait for it here."""
 _UNKNOWN: Final = frozenset({Meaning.NO_ANSWER, Meaning.BROKEN})
 

@@ -14,14 +14,14 @@ from proto.errors import ErrorCode
 from proto.ids import RecordId
 from proto.record import Presence
 from services.chassis.clock import Clock
-from services.connector import checking, lookups, remainder
+from services.connector import checking, grouping, lookups, remainder
 from services.connector.accounts import OpenWrite
 from services.connector.answers import Answers, Outcome, Unclear
 from services.connector.checking import Borrow, Checked, Checks
 from services.connector.errors import CallFailed
 from services.connector.lookups import Fresh, Lookups
 from services.connector.pacing import Lane
-from services.connector.port import Update
+from services.connector.port import NewRecord, Update
 from services.connector.sending import Done, Ready, Sender
 from services.connector.transport import OpenAccount, Transport
 
@@ -51,7 +51,6 @@ class Carrier:
         at_once = transport.lines.calls_at_once(opened.manifest)
         spacing_s = transport.lines.spacing_s(opened.manifest)
         self._patience = datetime.timedelta(seconds=CALLS_BETWEEN * spacing_s)
-        self._create_batch = max(1, self._capabilities.create_batch)
         self._update_batch = max(1, self._capabilities.update_batch)
         get_batch = max(1, self._capabilities.get_batch)
         # Without conditional writes the time between reading a record and writing it
@@ -120,7 +119,7 @@ class Carrier:
         # One after the other: a create that waits for its place behind updates grows
         # old, and so does what was read for an update.
         done = await self._send_all(
-            [self._of_create(item) for item in creates], batch=self._create_batch
+            [self._of_create(item) for item in creates], cut=self._cut_creates
         )
         for wave in _in_waves(updates):
             groups = [
@@ -137,6 +136,11 @@ class Carrier:
             for one in self._unclear
         ]
 
+    @property
+    def waited_s(self) -> float:
+        """How long the app had it wait, whatever the number of writes."""
+        return self._sender.waited_s
+
     def _clear(self, done: Sequence[Done]) -> list[Outcome]:
         """Return what is answered; put aside what is not."""
         self._unclear += [one for one in done if isinstance(one, Unclear)]
@@ -150,23 +154,29 @@ class Carrier:
             found = [
                 self._of_update(item, fresh[_record_id(item.write)]) for item in group
             ]
-            return await self._send_all(found, batch=self._update_batch)
+            return await self._send_all(found, cut=self._cut_updates)
 
     async def _send_all(
-        self, found: Sequence[Ready | Done], *, batch: int
+        self,
+        found: Sequence[Ready | Done],
+        *,
+        cut: Callable[[Sequence[Ready]], Sequence[Sequence[Ready]]],
     ) -> list[Done]:
         """Send what is ready, in the batches that the app takes; add what is done."""
         ready = [one for one in found if isinstance(one, Ready)]
-        sent = await asyncio.gather(
-            *(
-                self._sender.send(ready[start : start + batch])
-                for start in range(0, len(ready), batch)
-            )
-        )
+        sent = await asyncio.gather(*map(self._sender.send, cut(ready)))
         return [
             *(one for one in found if not isinstance(one, Ready)),
             *(done for each in sent for done in each),
         ]
+
+    def _cut_creates(self, ready: Sequence[Ready]) -> list[list[Ready]]:
+        news = [one.body for one in ready if isinstance(one.body, NewRecord)]
+        batches = grouping.batches(self._opened, news)
+        return [[ready[place] for place in batch] for batch in batches]
+
+    def _cut_updates(self, ready: Sequence[Ready]) -> list[Sequence[Ready]]:
+        return grouping.cut(ready, size=self._update_batch)
 
     def _of_update(self, item: OpenWrite, fresh: Fresh | CallFailed) -> Ready | Done:
         """Return an update as it may be sent, or why it is not, by its record."""

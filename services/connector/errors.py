@@ -31,6 +31,8 @@ class Meaning(enum.Enum):
     """The answer is not what the app documents; nothing may be concluded from it."""
     NO_ANSWER = enum.auto()
     """Sent, and no usable answer came: a write may or may not have been applied."""
+    UNSETTLED = enum.auto()
+    """The app is still at something that the answer hangs on, for a while."""
 
 
 MAYBE_OF_ONE: Final = frozenset(
@@ -51,6 +53,7 @@ _CODES = {
     Meaning.REFUSED: (ErrorCode.APP_REFUSED, Retry.NEVER),
     Meaning.BROKEN: (ErrorCode.APP_BROKEN, Retry.LATER),
     Meaning.NO_ANSWER: (ErrorCode.APP_UNREACHABLE, Retry.LATER),
+    Meaning.UNSETTLED: (ErrorCode.RATE_LIMITED, Retry.LATER),
 }
 
 

@@ -11,7 +11,7 @@ import datetime
 import enum
 import itertools
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Final
 
 from proto.connector import Capabilities, WriteKind
@@ -247,28 +247,41 @@ def chunk_size(room: float, *, capabilities: Capabilities) -> int:
     return int(max(1, min(count_max, room)))
 
 
-def calls_of(kind: WriteKind, *, capabilities: Capabilities) -> float:
+def calls_of(
+    kind: WriteKind, *, capabilities: Capabilities, is_alone: bool = False
+) -> float:
     """Return how many calls a write costs among many of its kind, a read included.
 
     Nothing is read for a create where the app itself refuses what it has already.
+
+    Args:
+        is_alone: It is a create that cannot be made with others.
     """
     read = 1 / max(1, capabilities.get_batch)
     if kind is WriteKind.UPDATE:
         return 1 / max(1, capabilities.update_batch) + read
     looked = 0.0 if capabilities.refuses_duplicate_emails else read
-    return 1 / max(1, capabilities.create_batch) + looked
+    return 1 / (1 if is_alone else max(1, capabilities.create_batch)) + looked
 
 
 def affordable(
-    kinds: Sequence[WriteKind], *, capabilities: Capabilities, room: float
+    kinds: Sequence[WriteKind],
+    *,
+    capabilities: Capabilities,
+    room: float,
+    alone: Collection[int] = (),
 ) -> int:
     """Return how many of some writes to take, where one kind costs more than another.
 
     Args:
         room: How many it would be if all were of the kind that costs least.
+        alone: The places of creates that cannot be made with others.
     """
     cheapest = min(calls_of(kind, capabilities=capabilities) for kind in _SENT)
-    costs = (calls_of(kind, capabilities=capabilities) / cheapest for kind in kinds)
+    costs = (
+        calls_of(kind, capabilities=capabilities, is_alone=place in alone) / cheapest
+        for place, kind in enumerate(kinds)
+    )
     spent = itertools.accumulate(costs)
     return max(1, sum(1 for each in spent if each <= room + _ROUNDING))
 

@@ -7,7 +7,7 @@ other the transport asks ``App.meaning_of`` and raises ``errors.CallFailed``.
 
 import datetime
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -189,7 +189,12 @@ class Unsure(msgspec.Struct, frozen=True, kw_only=True):
     """Sent, and the app does not tell of this one: it may be written or not."""
 
 
+class Alone(msgspec.Struct, frozen=True, kw_only=True):
+    """Not created with the others: by itself it is told what becomes of it."""
+
+
 CreateResult: TypeAlias = Written | Exists | Refused | Unsure
+BatchResult: TypeAlias = CreateResult | Alone
 UpdateResult: TypeAlias = Written | Moved | Missing | Refused | Unsure
 
 
@@ -263,10 +268,11 @@ class BatchApp(App, Protocol):
 
     def create_many(
         self, news: Sequence[NewRecord]
-    ) -> Operation[tuple[CreateResult, ...]]:
+    ) -> Operation[tuple[BatchResult, ...]]:
         """Create records; one result each, in their order.
 
         Asked for where ``capabilities.create_batch`` is above 1, for at most so many.
+        Who is to be created alone is created by ``create``, right afterwards or later.
         """
 
     def update_many(
@@ -275,6 +281,17 @@ class BatchApp(App, Protocol):
         """Change records, each of them once; one result each, in their order.
 
         Asked for where ``capabilities.update_batch`` is above 1, for at most so many.
+        """
+
+
+@runtime_checkable
+class Selective(Protocol):
+    """Has a say in whom ``create_many`` is asked for, where it cannot be anybody."""
+
+    def together(self, news: Sequence[NewRecord]) -> Sequence[Sequence[int]]:
+        """Return who may be created with whom, by their places; all others go alone.
+
+        Makes no call, and answers at once.
         """
 
 

@@ -21,7 +21,9 @@ from services.connector.errors import CallFailed, Meaning
 from services.connector.lookups import Fresh, Lookups, Read
 from services.connector.pacing import Lane
 from services.connector.port import (
+    Alone,
     BatchApp,
+    BatchResult,
     Call,
     CreateResult,
     Exists,
@@ -39,7 +41,7 @@ from services.connector.port import (
 from services.connector.transport import OpenAccount, Transport
 
 Done: TypeAlias = Outcome | Unclear
-Result: TypeAlias = CreateResult | UpdateResult
+Result: TypeAlias = BatchResult | UpdateResult
 _UNANSWERED: Final = Unsure()
 
 
@@ -91,14 +93,19 @@ class Sender:
         self._places = asyncio.Semaphore(transport.lines.calls_at_once(opened.manifest))
         self.has_served = False
         """The app has taken something: not every fault of it is the account's."""
+        self.waited_s = 0.0
+        """The longest that an app let an operation wait for what it does later."""
 
     async def send(self, batch: Sequence[Ready]) -> list[Done]:
         """Send writes of one kind in one call, and answer each."""
         sent_at: datetime.datetime | None = None
+        waited_s = 0.0
         until = min(ready.until for ready in batch)
 
         def begin(call: Call) -> None:
-            nonlocal sent_at
+            nonlocal sent_at, waited_s
+            waited_s += call.wait_s
+            self.waited_s = max(self.waited_s, waited_s)
             if not call.is_write:
                 return
             if not self._is_ours():
@@ -124,7 +131,16 @@ class Sender:
         except CallFailed as err:
             return await self._of_failure(batch, err, sent_at=sent_at)
         self.has_served = True
-        return await self._of_results(batch, results, sent_at=sent_at)
+        done = await self._of_results(batch, results, sent_at=sent_at)
+        alone = [
+            ready
+            for ready, result in zip(batch, results, strict=False)
+            if isinstance(result, Alone)
+        ]
+        assert not alone or len(batch) > 1, "alone already"
+        for each in await asyncio.gather(*(self.send([ready]) for ready in alone)):
+            done += each
+        return done
 
     async def _of_failure(
         self,
@@ -152,7 +168,11 @@ class Sender:
     ) -> list[Done]:
         """Answer each write by its result; one without a result may be done or not."""
         missing = (_UNANSWERED,) * (len(batch) - len(results))
-        pairs = list(zip(batch, (*results, *missing), strict=True))
+        pairs = [
+            (ready, result)
+            for ready, result in zip(batch, (*results, *missing), strict=True)
+            if not isinstance(result, Alone)
+        ]
         # An answer shows what is true once the write is applied. The time before the
         # call would lose against a page read while it was under way, which may show
         # the record as it was.
@@ -177,7 +197,7 @@ class Sender:
     def _of_result(
         self,
         item: OpenWrite,
-        result: Result,
+        result: CreateResult | UpdateResult,
         *,
         fresh: Read,
         read_at: datetime.datetime,

@@ -19,7 +19,7 @@ from proto.ids import ConnectionId, IntentId
 from services.chassis.clock import Clock
 from services.chassis.store import Store
 from services.chassis.tenancy import ALL_TENANTS
-from services.connector import accounts, batches, kept, pacing
+from services.connector import accounts, batches, grouping, kept, pacing
 from services.connector.accounts import Account, AccountRef, Claim, OpenWrite
 from services.connector.answers import Outcome, PutOff
 from services.connector.carrier import Carrier
@@ -165,6 +165,7 @@ class Writer:
                 [item.write.kind for item in writes],
                 capabilities=opened.manifest.capabilities,
                 room=self._transport.lines.chunk_room(claim.ref),
+                alone=grouping.alone(opened, writes),
             )
             is_full = is_full or count < len(writes)
             writes = writes[:count]
@@ -201,7 +202,8 @@ class Writer:
             async with self._store.transaction(claim.ref.tenant_id) as work:
                 await work.mark_sent(claim, [write.intent_id for write in ready])
         answers += await carrier.send()
-        took_s = self._clock.monotonic() - began_s
+        # With fewer writes the app would have it wait just as long.
+        took_s = max(0.0, self._clock.monotonic() - began_s - carrier.waited_s)
         self._transport.lines.note_chunk(
             claim.ref, count=len(writes), is_full=is_full, took_s=took_s
         )

@@ -247,6 +247,17 @@ def test_b39_a_create_takes_a_no_along_and_never_a_yes():
 
 
 @pytest.mark.parametrize("level", list(Consent))
+def test_an_app_that_keeps_a_yes_apart_is_told_of_it_and_takes_whoever_says_nothing(
+    level,
+):
+    able = msgspec.structs.replace(ABLE, most_consent=Consent.SUBSCRIBED)
+    settings = config(right_more={"capabilities": able})
+    pair = Pair(settings, {"email": "a@x.com", "job": "Owner"})
+    pair.put(LEFT, consent=level)
+    assert pair.plan().intent.consent is level
+
+
+@pytest.mark.parametrize("level", list(Consent))
 def test_an_app_that_mails_whoever_is_there_is_told_of_a_yes_and_of_no_other(level):
     """Or it could make nobody: it refuses whoever is not known to have agreed."""
     able = msgspec.structs.replace(ABLE, least_consent=Consent.SUBSCRIBED)

@@ -41,6 +41,7 @@ class CapabilitiesView(View, frozen=True, kw_only=True):
     refuses_duplicate_emails: bool
     writes_conditionally: bool
     least_consent: Consent
+    most_consent: Consent
 
 
 class CredentialFieldView(View, frozen=True, kw_only=True):

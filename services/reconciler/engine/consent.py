@@ -50,10 +50,10 @@ def tightest(*levels: Consent) -> Consent:
 def of_new(source: Record, *, at: Capabilities) -> Consent:
     """Return what a create says of the other side's consent.
 
-    That somebody agreed is said only where the app makes nobody else: whoever is there
-    gets mail, so that silence must not do.
+    That somebody agreed is said only where the app makes nobody else, or keeps it apart
+    from silence: whoever only is there must not be mailed for it.
     """
-    if at.least_consent is Consent.SUBSCRIBED is source.consent:
+    if source.consent is Consent.SUBSCRIBED in (at.least_consent, at.most_consent):
         return Consent.SUBSCRIBED
     return tightest(source.consent)
 
