@@ -86,6 +86,17 @@ async def test_somebody_is_made_in_a_list(bench):
 
 async def test_what_a_create_has_to_say_is_what_the_manifest_says(bench):
     assert bench.can.least_consent is bench.stage.least_consent
+    assert bench.can.most_consent is bench.stage.most_consent
+
+
+@pytest.mark.needs("has_consent")
+async def test_who_agreed_elsewhere_is_made_so_where_the_manifest_says_it(bench):
+    if Consent.SUBSCRIBED not in (bench.can.most_consent, bench.can.least_consent):
+        pytest.skip("exempt: a yes is not taken along")
+    record = await bench.created(bench.stage.plain(1), consent=Consent.SUBSCRIBED)
+    assert record.consent is Consent.SUBSCRIBED
+    seen = await bench.stage.consent_of(record.record_id)
+    assert seen is Consent.SUBSCRIBED
 
 
 @pytest.mark.needs("can_unsubscribe")

@@ -20,6 +20,7 @@ from services.connector.errors import CallFailed
 from services.connector.manifest import Manifest
 from services.connector.pacing import Lane
 from services.connector.port import (
+    Alone,
     Call,
     Change,
     CreateResult,
@@ -282,9 +283,22 @@ class Bench:
         return await self.run(operation, lane=Lane.WRITE)
 
     async def create_many(self, people: Sequence[Card]) -> tuple[CreateResult, ...]:
-        """Create several people in one call."""
-        news = [self.new(await self.values(card)) for card in people]
-        return await self.run((await self.app()).create_many(news), lane=Lane.WRITE)
+        """Create several people in one call, and alone who has to be.
+
+        Also where a vendor makes only some people together.
+        """
+        more = await self.stage.together()
+        news = [self.new(await self.values(card), **more) for card in people]
+        app = await self.app()
+        results = await self.run(app.create_many(news), lane=Lane.WRITE)
+        return tuple(
+            [
+                await self.run(app.create(new), lane=Lane.WRITE)
+                if isinstance(result, Alone)
+                else result
+                for new, result in zip(news, results, strict=True)
+            ]
+        )
 
     async def update_many(
         self, changes: Sequence[tuple[Snapshot, Card]]

@@ -62,6 +62,10 @@ class Stage:
     least_consent: ClassVar[Consent] = Consent.UNKNOWN
     """How much has to be known of somebody's consent for the app to make them; unknown
     where a record can be there and get no mail."""
+    most_consent: ClassVar[Consent] = Consent.UNKNOWN
+    """How much of somebody's consent a new record can carry besides a refusal."""
+    together_min: ClassVar[int] = 2
+    """So many at least are made in one call, where the vendor makes several so."""
     least: ClassVar[Least | None] = None
     """The fewest calls that the vendor allows; a stage without it is not complete."""
     shape: ClassVar[Shape | None] = None
@@ -109,6 +113,14 @@ class Stage:
     def full(self, number: int) -> Card:
         """Return somebody of whom everything is known that the vendor can hold."""
         raise NotOnStage
+
+    def among_many(self, number: int) -> Card:
+        """Return somebody who can be made with others in one call."""
+        return self.full(number)
+
+    async def together(self) -> Mapping[str, Any]:
+        """Return what else a new record has to say to be made with others."""
+        return {}
 
     def token(self, *, version_min: int) -> Token:
         """Return what a call proves itself with; a newer one if it has to be."""

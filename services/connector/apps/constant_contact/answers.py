@@ -47,6 +47,12 @@ def meaning_of(answer: Answer) -> CallFailed:
     return vendors.meaning_of_word(status)
 
 
+def is_too_many_calls(answer: Answer) -> bool:
+    """Tell a 429 for all calls from one for activities that wait."""
+    keys = {problem.error_key for problem in problems(answer)}
+    return answer.status == 429 and bool(keys & {"throttled", "quota_exceeded"})
+
+
 def _too_many(answer: Answer, keys: set[str]) -> CallFailed:
     if "quota_exceeded" not in keys:
         return CallFailed(

@@ -19,6 +19,7 @@ from services.connector.apps.constant_contact import (
     custom,
     fields,
     paging,
+    rows,
     tags,
     wire,
 )
@@ -28,11 +29,13 @@ from services.connector.apps.constant_contact.cursors import (
     Progress,
     Stage,
 )
+from services.connector.apps.constant_contact.imports import Imports
 from services.connector.errors import CallFailed, Meaning
 from services.connector.manifest import Manifest
 from services.connector.port import (
     ANSWER_BYTES_MAX,
     Answer,
+    BatchResult,
     Call,
     Change,
     CreateResult,
@@ -67,6 +70,7 @@ class App:
         self._pager = paging.Pager(facts.base_url)
         self._catalogue = Catalogue(self._pager)
         self._tags = tags.Tags(self._pager)
+        self._imports = Imports(self._pager)
 
     def meaning_of(self, answer: Answer) -> CallFailed:
         """Say what an answer with an unaccepted status means."""
@@ -170,7 +174,11 @@ class App:
         return tuple(found)
 
     def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
-        """Read the live contacts with these addresses, one address a call."""
+        """Read the live contacts with these addresses, one address a call.
+
+        Raises:
+            CallFailed: Somebody is not there yet, and may be once an import is over.
+        """
         found: dict[RecordId, Record] = {}
         for email in emails:
             answer = yield Call(
@@ -183,7 +191,13 @@ class App:
             ):
                 if one.presence is Presence.LIVE:
                     found[one.record_id] = one
-        return tuple(found.values())
+        records = tuple(found.values())
+        there = {rows.key_of(str(one.fields[fields.EMAIL])) for one in records}
+        if not {*map(rows.key_of, emails)} <= there and (
+            yield from self._imports.is_any_under_way()
+        ):
+            raise CallFailed(Meaning.UNSETTLED, "an import is under way")
+        return records
 
     def find_by_markers(
         self, _markers: Sequence[str]
@@ -222,6 +236,21 @@ class App:
         )
         shown = bodies.completed(contact, before=asked, written={})
         return self._written(shown, definitions)
+
+    def together(self, news: Sequence[NewRecord]) -> Sequence[Sequence[int]]:
+        """Return who may be imported with whom."""
+        return self._imports.together(news, self._catalogue.known)
+
+    def create_many(
+        self, news: Sequence[NewRecord]
+    ) -> Operation[tuple[BatchResult, ...]]:
+        """Create contacts by an import where that is safe, and saves calls."""
+        definitions = yield from self._catalogue.for_write(
+            {name: None for new in news for name in new.fields}
+        )
+        return (
+            yield from self._imports.create(news, definitions, records=self._records)
+        )
 
     def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
         """Change a contact in one call; it is never brought back from deletion."""

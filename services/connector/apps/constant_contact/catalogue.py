@@ -24,6 +24,11 @@ class Catalogue:
         self._undefined: set[str] = set()
         """Ids that contacts show although the account no longer defines them."""
 
+    @property
+    def known(self) -> custom.Definitions:
+        """The definitions as far as they were read."""
+        return self._definitions or {}
+
     def read(self) -> Operation[custom.Definitions]:
         """Read all definitions."""
         pages = yield from self._pager.read_all(

@@ -147,6 +147,8 @@ class CustomField(msgspec.Struct, frozen=True, kw_only=True):
     custom_field_id: str
     label: str
     type: str
+    name: str = ""
+    """What an import calls it."""
     choices: tuple[Choice, ...] | None = None
 
 
@@ -163,6 +165,21 @@ class AccountSummary(msgspec.Struct, frozen=True, kw_only=True):
     encoded_account_id: str
     organization_name: str | None = None
     contact_email: str | None = None
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that the vendor does later."""
+
+    activity_id: str
+    state: str
+    created_at: str | None = None
+
+
+class Activities(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of activities."""
+
+    activities: tuple[Activity, ...]
+    links: Links | None = msgspec.field(name="_links", default=None)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):

@@ -68,6 +68,9 @@ class ConstantContact(EmulatedStage):
         has_tags=True,
     )
     own_kinds = frozenset(TYPES)
+    most_consent = Consent.SUBSCRIBED
+    # An import takes a call itself, and others to see what became of it.
+    together_min = 20
     least = Least(
         # GET /contacts: limit is 500 at most (Swagger 3.0.178), and takes every filter.
         page_size=500,
@@ -105,6 +108,19 @@ class ConstantContact(EmulatedStage):
                 Item(value=Address(city="Graz"), label="home"),
             ),
         }
+
+    def among_many(self, number: int) -> Card:
+        """Return somebody as an import takes them: columns have no order."""
+        return {
+            **self.full(number),
+            Role.PHONE: (Item(value="617-555-0100", label="mobile"),),
+            Role.ADDRESS: (Item(value=cards.ADDRESS, label="work"),),
+        }
+
+    async def together(self) -> Mapping[str, Any]:
+        """Return that they agreed, and a list."""
+        lists = (ContainerId(self._account.default_list.list_id),)
+        return {"consent": Consent.SUBSCRIBED, "containers": lists}
 
     def written(self, card: Card) -> dict[str, Any]:
         """Return a card as the vendor's JSON; what is None is emptied."""
@@ -152,6 +168,7 @@ class ConstantContact(EmulatedStage):
 
     async def find(self, email: str) -> list[RecordId]:
         """Return the contacts with an address, whatever its case."""
+        self._account.run_jobs()
         return [
             RecordId(entry.contact.contact_id)
             for entry in self._account.book.living()
