@@ -9,7 +9,7 @@ import datetime
 import random
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from proto import codec
 from proto.base import Message
@@ -17,6 +17,7 @@ from proto.connector import (
     ContactsObserved,
     ContactsWritten,
     ContactWrite,
+    ContactWritten,
     WriteKind,
     WriteOutcome,
 )
@@ -101,6 +102,14 @@ class Replica:
         self._bench.clock.move(TAKEN_OVER_S)
         self._begin()
 
+    async def die(self) -> None:
+        """Have the process end in the midst of its writing, and another go on."""
+        turns = self._writer.turns
+        for task in turns._under_way.values():
+            task.cancel()
+        await turns.settle()
+        self.restart()
+
     async def scan(self) -> Mapping[RecordId, Record]:
         """Read everybody, as when the account begins to be used."""
         async with self.store.transaction(self._bench.ref.tenant_id) as work:
@@ -130,60 +139,69 @@ class Replica:
 
     async def create(self, people: Sequence[tuple[Fields, str]]) -> list[WriteOutcome]:
         """Create people with these fields and addresses."""
-        return await self._write(
-            [
-                ContactWrite(
-                    intent_id=self._intent_id(),
-                    kind=WriteKind.CREATE,
-                    fields=fields,
-                    consent=self._bench.stage.least_consent,
-                    emails=(email,),
-                    marker=str(self._identifiers.uuid()),
-                    not_after=self._bench.clock.now() + WRITE_AGE,
-                )
-                for fields, email in people
-            ]
+        creates = [self.new(fields, email) for fields, email in people]
+        return [result.outcome for result in await self.write(creates)]
+
+    def new(self, fields: Fields, email: str, **more: Any) -> ContactWrite:
+        """Return a create of somebody, who agreed as far as the app needs it."""
+        asked: dict[str, Any] = {"consent": self._bench.stage.least_consent, **more}
+        return ContactWrite(
+            intent_id=self._intent_id(),
+            kind=WriteKind.CREATE,
+            fields=fields,
+            emails=(email,),
+            marker=str(self._identifiers.uuid()),
+            not_after=self._bench.clock.now() + WRITE_AGE,
+            **asked,
+        )
+
+    def look(self, email: str) -> ContactWrite:
+        """Return the question what became of a create."""
+        return ContactWrite(
+            intent_id=self._intent_id(),
+            kind=WriteKind.LOOK,
+            fields={},
+            emails=(email,),
+            not_after=self._bench.clock.now() + WRITE_AGE,
         )
 
     async def update(
         self, changes: Mapping[RecordId, Fields], *, seen: Mapping[RecordId, Record]
     ) -> list[WriteOutcome]:
         """Change records that were seen so."""
-        return await self._write(
-            [
-                ContactWrite(
-                    intent_id=self._intent_id(),
-                    kind=WriteKind.UPDATE,
-                    record_id=record_id,
-                    fields=fields,
-                    seen={name: seen[record_id].fields[name] for name in fields},
-                    seen_version=seen[record_id].version,
-                    seen_created_at=seen[record_id].created_at,
-                    not_after=self._bench.clock.now() + WRITE_AGE,
-                )
-                for record_id, fields in changes.items()
-            ]
-        )
+        updates = [
+            ContactWrite(
+                intent_id=self._intent_id(),
+                kind=WriteKind.UPDATE,
+                record_id=record_id,
+                fields=fields,
+                seen={name: seen[record_id].fields[name] for name in fields},
+                seen_version=seen[record_id].version,
+                seen_created_at=seen[record_id].created_at,
+                not_after=self._bench.clock.now() + WRITE_AGE,
+            )
+            for record_id, fields in changes.items()
+        ]
+        return [result.outcome for result in await self.write(updates)]
 
-    async def _write(self, writes: Sequence[ContactWrite]) -> list[WriteOutcome]:
-        """Carry intents out to their end, and return what became of them."""
+    async def write(self, writes: Sequence[ContactWrite]) -> list[ContactWritten]:
+        """Carry intents out to their end, and return what became of them in order."""
         ref = self._bench.ref
         for start in range(0, len(writes), RECORDS_MAX):
             async with self.store.transaction(ref.tenant_id) as work:
                 batch = writes[start : start + RECORDS_MAX]
                 await work.add_writes(ref, CONNECTION, writes=batch)
-        wanted = {write.intent_id for write in writes}
+        wanted = [write.intent_id for write in writes]
         for _ in range(TURNS_MAX):
             await self._writer.turns.start_due()
             await self._writer.turns.settle()
-            found = [
-                result.outcome
+            found = {
+                result.intent_id: result
                 for message in self._told(ContactsWritten)
                 for result in message.results
-                if result.intent_id in wanted
-            ]
-            if len(found) == len(writes):
-                return found
+            }
+            if found.keys() >= set(wanted):
+                return [found[intent_id] for intent_id in wanted]
             self._bench.clock.move(PUT_OFF_S)
         raise AssertionError("the writes have no end")
 
