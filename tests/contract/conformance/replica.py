@@ -186,11 +186,19 @@ class Replica:
 
     async def write(self, writes: Sequence[ContactWrite]) -> list[ContactWritten]:
         """Carry intents out to their end, and return what became of them in order."""
+        await self.ask(writes)
+        return await self.done(writes)
+
+    async def ask(self, writes: Sequence[ContactWrite]) -> None:
+        """Have intents in the journal, also while others are carried out."""
         ref = self._bench.ref
         for start in range(0, len(writes), RECORDS_MAX):
             async with self.store.transaction(ref.tenant_id) as work:
                 batch = writes[start : start + RECORDS_MAX]
                 await work.add_writes(ref, CONNECTION, writes=batch)
+
+    async def done(self, writes: Sequence[ContactWrite]) -> list[ContactWritten]:
+        """Carry out what is in the journal until some intents are answered."""
         wanted = [write.intent_id for write in writes]
         for _ in range(TURNS_MAX):
             await self._writer.turns.start_due()

@@ -7,7 +7,7 @@ who could have been imported.
 
 import datetime
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.connector import vendors
 from services.connector.apps.constant_contact import dates, paging, rows, wire
@@ -18,11 +18,17 @@ from services.connector.port import Call, Operation
 PAGE_SIZE: Final = 500
 PAGES_MAX: Final = 200
 """Of the first look; a larger account has nobody imported."""
-QUICK_PAGES: Final = 4
-"""A look that took more of them is followed by another: what it showed is too old."""
+QUICK: Final = datetime.timedelta(seconds=5)
+"""A look that took longer is followed by another: what it showed first is too old."""
 LOOKS_MAX: Final = 3
 NEVER: Final = 1_000_000
 """More pages than anybody would go through."""
+
+
+class _Look(NamedTuple):
+    pages: int
+    took: datetime.timedelta
+    """By the vendor's clock."""
 
 
 class Addresses:
@@ -54,16 +60,16 @@ class Addresses:
         """
         left = min(pages_max, PAGES_MAX)
         for _ in range(LOOKS_MAX):
-            count = yield from self._look(pages_max=left)
-            if count is None:
+            look = yield from self._look(pages_max=left)
+            if look is None:
                 return False
-            left -= count
-            if count <= QUICK_PAGES:
+            left -= look.pages
+            if look.took <= QUICK:
                 return True
         return False
 
-    def _look(self, *, pages_max: int) -> Operation[int | None]:
-        """Look once; return the pages that it took, or None if it was not ended."""
+    def _look(self, *, pages_max: int) -> Operation["_Look | None"]:
+        """Look once; return None if it was not ended."""
         began: datetime.datetime | None = None
         call = self._first_call()
         for number in range(1, pages_max + 1):
@@ -80,8 +86,10 @@ class Addresses:
             )
             link = self._pager.next_of(page)
             if not link:
+                assert began is not None
                 self._since, self.pages = began, 1
-                return number
+                ended = vendors.clock_of(answer.headers)
+                return None if ended is None else _Look(number, ended - began)
             call = paging.follow(link)
         self.pages = NEVER
         return None

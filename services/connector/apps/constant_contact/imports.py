@@ -22,7 +22,7 @@ from services.connector.apps.constant_contact import (
     wire,
 )
 from services.connector.apps.constant_contact.addresses import Addresses
-from services.connector.apps.constant_contact.cursors import INCLUDE, OVERLAP_S
+from services.connector.apps.constant_contact.cursors import INCLUDE
 from services.connector.apps.constant_contact.paging import Pager
 from services.connector.apps.constant_contact.rows import Row
 from services.connector.errors import CallFailed, Meaning
@@ -50,6 +50,9 @@ ACTIVITIES_PAGE_SIZE: Final = 500
 ACTIVITIES_PAGES_MAX: Final = 20
 READ_PAGE_SIZE: Final = 500
 READ_PAGES_MAX: Final = 20
+READ_BEFORE: Final = datetime.timedelta(seconds=2)
+"""Who is read afterwards was changed later than so long before an import: its time is
+of the clock that also stamps contacts. Whoever were missed would be created alone."""
 
 OVER: Final = frozenset({"completed", "cancelled", "failed", "timed_out"})
 """States after which an activity does nothing more."""
@@ -164,7 +167,7 @@ class Imports:
 
     def _read_since(self, began: datetime.datetime) -> Operation[list[wire.Contact]]:
         """Read who was made or changed since an import began, deleted ones too."""
-        after = began - datetime.timedelta(seconds=OVERLAP_S)
+        after = began - READ_BEFORE
         call = Call(
             method="GET",
             path="/contacts",
