@@ -82,8 +82,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """How much has to be known of somebody's consent to make a record: subscribed where
     whoever is there gets mail. Creates say no more than this or ``most_consent``."""
     most_consent: Consent = Consent.UNKNOWN
-    """How much a create may say of it where it is known: subscribed where the app keeps
-    that somebody agreed, and takes nobody's silence for it."""
+    """How much a create says of it where it is known, and need not be."""
     settle_s: int = 5
     """How long after a lost answer a write may still take effect or stay unseen."""
 
@@ -240,8 +239,7 @@ class ReadRecords(Job, frozen=True, kw_only=True):
     record_ids: tuple[RecordId, ...]
     """At most 500."""
     control_ids: tuple[RecordId, ...] = ()
-    """Records that were there lately. If the app shows none of them either, it is not
-    well, and what it misses counts for nothing."""
+    """There lately. Where it shows none of them either, nothing counts as missed."""
 
 
 class ScanPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -267,8 +265,7 @@ class ContactsObserved(Event, frozen=True, kw_only=True):
     """When the call was made that showed them: what was true then, or later."""
     scan: ScanPart | None = None
     is_by_id: bool = False
-    """They were read one by one by their ids, which lags behind nothing; listings may
-    show what was true some seconds ago."""
+    """They were read by their ids, which lags behind nothing, as listings may."""
 
 
 class WriteKind(enum.StrEnum):

@@ -1,4 +1,4 @@
-"""Constant Contact's import against its emulator: who goes by it, and how it ends."""
+"""Constant Contact's import against its emulator: what it says, and how it ends."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import pytest
 from proto.fields import Address, Item
 from proto.record import Consent, Presence
 from services.connector.apps.constant_contact.imports import (
-    CALLS_MAX,
+    BYTES_MAX,
     TOGETHER_MIN,
     WAITS_S,
 )
@@ -23,167 +23,21 @@ from services.connector.port import (
     Unsure,
     Written,
 )
-from tests.contract import constant_contact_account, emulated_account
+from tests.contract.constant_contact import app_that_knows_its_account, shown
 from tests.contract.constant_contact_account import people
+from tests.contract.constant_contact_imports import (
+    IMPORT,
+    LIST,
+    SOME,
+    YES,
+    Account,
+    connected,
+    email_of,
+    new_person,
+)
 from tests.contract.driving import answer, drive
 
-IMPORT = "/activities/contacts_json_import"
-SOME = 30
-LIST = "d1000001-0000-4000-8000-000000000001"
-YES = Consent.SUBSCRIBED
-
-
-class Account(constant_contact_account.Account):
-    """An account whose vendor's time passes while the app waits."""
-
-    before: Callable[[Call], Any] | None = None
-    """Called before each call, for what happens in between."""
-
-    def check(self, call: Call) -> None:
-        self.emulator.clock.advance(call.wait_s)
-        if self.before is not None:
-            self.before(call)
-
-    @property
-    def default_list(self) -> str:
-        return self.held.default_list.list_id
-
-    def new(self, number: int, **fields: Any) -> NewRecord:
-        """Return somebody who may be imported."""
-        return new_person(number, lists=(self.default_list,), **fields)
-
-    def some(self, count: int = SOME) -> list[NewRecord]:
-        return [self.new(number) for number in range(count)]
-
-    async def make(self, news: list[NewRecord]) -> tuple[BatchResult, ...]:
-        return await self.run(self.app.create_many(news))
-
-    def emails(self) -> set[str]:
-        """Return who is there."""
-        return {
-            one["contact"]["email_address"]["address"]
-            for one in self.shown()
-            if "deleted_at" not in one["contact"]
-        }
-
-    def posts(self) -> list[str]:
-        return [call.path for call in self.calls if call.is_write]
-
-
-connected = Account.connected
-
-
-def new_person(
-    number: int, *, lists: tuple[str, ...] = (LIST,), **fields: Any
-) -> NewRecord:
-    own = {"email": email_of(number), "first_name": "Person", **fields}
-    return NewRecord(fields=own, consent=YES, containers=lists)
-
-
-def email_of(number: int) -> str:
-    return f"person{number}@example.org"
-
-
-def group_of(news: list[NewRecord]) -> list[int]:
-    """Return who an app that knows nothing yet would import; none or one group."""
-    app = emulated_account.new_app("constant_contact")
-    groups = app.together(news)
-    assert len(groups) <= 1
-    return [*groups[0]] if groups else []
-
-
-# Who goes by import
-
-
-def test_whoever_agreed_and_is_to_be_on_a_list_is_imported_with_others():
-    assert group_of([new_person(number) for number in range(SOME)]) == [*range(SOME)]
-
-
 PHONES, ADDRESSES = "phone_numbers", "street_addresses"
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"consent": Consent.UNKNOWN},
-        {"consent": Consent.UNSUBSCRIBED},
-        {"consent": Consent.SUPPRESSED},
-        {"containers": ()},
-        {"containers": tuple(f"{number}" for number in range(51))},
-        {"tags": ("Gold",)},
-        {"email": None},
-        {"email": f"{'x' * 40}@example.org"},
-        {"email": f" {email_of(1)}"},
-        {"email": email_of(2)},
-        {"email": email_of(2).upper()},
-        {"last_name": "x" * 51},
-        {"last_name": "Trailing "},
-        {"last_name": "two\nlines"},
-        {"last_name": True},
-        {"birthday": "1990-01-31"},
-        {PHONES: (Item(value="+43 316 555 0100"),)},
-        {PHONES: (Item(value="0316 555"),)},
-        {PHONES: (Item(value="617-555-0100"), Item(value="617-555-0101"))},
-        {ADDRESSES: (Item(value=Address(city="Graz", country="A"), label="home"),)},
-        {ADDRESSES: (Item(value=Address(city="x" * 51), label="work"),)},
-        {ADDRESSES: (Item(value=Address(), label="work"),)},
-        {
-            ADDRESSES: (
-                Item(value=Address(city="Graz"), label="work"),
-                Item(value=Address(city="Linz"), label="other"),
-            )
-        },
-        {"custom_field.unknown": "x"},
-        {"no_such_field": "x"},
-    ],
-    ids=str,
-)
-def test_whom_an_import_cannot_carry_as_they_are_goes_alone(changes):
-    """And takes nobody along."""
-    news = [new_person(number) for number in range(SOME)]
-    about = {k: v for k, v in changes.items() if k in NewRecord.__struct_fields__}
-    fields = {k: v for k, v in changes.items() if k not in about}
-    asked = {"fields": {**news[1].fields, **fields}, "consent": YES}
-    asked |= {"containers": (LIST,)} | about
-    news[1] = NewRecord(**asked)
-    # Two with one address are both told by themselves who was first.
-    alone = {1, 2} if (fields.get("email") or "").lower() == email_of(2) else {1}
-    assert group_of(news) == [n for n in range(SOME) if n not in alone]
-
-
-async def test_only_plain_texts_of_custom_fields_are_imported():
-    """Of all others nobody tells in which form a row holds them."""
-    async with connected() as vendor:
-        for kind in ("string", "text_area", "date", "number", "boolean"):
-            await vendor.define(kind, type=kind)
-        described = {
-            one.label: one.field_id
-            for one in await vendor.run(vendor.app.describe_fields())
-        }
-        values = {
-            "string": "x",
-            "text_area": "x",
-            "date": "2020-12-31",
-            "number": "7",
-            "boolean": True,
-        }
-        news = vendor.some()
-        for place, (label, value) in enumerate(values.items()):
-            news[place] = vendor.new(place, **{described[label]: value})
-        (group,) = vendor.app.together(news)
-        assert set(range(SOME)) - set(group) == {2, 3, 4}
-
-
-def test_few_go_one_by_one_and_each_on_the_lists_asked_for():
-    few = [new_person(number) for number in range(TOGETHER_MIN - 1)]
-    assert group_of(few) == []
-    others = [new_person(100 + n, lists=("other",)) for n in range(TOGETHER_MIN - 1)]
-    assert group_of([*few, *others]) == []
-    assert group_of([*few, *others, new_person(99)]) == [*range(len(few)), 38]
-    assert TOGETHER_MIN > CALLS_MAX, "it has to save calls"
-
-
-# What is called, and what it says
 
 
 async def test_some_are_made_by_five_calls_and_told_once_they_were_read():
@@ -283,6 +137,9 @@ async def test_more_than_the_vendor_would_take_in_silence_is_not_sent():
         results = await vendor.make([vendor.new(n, **long) for n in range(400)])
         made = [one for one in results if isinstance(one, Written)]
         assert 100 < len(made) < 200
+        (sent,) = [call for call in vendor.calls if call.is_write]
+        assert sent.body is not None
+        assert len(sent.body) < BYTES_MAX + 1_000 < 4_000_000
         assert len(vendor.emails()) == len(made)
         assert results.count(Alone()) == 400 - len(made)
 
@@ -320,19 +177,21 @@ async def test_a_second_import_looks_at_what_changed_alone():
 
 
 async def test_who_comes_while_a_long_look_lasts_is_seen_by_another():
+    """Here on a page that was read by then."""
     async with connected() as vendor:
         vendor.seed(people(range(1_000, 4_000)))
 
-        def add(call: Call) -> None:
+        def change(call: Call) -> None:
             if call.from_origin:
                 vendor.before = None
-                vendor.act("create", contact=entered(3))
+                vendor.act("change_email", email=email_of(1_000), address=email_of(3))
+                vendor.emulator.clock.advance(6)
 
-        vendor.before = add
+        vendor.before = change
         results = await vendor.make(vendor.some())
         assert vendor.before is None
         assert [n for n, one in enumerate(results) if one == Alone()] == [3]
-        assert vendor.contact(email_of(3))["first_name"] == "Entered"
+        assert vendor.contact(email_of(3))["last_name"] == "1000"
 
 
 async def test_an_account_is_not_gone_through_where_that_costs_more_than_it_saves():
@@ -528,6 +387,52 @@ def refused(vendor: Account, news: list[NewRecord], body: object) -> Any:
         app=vendor.app,
     )
     return results
+
+
+def test_answers_as_the_contract_has_them_are_understood():
+    """All are met who are there, and none of them was made; one is not there."""
+    app = app_that_knows_its_account()
+    news = [new_person(number) for number in range(SOME - 1)]
+    news.append(new_person(SOME, email="li.wei@example.net"))
+    results, calls = drive(
+        app.create_many(news),
+        [
+            shown("activities"),
+            shown("contacts_empty"),
+            shown("activity_queued", status=201),
+            shown("activity_queued"),
+            shown("activity_completed"),
+            shown("contacts_last"),
+        ],
+    )
+    assert set(results[:-1]) == {Alone()}
+    assert isinstance(results[-1], Exists), "who was made long before"
+    assert ("updated_after", "2026-02-11T11:59:58.000Z") in calls[-1].query
+
+
+def test_who_is_deleted_was_not_made_whatever_they_show():
+    deleted = {
+        "contact_id": LIST,
+        "email_address": {"address": email_of(3), "permission_to_send": "implicit"},
+        "first_name": "Person",
+        "list_memberships": [LIST],
+        "created_at": "2026-02-11T12:00:05Z",
+        "deleted_at": "2026-02-11",
+    }
+    for about, kind in (({}, Exists), ({"deleted_at": None}, Written)):
+        results, _ = drive(
+            app_that_knows_its_account().create_many(
+                [new_person(number) for number in range(SOME)]
+            ),
+            [
+                shown("activities"),
+                shown("contacts_empty"),
+                shown("activity_queued", status=201),
+                shown("activity_completed"),
+                answer({"contacts": [deleted | about]}),
+            ],
+        )
+        assert isinstance(results[3], kind)
 
 
 async def test_without_the_vendors_clock_nobody_is_imported():

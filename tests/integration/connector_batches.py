@@ -10,7 +10,10 @@ from aiohttp import web
 from proto.errors import ErrorCode
 from proto.ids import RecordId
 from proto.record import Presence, Record
+from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
+    Alone,
+    BatchResult,
     Call,
     CreateResult,
     Exists,
@@ -26,11 +29,15 @@ from services.connector.port import (
     Written,
 )
 from tests.integration import connector_vendor
-from tests.integration.connector_vendor import NAME, Contact, FakeApp, Vendor
+from tests.integration.connector_vendor import EMAIL, NAME, Contact, FakeApp, Vendor
 from tests.integration.connector_world import World
 
 REFUSED_NAME = "refuse me"
 SILENT_NAME = "say nothing of me"
+ALONE_NAME = "with nobody"
+LEFT_OUT = "left.out@example.org"
+COMING = "coming@example.org"
+"""Nobody can say whether somebody with this address is there."""
 CAPABILITIES = {"get_batch": 10, "create_batch": 3, "update_batch": 3}
 
 
@@ -160,11 +167,43 @@ def _updated(told: Told) -> UpdateResult:
     return Refused(code=ErrorCode.VALUE_REFUSED, field_id=NAME)
 
 
+class SelectiveFakeApp(BatchFakeApp):
+    """Makes some people with others, of one name; and not all whom it said it would."""
+
+    def together(self, news: Sequence[NewRecord]) -> list[list[int]]:
+        """Return those of each name but of one, the first of them twice."""
+        names = [new.fields.get(NAME) for new in news]
+        groups = {
+            name: [place for place, own in enumerate(names) if own == name]
+            for name in names
+            if name != ALONE_NAME
+        }
+        return [[own[0], *own] for own in groups.values()]
+
+    def create_many(
+        self, news: Sequence[NewRecord]
+    ) -> Operation[tuple[BatchResult, ...]]:
+        taken = [new for new in news if new.fields.get(EMAIL) != LEFT_OUT]
+        results = iter((yield from super().create_many(taken)))
+        return tuple(
+            next(results) if new.fields.get(EMAIL) != LEFT_OUT else Alone()
+            for new in news
+        )
+
+    def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
+        found = yield from super().find_by_email(emails)
+        if not found and COMING in emails:
+            raise CallFailed(Meaning.UNSETTLED, "not yet")
+        return found
+
+
 @contextlib.asynccontextmanager
-async def batch_world(database: Any, **capabilities: Any) -> AsyncIterator[World]:
+async def batch_world(
+    database: Any, *, app_class: type[FakeApp] = BatchFakeApp, **capabilities: Any
+) -> AsyncIterator[World]:
     """Run a connector against a vendor that takes three contacts a call."""
     can = {**CAPABILITIES, "writes_conditionally": True, **capabilities}
     async with BatchVendor().listening() as vendor:
-        world = World(database, vendor, app_class=BatchFakeApp, **can)
+        world = World(database, vendor, app_class=app_class, **can)
         async with world.standing():
             yield world

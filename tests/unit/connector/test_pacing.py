@@ -310,3 +310,14 @@ def test_who_comes_to_a_shared_limit_is_not_behind_all_that_others_had():
             if budget.take(Lane.POLL, now_s=float(second), who=who) <= 0:
                 got.append(who)
     assert sorted(got[:3]) == sorted(got[3:]) == ["new", "old", "older"]
+
+
+def test_creates_that_nobody_can_be_made_with_take_the_room_of_a_call_each():
+    """Or a chunk of many would be long, and an unsubscribe would wait for its end."""
+    able = {
+        "capabilities": Capabilities(create_batch=500, refuses_duplicate_emails=True)
+    }
+    kinds, room = [CREATE] * 500, 10_000
+    assert pacing.affordable(kinds, room=room, **able) == 500
+    assert pacing.affordable(kinds, room=room, **able, alone={*range(500)}) == 20
+    assert pacing.affordable(kinds, room=room, **able, alone={*range(5)}) == 500

@@ -59,7 +59,7 @@ def row_of(new: NewRecord, definitions: custom.Definitions) -> Row | None:
         return None
     row: dict[str, str | int] = {}
     for field_id, value in _given(new).items():
-        columns = _columns(field_id, value, definitions)
+        columns = _columns(field_id, value, definitions=definitions)
         if columns is None:
             return None
         row |= columns
@@ -84,7 +84,7 @@ def _given(new: NewRecord) -> dict[FieldId, Value]:
 
 
 def _columns(
-    field_id: FieldId, value: Value, definitions: custom.Definitions
+    field_id: FieldId, value: Value, *, definitions: custom.Definitions
 ) -> dict[str, str | int] | None:
     if field_id == fields.EMAIL:
         return _text("email", value, length_max=EMAIL_LENGTH_MAX)
