@@ -103,9 +103,18 @@ class Installation:
 
     @contextlib.asynccontextmanager
     async def connected(
-        self, stages: Mapping[str, Stage], *, tenant: str, owns: Iterable[Own] = ()
+        self,
+        stages: Mapping[str, Stage],
+        *,
+        tenant: str,
+        owns: Iterable[Own] = (),
+        containers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Connection]:
-        """Connect two accounts; they and the connection are gone after the block."""
+        """Connect two accounts; they and the connection are gone after the block.
+
+        Args:
+            containers: The lists that are connected, by side; without one it is all.
+        """
         key = await new_key(self._layout, self._system, tenant=tenant)
         tandem = Tandem(self._session, self._system.url("api"), key=key)
         catalogue = (await tandem.call("GET", "/v1/apps"))["items"]
@@ -130,7 +139,13 @@ class Installation:
                 "/v1/connections",
                 body={
                     "name": tenant,
-                    **{side: {"account_id": one} for side, one in accounts.items()},
+                    **{
+                        side: {
+                            "account_id": one,
+                            "container_id": (containers or {}).get(side),
+                        }
+                        for side, one in accounts.items()
+                    },
                     "custom_mappings": own.mappings(owns, fields),
                     "unsubscribes": Crossing.of(stages).unsubscribes,
                 },
