@@ -25,6 +25,7 @@ from services.connector.port import (
 )
 from tests.contract.constant_contact import app_that_knows_its_account, shown
 from tests.contract.constant_contact_account import people
+from tests.contract.constant_contact_caller import swagger
 from tests.contract.constant_contact_imports import (
     IMPORT,
     LIST,
@@ -101,6 +102,7 @@ async def test_a_row_says_all_that_is_known_of_somebody():
         (sent,) = [call for call in vendor.calls if call.is_write]
         assert sent.body is not None
         body = json.loads(sent.body)
+        check_described(body)
         assert body["list_ids"] == [*lists]
         assert body["import_data"][7] == {
             "email": email_of(7),
@@ -122,6 +124,32 @@ async def test_a_row_says_all_that_is_known_of_somebody():
             shown = result.record.fields
             assert {name: shown[name] for name in new.fields} == new.fields
             assert set(result.record.containers) == set(lists)
+
+
+def check_described(body: Any) -> None:
+    """Check the body of an import against the vendor's description, if it is there."""
+    if (description := swagger()) is None:
+        return
+    for row in body["import_data"]:
+        # The description has one such name, as an example of them all.
+        named = {"cf:custom_field_name": row["cf:Shoe_size"]}
+        others = {name: row[name] for name in row if name != "cf:Shoe_size"}
+        description.check_definition("JsonImportContact", others | named)
+    description.check_definition("ContactsJsonImport", {**body, "import_data": []})
+
+
+async def test_no_address_is_remembered_as_such_or_told():
+    """In memory they are numbers that no other process can make of them."""
+    async with connected() as vendor:
+        vendor.seed(people(range(100, 110)))
+        vendor.fault(kind="timeout", method="POST", delay_s=0.0, count=1)
+        with pytest.raises(CallFailed) as failure:
+            await vendor.make(vendor.some())
+        assert "person" not in f"{failure.value} {failure.value.detail}"
+        await vendor.make(vendor.some())
+        known = vars(vendor.app._imports._addresses)
+        assert email_of(3) in vendor.app._imports._addresses
+        assert not any("@" in repr(value) for value in known.values())
 
 
 async def test_more_than_the_vendor_would_take_in_silence_is_not_sent():
@@ -347,6 +375,23 @@ async def test_an_import_that_is_refused_leaves_everybody_to_be_created_alone():
         assert set(await vendor.make(news)) == {Alone()}
         assert vendor.app.together(news) == []
         assert vendor.emails() == set()
+
+
+@pytest.mark.parametrize("path", ["/activities", IMPORT])
+async def test_who_may_not_import_creates_one_by_one(path):
+    """No permission for imports is none of a person's faults."""
+    async with connected() as vendor:
+        vendor.fault(kind="status", path=f"/v3{path}", status=403)
+        assert set(await vendor.make(vendor.some())) == {Alone()}
+        assert vendor.emails() == set()
+
+
+@pytest.mark.parametrize("status", [401, 429, 503])
+async def test_what_is_no_matter_of_imports_keeps_everybody_waiting(status):
+    async with connected() as vendor:
+        vendor.fault(kind="status", path="/v3/activities", status=status)
+        with pytest.raises(CallFailed):
+            await vendor.make(vendor.some())
 
 
 async def test_too_many_that_wait_at_the_vendor_are_no_reason_to_wait():

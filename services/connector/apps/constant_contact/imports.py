@@ -25,7 +25,7 @@ from services.connector.apps.constant_contact.addresses import Addresses
 from services.connector.apps.constant_contact.cursors import INCLUDE
 from services.connector.apps.constant_contact.paging import Pager
 from services.connector.apps.constant_contact.rows import Row
-from services.connector.errors import CallFailed, Meaning
+from services.connector.errors import MAYBE_OF_ONE, CallFailed, Meaning
 from services.connector.port import (
     Alone,
     Answer,
@@ -109,7 +109,13 @@ class Imports:
             CallFailed: Before the import: nothing was done. After it: nobody knows.
         """
         results: list[BatchResult] = [Alone()] * len(news)
-        chosen = yield from self._chosen(news, definitions)
+        try:
+            chosen = yield from self._chosen(news, definitions)
+        except CallFailed as err:
+            if err.meaning not in MAYBE_OF_ONE:
+                raise
+            # What an import asks for alone is no reason to create nobody.
+            chosen = {}
         if not chosen:
             return tuple(results)
         answer = yield _importing(chosen, lists=news[next(iter(chosen))].containers)
@@ -197,7 +203,7 @@ def _importing(chosen: Mapping[int, Row], *, lists: Sequence[str]) -> Call:
         body=codec.encode(
             {"import_data": list(chosen.values()), "list_ids": list(lists)}
         ),
-        accepts=(201, 400, 429),
+        accepts=(201, 400, 403, 429),
         is_write=True,
     )
 
