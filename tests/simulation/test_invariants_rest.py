@@ -217,6 +217,27 @@ def test_i1_a_value_cleared_on_the_source_of_one_way_has_to_go(is_restored):
     assert (converge(history) == []) == is_restored
 
 
+@pytest.mark.parametrize("is_bound", [True, False])
+def test_i1_a_value_cleared_before_its_record_was_bound_is_nobodys(is_bound):
+    """The other side has it from somebody who was there before (seed 606585)."""
+    history = History()
+    history.direct(Direction.TO_RIGHT)
+    person, other = history.person(), history.person()
+    _, left, right = history.pair(job=job(history, person))
+    history.books[LEFT].delete(left)
+    history.wait(60)
+    heir = history.enter(LEFT, other, job=job(history, other))
+    history.links.pop()
+    if is_bound:
+        history.link(heir, right)
+        history.wait(60)
+    history.edit(LEFT, heir, job=None)
+    if not is_bound:
+        history.link(heir, right)
+    wrongs = [str(each) for each in converge(history)]
+    assert any("job_title" in each for each in wrongs) == is_bound
+
+
 @pytest.mark.parametrize(
     ("is_restored", "later", "is_fine"),
     [

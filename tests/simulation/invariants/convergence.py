@@ -301,9 +301,12 @@ def _was_cleared(
 ) -> bool:
     """Say whether a user cleared what we had carried already: that is to go across.
 
-    Not where a record was gone in between, for both were matched anew after that.
+    Not where a record was gone in between, for both were matched anew after that, nor
+    before the two were bound, where it was carried from somebody else.
     """
     told, heard = (truth.ledger.of(key) for key, _ in (source, target))
+    is_own = truth.partners(target[0])[:1] == [source[0]]
+    since = 0.0 if is_own else truth.bound_to_at(target[0], source[0])
     if any(entry.act not in (Act.CREATE, Act.EDIT) for entry in (*told, *heard)):
         return False
     if any(e.who is Who.USER and set(target[1]) & set(e.changed) for e in heard):
@@ -315,7 +318,7 @@ def _was_cleared(
     ]
     return bool(carried) and any(
         entry.who is Who.USER
-        and entry.at > carried[-1]
+        and entry.at > max(carried[-1], since)
         and set(source[1]) & set(entry.changed)
         and not any(entry.after.fields.get(name) for name in source[1])
         for entry in told

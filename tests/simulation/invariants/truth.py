@@ -282,14 +282,15 @@ class Truth:
         Args:
             until: The one that it was bound to.
         """
-        then = self._bound_at(key, until)
+        then = self.bound_to_at(key, until)
         return self.is_back_alone(key, partner, at=then, before=then)
 
     def was_part_of(self, lost: Key, heir: Key, *, of: Key) -> bool:
         """Say whether one was merged into another before a third was bound to that."""
-        return self.heir_of(lost, before=self._bound_at(of, heir)) == heir
+        return self.heir_of(lost, before=self.bound_to_at(of, heir)) == heir
 
-    def _bound_at(self, key: Key, other: Key) -> float:
+    def bound_to_at(self, key: Key, other: Key) -> float:
+        """Return when a record was first seen bound to another one; inf if never."""
         bond = self._bonds.get(key, {}).get(other)
         return math.inf if bond is None else bond.at
 
