@@ -1,10 +1,11 @@
-"""Where whoever is there gets mail: who may be made there, who has to stay alone."""
+"""Who may be made where whoever is there gets mail, and whose word a no is."""
 
 import pytest
 
 from proto.fields import Role
 from proto.reconciler import Side
 from proto.record import Consent
+from proto.rules import Unsubscribes
 from tests.simulation.hand_made import History
 from tests.simulation.invariants import agreement, convergence
 from tests.simulation.ledger import Cause, Who
@@ -84,3 +85,23 @@ def test_i1_a_record_whose_last_address_was_never_shown_is_known_by_the_one_befo
         if "not so" in each.text
     ]
     assert (wrongs == []) is is_emptied
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_i12_a_no_of_ours_that_nobody_saw_before_it_was_gone_counts_as_theirs(is_seen):
+    """Nobody can tell whose it is once the record is back (seed 606615)."""
+    history = History(left=TELLS, right=TELLS)
+    history.choose(unsubscribes=Unsubscribes.STATUS)
+    _, left, right = history.pair()
+    history.books[LEFT].edit(left, consent=Consent.UNSUBSCRIBED)
+    ours = Cause(who=Who.TANDEM)
+    history.books[RIGHT].edit(right, consent=Consent.UNSUBSCRIBED, cause=ours)
+    history.wait(5.0)
+    if is_seen:
+        history.tell(RIGHT, right)
+    history.books[RIGHT].delete(right)
+    history.books[LEFT].edit(left, consent=Consent.SUBSCRIBED)
+    history.wait(5.0)
+    history.books[RIGHT].restore(right)
+    history.books[LEFT].edit(left, consent=Consent.UNSUBSCRIBED, cause=ours)
+    assert history.broken() == ({"I12"} if is_seen else set())

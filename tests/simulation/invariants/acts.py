@@ -42,19 +42,33 @@ def has_said(entry: Entry, truth: Truth) -> bool:
     """Say whether anybody unsubscribed a record's counterpart as much as we did it.
 
     What we set there ourselves is nobody's word (hazard 85), but it stands for what was
-    said of whatever counterparts that one had before.
+    said of whatever counterparts that one had before. Nor can anybody tell that it is
+    ours where the record was gone before we saw it again: then it counts as a no.
     """
     rank = CONSENT_RANKS[entry.after.consent]
     others = truth.others_of(entry.key)
     former = (key for other in others for key in truth.partners(other))
     spoken_of = {*others, *former} - {entry.key}
     return any(
-        said.who is not Who.TANDEM
+        (said.who is not Who.TANDEM or _was_gone_unseen(said, truth))
         and said.at <= entry.at
         and (said.act in (Act.CREATE, Act.MERGE) or _is_consent(said))
         and CONSENT_RANKS[said.after.consent] >= rank
         for each in spoken_of
         for said in truth.ledger.of(each)
+    )
+
+
+def _was_gone_unseen(act: Entry, truth: Truth) -> bool:
+    """Say whether a record was deleted before anybody showed what an act had done."""
+    ends = (
+        each.at
+        for each in truth.ledger.of(act.key)
+        if each.number > act.number and each.act is Act.DELETE
+    )
+    gone_at = min(ends, default=None)
+    return gone_at is not None and not any(
+        act.at <= at <= gone_at for at in truth.known_at(act.key, until=math.inf)
     )
 
 
