@@ -284,10 +284,21 @@ def test_i5_a_link_whose_records_are_both_ours():
     assert {wrong.invariant for wrong in converge(history)} == {"I5"}
 
 
+@pytest.mark.parametrize("was_bound", [True, False])
 @pytest.mark.parametrize("has_another", [True, False])
-def test_i5_a_record_of_ours_that_was_restored_when_it_had_lost_its_own(has_another):
+def test_i5_a_record_of_ours_that_was_restored_when_it_had_lost_its_own(
+    has_another, was_bound
+):
+    """Or never had it, where nobody knew that it was made (seed 606481)."""
     history = History()
-    _, left, right = history.pair()
+    if was_bound:
+        _, left, right = history.pair()
+    else:
+        person = history.person()
+        given = history.value(Role.NAME_GIVEN, person)
+        left = history.enter(LEFT, person, given=given)
+        history.link(left, None)
+        right = history.make(RIGHT, given=given)
     history.books[RIGHT].delete(right)
     if has_another:
         history.link(left, history.enter(RIGHT, history.person()))

@@ -46,14 +46,16 @@ def are_both_ours(left: Key | None, right: Key | None, *, truth: Truth) -> bool:
     if any(truth.holder(key).maker is not Who.TANDEM for key, _ in ends):
         return False
     for key, other in ends:
-        earlier = [each for each in truth.partners(key) if each != other]
-        if any(truth.was_part_of(each, other, of=key) for each in earlier):
+        bound = [each for each in truth.partners(key) if each != other]
+        if any(truth.was_part_of(each, other, of=key) for each in bound):
             # Whom it was made for had become a part of the other (hazard 9).
             return False
-        if any(truth.was_back_alone(key, each, until=other) for each in earlier):
+        # A create that came to nothing, as far as anybody could tell, bound nobody.
+        meant = bound or [each for each in truth.others_of(key) if each != other]
+        if any(truth.was_back_alone(key, each, until=other) for each in meant):
             truth.excuse("I5 restored when its counterpart had another")
             return False
-        if not earlier and is_beyond(key, at=math.inf, truth=truth):
+        if not bound and is_beyond(key, at=math.inf, truth=truth):
             truth.excuse("I5 rewritten before it was seen (hazard 35)")
             return False
     return True
