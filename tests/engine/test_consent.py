@@ -1,5 +1,7 @@
 """Consent: it reaches the other side ahead of everything, and only ever tightens."""
 
+import datetime
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from proto.ids import RecordId
 from proto.reconciler import Direction, RecordState, Side
 from proto.record import Consent, Presence, Record
 from proto.rules import Condition, Operator, Rule, Unsubscribes
-from services.reconciler.engine import consent, match
+from services.reconciler.engine import consent, match, plan
 from services.reconciler.engine.model import (
     Candidate,
     Carried,
@@ -196,6 +198,35 @@ def test_b39_a_no_that_came_before_our_own_is_carried(is_sent: bool):
     assert pair.settle() == (0 if is_sent else 1)
     expected = Consent.SUBSCRIBED if is_sent else Consent.UNSUBSCRIBED
     assert pair.records[LEFT].consent is expected
+
+
+@pytest.mark.behaviour(
+    39,
+    broken_by="reconciler/engine/plan.py: what was read before counts as it is",
+)
+@pytest.mark.parametrize(
+    ("has_met", "read_s_ago", "is_written"),
+    [(True, 60, True), (True, 0, False), (False, 60, False)],
+)
+def test_b39_a_no_reaches_whoever_was_read_before_it(has_met, read_s_ago, is_written):
+    """They had said no there as well, as far as we knew, and yes again since.
+
+    The later no counted as there already, and the yes, when it was shown, as the last
+    word (I7, seed 606749).
+    """
+    pair = pair_with()
+    for side in (LEFT, RIGHT):
+        pair.put(side, consent=Consent.UNSUBSCRIBED)
+    if not has_met:
+        pair.link = msgspec.structs.replace(pair.link, left=None, right=None)
+    case = pair.case()
+    assert case.left is not None
+    at = pair.now - datetime.timedelta(seconds=read_s_ago)
+    left = msgspec.structs.replace(case.left, read_at=at)
+    found = plan.plan(msgspec.structs.replace(case, left=left))
+    intents = [] if found.intent is None else [found.intent]
+    wanted = [each.consent for each in intents if each.is_urgent]
+    assert wanted == ([Consent.UNSUBSCRIBED] if is_written else [])
 
 
 @pytest.mark.behaviour(

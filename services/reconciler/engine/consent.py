@@ -76,8 +76,14 @@ def on(
     source: Record,
     carried: tuple[Carried, ...],
     config: Config,
+    is_behind: bool = False,
 ) -> Wanted:
-    """Find out what the other side's consent asks for on this one."""
+    """Find out what the other side's consent asks for on this one.
+
+    Args:
+        is_behind: The target was read before the source, since when its people may have
+            taken back what it shows: it is written as if it did not, and the app says.
+    """
     had = carried_to(side, carried) or Carried(side=side)
     if is_tighter(had.ours, than=target.consent):
         # A person was subscribed anew there: from now on its word is its own.
@@ -92,7 +98,7 @@ def on(
     if config.unsubscribes is Unsubscribes.TAG:
         tag = config.unsubscribe_tag
         return Wanted(Consent.UNKNOWN, "" if tag in target.tags else tag, has)
-    if not is_tighter(word, than=target.consent):
+    if not (is_behind or is_tighter(word, than=target.consent)):
         return _nothing(has)
     return Wanted(word, "", msgspec.structs.replace(has, ours=word))
 

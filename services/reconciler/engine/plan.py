@@ -214,6 +214,7 @@ def _carry_consent(case: Case) -> tuple[Case, Plan | None, list[Refusal]]:
             source=case.record(source),
             carried=link.carried,
             config=case.config,
+            is_behind=_is_behind(case, side),
         )
         if wanted.needs_write:
             intent = intents.unsubscribe(case, side=side, wanted=wanted)
@@ -223,6 +224,16 @@ def _carry_consent(case: Case) -> tuple[Case, Plan | None, list[Refusal]]:
         else:
             case = _with_carried(case, side, carried=wanted.carried)
     return case, None, refusals
+
+
+def _is_behind(case: Case, side: Side) -> bool:
+    """Say whether the other side was read later, in a pair that was in step before.
+
+    At a first match both levels are taken as they are: many have said no on both sides.
+    """
+    link = case.link
+    has_met = link.left is not None and link.right is not None
+    return has_met and case.known(side).read_at < case.known(model.other(side)).read_at
 
 
 def _with_carried(case: Case, side: Side, *, carried: Carried | None) -> Case:
