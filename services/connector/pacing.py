@@ -261,7 +261,9 @@ def calls_of(
     if kind is WriteKind.UPDATE:
         return 1 / max(1, capabilities.update_batch) + read
     looked = 0.0 if capabilities.refuses_duplicate_emails else read
-    return 1 / (1 if is_alone else max(1, capabilities.create_batch)) + looked
+    made = 1 / (1 if is_alone else max(1, capabilities.create_batch)) + looked
+    # A look reads and makes nobody: that many can be made at once says nothing of it.
+    return made if kind is WriteKind.CREATE else max(made, read)
 
 
 def affordable(

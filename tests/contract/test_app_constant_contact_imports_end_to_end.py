@@ -261,7 +261,9 @@ async def test_a_crash_while_an_import_runs_is_settled_like_a_lost_answer():
         assert len(world.there()) == MANY
 
 
-async def waited_s(world: World, writes: Iterable[ContactWrite]) -> float:
+async def waited_s(
+    world: World, writes: Iterable[ContactWrite], *, at: str = "POST"
+) -> float:
     """Return how long an unsubscribe waits that is asked for once something is sent."""
     (record_id,) = world.replica.scanned
     out = ContactWrite(
@@ -279,7 +281,7 @@ async def waited_s(world: World, writes: Iterable[ContactWrite]) -> float:
         asked_at.append(world.bench.clock.now())
         await world.replica.ask([out])
 
-    world.bench.fault("held", method="POST", meanwhile=ask)
+    world.bench.fault("held", method=at, meanwhile=ask)
     await world.replica.write([*writes])
     (written,) = await world.replica.done([out])
     assert written.outcome is WRITTEN
@@ -301,3 +303,14 @@ async def test_an_unsubscribe_waits_for_creates_that_go_alone_as_before():
         silent = [world.new(2_000 + n, consent=NOTHING) for n in range(100)]
         assert await waited_s(world, silent) < 8
         assert world.posts() == {CREATE: 100}
+
+
+async def test_an_unsubscribe_waits_for_no_more_looks_than_before():
+    """Each of them is a call, however many can be made together (hazard 84)."""
+    async with standing(people=1, import_queue_s=300) as world:
+        creates = world.some(MANY)
+        assert await world.outcomes(creates) == [UNKNOWN] * MANY
+        world.bench.clock.move(300)
+        looks = [world.replica.look(write.emails[0]) for write in creates]
+        assert await waited_s(world, looks, at="GET") < 8
+        assert {one.outcome for one in await world.replica.done(looks)} == {EXISTS}

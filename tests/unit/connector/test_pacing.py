@@ -241,7 +241,7 @@ def test_batches_of_creates_are_full_where_the_app_refuses_who_is_there():
     limits = Limits(calls_per_second=10.0)
     assert size_of(limits, **pace) == 500
     room = pacing.chunk_room(limits, **pace)
-    for kind, expected in ((CREATE, 500), (UPDATE, 25)):
+    for kind, expected in ((CREATE, 500), (UPDATE, 25), (WriteKind.LOOK, 50)):
         kinds = [kind] * 500
         found = pacing.affordable(kinds, capabilities=capabilities, room=room)
         assert found == expected
