@@ -195,12 +195,12 @@ class Lines:
         )
 
     def note_chunk(
-        self, ref: AccountRef, *, count: int, is_full: bool, took_s: float
+        self, ref: AccountRef, *, cost: float, is_full: bool, took_s: float
     ) -> None:
         """Note how long a chunk of writes took, for the size of the next."""
         line = self.of(ref)
         line.write_s = pacing.write_s_after(
-            line.write_s, count=count, is_full=is_full, took_s=took_s
+            line.write_s, cost=cost, is_full=is_full, took_s=took_s
         )
 
     def spacing_s(self, manifest: Manifest) -> float:

@@ -266,39 +266,49 @@ def calls_of(
     return made if kind is WriteKind.CREATE else max(made, read)
 
 
-def affordable(
+def costs(
     kinds: Sequence[WriteKind],
     *,
     capabilities: Capabilities,
-    room: float,
     alone: Collection[int] = (),
-) -> int:
-    """Return how many of some writes to take, where one kind costs more than another.
+) -> list[float]:
+    """Return what writes cost, each in writes of the kind that costs least.
 
     Args:
-        room: How many it would be if all were of the kind that costs least.
         alone: The places of creates that cannot be made with others.
     """
     cheapest = min(calls_of(kind, capabilities=capabilities) for kind in _SENT)
-    costs = (
+    return [
         calls_of(kind, capabilities=capabilities, is_alone=place in alone) / cheapest
         for place, kind in enumerate(kinds)
-    )
-    spent = itertools.accumulate(costs)
-    return max(1, sum(1 for each in spent if each <= room + _ROUNDING))
+    ]
+
+
+def affordable(each: Sequence[float], *, room: float) -> int:
+    """Return how many of some writes to take, by what each of them costs.
+
+    Args:
+        room: How many it would be if all were of the kind that costs least.
+    """
+    spent = itertools.accumulate(each)
+    return max(1, sum(1 for so_far in spent if so_far <= room + _ROUNDING))
 
 
 def write_s_after(
-    before_s: float, *, count: int, is_full: bool, took_s: float
+    before_s: float, *, cost: float, is_full: bool, took_s: float
 ) -> float:
     """Return how long a write of an account takes, after another chunk of them.
 
     What arrives while a chunk is carried out waits for its end, an unsubscribe too.
     A chunk that was neither long nor full tells nothing.
+
+    Args:
+        cost: Of the chunk, in writes of the kind that costs least: the room that is
+            left for the next one is counted in them.
     """
-    if not count or (took_s <= CHUNK_S and not is_full):
+    if not cost or (took_s <= CHUNK_S and not is_full):
         return before_s
-    return took_s / count
+    return took_s / cost
 
 
 def spacing_s(limits: Limits, *, calls_per_second_max: float | None) -> float:

@@ -161,16 +161,21 @@ class Writer:
         if isinstance(opened, ErrorCode):
             answers = self._unusable(writes, opened)
         else:
-            count = pacing.affordable(
+            costs = pacing.costs(
                 [item.write.kind for item in writes],
                 capabilities=opened.manifest.capabilities,
-                room=self._transport.lines.chunk_room(claim.ref),
                 alone=grouping.alone(opened, writes),
             )
+            room = self._transport.lines.chunk_room(claim.ref)
+            count = pacing.affordable(costs, room=room)
             is_full = is_full or count < len(writes)
             writes = writes[:count]
-            answers = await self._carry_out(
-                claim, writes, opened=opened, is_full=is_full
+            began_s = self._clock.monotonic()
+            answers, waited_s = await self._carry_out(claim, writes, opened=opened)
+            # With fewer writes the app would have it wait just as long.
+            took_s = max(0.0, self._clock.monotonic() - began_s - waited_s)
+            self._transport.lines.note_chunk(
+                claim.ref, cost=sum(costs[:count]), is_full=is_full, took_s=took_s
             )
         results = [answer for answer in answers if isinstance(answer, ContactWritten)]
         later = [answer for answer in answers if isinstance(answer, PutOff)]
@@ -179,15 +184,13 @@ class Writer:
         return later
 
     async def _carry_out(
-        self,
-        claim: Claim,
-        writes: Sequence[OpenWrite],
-        *,
-        opened: OpenAccount,
-        is_full: bool,
-    ) -> list[Outcome]:
-        """Check intents, note what is about to be sent, and send it."""
-        began_s = self._clock.monotonic()
+        self, claim: Claim, writes: Sequence[OpenWrite], *, opened: OpenAccount
+    ) -> tuple[list[Outcome], float]:
+        """Check intents, note what is about to be sent, and send it.
+
+        Returns:
+            What became of them, and how long the app had all wait.
+        """
         is_urgent = all(item.is_urgent for item in writes)
         carrier = Carrier(
             self._transport,
@@ -202,12 +205,7 @@ class Writer:
             async with self._store.transaction(claim.ref.tenant_id) as work:
                 await work.mark_sent(claim, [write.intent_id for write in ready])
         answers += await carrier.send()
-        # With fewer writes the app would have it wait just as long.
-        took_s = max(0.0, self._clock.monotonic() - began_s - carrier.waited_s)
-        self._transport.lines.note_chunk(
-            claim.ref, count=len(writes), is_full=is_full, took_s=took_s
-        )
-        return answers
+        return answers, carrier.waited_s
 
     async def _prepare(
         self, claim: Claim, account: Account

@@ -186,7 +186,7 @@ def test_a_chunk_that_took_long_makes_the_next_one_smaller(
 ):
     """What arrives meanwhile waits for its end. A few quick ones tell nothing."""
     write_s = pacing.write_s_after(
-        0.5, count=count, is_full=count == size, took_s=took_s
+        0.5, cost=count, is_full=count == size, took_s=took_s
     )
     limits = Limits(calls_per_second=0.0)
     size = size_of(
@@ -231,7 +231,8 @@ def test_a_chunk_of_an_app_that_takes_batches_holds_more(batches, rate, expected
 def test_what_is_written_one_by_one_takes_the_room_of_a_batch(kinds, room, expected):
     """A create costs 0.11 calls here, and an update 1.1."""
     capabilities = Capabilities(create_batch=100, get_batch=10)
-    assert pacing.affordable(kinds, capabilities=capabilities, room=room) == expected
+    costs = pacing.costs(kinds, capabilities=capabilities)
+    assert pacing.affordable(costs, room=room) == expected
 
 
 def test_batches_of_creates_are_full_where_the_app_refuses_who_is_there():
@@ -243,8 +244,8 @@ def test_batches_of_creates_are_full_where_the_app_refuses_who_is_there():
     room = pacing.chunk_room(limits, **pace)
     for kind, expected in ((CREATE, 500), (UPDATE, 25), (WriteKind.LOOK, 50)):
         kinds = [kind] * 500
-        found = pacing.affordable(kinds, capabilities=capabilities, room=room)
-        assert found == expected
+        costs = pacing.costs(kinds, capabilities=capabilities)
+        assert pacing.affordable(costs, room=room) == expected
 
 
 def test_the_settings_replace_the_manifests_pace():
@@ -314,10 +315,26 @@ def test_who_comes_to_a_shared_limit_is_not_behind_all_that_others_had():
 
 def test_creates_that_nobody_can_be_made_with_take_the_room_of_a_call_each():
     """Or a chunk of many would be long, and an unsubscribe would wait for its end."""
-    able = {
-        "capabilities": Capabilities(create_batch=500, refuses_duplicate_emails=True)
-    }
-    kinds, room = [CREATE] * 500, 10_000
-    assert pacing.affordable(kinds, room=room, **able) == 500
-    assert pacing.affordable(kinds, room=room, **able, alone={*range(500)}) == 20
-    assert pacing.affordable(kinds, room=room, **able, alone={*range(5)}) == 500
+    capabilities = Capabilities(create_batch=500, refuses_duplicate_emails=True)
+    for alone, expected in (((), 500), (range(500), 20), (range(5), 500)):
+        costs = pacing.costs([CREATE] * 500, capabilities=capabilities, alone=alone)
+        assert pacing.affordable(costs, room=10_000) == expected
+
+
+@pytest.mark.parametrize("kind", [CREATE, UPDATE, WriteKind.LOOK])
+def test_a_chunk_is_followed_by_one_like_it_that_takes_as_long(kind):
+    """Whatever else an app may take by hundreds: 20 calls are five seconds here."""
+    capabilities = Capabilities(create_batch=500, refuses_duplicate_emails=True)
+    pace = {"calls_per_second_max": None, "capabilities": capabilities}
+    limits = Limits(calls_per_second=4.0)
+    write_s, sizes = 0.0, []
+    for _ in range(4):
+        size = size_of(limits, **pace, write_s=write_s)
+        room = pacing.chunk_room(limits, **pace, write_s=write_s)
+        alone = {*range(size)}
+        costs = pacing.costs([kind] * size, capabilities=capabilities, alone=alone)
+        sizes.append(pacing.affordable(costs, room=room))
+        took_s = sizes[-1] * (0.5 if kind is UPDATE else 0.25)
+        cost = sum(costs[: sizes[-1]])
+        write_s = pacing.write_s_after(write_s, cost=cost, is_full=True, took_s=took_s)
+    assert sizes == [10 if kind is UPDATE else 20] * 4
