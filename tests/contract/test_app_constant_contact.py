@@ -345,8 +345,8 @@ def test_the_answer_for_another_contact_is_broken(app):
 
 
 def test_emails_are_looked_up_one_a_call_and_deleted_contacts_not_found(app):
-    nothing = answer({"activities": []})
-    answers = [shown("contacts_last"), shown("contacts_deleted"), nothing]
+    gone, nothing = shown("contacts_deleted"), answer({"activities": []})
+    answers = [shown("contacts_last"), gone, nothing, gone]
     found, calls = drive(
         app.find_by_email(["li.wei@example.net", "x+y@z.org"]), answers
     )

@@ -19,7 +19,6 @@ from services.connector.apps.constant_contact import (
     custom,
     fields,
     paging,
-    rows,
     tags,
     wire,
 )
@@ -180,24 +179,16 @@ class App:
             CallFailed: Somebody is not there yet, and may be once an import is over.
         """
         found: dict[RecordId, Record] = {}
+        is_settled = False
         for email in emails:
-            answer = yield Call(
-                method="GET",
-                path="/contacts",
-                query=(("email", email), ("include", INCLUDE)),
-            )
-            for one in (
-                yield from self._records(answer.decode(wire.Contacts).contacts)
-            ):
-                if one.presence is Presence.LIVE:
-                    found[one.record_id] = one
-        records = tuple(found.values())
-        there = {rows.key_of(str(one.fields[fields.EMAIL])) for one in records}
-        if not {*map(rows.key_of, emails)} <= there and (
-            yield from self._imports.is_any_under_way()
-        ):
-            raise CallFailed(Meaning.UNSETTLED, "an import is under way")
-        return records
+            there = yield from self._living(email)
+            if not there and not is_settled:
+                yield from self._imports.check_settled()
+                is_settled = True
+                # An import that has just ended may have made them since.
+                there = yield from self._living(email)
+            found |= {one.record_id: one for one in there}
+        return tuple(found.values())
 
     def find_by_markers(
         self, _markers: Sequence[str]
@@ -326,6 +317,16 @@ class App:
         definitions = yield from self._catalogue.for_contacts(contacts)
         names = yield from self._tags.for_contacts(contacts)
         return [fields.read(one, definitions, tags=names) for one in contacts]
+
+    def _living(self, email: str) -> Operation[list[Record]]:
+        """Read the live contacts with an address."""
+        answer = yield Call(
+            method="GET",
+            path="/contacts",
+            query=(("email", email), ("include", INCLUDE)),
+        )
+        records = yield from self._records(answer.decode(wire.Contacts).contacts)
+        return [one for one in records if one.presence is Presence.LIVE]
 
     def _members(
         self, contact: wire.Contact, wanted: Memberships

@@ -83,18 +83,21 @@ class Imports:
                 groups.setdefault(frozenset(new.containers), []).append(place)
         return [own for own in groups.values() if self._is_worth(len(own))]
 
-    def is_any_under_way(self) -> Operation[bool]:
-        """Tell whether the account has an import, or another activity, to end.
+    def check_settled(self) -> Operation[None]:
+        """Make sure that whoever is not there is not about to be made.
 
-        It is asked for all states: those that only wait cannot be filtered for.
+        Raises:
+            CallFailed: With UNSETTLED where an import, or who knows what, goes on.
         """
-        pages = yield from self._pager.read_all(
-            "/activities",
-            into=wire.Activities,
-            limit=ACTIVITIES_PAGE_SIZE,
-            pages_max=ACTIVITIES_PAGES_MAX,
-        )
-        return any(one.state not in OVER for page in pages for one in page.activities)
+        try:
+            is_settled = not (yield from self._is_any_under_way())
+        except CallFailed as err:
+            if err.meaning not in MAYBE_OF_ONE:
+                raise
+            # Who may not ask imports nobody. Otherwise nothing but this look waits.
+            is_settled = err.meaning is Meaning.FORBIDDEN
+        if not is_settled:
+            raise CallFailed(Meaning.UNSETTLED, "an import may be under way")
 
     def create(
         self,
@@ -145,6 +148,19 @@ class Imports:
             results[place] = _result_of(news[place], record, began=began)
         return tuple(results)
 
+    def _is_any_under_way(self) -> Operation[bool]:
+        """Tell whether the account has an import, or another activity, to end.
+
+        It is asked for all states: those that only wait cannot be filtered for.
+        """
+        pages = yield from self._pager.read_all(
+            "/activities",
+            into=wire.Activities,
+            limit=ACTIVITIES_PAGE_SIZE,
+            pages_max=ACTIVITIES_PAGES_MAX,
+        )
+        return any(one.state not in OVER for page in pages for one in page.activities)
+
     def _is_worth(self, count: int) -> bool:
         return count >= TOGETHER_MIN + self._addresses.pages - 1
 
@@ -153,7 +169,7 @@ class Imports:
     ) -> Operation[Rows]:
         """Return whom to import: not who is there, as of now, and not few."""
         groups = self.together(news, definitions)
-        if not groups or (yield from self.is_any_under_way()):
+        if not groups or (yield from self._is_any_under_way()):
             return {}
         wanted = groups[0]
         pages_max = len(wanted) - CALLS_MAX
