@@ -130,7 +130,7 @@ class Sender:
             ]
         except CallFailed as err:
             return await self._of_failure(batch, err, sent_at=sent_at)
-        self.has_served = True
+        self.has_served |= any(not isinstance(one, Alone) for one in results)
         done = await self._of_results(batch, results, sent_at=sent_at)
         alone = [
             ready

@@ -19,6 +19,7 @@ from tests.contract.conformance import cards, least
 from tests.contract.conformance.bench import Bench
 from tests.contract.conformance.replica import Replica
 from tests.contract.conformance.stages.constant_contact import ConstantContact
+from tests.emulators.core.faults import Fault
 from tests.fakes.clock import JointClock
 
 IMPORT: Final = "/v3/activities/contacts_json_import"
@@ -233,6 +234,18 @@ async def test_nobody_is_missing_while_an_import_may_still_make_them():
         await world.outcomes(creates)
         world.replica.restart()
         assert await world.looked(creates[:3]) == {WriteOutcome.STALE}
+
+
+async def test_permission_that_is_lost_is_no_fault_of_those_who_wait_for_it():
+    """That nobody could be imported says nothing of the account (hazard 51)."""
+    async with standing() as world:
+        creates = world.some(30)
+        faults = world.stage._emulator.faults
+        for path, count in (("/v3/activities", 1), (CREATE, 30)):
+            method = "POST" if path == CREATE else None
+            rule = {"kind": "status", "path": path, "method": method, "status": 403}
+            faults.add(Fault(**rule, count=count))
+        assert await world.outcomes(creates) == [WRITTEN] * 30
 
 
 async def test_an_import_that_never_came_to_the_vendor_leaves_nobody_in_doubt():
