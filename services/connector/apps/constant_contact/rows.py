@@ -87,7 +87,7 @@ def _columns(
     field_id: FieldId, value: Value, *, definitions: custom.Definitions
 ) -> dict[str, str | int] | None:
     if field_id == fields.EMAIL:
-        return _text("email", value, length_max=EMAIL_LENGTH_MAX)
+        return _email(value)
     if field_id in fields.TEXTS or field_id == fields.ANNIVERSARY:
         return _text(field_id, value, length_max=TEXT_LENGTH_MAX)
     if field_id == fields.BIRTHDAY:
@@ -103,6 +103,17 @@ def _columns(
     if not definition.name:
         return None
     return _text(f"cf:{definition.name}", value, length_max=custom.LENGTH_MAX)
+
+
+def _email(value: Value) -> dict[str, str | int] | None:
+    """Return an address of which we know who has it already.
+
+    Of one with letters beyond ASCII nobody tells which spellings are the same to the
+    vendor, and an import writes over whoever has another one.
+    """
+    if not isinstance(value, str) or not value.isascii() or "xn--" in value.lower():
+        return None
+    return _text("email", value, length_max=EMAIL_LENGTH_MAX)
 
 
 def _phone(value: Value) -> dict[str, str | int] | None:
