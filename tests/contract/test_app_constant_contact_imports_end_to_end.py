@@ -236,6 +236,19 @@ async def test_nobody_is_missing_while_an_import_may_still_make_them():
         assert await world.looked(creates[:3]) == {WriteOutcome.STALE}
 
 
+async def test_where_imports_are_out_of_order_people_are_made_after_a_look():
+    """Else whoever agreed would be imported in vain, and looked for, for ever."""
+    async with standing() as world:
+        rule = {"kind": "status", "path": IMPORT, "status": 500}
+        world.stage._emulator.faults.add(Fault(**rule))
+        creates = world.some(200)
+        assert await world.outcomes(creates) == [UNKNOWN] * 200
+        world.bench.clock.move(10)
+        assert await world.looked(creates) == {WriteOutcome.MISSING}
+        assert await world.outcomes(world.some(200)) == [WRITTEN] * 200
+        assert world.posts() == {IMPORT: 1, CREATE: 200}
+
+
 async def test_permission_that_is_lost_is_no_fault_of_those_who_wait_for_it():
     """That nobody could be imported says nothing of the account (hazard 51)."""
     async with standing() as world:

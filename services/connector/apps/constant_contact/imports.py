@@ -68,6 +68,8 @@ class Imports:
     def __init__(self, pager: Pager) -> None:
         self._pager = pager
         self._addresses = Addresses(pager)
+        self._is_off = False
+        """One was not answered: nobody is imported as long as this is remembered."""
 
     def together(
         self, news: Sequence[NewRecord], definitions: custom.Definitions
@@ -121,11 +123,11 @@ class Imports:
             chosen = {}
         if not chosen:
             return tuple(results)
-        answer = yield _importing(chosen, lists=news[next(iter(chosen))].containers)
+        lists = news[next(iter(chosen))].containers
+        answer = yield from self._import(chosen, lists=lists)
         # From now on each of them is created by themselves, whatever came of this.
         self._addresses.note(rows.email_of(news[place]) for place in chosen)
         if answer.status != 201:
-            _check_refused(answer)
             return tuple(results)
         activity = answer.decode(wire.Activity)
         began = vendors.read_moment(activity.created_at)
@@ -162,7 +164,8 @@ class Imports:
         return any(one.state not in OVER for page in pages for one in page.activities)
 
     def _is_worth(self, count: int) -> bool:
-        return count >= TOGETHER_MIN + self._addresses.pages - 1
+        count_min = TOGETHER_MIN + self._addresses.pages - 1
+        return not self._is_off and count >= count_min
 
     def _chosen(
         self, news: Sequence[NewRecord], definitions: custom.Definitions
@@ -186,6 +189,22 @@ class Imports:
                 break
             chosen[place] = row
         return chosen if self._is_worth(len(chosen)) else {}
+
+    def _import(self, chosen: Rows, *, lists: Sequence[str]) -> Operation[Answer]:
+        """Order an import.
+
+        Raises:
+            CallFailed: It is about all calls, or nobody knows what came of it.
+        """
+        try:
+            answer = yield _importing(chosen, lists=lists)
+            if answer.status != 201:
+                _check_refused(answer)
+        except CallFailed as err:
+            # Or where imports alone are out of order, nobody would ever be made.
+            self._is_off = err.meaning in MAYBE_OF_ONE
+            raise
+        return answer
 
     def _read_since(self, began: datetime.datetime) -> Operation[list[wire.Contact]]:
         """Read who was made or changed since an import began, deleted ones too."""
