@@ -117,6 +117,9 @@ class Sender:
 
         try:
             async with self._places:
+                if self._clock.now() > until:
+                    # Before it takes a turn from what is still in time.
+                    raise _TooLate
                 results = await self._transport.drive(
                     self._opened,
                     _operation(self._opened, batch),

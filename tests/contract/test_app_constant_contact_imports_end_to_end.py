@@ -340,3 +340,11 @@ async def test_an_unsubscribe_waits_for_no_more_looks_than_before():
         looks = [world.replica.look(write.emails[0]) for write in creates]
         assert await waited_s(world, looks, at="GET") < 8
         assert {one.outcome for one in await world.replica.done(looks)} == {EXISTS}
+
+
+async def test_an_unsubscribe_does_not_wait_for_all_who_cannot_be_imported_after_all():
+    """They are too late for what was checked, and take nobody's turn (hazard 84)."""
+    async with standing(people=1) as world:
+        world.account.start_activity()
+        assert await waited_s(world, world.some(MANY)) < 12
+        assert len(world.there()) == MANY + 1
