@@ -496,6 +496,19 @@ async def test_without_the_vendors_clock_nobody_is_imported():
         assert set(results) == {Alone()}
 
 
+async def test_an_account_that_was_not_shown_whole_has_nobody_imported():
+    """Whoever was left out would be written over, or brought back (hazard 25)."""
+    (one,) = people((7,))
+    page = {"contacts": [one | {"contact_id": LIST}], "contacts_count": 2}
+    now = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
+    app = app_that_knows_its_account()
+    news = [new_person(number) for number in range(SOME)]
+    answers = [shown("activities"), answer(page, headers=now)]
+    results, _ = drive(app.create_many(news), answers)
+    assert set(results) == {Alone()}
+    assert app.together(news) == []
+
+
 async def test_a_state_that_nobody_knows_is_not_over():
     async with connected() as vendor:
         found = {"activity_id": LIST, "state": "paused"}
