@@ -331,6 +331,8 @@ async def test_one_that_is_not_over_in_time_tells_of_nobody():
     async with connected(import_s=600) as vendor:
         results = await vendor.make(vendor.some())
         assert set(results) == {Unsure()}
+        others = [vendor.new(n) for n in range(SOME, 2 * SOME)]
+        assert vendor.app.together(others) == [], "the next would last as long"
         looks = [call for call in vendor.calls if call.path.startswith("/activities/")]
         assert len(looks) == 1 + len(WAITS_S)
         assert [call.wait_s for call in looks[1:]] == [*WAITS_S]
@@ -341,7 +343,6 @@ async def test_one_that_is_not_over_in_time_tells_of_nobody():
                 await vendor.run(vendor.app.find_by_email([there, absent]))
             assert failure.value.meaning is Meaning.UNSETTLED
             vendor.restart()
-        others = [vendor.new(n) for n in range(SOME, 2 * SOME)]
         assert set(await vendor.make(others)) == {Alone()}, "not two at once"
         assert vendor.posts() == [IMPORT]
         vendor.emulator.clock.advance(600)
@@ -507,6 +508,24 @@ async def test_an_account_that_was_not_shown_whole_has_nobody_imported():
     results, _ = drive(app.create_many(news), answers)
     assert set(results) == {Alone()}
     assert app.together(news) == []
+
+
+async def test_after_one_whose_end_is_not_told_nobody_is_imported_for_a_while():
+    """Each of them would be looked for by a call, and they would be no fewer."""
+    async with connected() as vendor:
+        rule = {"kind": "status", "method": "GET", "status": 500}
+
+        def spoil(call: Call) -> None:
+            if call.is_write:
+                vendor.fault(**rule)
+
+        vendor.before = spoil
+        with pytest.raises(CallFailed):
+            await vendor.make(vendor.some())
+        others = [vendor.new(n) for n in range(SOME, 2 * SOME)]
+        assert vendor.app.together(others) == []
+        vendor.restart()
+        assert vendor.app.together(others) != []
 
 
 async def test_a_state_that_nobody_knows_is_not_over():

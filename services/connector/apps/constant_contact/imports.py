@@ -69,7 +69,8 @@ class Imports:
         self._pager = pager
         self._addresses = Addresses(pager)
         self._is_off = False
-        """One was not answered: nobody is imported as long as this is remembered."""
+        """One was not answered, or not over in time: as long as this is remembered,
+        nobody is imported, to be looked for by a call each."""
 
     def together(
         self, news: Sequence[NewRecord], definitions: custom.Definitions
@@ -113,7 +114,6 @@ class Imports:
         Raises:
             CallFailed: Before the import: nothing was done. After it: nobody knows.
         """
-        results: list[BatchResult] = [Alone()] * len(news)
         try:
             chosen = yield from self._chosen(news, definitions)
         except CallFailed as err:
@@ -121,34 +121,15 @@ class Imports:
                 raise
             # What an import asks for alone is no reason to create nobody.
             chosen = {}
-        if not chosen:
-            return tuple(results)
-        lists = news[next(iter(chosen))].containers
-        answer = yield from self._import(chosen, lists=lists)
-        # From now on each of them is created by themselves, whatever came of this.
-        self._addresses.note(rows.email_of(news[place]) for place in chosen)
-        if answer.status != 201:
-            return tuple(results)
-        activity = answer.decode(wire.Activity)
-        began = vendors.read_moment(activity.created_at)
-        if began is None:
-            raise CallFailed(Meaning.BROKEN, "an import that began at no time")
-        if not (yield from _is_over_in_time(activity.activity_id)):
-            for place in chosen:
-                results[place] = Unsure()
-            return tuple(results)
-        contacts = yield from self._read_since(began)
-        found = {
-            rows.key_of(one.email_address.address): one
-            for one in contacts
-            if one.email_address and one.email_address.address
-        }
-        keys = {place: rows.key_of(rows.email_of(news[place])) for place in chosen}
-        there = [place for place in chosen if keys[place] in found]
-        shown = yield from records([found[keys[place]] for place in there])
-        for place, record in zip(there, shown, strict=True):
-            results[place] = _result_of(news[place], record, began=began)
-        return tuple(results)
+        results: dict[int, BatchResult] = {}
+        try:
+            if chosen:
+                results = yield from self._import(news, chosen, records=records)
+        except CallFailed as err:
+            # Where imports alone are out of order, nobody would ever be made.
+            self._is_off |= err.meaning in MAYBE_OF_ONE
+            raise
+        return tuple(results.get(place, Alone()) for place in range(len(news)))
 
     def _is_any_under_way(self) -> Operation[bool]:
         """Tell whether the account has an import, or another activity, to end.
@@ -190,21 +171,38 @@ class Imports:
             chosen[place] = row
         return chosen if self._is_worth(len(chosen)) else {}
 
-    def _import(self, chosen: Rows, *, lists: Sequence[str]) -> Operation[Answer]:
-        """Order an import.
-
-        Raises:
-            CallFailed: It is about all calls, or nobody knows what came of it.
-        """
-        try:
-            answer = yield _importing(chosen, lists=lists)
-            if answer.status != 201:
-                _check_refused(answer)
-        except CallFailed as err:
-            # Or where imports alone are out of order, nobody would ever be made.
-            self._is_off = err.meaning in MAYBE_OF_ONE
-            raise
-        return answer
+    def _import(
+        self, news: Sequence[NewRecord], chosen: Rows, *, records: Records
+    ) -> Operation[dict[int, BatchResult]]:
+        """Import some; return what became of them, but who is to be created alone."""
+        lists = news[next(iter(chosen))].containers
+        answer = yield _importing(chosen, lists=lists)
+        if answer.status != 201:
+            _check_refused(answer)
+        keys = {place: rows.key_of(rows.email_of(news[place])) for place in chosen}
+        # From now on each of them is created by themselves, whatever comes of this.
+        self._addresses.note(keys.values())
+        if answer.status != 201:
+            return {}
+        activity = answer.decode(wire.Activity)
+        began = vendors.read_moment(activity.created_at)
+        if began is None:
+            raise CallFailed(Meaning.BROKEN, "an import that began at no time")
+        if not (yield from _is_over_in_time(activity.activity_id)):
+            self._is_off = True
+            return dict.fromkeys(chosen, Unsure())
+        contacts = yield from self._read_since(began)
+        found = {
+            rows.key_of(one.email_address.address): one
+            for one in contacts
+            if one.email_address and one.email_address.address
+        }
+        there = [place for place in chosen if keys[place] in found]
+        shown = yield from records([found[keys[place]] for place in there])
+        return {
+            place: _result_of(news[place], record, began=began)
+            for place, record in zip(there, shown, strict=True)
+        }
 
     def _read_since(self, began: datetime.datetime) -> Operation[list[wire.Contact]]:
         """Read who was made or changed since an import began, deleted ones too."""
