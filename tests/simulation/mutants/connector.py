@@ -16,6 +16,7 @@ from services.connector.lines import Line
 from services.connector.lookups import Lookups
 from services.connector.pacing import Lane
 from services.connector.poller import Poller
+from services.connector.sending import Sender
 from services.connector.transport import Transport
 from services.connector.turns import Leases
 from services.connector.writer import RECOVER_MAX, Writer
@@ -111,16 +112,12 @@ def _cursor_first(_there: Any) -> Any:
     return changes
 
 
-def _through_the_first(there: Any) -> Any:
-    async def drive(
-        self: Transport, account: Any, operation: Any, *, lane: Lane, **options: Any
-    ) -> Any:
-        if operation.__name__ in ("create", "update"):
-            firsts = self.__dict__.setdefault("firsts", {})
-            account = firsts.setdefault(account.ref.app, account)
-        return await there(self, account, operation, lane=lane, **options)
+def _to_the_first(there: Any) -> Any:
+    def init(self: Sender, transport: Transport, opened: Any, **options: Any) -> None:
+        firsts = transport.__dict__.setdefault("firsts", {})
+        there(self, transport, firsts.setdefault(opened.ref.app, opened), **options)
 
-    return drive
+    return init
 
 
 MUTANTS: Final = (
@@ -210,6 +207,6 @@ MUTANTS: Final = (
         name="account_by_its_app_alone",
         hazards=(112,),
         removes="Where a write goes is found by the app, without tenant and account.",
-        changes=(Change(Transport, "drive", _through_the_first),),
+        changes=(Change(Sender, "__init__", _to_the_first),),
     ),
 )
