@@ -71,6 +71,14 @@ def test_a_guard_that_is_not_there_cannot_be_taken_away():
         pass
 
 
+def test_a_query_that_is_not_there_cannot_be_taken_away():
+    """Else the mutant would change nothing, and survive for that."""
+    change = mutant.query("no_such_query", mutant.always(None))
+    gone = Mutant(name="gone", hazards=(1,), removes="Nothing.", changes=(change,))
+    with pytest.raises(LookupError, match="no_such_query"), gone.applied():
+        pass
+
+
 def test_a_guard_is_given_back_after_a_failure():
     [change] = BY_NAME["losses_not_kept"].changes
     before = vars(change.owner)[change.name]

@@ -1,6 +1,5 @@
 """Guards of the pure engine: what is linked, what is written, what an answer means."""
 
-import dataclasses
 from typing import Any, Final
 
 import msgspec
@@ -27,9 +26,8 @@ from services.reconciler.engine import (
 from services.reconciler.engine.config import Config, SideConfig
 from services.reconciler.engine.lenses import Atom
 from services.reconciler.engine.model import NOTHING, Lens
-from tests.fakes.database import catalogue, reconciler_queue
-from tests.fakes.database.catalogue import Modelled
-from tests.simulation.mutants.mutant import Change, Mutant, always
+from tests.fakes.database import reconciler_queue
+from tests.simulation.mutants.mutant import Change, Mutant, always, query
 
 
 def _dead(_there: Any) -> Any:
@@ -153,19 +151,10 @@ def _unless_open(there: Any) -> Any:
     return planned
 
 
-def _load_every_dirty(there: Any) -> Any:
-    async def load_dirty(session: Any, *, connection_id: str, **given: Any) -> Any:
-        rows = session.find("dirty", "connection", connection_id, given["tenant_id"])
-        rows.sort(key=lambda row: (not row["is_urgent"], row["mark"]))
-        return [reconciler_queue.DIRTY(row) for row in rows[: given["limit"]]]
-
-    def of_service(service: str) -> dict[str, Modelled]:
-        known = there(service)
-        if (told := known.get("load_dirty")) is None:
-            return dict(known)
-        return known | {"load_dirty": dataclasses.replace(told, function=load_dirty)}
-
-    return of_service
+async def _load_every_dirty(session: Any, *, connection_id: str, **given: Any) -> Any:
+    rows = session.find("dirty", "connection", connection_id, given["tenant_id"])
+    rows.sort(key=lambda row: (not row["is_urgent"], row["mark"]))
+    return [reconciler_queue.DIRTY(row) for row in rows[: given["limit"]]]
 
 
 def _free(there: Any) -> Any:
@@ -315,7 +304,7 @@ MUTANTS: Final = (
         removes="A link is planned while a write of it is on its way.",
         changes=(
             Change(plan, "plan", _unless_open),
-            Change(catalogue, "of_service", _load_every_dirty),
+            query("load_dirty", _load_every_dirty),
         ),
         hidden_by="the query of what can be planned now, which leaves such links out",
     ),

@@ -6,12 +6,14 @@ from proto import subjects
 from services.auth import tokens
 from services.auth.store import AuthWork
 from services.chassis.store import Work
+from tests.fakes.database import reconciler_intents
 from tests.simulation.mutants.mutant import (
     Change,
     Mutant,
     always,
     always_later,
     constant,
+    query,
 )
 
 
@@ -21,6 +23,14 @@ def _always_leased(there: Any) -> Any:
         return uses or 0
 
     return lease
+
+
+async def _lock_closed_too(
+    session: Any, *, tenant_id: str, connection_id: str, intent_ids: list[str]
+) -> Any:
+    keys = [(connection_id, intent_id, tenant_id) for intent_id in intent_ids]
+    held = await session.lock("intents", session.get_all("intents", keys))
+    return [reconciler_intents.OPEN(row) for row in held]
 
 
 MUTANTS: Final = (
@@ -34,7 +44,11 @@ MUTANTS: Final = (
         name="inbox_remembers_nothing",
         hazards=(91,),
         removes="A message that is delivered again takes its effect again.",
-        changes=(Change(Work, "is_first_sight", always_later(True)),),
+        changes=(
+            Change(Work, "is_first_sight", always_later(True)),
+            query("lock_open_intents", _lock_closed_too),
+        ),
+        hidden_by="what is known of each intent: an answer to a closed one is old news",
     ),
     Mutant(
         name="refresh_without_lease",

@@ -5,11 +5,14 @@ time. It is replaced in this process and put back afterwards.
 """
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
 
+from tests.fakes.database import catalogue, schema
+from tests.fakes.database.catalogue import Modelled
 from tests.simulation.features import Features
 
 
@@ -80,6 +83,24 @@ def always_later(value: Any) -> Callable[[Any], Any]:
 def constant(value: Any) -> Callable[[Any], Any]:
     """Replace a constant."""
     return lambda _there: value
+
+
+def query(name: str, function: Callable[..., Any]) -> Change:
+    """Have the database in memory run something else for a query of that name."""
+
+    def instead(there: Callable[[str], dict[str, Modelled]]) -> Callable[[str], Any]:
+        if not any(name in there(service) for service in schema.SERVICES):
+            raise LookupError(f"there is no query {name}")
+
+        def of_service(service: str) -> dict[str, Modelled]:
+            known = there(service)
+            if (told := known.get(name)) is None:
+                return dict(known)
+            return known | {name: dataclasses.replace(told, function=function)}
+
+        return of_service
+
+    return Change(catalogue, "of_service", instead)
 
 
 @contextlib.contextmanager
