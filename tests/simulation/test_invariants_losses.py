@@ -8,7 +8,7 @@ import pytest
 from proto.fields import Role
 from proto.reconciler import Side
 from services.reconciler.engine.model import Cause
-from tests.simulation.hand_made import History, intent, job
+from tests.simulation.hand_made import ROLES, History, intent, job
 from tests.simulation.invariants import denials, losses
 from tests.simulation.invariants.truth import Wrong
 from tests.simulation.ledger import Cause as Why
@@ -285,32 +285,51 @@ def test_i3_a_cleared_value_comes_back_with_its_mapping_alone(suspended):
 
 
 @pytest.mark.parametrize(
-    ("is_off", "is_shown", "is_lost"),
-    [(True, True, True), (True, False, False), (False, True, False)],
+    ("off", "is_shown", "is_lost"),
+    [
+        (Role.JOB_TITLE, True, True),
+        (Role.JOB_TITLE, False, False),
+        (Role.NAME_GIVEN, True, False),
+    ],
 )
 def test_i3_a_value_emptied_for_what_was_cleared_while_its_mapping_was_off(
-    is_off, is_shown, is_lost
+    off, is_shown, is_lost
 ):
     """Unless we were shown that only when it was on again (seed 793)."""
     history = History()
     person, left, right = history.pair()
     history.edit(LEFT, left, job=(value := job(history, person)))
     history.write(RIGHT, right, job=value)
-    history.suspend(Role.JOB_TITLE if is_off else Role.NAME_GIVEN)
+    wrongs = emptied(history, "job", value=value, off=off, is_shown=is_shown)
+    assert wrongs == (["I3"] if is_lost else [])
+
+
+@pytest.mark.parametrize("has_full", [False, True])
+def test_i3_a_name_emptied_for_what_was_cleared_while_its_mapping_was_off(has_full):
+    """Where a side has full names, one may leave a part of it empty elsewhere."""
+    more = (Role.NAME_FULL,) if has_full else ()
+    history = History(left={"roles": (*ROLES, *more)})
+    history.pair(given=(value := history.value(Role.NAME_GIVEN, history.person())))
+    wrongs = emptied(history, "given", value=value, off=Role.NAME_GIVEN)
+    assert wrongs == ([] if has_full else ["I3"])
+
+
+def emptied(history, name, *, value, off, is_shown=True):
+    """Clear a field on the left of the first link; Tandem empties it on the right."""
+    [link] = history.links
+    history.suspend(off)
     history.wait(5.0)
-    history.edit(LEFT, left, job=None)
+    history.edit(LEFT, link.left_id, **{name: None})
     history.wait(10.0)
     if is_shown:
         place = history.books[LEFT].place
-        history.truth.calls(place).appeared[left].append(history.time)
+        history.truth.calls(place).appeared[link.left_id].append(history.time)
     history.wait(15.0)
     history.resume()
-    history.write(RIGHT, right, job=None)
-    [name] = history.fields(RIGHT, job=None)
-    planned = intent(history, change={"before": value}, **{name: None})
-    assert [each.invariant for each in lost(history, intents=(planned,))] == (
-        ["I3"] if is_lost else []
-    )
+    history.write(RIGHT, link.right_id, **{name: None})
+    [field_id] = history.fields(RIGHT, **{name: None})
+    planned = intent(history, change={"before": value}, **{field_id: None})
+    return [each.invariant for each in lost(history, intents=(planned,))]
 
 
 @pytest.mark.parametrize("is_rewritten", [True, False])

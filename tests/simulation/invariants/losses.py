@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 
 from proto.fields import Role, Value
-from proto.reconciler import Side
+from proto.reconciler import SIDES, Side
 from services.reconciler.engine.model import Cause
 from tests.simulation.invariants import denials
 from tests.simulation.invariants.aftermath import Aftermath, Planned
@@ -46,16 +46,18 @@ def check(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
 def _emptied(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     """Yield what an empty value took the place of, though the two were just linked.
 
-    Names are left out: a full name may leave one of its parts empty elsewhere.
+    Names are left out where a side has full ones: one may leave a part empty elsewhere.
     """
     by_id = {each.connection_id: each for each in truth.owned}
     for planned in after.intents:
         intent, owned = planned.intent, by_id[planned.connection_id]
         place = owned.place(Side(intent.side))
+        ends = [truth.ways(owned.place(side)) for side in SIDES]
+        has_full = any(Role.NAME_FULL in ways.roles for ways in ends)
         for change in intent.changes:
             is_emptied = change.before and not change.after
             role = truth.ways(place).role_of(change.field_id)
-            if not is_emptied or role in NAMES:
+            if not is_emptied or (role in NAMES and has_full):
                 continue
             what = f"{place.app}/{intent.record_id} {change.field_id} {change.before!r}"
             if change.cause is Cause.FIRST_MATCH:
@@ -83,18 +85,19 @@ def _was_cleared_while_off(
     if record_id is None:
         return False
     key = (owned.place(source), record_id)
+    name = _name_of(role, truth.ways(key[0]))
     cleared = [
-        (name, entry.at)
+        entry.at
         for entry in truth.ledger.of(key)
-        for name in _names_of(role, truth.ways(key[0])) & set(entry.changed)
-        if entry.who is not Who.TANDEM
+        if name in entry.changed
+        and entry.who is not Who.TANDEM
         and not entry.after.fields[name]
         and abs(planned.decided_at - entry.at) < YOUNG_S
     ]
     return bool(cleared) and all(
         owned.is_off(source, name, at=at)
         and owned.is_off(source, name, at=_known_at(key, at, truth=truth))
-        for name, at in cleared
+        for at in cleared
     )
 
 
