@@ -19,7 +19,9 @@ from proto.reconciler import (
     ApproveChanges,
     ChangeConnection,
     Connection,
+    Direction,
     GetConnection,
+    MappingView,
     Side,
 )
 from services.chassis.errors import BusUnavailable, CommandFailed
@@ -72,6 +74,7 @@ class Errands:
         *,
         act: Callable[[str, ConnectionPlan], object],
         source: random.Random,
+        clearing: random.Random,
     ) -> None:
         self._customers = customers
         self._vendors = vendors
@@ -80,6 +83,7 @@ class Errands:
         self.counts: Counter[str] = Counter()
         """How often each was done to its end."""
         self._source = source
+        self._clearing = clearing
         self._all: tuple[Callable[[Made], Awaitable[None]], ...] = (
             self._change_winner,
             self._switch_mapping,
@@ -108,24 +112,48 @@ class Errands:
 
     async def _switch_mapping(self, made: Made) -> None:
         """Switch a mapping off, or on again."""
+        await self._switched_off(made)
+
+    async def _suspend_mapping(self, made: Made) -> None:
+        """Have a mapping off for a while, in which people go on.
+
+        They empty its own field, too: what they do at random hardly ever meets it.
+        """
+        view = await self._switched_off(made)
+        if view is not None:
+            self._clear(made.plan, view)
+        await asyncio.sleep(self._source.uniform(*OFF_S))
+        await self._switch_mapping(made)
+
+    async def _switched_off(self, made: Made) -> MappingView | None:
+        """Switch a mapping off, or on again; returns which is off now."""
         connection = await self._look(made)
         off = list(connection.settings.mappings_off)
-        ids = [each.mapping_id for each in connection.mappings]
-        ids = [each for each in ids if each != "email"]
+        views = {each.mapping_id: each for each in connection.mappings}
+        ids = [each for each in views if each != "email"]
         if not ids:
-            return
+            return None
         mapping_id = self._source.choice(off or ids)
-        if mapping_id in off:
+        is_on = mapping_id in off
+        if is_on:
             off.remove(mapping_id)
         else:
             off.append(mapping_id)
         await self._change(made, connection, mappings_off=tuple(off))
+        return None if is_on else views[mapping_id]
 
-    async def _suspend_mapping(self, made: Made) -> None:
-        """Have a mapping off for a while, in which people go on."""
-        await self._switch_mapping(made)
-        await asyncio.sleep(self._source.uniform(*OFF_S))
-        await self._switch_mapping(made)
+    def _clear(self, plan: ConnectionPlan, view: MappingView) -> None:
+        """Clear everybody's fields of a mapping, on a side that it goes from."""
+        onto = f"to_{self._clearing.choice(SIDES).value}"
+        if view.direction is not Direction.BOTH:
+            onto = view.direction
+        side = Side.LEFT if onto == Direction.TO_RIGHT else Side.RIGHT
+        end, names = plan.end(side), view.left if side is Side.LEFT else view.right
+        book = self._vendors[end.app].books[end.account]
+        for holder in book.live():
+            filled = [name for name in names if holder.now.fields.get(name)]
+            if filled:
+                book.edit(holder.record_id, dict.fromkeys(filled))
 
     async def _take_permission_back(self, made: Made) -> None:
         """Take back at the vendor what was allowed, and allow it again later."""

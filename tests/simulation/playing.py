@@ -98,6 +98,7 @@ class Play:
             self.vendors,
             act=self.users.do,
             source=scenario.source("errands"),
+            clearing=scenario.source("cleared while off"),
         )
         self._last_act_at = 0.0
         self.peace_at: float | None = None
