@@ -94,6 +94,13 @@ def test_what_would_stay_the_same_is_no_mutant():
         pass
 
 
+def test_an_invariant_tells_more_than_what_ended_the_play():
+    ended = "the simulation itself failed:\nKeyError: 'a0007'"
+    caught = hunt._caught(10, [ended, "I11: person 7 in a call\nmore"])
+    assert caught == (10, "I11", "person 7 in a call")
+    assert hunt._caught(10, [ended]) == (10, "log", "KeyError: 'a0007'")
+
+
 def test_a_missing_guard_is_missed():
     """Of cheap ones, in a process of its own, as `make sim MUTANTS=1` does it.
 

@@ -26,6 +26,7 @@ BLOCK: Final = 10
 OF_CALLS: Final = ("I10:", "I13:")
 SHOWN: Final = 90
 """How much of a violation is printed."""
+_INVARIANT: Final = re.compile(r"(I\d+b?): ")
 _MISTAKE: Final = re.compile(
     r"^(?:TypeError|NameError|AttributeError|ImportError|UnboundLocalError): .*",
     re.MULTILINE,
@@ -167,10 +168,12 @@ def _try_block(name: str, *, seeds: Sequence[int]) -> Tried:
 
 
 def _caught(seed: int, violations: Sequence[str]) -> Caught:
+    for violation in violations:
+        # What ended the play comes first, though the judge saw the others before it.
+        named = _INVARIANT.match(violation)
+        if named is not None:
+            return Caught(seed, named[1], violation[named.end() :].splitlines()[0])
     lines = violations[0].strip().splitlines()
-    named = re.match(r"(I\d+b?): ", lines[0])
-    if named is not None:
-        return Caught(seed, named[1], lines[0][named.end() :])
     # What a service logs as an error, or what ended the play, is told in the end.
     told = [line for line in lines if ": " in line and not line.startswith("  File")]
     return Caught(seed, "log", (told or lines)[-1].strip(" |"))
