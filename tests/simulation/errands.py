@@ -73,8 +73,7 @@ class Errands:
         vendors: Mapping[AppId, Vendor],
         *,
         act: Callable[[str, ConnectionPlan], object],
-        source: random.Random,
-        clearing: random.Random,
+        source: Callable[[str], random.Random],
     ) -> None:
         self._customers = customers
         self._vendors = vendors
@@ -82,8 +81,8 @@ class Errands:
         """Has people at the vendors of a connection do something."""
         self.counts: Counter[str] = Counter()
         """How often each was done to its end."""
-        self._source = source
-        self._clearing = clearing
+        self._source = source("errands")
+        self._clearing = source("cleared while off")
         self._all: tuple[Callable[[Made], Awaitable[None]], ...] = (
             self._change_winner,
             self._switch_mapping,

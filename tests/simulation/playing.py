@@ -97,8 +97,7 @@ class Play:
             self.customers,
             self.vendors,
             act=self.users.do,
-            source=scenario.source("errands"),
-            clearing=scenario.source("cleared while off"),
+            source=scenario.source,
         )
         self._last_act_at = 0.0
         self.peace_at: float | None = None
