@@ -145,8 +145,9 @@ def _loosened(there: Any) -> Any:
 
 
 def _unless_open(there: Any) -> Any:
-    def planned(link: Any, **options: Any) -> Any:
-        return there(msgspec.structs.replace(link, intent_id=None), **options)
+    def planned(case: Any, **options: Any) -> Any:
+        link = msgspec.structs.replace(case.link, intent_id=None)
+        return there(msgspec.structs.replace(case, link=link), **options)
 
     return planned
 
