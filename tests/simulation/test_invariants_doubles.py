@@ -168,6 +168,31 @@ def test_i4_a_record_whose_address_a_search_would_have_shown(is_there_first):
     assert history.broken() == ({"I4"} if is_there_first else set())
 
 
+@pytest.mark.parametrize(
+    ("there_s", "searched_s_ago", "is_wrong"),
+    [
+        (2 * safety.CHECKED_S_MAX, None, True),
+        (0.5 * safety.CHECKED_S_MAX, None, False),
+        (2 * safety.CHECKED_S_MAX, 3 * safety.CHECKED_S_MAX, True),
+    ],
+)
+def test_i4_a_record_whose_address_was_not_searched_for(
+    there_s, searched_s_ago, is_wrong
+):
+    """Right before a create it is, or what is found is too old to go by (hazard 34)."""
+    history = History(right=FINDING)
+    person = history.person()
+    email = history.value(Role.EMAIL, person)
+    history.enter(LEFT, person, email=email)
+    history.enter(RIGHT, person, email=email)
+    history.wait(there_s)
+    if searched_s_ago is not None:
+        finds = history.truth.calls(history.owned.right).finds[email.casefold()]
+        finds.append(history.time - searched_s_ago)
+    history.make(RIGHT, email=email)
+    assert history.broken() == ({"I4"} if is_wrong else set())
+
+
 @pytest.mark.parametrize("is_long_ago", [True, False])
 def test_i4_a_record_whose_address_was_shown_long_before(is_long_ago):
     history = History(right=BARE)
@@ -193,6 +218,43 @@ def test_i5_a_record_that_was_deleted_and_is_made_again(is_restored):
         history.books[RIGHT].restore(right)
     history.make(RIGHT, mark="1", given=fields["given"])
     assert history.broken() == ({"I4"} if is_restored else {"I5"})
+
+
+@pytest.mark.parametrize(
+    ("turns", "lag_s", "is_allowed"),
+    [
+        ("D+", 0.0, False),
+        ("D", 0.0, True),
+        ("D+", 2.0, True),
+        ("D+R", 0.0, True),
+        ("DR+", 0.0, True),
+        ("D+RD", 0.0, True),
+        ("M+", 0.0, True),
+    ],
+)
+def test_i5_a_record_whose_source_was_deleted_before(turns, lag_s, is_allowed):
+    """Before a create its source is read again; one merged away is followed (36, 9).
+
+    What was shown of it may be a little old, all the more where listings lag.
+    """
+    history = History(left={"lag_s": lag_s}, right=BARE)
+    person, book = history.person(), history.books[LEFT]
+    given = {"given": history.value(Role.NAME_GIVEN, person)}
+    left = history.enter(LEFT, person, **given)
+    history.link(left, None)
+    history.wait(100.0)
+    for turn in turns:
+        match turn:
+            case "D":
+                book.delete(left)
+            case "R":
+                book.restore(left)
+            case "M":
+                book.merge(left, history.enter(LEFT, person))
+            case "+":
+                history.wait(safety.CHECKED_S_MAX + 1.0)
+    history.make(RIGHT, mark="1", **given)
+    assert history.broken() == (set() if is_allowed else {"I5"})
 
 
 @pytest.mark.parametrize(

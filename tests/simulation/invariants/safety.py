@@ -22,15 +22,16 @@ from tests.simulation.invariants.truth import (
     is_overtaken,
     tell,
 )
-from tests.simulation.ledger import Act, Entry, Key, Who
+from tests.simulation.ledger import Act, Entry, Key, Status, Who
 from tests.simulation.vendors.book import CONSENTS, address_key
 from tests.simulation.vendors.ways import Merges
 
 Checker = Callable[[Entry, Truth], Iterator[Wrong]]
 
 TRASH: Final = "PieSync Trash"
-FIND_S_MAX: Final = 600.0
-"""A search for an address counts for a create that is sent so much later."""
+CHECKED_S_MAX: Final = 30.0
+"""What a create rests on is read at the app so little before it is sent, by clocks that
+differ and with a pace to keep (hazards 34 and 36)."""
 SHOWN_S: Final = 900.0
 """What was shown to us so long ago is known to every part of us."""
 TAGS_AN_HOUR: Final = 10
@@ -67,12 +68,14 @@ def no_doubles(entry: Entry, truth: Truth) -> Iterator[Wrong]:
 
 
 def no_resurrection(entry: Entry, truth: Truth) -> Iterator[Wrong]:
-    """I5: what a user deleted is not made again from its counterpart."""
+    """I5: nobody is made again where a user deleted them, nor of whom one deleted."""
     if entry.act is not Act.CREATE:
         return
     source = truth.source_of(entry)
     if source is None:
         return
+    if _was_known_to_be_gone(source, entry.cause.sent_at, truth=truth):
+        yield Wrong("I5", f"{tell(entry.key)} is made for {tell(source)}, who is gone")
     seen_at = truth.known_until(source, at=entry.cause.sent_at)
     if seen_at is None:
         seen_at = entry.cause.sent_at
@@ -206,8 +209,7 @@ def _was_to_be_seen(entry: Entry, other: Key, email: str, *, truth: Truth) -> bo
         return False
     if ways.finds_by_email:
         finds = [each for each in calls.finds.get(email, ()) if each <= sent_at]
-        looked_at = finds[-1] if finds else sent_at - FIND_S_MAX
-        looked_at = max(looked_at, sent_at - FIND_S_MAX)
+        looked_at = max((*finds[-1:], sent_at - CHECKED_S_MAX))
         return _had(other, email, looked_at - ways.lag_s, truth=truth)
     shown_at = calls.shown.get((other[1], email))
     return (
@@ -215,6 +217,18 @@ def _was_to_be_seen(entry: Entry, other: Key, email: str, *, truth: Truth) -> bo
         and shown_at < sent_at - SHOWN_S
         and _had(other, email, sent_at - SHOWN_S, truth=truth)
     )
+
+
+def _was_known_to_be_gone(source: Key, sent_at: float, *, truth: Truth) -> bool:
+    """Say whether a read of its source before a create showed that it was deleted.
+
+    One that was merged is followed, where its app tells of that (hazard 9).
+    """
+    since = sent_at - CHECKED_S_MAX - truth.ways(source[0]).lag_s
+    known = [each for each in truth.holder(source).history if each[0] <= since]
+    later = [state for at, state in truth.holder(source).history if since < at]
+    states = [*(state for _, state in known[-1:]), *later]
+    return bool(known) and all(each.status is Status.DELETED for each in states)
 
 
 def _is_lost(other: Key, entry: Entry, *, truth: Truth) -> bool:
