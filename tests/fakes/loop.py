@@ -215,6 +215,26 @@ class VirtualLoop(LivingLoop):
         self.cancelled_count = 0
         """Timers that still wait, cancelled."""
         self.steps_max = steps_max
+        self._stalled: dict[Life | None, list[Any]] = {}
+        """What those processes have to do that stand still."""
+
+    def stall(self, life: Life, *, for_s: float) -> None:
+        """Have a process stand still, and not notice: its calls come late, in order."""
+        if life not in self._stalled:
+            self._stalled[life] = []
+            go_on = contextvars.Context()
+            self.call_later(for_s, self._go_on, life, context=go_on)
+
+    def _holds_up(self, call: Any) -> bool:
+        """Keep a call for later if its process stands still."""
+        held_up = self._stalled.get(call._context.get(_life))
+        if held_up is not None:
+            held_up.append(call)
+        return held_up is not None
+
+    def _go_on(self, life: Life) -> None:
+        """Have a process do at once what it did not come to."""
+        self._ready.extend(self._stalled.pop(life))
 
     def time(self) -> float:
         return self._now
@@ -270,7 +290,7 @@ class VirtualLoop(LivingLoop):
             self._let_time_pass()
             for _ in range(len(ready)):
                 call = ready.popleft()
-                if call._cancelled:
+                if call._cancelled or (self._stalled and self._holds_up(call)):
                     continue
                 try:
                     call._context.run(call._callback, *call._args)

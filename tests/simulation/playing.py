@@ -23,6 +23,7 @@ from tests.simulation.ledger import Ledger, Place
 from tests.simulation.people import People
 from tests.simulation.scenario import Scenario
 from tests.simulation.second_thoughts import SecondThoughts
+from tests.simulation.stalls import Stalls
 from tests.simulation.users import Users
 from tests.simulation.vendors.api import Vendor
 from tests.simulation.vendors.book import Book
@@ -68,11 +69,9 @@ class Play:
             sweep_s=scenario.sweep_s,
             reconciler_lease_s=troubles.lease_s,
         )
-        clock = loop.VirtualClock(loop.running())
+        now = loop.VirtualClock(loop.running()).now
         self.vendors = {
-            ways.app: Vendor(
-                ways, ledger=self.ledger, now=lambda: clock.now().timestamp()
-            )
+            ways.app: Vendor(ways, ledger=self.ledger, now=lambda: now().timestamp())
             for ways in scenario.vendors
         }
         self.lines = [
@@ -85,6 +84,7 @@ class Play:
             str(scenario.seed), self.outside, pace=self.pace, parts=parts
         )
         self.crashes = Crashes(self.world, scenario.source("crashes"))
+        self.stalls = Stalls(self.world, scenario.source("stalls"))
         self.people = People(scenario.source("people"))
         self.users = Users(scenario, self.people, self.books, later=self._later)
         self.second_thoughts = SecondThoughts(
@@ -122,8 +122,11 @@ class Play:
         for plan in self.scenario.connections:
             await self.customers.connect(plan)
         await (script(self) if script else self._time_of_troubles())
-        while self._last_act_at > self.world.loop.time():
-            await asyncio.sleep(self._last_act_at - self.world.loop.time())
+        self.stalls.stop()
+        last_at = max(self._last_act_at, self.stalls.until_s)
+        while last_at > self.world.loop.time():
+            await asyncio.sleep(last_at - self.world.loop.time())
+            last_at = max(self._last_act_at, self.stalls.until_s)
         self._make_peace()
         await self._come_to_rest()
         for judge in self.judges:
@@ -144,6 +147,8 @@ class Play:
             self.crashes.happen(places_mean=scenario.troubles.crash_places_mean)
         mood, source = scenario.mood, scenario.source("times")
         span_s = mood.act_count * mood.gap_s_mean
+        if scenario.troubles.replicas.get("connector", 1) > 1:
+            self.stalls.happen(span_s=span_s)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._act(source))
             for _ in range(mood.errand_count):

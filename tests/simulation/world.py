@@ -160,6 +160,8 @@ class World:
         """Rows that were written, by table; and how processes were stopped."""
         self.watch: Callable[[str, int, str], None] | None = None
         """Told the service, the replica and the place that one of its tasks is at."""
+        self.stall: Callable[[str, Life, str], None] | None = None
+        """Told the same with the process, where one is to stand still."""
         self.witnesses: list[Callable[[str, Any], None]] = []
         """Told the service and the rows of each commit; not by a real database."""
         self.parts = (parts or MemoryParts)(self)
@@ -316,11 +318,14 @@ class World:
     def _come_by(self, replica: Replica, place: str) -> None:
         if self.watch is not None:
             self.watch(replica.service, replica.number, place)
+        if self.stall is not None:
+            self.stall(replica.service, replica.life, place)
 
     def _be_at_database(self, _service: str, what: str) -> None:
         """Let the task that runs come by a place of the database."""
         life = loop.present_life()
-        if life is not None and (life.is_over or self.watch is not None):
+        is_watched = self.watch is not None or self.stall is not None
+        if life is not None and (life.is_over or is_watched):
             life.pass_by(f"database {what}")
 
     def _note_commit(self, service: str, rows: Any) -> None:

@@ -7,11 +7,12 @@ import msgspec
 
 from proto.errors import ErrorCode
 from proto.record import Consent
-from services.connector import observing, remainder
+from services.connector import checking, fencing, observing, remainder
 from services.connector.carrier import Carrier
 from services.connector.checking import Checks
 from services.connector.errors import CallFailed, Meaning
-from services.connector.fencing import FencedWork
+from services.connector.fencing import FencedWork, Q
+from services.connector.journal import JournalWork
 from services.connector.lines import Line
 from services.connector.lookups import Lookups
 from services.connector.pacing import Lane
@@ -20,7 +21,13 @@ from services.connector.sending import Sender
 from services.connector.transport import Transport
 from services.connector.turns import Leases
 from services.connector.writer import RECOVER_MAX, Writer
-from tests.simulation.mutants.mutant import Change, Mutant, always, always_later
+from tests.simulation.mutants.mutant import (
+    Change,
+    Mutant,
+    always,
+    always_later,
+    constant,
+)
 from tests.simulation.mutants.reconciler import MARKS_UNREAD, NO_SWEEP, NOBODY_WAITS
 
 _LATER: Final = datetime.timedelta(days=365)
@@ -112,6 +119,19 @@ def _cursor_first(_there: Any) -> Any:
     return changes
 
 
+def _mark_uncounted(_there: Any) -> Any:
+    async def mark_sent(self: JournalWork, claim: Any, intent_ids: Any) -> None:
+        await self.transaction.execute(
+            Q["mark_sent"](
+                **fencing.key(claim.ref),
+                intent_ids=list(intent_ids),
+                now=self.clock.now(),
+            )
+        )
+
+    return mark_sent
+
+
 def _to_the_first(there: Any) -> Any:
     def init(self: Sender, transport: Transport, opened: Any, **options: Any) -> None:
         firsts = transport.__dict__.setdefault("firsts", {})
@@ -200,8 +220,10 @@ MUTANTS: Final = (
         changes=(
             Change(FencedWork, "hold", always_later(None)),
             Change(Leases, "is_ours", always(True)),
+            Change(JournalWork, "mark_sent", _mark_uncounted),
+            Change(checking, "CHECK_AGE_MAX", constant(_LATER)),
         ),
-        hidden_by="the look before each call, which goes by the time that is left",
+        hidden_by="the count of those marked as sent, and how old a check may be",
     ),
     Mutant(
         name="account_by_its_app_alone",

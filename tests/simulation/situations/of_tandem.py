@@ -71,7 +71,8 @@ def _of_troubles(story: Story) -> Found:
     yield "G97a", database["unknown commit"] > 0
     yield "G97b", database["lost commit"] > 0
     yield "G97c", troubles.database_outages > 0
-    yield "G101", any(count > 1 for count in troubles.replicas.values())
+    yield "G101a", any(count > 1 for count in troubles.replicas.values())
+    yield "G101b", played.stalls.count > 0
     yield "G103", crashes.stop_count > 0
     is_cut = troubles.stop_s == 0.0
     yield "G104", is_cut and played.world.counts["stopped at work"] > 0

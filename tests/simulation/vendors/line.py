@@ -4,6 +4,7 @@ What is on its way arrives, whether or not its sender is still there to hear of 
 """
 
 import asyncio
+import contextvars
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -55,8 +56,14 @@ class Line:
             self._tell(request, fate, 0)
             raise Unreachable
         future: asyncio.Future[Response] = self._loop.create_future()
+        # What is on its way does not stand still with the process that sent it.
         self._loop.call_later(
-            weather.arrives_s(fate, self._source), self._arrive, request, fate, future
+            weather.arrives_s(fate, self._source),
+            self._arrive,
+            request,
+            fate,
+            future,
+            context=contextvars.Context(),
         )
         return future
 

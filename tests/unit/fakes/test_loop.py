@@ -183,3 +183,44 @@ def test_what_a_callback_raises_is_not_lost():
 
     with pytest.raises(IndexError):
         run(wait())
+
+
+def test_who_stands_still_goes_on_later_in_the_same_order():
+    """Others go on meanwhile, and what is stalled already stays so no longer."""
+    told = []
+
+    async def tell(name, *moments):
+        for moment in moments:
+            await asyncio.sleep(moment - asyncio.get_running_loop().time())
+            told.append((name, moment, asyncio.get_running_loop().time()))
+
+    async def work():
+        one, two = Life("one"), Life("two")
+        tasks = [one.start(tell("a", 1.0, 3.0, 20.0)), one.start(tell("b", 2.0))]
+        tasks.append(two.start(tell("c", 2.5)))
+        await asyncio.sleep(1.5)
+        asyncio.get_running_loop().stall(one, for_s=10.0)
+        asyncio.get_running_loop().stall(one, for_s=99.0)
+        await asyncio.gather(*tasks)
+
+    run(work())
+    assert told == [
+        ("a", 1.0, 1.0),
+        ("c", 2.5, 2.5),
+        ("b", 2.0, 11.5),
+        ("a", 3.0, 11.5),
+        ("a", 20.0, 20.0),
+    ]
+
+
+def test_who_is_ended_while_standing_still_is_gone_once_that_is_over():
+    async def work():
+        life = Life("one")
+        task = life.start(asyncio.sleep(1.0))
+        await asyncio.sleep(0.5)
+        asyncio.get_running_loop().stall(life, for_s=10.0)
+        life.end()
+        await life.ended()
+        return task.cancelled(), asyncio.get_running_loop().time()
+
+    assert run(work()) == (True, 10.5)
