@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from proto.reconciler import SIDES
 from proto.record import Consent
 from proto.rules import Unsubscribes
 from tests.simulation.invariants import (
@@ -61,7 +62,7 @@ def no_doubles(entry: Entry, truth: Truth) -> Iterator[Wrong]:
             truth.excuse("I4 rewritten before it was seen (hazard 35)")
         elif is_of_link:
             yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, of one link")
-        elif is_ours and is_of_person and not _are_of_two(made, entry, truth=truth):
+        elif is_ours and is_of_person and not _is_any_shared(truth):
             yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, of {person}")
         elif email and _was_to_be_seen(entry, other, email, truth=truth):
             yield Wrong("I4", f"{tell(entry.key)} doubles {tell(other)}, by {email}")
@@ -191,14 +192,14 @@ def _may_tighten(entry: Entry, truth: Truth) -> bool:
     )
 
 
-def _are_of_two(made: Entry, entry: Entry, *, truth: Truth) -> bool:
-    """Say whether two connections made a record each, as they may at once.
+def _is_any_shared(truth: Truth) -> bool:
+    """Say whether an account is on two connections.
 
-    What one of them made is known to the other as soon as the account shows it.
+    They may make somebody at once there, where that finds nobody by an address: two
+    records, and two sources of what either of them makes further on.
     """
-    found = [truth.row_of(each.cause.marker) for each in (made, entry)]
-    ids = [each[0].connection_id for each in found if each is not None]
-    return len(set(ids)) > 1
+    places = [owned.place(side) for owned in truth.owned for side in SIDES]
+    return len(set(places)) < len(places)
 
 
 def _was_to_be_seen(entry: Entry, other: Key, email: str, *, truth: Truth) -> bool:
