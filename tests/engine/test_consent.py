@@ -231,6 +231,30 @@ def test_b39_a_no_reaches_whoever_was_read_before_it(has_met, read_s_ago, is_wri
 
 @pytest.mark.behaviour(
     39,
+    broken_by="reconciler/engine/remember.py: what we set is forgotten to be ours",
+)
+def test_b39_what_we_had_set_stays_ours_when_it_is_there_already():
+    """It was said again, and nothing had to be sent (I12, seed 1930)."""
+    pair = pair_with()
+    for said in (Consent.SUPPRESSED, Consent.SUBSCRIBED):
+        pair.put(LEFT, consent=said)
+        pair.settle()
+    pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+    case = pair.case()
+    assert case.right is not None
+    at = pair.now - datetime.timedelta(seconds=60)
+    right = msgspec.structs.replace(case.right, read_at=at)
+    found = plan.plan(msgspec.structs.replace(case, right=right))
+    assert found.intent is not None
+    pair.link = found.link
+    more = {"sent_at": None, "record": pair.records[RIGHT]}
+    pair.answer(found.intent, WriteOutcome.WRITTEN, **more)
+    assert pair.settle() == 0
+    assert pair.records[LEFT].consent is Consent.UNSUBSCRIBED
+
+
+@pytest.mark.behaviour(
+    39,
     broken_by="reconciler/engine/consent.py: one word is carried again and again",
 )
 def test_b39_one_word_is_carried_once():

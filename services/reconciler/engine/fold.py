@@ -82,7 +82,7 @@ def _folded(
         case WriteOutcome.WRITTEN if record is not None:
             take = _read_after if result.is_read_after else _written
             if result.sent_at is None and not is_create:
-                intent = remember.as_was_there(intent)
+                intent = remember.as_was_there(link, intent)
             return take(link, intent, record=record, config=config, now=now)
         case WriteOutcome.WRITTEN | WriteOutcome.UNKNOWN:
             return _unknown(link, intent, result=result, config=config, now=now)

@@ -91,13 +91,16 @@ def carried(link: Link, intent: Intent) -> tuple[Carried, ...]:
     return carried_to(intent.side, intent.carried, known=link.carried)
 
 
-def as_was_there(intent: Intent) -> Intent:
+def as_was_there(link: Link, intent: Intent) -> Intent:
     """Return an update of which nothing was sent, as all of it was there before.
 
-    An unsubscribe that people got ahead of is their own word, and is carried as that.
+    An unsubscribe that people got ahead of is their own word, and is carried as that,
+    unless it was ours before.
     """
+    before = {each.side: each.ours for each in link.carried}
     got = (
-        msgspec.structs.replace(each, ours=Consent.UNKNOWN) for each in intent.carried
+        msgspec.structs.replace(each, ours=before.get(each.side, Consent.UNKNOWN))
+        for each in intent.carried
     )
     return msgspec.structs.replace(intent, carried=tuple(got))
 
