@@ -3,7 +3,7 @@
 import pytest
 
 from proto.fields import Item
-from proto.reconciler import Side
+from proto.reconciler import Direction, Side
 from tests.engine.world import CARDS, NEWSLETTER, SLOTTED, Pair, config, items, linked
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
@@ -30,6 +30,33 @@ def test_b18_the_first_email_goes_to_a_single_field():
     pair = Pair(config(), None, {"emails": items("one@x.com", "two@x.com")})
     assert pair.settle() == 1
     assert pair.left["email"] == "one@x.com"
+
+
+@pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/lenses/firsts.py: what was edited there stays",
+)
+@pytest.mark.parametrize(
+    ("several", "expected"),
+    [
+        (("c@x.com", "z@x.com"), "c@x.com"),
+        (("z@x.com",), "z@x.com"),
+        (("a@x.com", "z@x.com", "more@x.com"), "own@x.com"),
+        (("z@x.com", "a@x.com"), "own@x.com"),
+    ],
+)
+def test_b18_one_way_the_first_email_goes_over_one_that_was_edited_there(
+    several, expected
+):
+    """As any source's edit does; it was not carried, and counted as drift."""
+    one_way = config(direction=Direction.TO_LEFT)
+    pair = Pair(one_way, {"email": "a@x.com"}, {"emails": items("a@x.com", "z@x.com")})
+    pair.settle()
+    pair.edit(LEFT, email="own@x.com")
+    assert pair.settle() == 0
+    pair.edit(RIGHT, emails=items(*several))
+    assert pair.settle() == (expected != "own@x.com")
+    assert pair.left["email"] == expected
 
 
 @pytest.mark.behaviour(

@@ -89,7 +89,11 @@ def _several_changed(ends: Ends) -> Atoms:
     old = items.read(ends.end, ends.old, known=known)
     new = items.read(ends.end, ends.new, known=known)
     single = _key(ends.opposite, ends.other_old, forms=ends.forms)
-    if single in new or (single and not ends.is_first and single not in old):
+    counterpart = single
+    if single and not ends.is_first and single not in old:
+        # It was edited where that goes nowhere. What went across first stands for it.
+        counterpart = next(iter(old), "")
+    if single in new or counterpart in new:
         return {}
     found = items.changes(old, new)
     chosen = next(iter(new), "")
@@ -97,7 +101,7 @@ def _several_changed(ends: Ends) -> Atoms:
         chosen = next((key for key, c in found.items() if c.item is not None), "")
     else:
         for key, change in found.items():
-            if change.item is not None and change.replaces == single:
+            if change.item is not None and change.replaces == counterpart:
                 chosen = key
     if chosen == single:
         return {}
