@@ -233,8 +233,14 @@ def _was_known_to_be_gone(source: Key, sent_at: float, *, truth: Truth) -> bool:
 
 
 def _is_lost(other: Key, entry: Entry, *, truth: Truth) -> bool:
-    """Say whether a record of ours was never bound, and could not be told for one."""
-    return not truth.partners(other) and recognition.is_beyond(
+    """Say whether a record of ours never got to its source, and could not be told.
+
+    It may have been bound to somebody else since, as anybody who is new.
+    """
+    bound = truth.partners(other)
+    source = truth.source_of(truth.ledger.of(other)[0])
+    is_known = source in bound if source is not None else bool(bound)
+    return not is_known and recognition.is_beyond(
         other, at=entry.cause.sent_at, truth=truth
     )
 
