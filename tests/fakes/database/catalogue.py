@@ -109,7 +109,7 @@ FOR_ALL_TENANTS: Final = {
             *("forget_epochs", "lock_claim", "make_due", "claim_missing"),
             *("find_controls", "count_live", "mark_records", "clear_dirty"),
             *("count_dirty", "count_gone_dirty", "find_links_around"),
-            *("count_open_intents", "count_two_sided", "lock_unswept"),
+            *("count_two_sided", "lock_unswept"),
             *("find_swept", "claim_looks", "retry_links", "purge_links"),
             *("purge_dirty", "purge_intents", "purge_losses", "purge_connections"),
             *("purge_observations", "purge_emails", "purge_scan_parts"),
