@@ -163,6 +163,25 @@ def test_an_id_is_known_by_its_record_even_if_that_was_gone_before_the_first_wri
     assert (pair.link.state, pair.link.reason) == (RecordState.HELD, Reason.ID_REUSED)
 
 
+def test_an_id_is_known_by_who_was_made_even_if_that_is_gone_before_the_next_look():
+    """Nothing was planned between the answer to a create and a stranger (seed 611331).
+
+    The name of whom it was made for was written to the stranger who got its id.
+    """
+    born = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    pair = Pair(config(**BOTH_ABLE), {"email": "a@x.com", "job": "Clerk"})
+    intent = pair.plan().intent
+    assert intent is not None
+    made = msgspec.structs.replace(pair.apply(intent), created_at=born)
+    pair.answer(intent, WriteOutcome.WRITTEN, record=made)
+    stranger = {"title": "Spy"}
+    pair.records[RIGHT] = msgspec.structs.replace(
+        made, fields={**made.fields, **stranger}, created_at=born.replace(year=2026)
+    )
+    assert pair.settle() == 0
+    assert (pair.link.state, pair.link.reason) == (RecordState.HELD, Reason.ID_REUSED)
+
+
 def test_whoever_gets_an_id_that_nobody_was_bonded_with_is_made():
     """Nothing was ever carried, so that there is nothing to be mixed up."""
     born = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)

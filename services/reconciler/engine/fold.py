@@ -14,7 +14,7 @@ from proto.base import Instant
 from proto.connector import ContactWritten, WriteKind, WriteOutcome
 from proto.errors import ErrorCode
 from proto.fields import Fields
-from proto.reconciler import LEFT, RIGHT, RecordState
+from proto.reconciler import LEFT, RIGHT, RecordState, Side
 from proto.record import Presence, Record
 from services.reconciler.engine import (
     evidence,
@@ -201,6 +201,8 @@ def _in_step(
     pairs = moves.pairs_of(intent, config)
     link = moves.moved(link, intent, pairs=pairs, told=told, config=config, again=again)
     state = RecordState.HELD if link.held else RecordState.IN_SYNC
+    if intent.kind is WriteKind.CREATE:
+        link = _born(link, side, at=record.created_at)
     link = msgspec.structs.replace(
         link,
         left_id=record_id if side is LEFT else link.left_id,
@@ -220,6 +222,13 @@ def _in_step(
     return Folded(link=link, is_written=True)
 
 
+def _born(link: Link, side: Side, *, at: Instant | None) -> Link:
+    """Remember when a counterpart was made, before its id may mean another (11)."""
+    if side is LEFT:
+        return msgspec.structs.replace(link, left_born=at)
+    return msgspec.structs.replace(link, right_born=at)
+
+
 def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Folded:
     """Link the record that a create met, as a first match.
 
@@ -229,7 +238,7 @@ def _found(link: Link, intent: Intent, *, record: Record, is_taken: bool) -> Fol
         return _closed(link, state=RecordState.DUPLICATE, reason=Reason.MATCH_IS_LINKED)
     is_left = intent.side is LEFT
     link = msgspec.structs.replace(
-        link,
+        _born(link, intent.side, at=record.created_at),
         left_id=record.record_id if is_left else link.left_id,
         right_id=link.right_id if is_left else record.record_id,
         left=None,
