@@ -61,7 +61,11 @@ def check(pair: Pair, side: Side, states: list[dict], *, onto: dict) -> dict:
 
 
 def is_empty(state: dict) -> bool:
-    return all(value in (None, "") for value in state.values())
+    """Say whether there is nothing in a state, or only what nobody sees."""
+    return all(
+        value is None or (isinstance(value, str) and not canon.text(value))
+        for value in state.values()
+    )
 
 
 def same_values(pair: Pair, side: Side, one: dict, two: dict) -> bool:
