@@ -128,8 +128,8 @@ class Makers:
             is_loose = made != self.of(
                 seen, side, links=links, reads_like=evidence.is_as_meant
             )
-            is_first = link.parked_id is None or (link.is_parked_loosely > is_loose)
-            if len(made) > 1 or not is_first:
+            is_closer = link.is_parked_loosely and not is_loose
+            if len(made) > 1 or not (link.parked_id is None or is_closer):
                 return None
             return msgspec.structs.replace(
                 link, parked_id=record_id, is_parked_loosely=is_loose
