@@ -13,7 +13,7 @@ from proto.errors import ErrorCode
 from proto.ids import IntentId, RecordId
 from proto.record import Consent, Presence
 from services.chassis.clock import Clock
-from services.connector import batches, lookups, remainder
+from services.connector import batches, lookups, remainder, vendors
 from services.connector.accounts import AccountRef, OpenWrite
 from services.connector.answers import Answers, Outcome, PutOff, Unclear
 from services.connector.errors import CallFailed, Meaning, UnknownApp
@@ -194,7 +194,7 @@ class Checks:
         taken: set[str] = set()
         for item in creates:
             fresh = found.get(item.intent_id)
-            keys = {lookups.key_of(email) for email in item.write.emails}
+            keys = {vendors.email_key(email) for email in item.write.emails}
             if isinstance(fresh, CallFailed):
                 answers.append(Unclear(item, fresh))
             elif fresh is not None:

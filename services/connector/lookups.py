@@ -10,6 +10,7 @@ from proto.fields import Fields
 from proto.ids import IntentId, RecordId
 from proto.record import Record
 from services.chassis.clock import Clock
+from services.connector import vendors
 from services.connector.errors import MAYBE_OF_ONE, CallFailed, Meaning
 from services.connector.pacing import Lane
 from services.connector.port import Call, Snapshot
@@ -168,13 +169,13 @@ class Lookups:
                 return {}
             return dict.fromkeys(emails, _searched(record, read_at))
         by_email = {email: record for record in records for email in emails_of(record)}
-        asked = {key_of(email) for own in emails.values() for email in own}
+        asked = {vendors.email_key(email) for own in emails.values() for email in own}
         if any(not emails_of(record) & asked for record in records):
             # Found by a spelling that we do not recognise: ask for each by itself.
             return await self._find_singly(opened, emails)
         found: Found = {}
         for intent_id, own in emails.items():
-            keys = [key_of(email) for email in own if key_of(email) in by_email]
+            keys = [key for key in map(vendors.email_key, own) if key in by_email]
             if keys:
                 found[intent_id] = _searched(by_email[keys[0]], read_at)
         return found
@@ -221,12 +222,7 @@ def emails_of(record: Record) -> set[str]:
             texts.append(value)
         elif isinstance(value, tuple):
             texts += [item.value for item in value if isinstance(item.value, str)]
-    return {key_of(text) for text in texts if "@" in text}
-
-
-def key_of(email: str) -> str:
-    """Return an email in the form in which it is compared."""
-    return email.strip().casefold()
+    return {vendors.email_key(text) for text in texts if "@" in text}
 
 
 def _searched(record: Record, read_at: datetime.datetime) -> Fresh:

@@ -1,4 +1,4 @@
-"""What is alike at most vendors, for apps to build on: cursors, errors, times.
+"""What is alike at most vendors, for apps to build on: cursors, errors, times, emails.
 
 An app that differs writes its own; what is here decides nothing an app could not.
 """
@@ -116,6 +116,11 @@ def clock_of(headers: Mapping[str, str]) -> datetime.datetime | None:
         return moment.astimezone(datetime.UTC) if moment.tzinfo else None
     except (ValueError, OverflowError):
         return None
+
+
+def email_key(email: str) -> str:
+    """Return an email in the form in which it is compared."""
+    return email.strip().casefold()
 
 
 def sign(secret: bytes, text: bytes, *, algorithm: str = "sha256") -> bytes:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from services.connector import vendors
-from services.connector.apps.constant_contact import dates, paging, rows, wire
+from services.connector.apps.constant_contact import dates, paging, wire
 from services.connector.apps.constant_contact.cursors import OVERLAP_S
 from services.connector.apps.constant_contact.paging import Pager
 from services.connector.port import Call, Operation
@@ -44,11 +44,11 @@ class Addresses:
 
     def __contains__(self, email: str) -> bool:
         """Tell whether somebody had an address, or it is not to be imported."""
-        return hash(rows.key_of(email)) in self._numbers
+        return hash(vendors.email_key(email)) in self._numbers
 
     def note(self, emails: Iterable[str]) -> None:
         """Have these count as there from now on."""
-        self._numbers |= {hash(rows.key_of(email)) for email in emails}
+        self._numbers |= {hash(vendors.email_key(email)) for email in emails}
 
     def look(self, *, pages_max: int) -> Operation[bool]:
         """Bring it up to date; return whether it is as of a few seconds ago.
@@ -68,7 +68,7 @@ class Addresses:
                 return True
         return False
 
-    def _look(self, *, pages_max: int) -> Operation["_Look | None"]:
+    def _look(self, *, pages_max: int) -> Operation[_Look | None]:
         """Look once; return None if it was not ended."""
         began: datetime.datetime | None = None
         missing = 0

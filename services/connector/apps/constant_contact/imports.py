@@ -17,7 +17,6 @@ from services.connector.apps.constant_contact import (
     answers,
     custom,
     dates,
-    paging,
     rows,
     wire,
 )
@@ -76,7 +75,7 @@ class Imports:
         self, news: Sequence[NewRecord], definitions: custom.Definitions
     ) -> list[list[int]]:
         """Return who may be imported with whom: all onto the same lists."""
-        keys = [rows.key_of(rows.email_of(new)) for new in news]
+        keys = [vendors.email_key(rows.email_of(new)) for new in news]
         counts = collections.Counter(keys)
         groups: dict[frozenset[str], list[int]] = {}
         for place, new in enumerate(news):
@@ -179,7 +178,8 @@ class Imports:
         answer = yield _importing(chosen, lists=lists)
         if answer.status != 201:
             _check_refused(answer)
-        keys = {place: rows.key_of(rows.email_of(news[place])) for place in chosen}
+        emails = {place: rows.email_of(news[place]) for place in chosen}
+        keys = {place: vendors.email_key(email) for place, email in emails.items()}
         # From now on each of them is created by themselves, whatever comes of this.
         self._addresses.note(keys.values())
         if answer.status != 201:
@@ -193,7 +193,7 @@ class Imports:
             return dict.fromkeys(chosen, Unsure())
         contacts = yield from self._read_since(began)
         found = {
-            rows.key_of(one.email_address.address): one
+            vendors.email_key(one.email_address.address): one
             for one in contacts
             if one.email_address and one.email_address.address
         }
@@ -206,27 +206,18 @@ class Imports:
 
     def _read_since(self, began: datetime.datetime) -> Operation[list[wire.Contact]]:
         """Read who was made or changed since an import began, deleted ones too."""
-        after = began - READ_BEFORE
-        call = Call(
-            method="GET",
-            path="/contacts",
+        pages = yield from self._pager.read_all(
+            "/contacts",
+            into=wire.Contacts,
+            limit=READ_PAGE_SIZE,
+            pages_max=READ_PAGES_MAX,
             query=(
                 ("status", "all"),
-                ("updated_after", dates.write_moment(after)),
+                ("updated_after", dates.write_moment(began - READ_BEFORE)),
                 ("include", INCLUDE),
-                ("limit", str(READ_PAGE_SIZE)),
             ),
         )
-        found: list[wire.Contact] = []
-        for _ in range(READ_PAGES_MAX):
-            answer = yield call
-            page = answer.decode(wire.Contacts)
-            found += page.contacts
-            link = self._pager.next_of(page)
-            if not link:
-                return found
-            call = paging.follow(link)
-        raise CallFailed(Meaning.BROKEN, "more changes than can be gone through")
+        return [contact for page in pages for contact in page.contacts]
 
 
 def _importing(chosen: Mapping[int, Row], *, lists: Sequence[str]) -> Call:

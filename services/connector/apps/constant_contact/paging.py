@@ -1,6 +1,7 @@
 """The vendor's page links: followed as they are, from the host of the account on."""
 
 import urllib.parse
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from services.connector.apps.constant_contact import wire
@@ -37,14 +38,20 @@ class Pager:
         return href
 
     def read_all(
-        self, path: str, *, into: type[P], limit: int, pages_max: int
+        self,
+        path: str,
+        *,
+        into: type[P],
+        limit: int,
+        pages_max: int,
+        query: Sequence[tuple[str, str]] = (),
     ) -> Operation[list[P]]:
-        """Read a short collection whole.
+        """Read a short collection whole, or what a query asks for of a longer one.
 
         Raises:
             CallFailed: It has more pages than the vendor's own limits allow.
         """
-        call = Call(method="GET", path=path, query=(("limit", str(limit)),))
+        call = Call(method="GET", path=path, query=(*query, ("limit", str(limit))))
         pages: list[P] = []
         while len(pages) < pages_max:
             answer = yield call

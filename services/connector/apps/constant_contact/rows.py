@@ -36,11 +36,6 @@ _PARTS: Final = {
 }
 
 
-def key_of(email: str) -> str:
-    """Return an address in the form in which it is compared."""
-    return email.strip().casefold()
-
-
 def email_of(new: NewRecord) -> str:
     """Return the address of somebody to be created; empty if there is none."""
     email = new.fields.get(fields.EMAIL)
