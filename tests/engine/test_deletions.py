@@ -163,7 +163,10 @@ def test_an_id_is_known_by_its_record_even_if_that_was_gone_before_the_first_wri
     assert (pair.link.state, pair.link.reason) == (RecordState.HELD, Reason.ID_REUSED)
 
 
-def test_an_id_is_known_by_who_was_made_even_if_that_is_gone_before_the_next_look():
+@pytest.mark.parametrize("outcome", [WriteOutcome.WRITTEN, WriteOutcome.EXISTS])
+def test_an_id_is_known_by_who_was_made_even_if_that_is_gone_before_the_next_look(
+    outcome,
+):
     """Nothing was planned between the answer to a create and a stranger (seed 611331).
 
     The name of whom it was made for was written to the stranger who got its id.
@@ -173,7 +176,7 @@ def test_an_id_is_known_by_who_was_made_even_if_that_is_gone_before_the_next_loo
     intent = pair.plan().intent
     assert intent is not None
     made = msgspec.structs.replace(pair.apply(intent), created_at=born)
-    pair.answer(intent, WriteOutcome.WRITTEN, record=made)
+    pair.answer(intent, outcome, record=made)
     stranger = {"title": "Spy"}
     pair.records[RIGHT] = msgspec.structs.replace(
         made, fields={**made.fields, **stranger}, created_at=born.replace(year=2026)
