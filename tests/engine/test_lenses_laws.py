@@ -3,6 +3,7 @@
 Each property tries 20,000 examples under HYPOTHESIS_PROFILE=deep.
 """
 
+import calendar
 import datetime
 import itertools
 
@@ -202,8 +203,9 @@ def test_a_time_of_day_alone_is_no_edit_of_a_date(day, moment):
     held=st.one_of(written_dates, dates.map("--{:%m-%d}".format)),
 )
 def test_a_birthday_keeps_the_year_that_only_one_side_knows(days, held):
+    year = canon.date_parts(held)[0] if held else None
     # A year without that day is lost by it, and is not known again after it.
-    assume("--02-29" not in days[:-1])
+    assume(not year or calendar.isleap(int(year)) or "--02-29" not in days[:-1])
     found = check(BIRTHDAY, LEFT, [{"a": v} for v in days], onto={"b": held})["b"]
     if None not in days and held and canon.date_parts(held)[0]:
         assert found is None or found[:4] == held[:4] or days[-1] == "--02-29"
