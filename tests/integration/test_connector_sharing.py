@@ -42,7 +42,20 @@ class Desk:
     async def _note(self, _request: object) -> None:
         self.called_s.append(self.world.clock.monotonic())
         self.is_reached.set()
-        await self.gate.wait()
+        gate = self.gate
+        await gate.wait()
+
+    async def are_called(self, count: int) -> None:
+        """Wait until so many calls have come."""
+        while len(self.called_s) < count:
+            self.is_reached.clear()
+            await self.is_reached.wait()
+
+    def open_for_later_calls(self) -> asyncio.Event:
+        """Let calls through from now on; return what those that came still wait for."""
+        shut, self.gate = self.gate, asyncio.Event()
+        self.gate.set()
+        return shut
 
     async def follow(self, replica, *refs: AccountRef) -> None:
         for ref in refs:
@@ -143,17 +156,17 @@ async def test_the_accounts_of_a_replica_that_died_are_taken_over(desk):
     desk.gate.clear()
     await desk.follow(one, REFS[0])
     await desk.follow(other, REFS[1])
-    dying = asyncio.create_task(one.poller.turns.start_due())
-    await desk.is_reached.wait()
-    await dying
+    await one.poller.turns.start_due()
+    await desk.are_called(2)
     await other.read()
     assert not await desk.is_read(REFS[1])
     desk.world.clock.move(desk.world.settings.lease_s + 1)
-    desk.gate.set()
+    last_calls = desk.open_for_later_calls()
     await other.read()
     assert await desk.is_read(REFS[1])
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(one.poller.turns.settle(), 20)
+    last_calls.set()
+    await asyncio.wait_for(one.poller.turns.settle(), 20)
+    assert len(desk.called_s) == 2 + 2 * PAGES, "it was not dead, yet calls no more"
 
 
 async def test_a_lease_that_was_lost_is_noticed_before_anything_is_sent(desk):
