@@ -277,8 +277,10 @@ def _likely(
 ) -> list[Record]:
     """Return the records that a create may have made, or would have met.
 
-    Those that read as it was meant; if there are none, and nobody else has its address
-    by now, those that have it; and at last who had it when it was seen before.
+    Those that read as it was meant. If there are none, the only one of those that have
+    or had its address which has more of it than that: the others were given it. If
+    that tells nothing either, and no look found anybody who has its address by now,
+    those that have it, and at last who had it when it was seen before.
     """
     link, intent = answer.link, answer.intent.intent
     end = config.side(intent.side)
@@ -296,14 +298,24 @@ def _likely(
         for record in new
         if evidence.is_made(link, intent, record=record, config=config)
     ]
-    if made or answer.result.record is not None:
+    if made:
         return made
     alike = [
         record
         for record in new
         if evidence.is_likely(link, intent, record=record, config=config)
     ]
-    return alike or [record for record in new if record.record_id == link.met_id]
+    met = [record for record in new if record.record_id == link.met_id]
+    found = answer.result.record
+    either = {each.record_id: each for each in (*alike, *met, found) if each}
+    more = [
+        record
+        for record in either.values()
+        if evidence.is_more_than_its_address(link, intent, record=record, config=config)
+    ]
+    if len(either) > 1 and len(more) == 1:
+        return more
+    return (alike or met) if found is None else []
 
 
 def settled_at(answer: Answer, *, config: model.Config, own: Config) -> Instant:

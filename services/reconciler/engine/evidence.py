@@ -205,6 +205,18 @@ def is_likely(link: Link, intent: Intent, *, record: Record, config: Config) -> 
     return has_address or is_made(link, intent, record=record, config=config)
 
 
+def is_more_than_its_address(
+    link: Link, intent: Intent, *, record: Record, config: Config
+) -> bool:
+    """Say whether a record has anything else that a create told, too.
+
+    Of several that have had its address, whoever has nothing more was given that.
+    """
+    names, rest = _told(intent, config)
+    same = _read_as_meant(link, intent, record=record, config=config, is_loose=True)
+    return not same.isdisjoint(names | rest)
+
+
 def _told(intent: Intent, config: Config) -> tuple[set[FieldId], set[FieldId]]:
     """Return the names that a create tells, and the rest but for addresses."""
     by_id = config.side(intent.side).by_id

@@ -212,7 +212,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_parked_loosely: bool = False
     """That record did not read wholly as it was to be made: if one does, it is that."""
     met_id: RecordId | None = None
-    """A new record that had the address of this link's open create when seen last."""
+    """A new record that has had the address of this link's open create, and another
+    name."""
     is_manual: bool = False
     """A person made it, or took it apart: it is not matched by email."""
     intent_id: IntentId | None = None

@@ -119,7 +119,8 @@ class Makers:
         before anybody knows that the answer is lost (hazards 12 and 13). Who reads
         wholly so comes before whoever lacks some of it: somebody of that name may have
         been entered there meanwhile. Who has its address and another name may be
-        somebody else, and is only who a create would have met.
+        somebody else, and is only who a create would have met: the first of several,
+        unless a later one has more of it than the address.
         """
         record_id = seen.record.record_id
         made = self.of(seen, side, links=links, reads_like=evidence.is_made)
@@ -136,6 +137,11 @@ class Makers:
             )
         met = self.of(seen, side, links=links, reads_like=evidence.is_likely)
         if len(met) != 1 or met[0].met_id == record_id:
+            return None
+        is_more = met == self.of(
+            seen, side, links=links, reads_like=evidence.is_more_than_its_address
+        )
+        if met[0].met_id is not None and not is_more:
             return None
         return msgspec.structs.replace(met[0], met_id=record_id)
 

@@ -34,6 +34,7 @@ MEANT: Fields = {
 }
 READDRESSED: Fields = {**MEANT, FieldId("email"): "new@b.org"}
 RENAMED: Fields = {**MEANT, FieldId("first_name"): "Bo", FieldId("last_name"): "Berg"}
+HALF_RENAMED: Fields = {**MEANT, FieldId("first_name"): "Bo"}
 SOMEBODY: Fields = {**RENAMED, FieldId("email"): "bo@b.org"}
 EMPTIED: Fields = {**MEANT, FieldId("last_name"): None}
 
@@ -120,6 +121,13 @@ BOND = Link(link_id=LinkId("link_2"), left_id=RecordId("l9"), right_id=MADE, ver
         pytest.param([READDRESSED], {}, (MADE, None), id="only its address edited"),
         pytest.param([RENAMED], {}, (None, MADE), id="only its address left"),
         pytest.param([SOMEBODY], {}, (None, None), id="edited before"),
+        pytest.param([RENAMED], {"other": RENAMED}, (None, OTHER), id="met first"),
+        pytest.param(
+            [HALF_RENAMED], {"other": RENAMED}, (None, MADE), id="has more of it"
+        ),
+        pytest.param(
+            [RENAMED], {"other": HALF_RENAMED}, (None, OTHER), id="has less of it"
+        ),
         pytest.param([MEANT], {"other": EMPTIED}, (MADE, None), id="comes to be told"),
         pytest.param([EMPTIED], {"other": MEANT}, (OTHER, None), id="is told already"),
         pytest.param([EMPTIED], {"other": EMPTIED}, (OTHER, None), id="tells no more"),

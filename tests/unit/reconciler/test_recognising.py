@@ -408,3 +408,26 @@ def test_who_had_the_address_when_seen_last_is_who_a_create_would_have_met():
     after = folded(recognised(asked, stranger, edited))
     assert (after.link.right_id, after.is_written) == ("r1", False)
     assert (after.link.left, after.link.right) == (None, None)
+
+
+def test_of_two_that_have_had_the_address_one_that_has_more_of_it_was_made():
+    """Its user changed half of its name, then its address, which another was given.
+
+    Whoever has but the address was taken for it, and it came to be made on the other
+    side a second time (seed 611274, I5).
+    """
+    had_it, has_it = new("r1", "new@b.org", "Bo"), new("r2", "a@b.org", "Cy")
+    other_name = {**has_it.record.fields, FieldId("name.family"): "Berg"}
+    record = msgspec.structs.replace(has_it.record, fields=other_name)
+    has_it = msgspec.structs.replace(has_it, record=record)
+    for asked in (
+        answer(WriteOutcome.MISSING, looks=1),
+        answer(WriteOutcome.UNKNOWN),
+        answer(WriteOutcome.EXISTS, looks=1).understood(record=record),
+    ):
+        met = linked(asked, met_id=RecordId("r1"))
+        assert told(met, had_it, has_it) == (WriteOutcome.EXISTS, "r1")
+        still_has_it = new("r1", "a@b.org", "Bo")
+        assert told(asked, still_has_it, has_it) == (WriteOutcome.EXISTS, "r1")
+        if asked.result.record is None:
+            assert told(asked, had_it, has_it) == (WriteOutcome.EXISTS, "r2")
