@@ -48,7 +48,11 @@ class _Held:
 
 
 class Leases:
-    """The accounts that this process holds."""
+    """The accounts that this process holds.
+
+    It stops to call for one before its lease ends: as much before as clocks differ, but
+    never by more than one renewal, so that a single one may fail.
+    """
 
     def __init__(
         self,
@@ -63,6 +67,8 @@ class Leases:
         self._transport = transport
         self._owner = owner
         self._lease_s = lease_s
+        # To whoever's clock is ahead of ours a lease ends before it does to us.
+        self._ours_s = lease_s - min(SKEW_S, lease_s / RENEWALS)
         self._clock = clock
         self._held: dict[AccountRef, _Held] = {}
         self._limits = SharedLimits(transport, owner=owner, clock=clock)
@@ -101,7 +107,7 @@ class Leases:
                 limit=limit,
             )
         for claim in claims:
-            self._take(claim, until_s=started_s + self._lease_s)
+            self._take(claim, until_s=started_s + self._ours_s)
         return claims
 
     @contextlib.asynccontextmanager
@@ -133,7 +139,7 @@ class Leases:
             held = self._held.get(claim.ref)
             if held is None or held.claim.version != claim.version:
                 return False
-            until_s = self._clock.monotonic() + self._lease_s
+            until_s = self._clock.monotonic() + self._ours_s
             async with self._store.transaction(ALL_TENANTS) as work:
                 is_ours = await self._limits.hold(
                     work,
@@ -154,7 +160,7 @@ class Leases:
                     ref, owner=self._owner, until=self._until()
                 )
             if claim is not None:
-                self._take(claim, until_s=started_s + self._lease_s)
+                self._take(claim, until_s=started_s + self._ours_s)
             return claim
 
     def is_ours(self, claim: Claim) -> bool:
@@ -215,14 +221,14 @@ class Leases:
             until = self._until()
             ours = await work.renew(claims, owner=self._owner, until=until)
             await self._limits.renew(
-                work, until=until, until_s=started_s + self._lease_s
+                work, until=until, until_s=started_s + self._ours_s
             )
         for claim in claims:
             held = self._held.get(claim.ref)
             if held is None or held.claim.version != claim.version:
                 continue
             is_ours = (claim.ref.tenant_id, claim.ref.account_id) in ours
-            held.until_s = started_s + self._lease_s if is_ours else 0.0
+            held.until_s = started_s + self._ours_s if is_ours else 0.0
 
     async def _save_calls(self) -> None:
         """Add the calls made since the last time to the stored counts."""

@@ -137,6 +137,34 @@ def test_an_account_is_borrowed_for_a_few_calls_and_given_back(is_free):
     assert loop.run(borrow(), start=START) == [is_free, is_free, False]
 
 
+@pytest.mark.parametrize(("lease_s", "ours_s"), [(30.0, 20.0), (3.0, 2.0)])
+def test_a_lease_is_not_relied_on_while_another_clock_may_say_that_it_is_over(
+    lease_s, ours_s
+):
+    """Two replicas called for one account in its last seconds (I10)."""
+
+    async def hold() -> list[bool]:
+        ref = AccountRef(TenantId("tnt_1"), AccountId("acct_1"), AppId("app"))
+        claim = Claim(ref, 1, None, 0)
+        clock = VirtualClock(loop.running())
+        leases = Leases(
+            CountingWork(claim),
+            CountingTransport(),
+            owner="one",
+            lease_s=lease_s,
+            clock=clock,
+        )
+        began_s = clock.monotonic()
+        await leases.claim(is_writing=False, busy=[], limit=1)
+        said = []
+        for after_s in (ours_s - 0.1, ours_s + 0.1):
+            await clock.sleep(began_s + after_s - clock.monotonic())
+            said.append(leases.is_ours(claim))
+        return said
+
+    assert loop.run(hold(), start=START) == [True, False]
+
+
 @pytest.mark.parametrize("steps", range(8))
 def test_turns_come_to_an_end_when_everything_is_cancelled(steps):
     """A turn that was cancelled before its first step was waited for without end.
