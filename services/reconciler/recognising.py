@@ -293,27 +293,23 @@ def _likely(
             link, intent, record=seen.record, owners=owners, config=config
         )
     ]
-    made = [
-        record
-        for record in new
-        if evidence.is_made(link, intent, record=record, config=config)
-    ]
+
+    def reading(like: newcomers.ReadsLike, among: Iterable[Record]) -> list[Record]:
+        return [
+            record
+            for record in among
+            if like(link, intent, record=record, config=config)
+        ]
+
+    made = reading(evidence.is_made, new)
     if made:
         return made
-    alike = [
-        record
-        for record in new
-        if evidence.is_likely(link, intent, record=record, config=config)
-    ]
+    alike = reading(evidence.is_likely, new)
     met = [record for record in new if record.record_id == link.met_id]
     found = answer.result.record
     either = {each.record_id: each for each in (*alike, *met, found) if each}
-    more = [
-        record
-        for record in either.values()
-        if evidence.is_more_than_its_address(link, intent, record=record, config=config)
-    ]
-    if len(either) > 1 and len(more) == 1:
+    more = reading(evidence.is_more_than_its_address, either.values())
+    if len(either) > 1 and len(more) == 1 and more != [found]:
         return more
     return (alike or met) if found is None else []
 
