@@ -12,6 +12,7 @@ from tests.simulation.invariants import calls, safety
 from tests.simulation.invariants.safety import TRASH
 from tests.simulation.ledger import Cause, Place, Who
 from tests.simulation.vendors.book import address_key
+from tests.simulation.vendors.forms import Forms
 from tests.simulation.vendors.messages import Request
 from tests.simulation.vendors.oauth import OAuth, Presented
 from tests.simulation.vendors.session import TokenCall
@@ -173,6 +174,35 @@ def test_i3b_what_was_entered_again_and_written_over_counts_if_it_was_shown(is_s
     history.write(RIGHT, right, job=first)
     history.write(RIGHT, right, job=second)
     assert history.broken() == ({"I3b"} if is_seen else set())
+
+
+@pytest.mark.parametrize("again", [LEFT, RIGHT])
+def test_i3b_what_gave_way_to_its_own_beginning_is_not_what_was_written(again):
+    """One app cuts values, which nobody knows who has not written to it (seed 620086).
+
+    What its user enters next is newer than that, also if the other side's user has
+    entered the whole of it since, which gave way; but not if its own user has.
+    """
+    history = History(right={"forms": Forms(shortens_to=24)})
+    person, left, right = history.pair()
+    first, second = (history.value(Role.JOB_TITLE, person) for _ in range(2))
+    whole = f"{first} of the long and winding list of things"
+    history.wait(1.0)
+    history.edit(RIGHT, right, job=whole)
+    history.tell(RIGHT, right)
+    cut = history.books[RIGHT].holders[right].now.fields["JOB_TITLE"]
+    history.wait(1.0)
+    history.edit(RIGHT, right, job=second)
+    history.wait(1.0)
+    record_id = left if again is LEFT else right
+    history.edit(again, record_id, job=whole)
+    history.tell(again, record_id)
+    history.wait(1.0)
+    history.write(LEFT, left, job=cut)
+    history.tell(RIGHT, right)
+    assert history.wrongs == []
+    history.write(LEFT, left, job=second)
+    assert history.broken() == (set() if again is LEFT else {"I3b"})
 
 
 def test_i3b_an_old_value_that_a_user_entered_again_is_no_older_one():

@@ -79,12 +79,16 @@ def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
             if _is_put_back(entry, name, truth):
                 continue
             stood = earlier.was(name), earlier.after.fields[name]
+            gave_way = _given_way(name, to=earlier, history=history)
+            brought = [each for each in entered if each is not gave_way]
             was, now = (
                 {
-                    role: _entered_at(serial, each.at, entered, truth=truth)
+                    role: _entered_at(serial, each.at, by, truth=truth)
                     for role, serial in _come_anew(each, name, to, truth).items()
                 }
-                for each, to in zip((earlier, entry), stood, strict=True)
+                for each, to, by in zip(
+                    (earlier, entry), stood, (brought, entered), strict=True
+                )
             )
             if not any(now[role] < was[role] for role in now.keys() & was.keys()):
                 continue
@@ -166,6 +170,17 @@ def _come_anew(entry: Entry, name: str, to: object, truth: Truth) -> dict[Role, 
     is_name = truth.ways(entry.place).role_of(name) in NAMES
     stood = serials(to) if is_name else set[int]()
     return {role: serial for role, serial in newest.items() if serial not in stood}
+
+
+def _given_way(name: str, *, to: Entry, history: list[Entry]) -> Entry | None:
+    """Return what put into a record what a write of ours took the place of.
+
+    That is not where the write had its value from, though one may be the beginning of
+    the other: where an app cuts what it is given, and no write of ours has shown that
+    yet (hazard 55), the two differ, and the winning side's is written (behaviour 32).
+    """
+    before = [each for each in history if each.number < to.number]
+    return next((each for each in reversed(before) if name in each.changed), None)
 
 
 def _entered_at(
