@@ -12,6 +12,7 @@ from proto.connector import Container
 from proto.ids import RecordId
 from proto.record import Record
 from services.connector.port import (
+    BatchResult,
     Change,
     CreateResult,
     NewRecord,
@@ -54,7 +55,7 @@ class CreatesMany(Writes, Protocol):
 
     def create_many(
         self, news: Sequence[NewRecord]
-    ) -> Operation[tuple[CreateResult, ...]]:
+    ) -> Operation[tuple[BatchResult, ...]]:
         """Create records; one result each, in their order."""
 
 
@@ -121,7 +122,7 @@ class CreatingHalves(Halves[C], Generic[C]):
 
     def create_many(
         self, news: Sequence[NewRecord]
-    ) -> Operation[tuple[CreateResult, ...]]:
+    ) -> Operation[tuple[BatchResult, ...]]:
         """Create records, as many a call as the manifest says."""
         return self._writer.create_many(news)
 

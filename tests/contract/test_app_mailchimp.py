@@ -8,7 +8,7 @@ import pytest
 from proto import codec
 from proto.errors import ErrorCode
 from proto.fields import Address, FieldKind, Item, Role
-from proto.ids import FieldId, RecordId
+from proto.ids import FieldId
 from proto.record import Consent, Memberships, Presence
 from services.connector.apps.mailchimp import names
 from services.connector.errors import CallFailed, Meaning
@@ -26,19 +26,21 @@ from services.connector.port import (
 )
 from tests.contract import emulated_account
 from tests.contract.driving import answer, drive, failing
-from tests.contract.mailchimp_account import FOLDER, MANIFEST
+from tests.contract.mailchimp import (
+    EMAIL,
+    LIST,
+    ZOE,
+    app_that_knows_its_account,
+    body_of,
+    listing,
+    nobody,
+    offsets,
+    people,
+    shown,
+)
+from tests.contract.mailchimp_account import MANIFEST
 
-NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
-LIST, OTHER = "57afe96172", "9a1c0ffee2"
-EMAIL = FieldId("email")
-ZOE = RecordId(f"{LIST}/{'c' * 31}1")
-
-
-def shown(name: str, *, status: int = 200) -> Answer:
-    path = FOLDER / "fixtures" / name
-    if not path.suffix:
-        path = path.with_suffix(".json")
-    return answer(path.read_bytes(), status=status, headers=NOW)
+OTHER = "9a1c0ffee2"
 
 
 @pytest.fixture
@@ -47,20 +49,14 @@ def app() -> Any:
 
 
 @pytest.fixture
-def known(app: Any) -> Any:
-    """An app that has read its one audience and the merge fields."""
-    drive(app.describe_fields(), [shown("lists_one"), shown("merge_fields")])
-    return app
+def known() -> Any:
+    return app_that_knows_its_account()
 
 
 @pytest.fixture
 def zoe(known: Any) -> Snapshot:
     (snapshot,), _ = drive(known.get([ZOE]), [shown("member")])
     return snapshot
-
-
-def body_of(call: Any) -> Any:
-    return json.loads(call.body)
 
 
 def test_the_account_is_told_by_the_root(app):
@@ -196,24 +192,6 @@ def test_more_tags_than_a_listing_shows_are_read(known):
     assert calls[1].path == f"/lists/{LIST}/members/{'c' * 31}7/tags"
 
 
-def listing(numbers, *, total) -> Answer:
-    members = [
-        {
-            "id": f"h{number}",
-            "contact_id": f"c{number}",
-            "email_address": f"p{number}@example.org",
-            "status": "subscribed",
-            "last_changed": "2026-02-11T11:47:30+00:00",
-        }
-        for number in numbers
-    ]
-    return answer({"members": members, "total_items": total}, headers=NOW)
-
-
-def offsets(calls) -> list[int]:
-    return [int(dict(call.query)["offset"]) for call in calls]
-
-
 def test_a_page_begins_with_somebody_who_was_shown(known):
     page, _ = drive(known.scan(None), [listing(range(10), total=15)])
     last, calls = drive(known.scan(page.next), [listing(range(9, 15), total=15)])
@@ -344,7 +322,7 @@ def test_somebody_new_gets_the_weakest_status(app, consent, asks_twice, status):
         consent=consent,
     )
     fields = "merge_fields_other" if asks_twice else "merge_fields"
-    answers = [shown("lists"), shown(fields), shown("member")]
+    answers = [shown("lists"), shown(fields), nobody(), shown("member")]
     _, calls = drive(app.create(new), answers)
     assert body_of(calls[-1]) == {
         "email_address": "new@example.org",
@@ -364,9 +342,14 @@ def test_where_somebody_new_goes_has_to_be_clear(app):
 def test_a_batch_leaves_those_alone_who_are_there(known):
     emails = ("new", "ann", "gone", "bad", "NEW", "lost")
     news = [NewRecord(fields={EMAIL: f"{one}@example.org"}) for one in emails]
-    answers = [shown("batch"), shown("member"), shown("members_newest")]
+    answers = [
+        shown("members_empty"),
+        shown("batch"),
+        shown("member"),
+        shown("members_newest"),
+    ]
     results, calls = drive(known.create_many(news), answers)
-    sent = body_of(calls[0])
+    sent = body_of(calls[1])
     assert sent["update_existing"] is False
     assert [one["email_address"] for one in sent["members"]] == [
         f"{one}@example.org" for one in emails if one != "NEW"
@@ -382,24 +365,24 @@ def test_a_batch_leaves_those_alone_who_are_there(known):
         Unsure(),
         Unsure(),
     )
-    assert calls[1].path.endswith(names.hash_of("ann@example.org"))
+    assert calls[2].path.endswith(names.hash_of("ann@example.org"))
 
 
 def test_a_batch_that_tells_ids_is_not_read_again(known):
     batch = json.loads(shown("batch").body) | {"errors": []}
     batch["new_members"][0]["contact_id"] = "d1"
-    news = [NewRecord(fields={EMAIL: "new@example.org"})]
-    (result,), _ = drive(known.create_many(news), [answer(batch)])
+    news, nothing = people("new", "ann"), shown("members_empty")
+    (result, _), _ = drive(known.create_many(news), [nothing, answer(batch)])
     assert result.record.record_id == f"{LIST}/d1"
     assert not result.is_read_after
 
 
 def test_tags_come_after_and_set_nothing_off(known):
     new = NewRecord(fields={EMAIL: "Zoe@example.org"}, tags=("PieSync",))
-    answers = [shown("member"), answer(status=204)]
+    answers = [nobody(), shown("member"), answer(status=204)]
     result, calls = drive(known.create(new), answers)
-    assert "tags" not in body_of(calls[0])
-    assert body_of(calls[1]) == {
+    assert "tags" not in body_of(calls[1])
+    assert body_of(calls[2]) == {
         "tags": [{"name": "PieSync", "status": "active"}],
         "is_syncing": True,
     }

@@ -8,9 +8,12 @@ import pytest
 from proto.fields import Address, Item
 from proto.ids import ContainerId, FieldId
 from proto.record import Consent, Memberships, Presence
+from services.connector.apps.mailchimp import archived
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
+    Alone,
     Change,
+    CreateResult,
     Exists,
     Moved,
     NewRecord,
@@ -36,6 +39,15 @@ async def account() -> AsyncIterator[Account]:
 
 def new(email: str, **more: Any) -> NewRecord:
     return NewRecord(fields={EMAIL: email}, **more)
+
+
+async def make(account: Account, *news: NewRecord) -> list[CreateResult]:
+    """Create people together, and alone who has to be, as the connector does."""
+    results = await account.run(account.app.create_many(news))
+    return [
+        await account.run(account.app.create(one)) if result == Alone() else result
+        for one, result in zip(news, results, strict=True)
+    ]
 
 
 # Reading
@@ -207,7 +219,7 @@ async def test_a_batch_is_sent_to_each_audience(two):
         new(f"new{number}@example.org", containers=(place,))
         for number, place in enumerate((account.list_id, other, account.list_id))
     ]
-    results = await account.run(account.app.create_many(news))
+    results = await make(account, *news)
     assert [one.record.containers[0] for one in results] == [
         account.list_id,
         other,
@@ -272,35 +284,105 @@ async def test_whoever_can_be_mailed_is_unsubscribed(account, status):
     assert account.member(one).status == "unsubscribed"
 
 
-@pytest.mark.parametrize("act", ["forget", "archive"])
-async def test_an_address_that_the_api_refuses_is_told_so(account, act):
-    """Forgotten for ever, or unsubscribed before it was archived."""
+async def test_an_address_that_is_forgotten_is_refused_and_told_so(account):
     (one,) = account.add(1, of="ann")
-    account.act("unsubscribe", contact_id=one)
-    account.act(act, contact_id=one)
-    address = "ann0@example.org"
-    news = [new(address), new("bob@example.org")]
+    account.act("forget", contact_id=one)
+    news = [new("ann0@example.org"), new("bob@example.org")]
     results = await account.run(account.app.create_many(news))
     expected = Refused(code=results[0].code, field_id=EMAIL)
     assert results[0] == expected
     assert isinstance(results[1], Written)
     assert await account.run(account.app.create(news[0])) == expected
-    result = await account.run(
-        account.app.create(new(address, consent=Consent.UNSUBSCRIBED))
-    )
-    assert isinstance(result, Refused if act == "forget" else Written)
+
+
+@pytest.mark.parametrize("is_ours", [True, False], ids=["ours", "their own"])
+async def test_who_said_no_and_was_archived_is_made_by_nobody(account, is_ours):
+    """An opt-out that Tandem carried is one that the API would take back."""
+    (one,) = account.add(1, of="ann")
+    if is_ours:
+        (snapshot,) = await account.read(one)
+        change = Change(consent=Consent.UNSUBSCRIBED)
+        await account.run(account.app.update(snapshot, change))
+    else:
+        account.act("unsubscribe", contact_id=one)
+    account.act("archive", contact_id=one)
+    news = [new("ann0@example.org", consent=each) for each in Consent]
+    for each in news:
+        result = await account.run(account.app.create(each))
+        assert result == Exists(record_id=one)
+        results = await make(account, each, new(f"{each.consent}@example.org"))
+        assert results[0] == Exists(record_id=one)
+        assert isinstance(results[1], Written)
+    assert account.member(one).status == "archived"
+    (snapshot,) = await account.read(one)
+    assert snapshot.record.presence is Presence.DELETED
+    account.act("bring_back", contact_id=one)
+    assert account.member(one).status == "unsubscribed"
+
+
+@pytest.mark.parametrize("count", [40, 2_500])
+async def test_of_many_archived_nobody_is_brought_back(account, count):
+    """However often they are made, come back, and are archived again."""
+    ids = account.add(count, of="gone", status="archived")
+    every = range(0, count, max(1, count // 20))
+    await account.run(account.app.describe_fields())
+    account.asked()
+    for turn in range(3):
+        account.emulator.clock.advance(HOUR_S)
+        (back,) = account.add(1, of=f"turn{turn}-")
+        account.act("archive", contact_id=back)
+        news = [new(f"gone{number}@example.org") for number in every]
+        news += [new(f"turn{turn}-0@example.org"), new(f"new{turn}@example.org")]
+        results = await make(account, *news)
+        met = [*(ids[number] for number in every), back]
+        assert [*results[:-1]] == [Exists(record_id=one) for one in met]
+        assert isinstance(results[-1], Written)
+        listings = account.asked().count(LIST)
+        pages = count // 999 + 1
+        looks = 1 if turn or pages == 1 else pages + 1
+        assert listings == looks + 1
+    assert {account.member(one).status for one in ids} == {"archived"}
+
+
+async def test_who_is_archived_in_each_audience_is_known_apart(two):
+    account, other = two
+    (here,) = account.add(1, status="archived")
+    (there,) = account.add(1, list_id=other)
+    news = [
+        new(f"{name}@example.org", containers=(place,))
+        for place in (account.list_id, other)
+        for name in ("person0", "new")
+    ]
+    results = await make(account, *news)
+    assert results[0] == Exists(record_id=here)
+    assert results[2] == Exists(record_id=there)
+    assert all(isinstance(one, Written) for one in (results[1], results[3]))
+    assert account.member(here).status == "archived"
+
+
+async def test_who_is_archived_by_the_thousand_is_asked_for(account, monkeypatch):
+    """Beyond what a process remembers."""
+    monkeypatch.setattr(archived, "NUMBERS_MAX", 50)
+    ids = account.add(60, of="gone", status="archived")
+    await account.run(account.app.describe_fields())
+    news = [new(f"gone{number}@example.org") for number in range(3)]
+    for looks in (1, 0):
+        account.asked()
+        results = await make(account, *news)
+        assert results == [Exists(record_id=one) for one in ids[:3]]
+        assert account.asked().count(LIST) == looks
 
 
 # Writing
 
 
-async def test_five_hundred_are_made_and_read_in_two_calls(account):
+async def test_five_hundred_are_looked_for_made_and_read_in_three_calls(account):
     await account.run(account.app.describe_fields())
     account.asked()
     news = [new(f"new{number}@example.org") for number in range(500)]
     results = await account.run(account.app.create_many(news))
     assert all(isinstance(one, Written) for one in results)
-    assert account.asked() == [BATCH, LIST]
+    assert account.asked() == [LIST, BATCH, LIST]
     found, _ = await account.scan()
     assert found == {one.record.record_id: one.record for one in results}
 

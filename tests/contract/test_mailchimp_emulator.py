@@ -216,6 +216,26 @@ async def test_archived_members_are_listed_apart_and_can_be_added_again(mc: Call
     assert again["merge_fields"]["FNAME"] == "Ann"
 
 
+@pytest.mark.parametrize("is_batch", [False, True], ids=["alone", "batch"])
+async def test_an_opt_out_that_an_application_wrote_is_lost_with_the_archive(
+    mc: Caller, is_batch: bool
+) -> None:
+    """So that an application that creates without looking is found out."""
+    made = await mc.create(ANN, "unsubscribed")
+    path = f"{mc.members}/{made['id']}"
+    assert (await mc.call("DELETE", path)).status == 204
+    assert (await mc.done("GET", path))["status"] == "archived"
+    if is_batch:
+        await mc.batch({"email_address": ANN, "status": "transactional"})
+    else:
+        await mc.create(ANN, "transactional")
+    shown = await mc.done("GET", path)
+    assert (shown["status"], shown["contact_id"]) == (
+        "transactional",
+        made["contact_id"],
+    )
+
+
 async def test_who_unsubscribed_and_was_archived_is_not_added_as_another(mc: Caller):
     made = await mc.create(ANN)
     contact_id = f"{mc.list_id}/{made['contact_id']}"

@@ -1,9 +1,12 @@
 """Mailchimp's operations: they yield calls and receive answers."""
 
+from collections.abc import Sequence
+
 from proto.connector import Container
 from proto.fields import Field
 from proto.ids import ContainerId
 from services.connector.apps.mailchimp import answers, fields, wire
+from services.connector.apps.mailchimp.archived import Archive
 from services.connector.apps.mailchimp.audiences import Catalogue, MemberFields
 from services.connector.apps.mailchimp.reading import Reader
 from services.connector.apps.mailchimp.writing import Writer
@@ -16,6 +19,7 @@ from services.connector.port import (
     Facts,
     Heard,
     Identity,
+    NewRecord,
     Operation,
     Push,
 )
@@ -25,13 +29,16 @@ class App(CreatingHalves[Writer]):
     """One Mailchimp account, with all its audiences.
 
     Keep it as long as the account is used: it remembers the audiences and their merge
-    fields, which are otherwise read again before the first member is.
+    fields, which are otherwise read again before the first member is, and who of them
+    is archived.
     """
 
     def __init__(self, manifest: Manifest, _facts: Facts) -> None:
         self._catalogue = Catalogue()
-        reader = Reader(self._catalogue, page_size=manifest.limits.page_size)
-        super().__init__(reader, Writer(self._catalogue, reader))
+        size = manifest.limits.page_size
+        reader = Reader(self._catalogue, page_size=size)
+        archive = Archive(page_size=size)
+        super().__init__(reader, Writer(self._catalogue, reader, archive=archive))
 
     def meaning_of(self, answer: Answer) -> CallFailed:
         """Say what an answer with an unaccepted status means."""
@@ -62,6 +69,10 @@ class App(CreatingHalves[Writer]):
             Container(container_id=ContainerId(one.list_id), name=one.name)
             for one in audiences.values()
         )
+
+    def together(self, news: Sequence[NewRecord]) -> Sequence[Sequence[int]]:
+        """Return who may be made with whom: nobody where too many are archived."""
+        return self._writer.together(news)
 
     @staticmethod
     def hear(push: Push, *, secret: bytes) -> Heard | None:

@@ -75,6 +75,11 @@ class Catalogue:
             return self._audiences
         return (yield from self.read())
 
+    @property
+    def known(self) -> Mapping[str, Audience]:
+        """Return the audiences as far as they were read."""
+        return self._audiences or {}
+
     def forget(self) -> None:
         """Remember nothing: an audience is gone."""
         self._audiences, self._fields = None, {}

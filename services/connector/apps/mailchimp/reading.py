@@ -1,6 +1,5 @@
 """Reading members: all of them, those that changed, some by id, some by address."""
 
-import datetime
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -11,11 +10,18 @@ from proto import codec
 from proto.ids import RecordId
 from proto.record import Presence, Record
 from services.connector import vendors
-from services.connector.apps.mailchimp import answers, cursors, fields, names, wire
+from services.connector.apps.mailchimp import (
+    answers,
+    cursors,
+    fields,
+    listings,
+    names,
+    wire,
+)
 from services.connector.apps.mailchimp.audiences import Catalogue
 from services.connector.apps.mailchimp.cursors import Progress, Stage
 from services.connector.errors import CallFailed, Meaning
-from services.connector.port import Answer, Call, Operation, Page, Snapshot
+from services.connector.port import Call, Operation, Page, Snapshot
 
 _PARTS: Final = (
     "id",
@@ -28,7 +34,6 @@ _PARTS: Final = (
     "tags_count",
 )
 OF_ONE: Final = ",".join(_PARTS)
-OF_MANY: Final = ",".join((*(f"members.{each}" for each in _PARTS), "total_items"))
 NEWEST: Final = 1_000
 TAGS_PAGE: Final = 1_000
 TAGS_PAGES_MAX: Final = 10
@@ -134,9 +139,9 @@ class Reader:
         answer = yield Call(
             method="GET",
             path=f"/lists/{list_id}/members",
-            query=_listing(NEWEST, 0, direction="DESC"),
+            query=listings.query(NEWEST, 0, parts=_PARTS, direction="DESC"),
         )
-        page = answer.decode(wire.Members)
+        page = answer.decode(wire.Members[wire.Member])
         return [one for one in page.members if one.id in hashes]
 
     def _page(self, progress: Progress) -> Operation[Page]:
@@ -149,10 +154,16 @@ class Reader:
         while progress.lists:
             is_first = progress.began is None
             limit = self._page_size - len(found)
-            progress, rows, total = yield from self._list(progress, limit=limit)
+            page = yield from listings.read(
+                progress, limit=limit, parts=_PARTS, into=wire.Members[wire.Member]
+            )
+            if page is None:
+                self._catalogue.forget()
+                raise CallFailed(Meaning.CURSOR_EXPIRED, "an audience is gone")
+            progress, total = page.progress, page.total
             if is_first and progress.stage is Stage.SCAN and len(progress.lists) == 1:
                 expected = total
-            for member in rows:
+            for member in page.rows:
                 record = yield from self.record(progress.list_id, member)
                 found[record.record_id] = record
             is_more = progress.offset < total
@@ -173,45 +184,6 @@ class Reader:
             expected_count=expected,
         )
 
-    def _list(
-        self, progress: Progress, *, limit: int
-    ) -> Operation[tuple[Progress, Sequence[wire.Member], int]]:
-        """Read the page that goes on from what was shown, and note when it began.
-
-        Returns:
-            Where to go on, who is new on the page, and how many there are in all.
-        """
-        while True:
-            for start in progress.starts():
-                answer = yield Call(
-                    method="GET",
-                    path=f"/lists/{progress.list_id}/members",
-                    query=(*_listing(limit, start), *progress.filters),
-                    accepts=(200, 404),
-                )
-                if answer.status == 404:
-                    answers.checked(answer)
-                    self._catalogue.forget()
-                    raise CallFailed(Meaning.CURSOR_EXPIRED, "an audience is gone")
-                page = answer.decode(wire.Members)
-                rows = page.members
-                ids = [one.contact_id for one in rows]
-                if not rows and start < page.total_items:
-                    raise CallFailed(Meaning.BROKEN, "nobody where there is more")
-                read = progress.read_of(start, ids)
-                if read is not None:
-                    newest = rows[-1].last_changed if rows else None
-                    last_at = vendors.read_moment(newest)
-                    progress = _begun(progress, answer, last_at=last_at).after_page(
-                        start,
-                        ids,
-                        has_new=read < len(rows),
-                        last_at=last_at,
-                        is_more=start + len(rows) < page.total_items,
-                    )
-                    return progress, rows[read:], page.total_items
-            progress = progress.turned()
-
     def _tags(self, list_id: str, contact_id: str) -> Operation[list[str]]:
         """Read all tags of somebody who has more than a listing shows."""
         found: list[str] = []
@@ -229,25 +201,3 @@ class Reader:
             if (number + 1) * TAGS_PAGE >= page.total_items:
                 return found
         raise CallFailed(Meaning.BROKEN, "tags without an end")
-
-
-def _listing(
-    count: int, offset: int, *, direction: str = "ASC"
-) -> tuple[tuple[str, str], ...]:
-    return (
-        ("count", str(count)),
-        ("offset", str(offset)),
-        ("sort_field", "last_changed"),
-        ("sort_dir", direction),
-        ("fields", OF_MANY),
-    )
-
-
-def _begun(
-    progress: Progress, answer: Answer, *, last_at: datetime.datetime | None
-) -> Progress:
-    """Note when the pass began, at its first answer."""
-    if progress.began is not None:
-        return progress
-    began = vendors.clock_of(answer.headers) or last_at or progress.since
-    return msgspec.structs.replace(progress, began=began)

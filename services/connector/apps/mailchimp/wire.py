@@ -1,6 +1,10 @@
 """Mailchimp's JSON, only what is read. Nothing of it leaves this folder."""
 
+from typing import Generic, TypeVar
+
 import msgspec
+
+R = TypeVar("R", bound="Named")
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,26 +17,31 @@ class Tag(Wire, frozen=True, kw_only=True):
     name: str
 
 
-class Member(Wire, frozen=True, kw_only=True):
-    """One address in one audience."""
+class Named(Wire, frozen=True, kw_only=True):
+    """One address in one audience, with nothing of whose it is."""
 
     id: str
     """The MD5 hash of the address in small letters, so another with another address."""
     contact_id: str = ""
     """Stays; the answer to a batch does not have it."""
+    last_changed: str = ""
+
+
+class Member(Named, frozen=True, kw_only=True):
+    """One address in one audience."""
+
     email_address: str
     status: str
     merge_fields: dict[str, msgspec.Raw] = {}
-    last_changed: str = ""
     tags: tuple[Tag, ...] = ()
     """Fifty at most."""
     tags_count: int = 0
 
 
-class Members(Wire, frozen=True, kw_only=True):
+class Members(Wire, Generic[R], frozen=True, kw_only=True):
     """A page of a listing."""
 
-    members: tuple[Member, ...]
+    members: tuple[R, ...]
     total_items: int
     """All that the question means, whatever the page."""
 

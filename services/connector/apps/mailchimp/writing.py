@@ -2,7 +2,7 @@
 
 Nothing here makes anybody a subscriber who is there already: an update names no status
 but "unsubscribed", and a batch leaves those alone whom the audience has
-(``update_existing`` would set their status, also where they said no a moment ago).
+(``update_existing`` would set their status). Nor does it make who is archived.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from proto.errors import ErrorCode
 from proto.ids import ContainerId
 from proto.record import Memberships, Presence, Record
 from services.connector.apps.mailchimp import answers, fields, names, wire
+from services.connector.apps.mailchimp.archived import Archive
 from services.connector.apps.mailchimp.audiences import (
     Audience,
     Catalogue,
@@ -21,6 +22,8 @@ from services.connector.apps.mailchimp.reading import Reader
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
     ANSWER_BYTES_MAX,
+    Alone,
+    BatchResult,
     Call,
     Change,
     CreateResult,
@@ -52,15 +55,21 @@ class _Ready(NamedTuple):
 class Writer:
     """Writes to the members of one account."""
 
-    def __init__(self, catalogue: Catalogue, reader: Reader) -> None:
+    def __init__(
+        self, catalogue: Catalogue, reader: Reader, *, archive: Archive
+    ) -> None:
         self._catalogue = catalogue
         self._reader = reader
+        self._archive = archive
 
     def create(self, new: NewRecord) -> Operation[CreateResult]:
-        """Create one member."""
+        """Create one member, if nobody has the address, archived or not."""
         ready = yield from self._ready(new)
         if isinstance(ready, Refused):
             return ready
+        there = yield from self._existing(ready.list_id, ready.hash)
+        if there is not None:
+            return there
         answer = yield Call(
             method="POST",
             path=f"/lists/{ready.list_id}/members",
@@ -72,16 +81,32 @@ class Writer:
         if answer.status == 400:
             problem = answers.checked(answer)
             if problem.title == answers.MEMBER_EXISTS:
-                return (yield from self._existing(ready.list_id, ready.hash))
+                there = yield from self._existing(ready.list_id, ready.hash)
+                return there or Unsure()
             known = yield from self._catalogue.fields_of(ready.list_id)
             return answers.refusal(problem, known)
         return (yield from self._made(ready, answer.decode(wire.Member)))
 
+    def together(self, news: Sequence[NewRecord]) -> list[list[int]]:
+        """Return who may be made together: those of one audience, if it saves calls."""
+        groups: dict[str, list[int]] = {}
+        for place, new in enumerate(news):
+            audience = _place(new.containers, self._catalogue.known)
+            groups.setdefault(audience.list_id if audience else "", []).append(place)
+        return [
+            own
+            for list_id, own in groups.items()
+            if self._archive.is_worth(list_id, len(own))
+        ]
+
     def create_many(
         self, news: Sequence[NewRecord]
-    ) -> Operation[tuple[CreateResult, ...]]:
-        """Create members in one call for each audience, and read their ids."""
-        results: dict[int, CreateResult] = {}
+    ) -> Operation[tuple[BatchResult, ...]]:
+        """Create members in one call for each audience, and read their ids.
+
+        Who may be archived is to be created alone, which looks for them.
+        """
+        results: dict[int, BatchResult] = {}
         batches: dict[str, dict[str, int]] = {}
         readies: dict[int, _Ready] = {}
         for place, new in enumerate(news):
@@ -94,8 +119,10 @@ class Writer:
             # left out is answered as not told of, and looked for.
             batches.setdefault(ready.list_id, {}).setdefault(ready.hash, place)
         for list_id, places in batches.items():
-            found = yield from self._send(list_id, places, readies=readies)
-            results |= found
+            suspects = yield from self._archive.suspects(list_id, [*places])
+            results |= {places.pop(name): Alone() for name in suspects}
+            if places:
+                results |= yield from self._send(list_id, places, readies=readies)
         return tuple(results.get(place, Unsure()) for place in range(len(news)))
 
     def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
@@ -189,7 +216,8 @@ class Writer:
                 continue
             if error.error_code == answers.EXISTS_CODE:
                 name = readies[place].hash
-                results[place] = yield from self._existing(list_id, name)
+                there = yield from self._existing(list_id, name)
+                results[place] = there or Unsure()
             else:
                 results[place] = answers.refusal_in_batch(error, known)
         made = {one.id: one for one in batch.new_members if one.id in places}
@@ -252,10 +280,12 @@ class Writer:
         removed = set(wanted.tags_remove)
         return fields.with_tags(record, (name for name in held if name not in removed))
 
-    def _existing(self, list_id: str, name: str) -> Operation[CreateResult]:
-        """Return who has the address already; the error does not name them."""
+    def _existing(self, list_id: str, name: str) -> Operation[Exists | Unsure | None]:
+        """Return who has an address, archived or not; None: nobody."""
         member = yield from self._reader.member(list_id, name)
-        if member is None or not member.contact_id:
+        if member is None:
+            return None
+        if not member.contact_id:
             return Unsure()
         return Exists(record_id=fields.record_id_of(list_id, member))
 

@@ -84,9 +84,11 @@ class Mailchimp(EmulatedStage):
         # A second member with an address is refused: nothing to find.
         find_batch=0,
         create_batch=500,
+        # A create brings back whoever is archived, so that they have to be known: no
+        # listing takes addresses, and one with status=archived shows 1,000 of them.
         # The answer to a batch has no contact_id (Swagger 3.0.55), and every other id
         # goes with the address: those who were made have to be read once.
-        create_calls=1,
+        create_calls=2,
         # A batch of changes sets everybody's status, also of who unsubscribed since.
         # PATCH changes one; no listing takes ids, and no write is conditional.
         read_batch=1,
