@@ -12,7 +12,7 @@ from services.connector.port import (
     Unsure,
     Written,
 )
-from tests.contract.conformance import cards
+from tests.contract.conformance import cards, lacking
 
 MARK = "01890a5d-ac96-774b-bcce-b302099a8057"
 TEXTS = ("Ἀθηνᾶ 🥖", "שלום", "日本語", "a'b\"c\\d; e, f", "<b>&amp;</b>")
@@ -125,6 +125,48 @@ async def test_a_second_one_with_an_address_is_refused_and_named(bench):
     (there,) = await bench.stage.add([bench.stage.plain(1)])
     assert await bench.create(bench.stage.plain(1)) == Exists(record_id=there)
     assert await bench.stage.find(cards.email_of(1)) == [there]
+
+
+async def check_still_gone(bench, gone, result) -> None:
+    """Check that a create of somebody who was deleted has left them as they were."""
+    assert await bench.stage.see(gone) is None
+    (snapshot,) = await bench.get(gone)
+    assert snapshot.record.presence is not Presence.LIVE
+    if "keeps_deleted" in lacking.lacks_of(bench.stage.app):
+        # Nobody has the address any more: it is somebody else's from now on.
+        assert isinstance(result, Written)
+        assert result.record.record_id != gone
+    else:
+        assert isinstance(result, Exists | Refused)
+        assert not isinstance(result, Exists) or result.record_id == gone
+
+
+async def test_a_create_brings_back_nobody_who_was_deleted(bench):
+    """Invariant I5; where the vendor keeps their address, it is nobody else's."""
+    (gone,) = await bench.stage.add([bench.stage.plain(1)])
+    await bench.stage.delete(gone)
+    result = await bench.create(bench.stage.plain(1), marker=MARK)
+    await check_still_gone(bench, gone, result)
+
+
+@pytest.mark.needs("create_batch")
+async def test_nor_does_one_of_several(bench):
+    """Also who is deleted after others were made so, by the same process."""
+    for turn in range(2):
+        start = turn * bench.stage.together_min
+        people = [
+            bench.stage.among_many(start + number)
+            for number in range(bench.stage.together_min)
+        ]
+        (gone,) = await bench.stage.add([bench.stage.plain(start)])
+        await bench.stage.delete(gone)
+        result, *others = await bench.create_many(people)
+        await check_still_gone(bench, gone, result)
+        assert others
+        for asked, other in zip(people[1:], others, strict=True):
+            assert isinstance(other, Written | Unsure)
+            email = cards.texts_of(asked[Role.EMAIL])[0]
+            assert len(await bench.stage.find(email)) == 1
 
 
 async def test_an_update_touches_what_was_asked_alone(bench):

@@ -34,6 +34,7 @@ FACTS: Final = {
     "change_times": "changes are found by times, of a clock that can be wrong",
     "expiring_cursors": "cursors of changes become too old",
     "restoring": "who was deleted can be brought back",
+    "keeps_deleted": "the address of who was deleted stays theirs",
     "unique_emails": "an address is taken by one record alone",
     "creation_times": "records tell when they were made",
     "emails_optional": "a record can be without an address",

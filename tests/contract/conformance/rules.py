@@ -29,6 +29,8 @@ RULES: Final[dict[str, tuple[str, ...]]] = {
         "test_somebody_is_made_as_asked",
         "test_somebody_with_only_an_address_is_made",
         "test_a_second_one_with_an_address_is_refused_and_named",
+        "test_a_create_brings_back_nobody_who_was_deleted",
+        "test_nor_does_one_of_several",
         "test_a_create_whose_answer_is_lost_is_sent_once",
         "test_a_create_is_looked_for_where_its_answer_was_lost",
     ),
