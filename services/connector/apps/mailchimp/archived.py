@@ -48,7 +48,7 @@ class Archive:
     def suspects(self, list_id: str, hashes: Sequence[str]) -> Operation[Sequence[str]]:
         """Return those of some addresses that have to be asked for one by one.
 
-        That are all of them where a listing would take more calls. Of the others nobody
+        These are all of them where a listing would take more calls. Of the rest nobody
         is archived, as of a moment ago.
         """
         known = self._known.setdefault(list_id, _Known())
