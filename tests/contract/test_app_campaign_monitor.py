@@ -228,7 +228,6 @@ def test_people_are_imported_and_nobody_is_subscribed_anew(app):
         "Subscribers": [
             {
                 "EmailAddress": "a@example.org",
-                "Name": "",
                 "CustomFields": [],
                 "ConsentToTrack": "No",
             },
@@ -290,8 +289,9 @@ def test_where_the_list_is_not_clear_nobody_is_made(app, containers):
 
 def test_the_list_that_is_named_is_the_one(app):
     answers = [shown("clients"), shown("lists_two"), answer([])]
-    one = answer({"FailureDetails": [], "TotalUniqueEmailsSubmitted": 1}, status=201)
-    result, calls = drive(app.create(new(containers=(OTHER,))), [*answers, one])
+    one = {"FailureDetails": [], "TotalUniqueEmailsSubmitted": 1}
+    answers.append(answer(one | {"TotalNewSubscribers": 1}, status=201))
+    result, calls = drive(app.create(new(containers=(OTHER,))), answers)
     assert result.record.containers == (OTHER,)
     assert calls[-1].path == f"/subscribers/{OTHER}/import.json"
 

@@ -69,6 +69,22 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 
     failure_details: tuple[Failure, ...]
     total_unique_emails_submitted: int
+    total_existing_subscribers: int = 0
+    total_new_subscribers: int = 0
+
+    @property
+    def is_of_new_alone(self) -> bool:
+        """Say whether nobody of those who were taken was there already.
+
+        Whether who was not taken counts as existing is not documented; in the vendor's
+        sample who has no address does not.
+        """
+        failed = len(self.failure_details)
+        taken = self.total_unique_emails_submitted - failed
+        return (
+            self.total_new_subscribers == taken
+            and self.total_existing_subscribers <= failed
+        )
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

@@ -138,10 +138,17 @@ class Writer:
         if not bodies:
             return results
         answer = yield _importing(list_id, tuple(bodies.values()))
-        failed = _failures(answer, count=len(bodies))
+        imported = _imported(answer, count=len(bodies))
+        failed = {
+            one.email_address.lower(): one.code for one in imported.failure_details
+        }
         for email, place in places.items():
             code = failed.get(email)
-            if code is None:
+            if code is None and not imported.is_of_new_alone:
+                # Somebody was there already and was changed, and it does not say who:
+                # a look tells what each of them is now.
+                results[place] = Unsure()
+            elif code is None:
                 results[place] = _written(
                     news[place].fields,
                     before=_NOBODY,
@@ -158,7 +165,8 @@ class Writer:
 def _importing(list_id: str, bodies: Sequence[dict[str, Any]]) -> Call:
     asked = {
         "Subscribers": [
-            {"Name": "", **body, "ConsentToTrack": NEW_MAY_BE_TRACKED}
+            # No name rather than an empty one: whoever is there by now keeps theirs.
+            {**_named(body), "ConsentToTrack": NEW_MAY_BE_TRACKED}
             for body in bodies
         ],
         "Resubscribe": False,
@@ -174,8 +182,13 @@ def _importing(list_id: str, bodies: Sequence[dict[str, Any]]) -> Call:
     )
 
 
-def _failures(answer: Answer, *, count: int) -> dict[str, int]:
-    """Return the numbers of the errors of those who were not taken, by address.
+def _named(body: dict[str, Any]) -> dict[str, Any]:
+    """Return somebody new without a name that is empty."""
+    return {key: one for key, one in body.items() if key != fields.NAME or one}
+
+
+def _imported(answer: Answer, *, count: int) -> wire.Imported:
+    """Return what became of so many.
 
     Raises:
         CallFailed: Nothing was done; or it is not told of how many it was.
@@ -188,7 +201,7 @@ def _failures(answer: Answer, *, count: int) -> dict[str, int]:
         raise answers.meaning_of(answer)
     if imported.total_unique_emails_submitted != count:
         raise CallFailed(Meaning.BROKEN, "an import of others than were sent")
-    return {one.email_address.lower(): one.code for one in imported.failure_details}
+    return imported
 
 
 def _unsubscribe(list_id: str, email: str) -> Operation[Missing | Refused | None]:
