@@ -127,7 +127,9 @@ async def test_listings_are_filtered_and_go_on_behind_an_id(ac: Caller) -> None:
     assert await ac.refused("GET", "/contacts?emial=x") == (422, "emial", "")
 
 
-@pytest.mark.parametrize(("kind", "count"), [("moment", 1), ("day", 2)])
+@pytest.mark.parametrize(
+    ("kind", "count"), [("moment", 1), ("day", 2), ("later_day", 0)]
+)
 async def test_changes_go_by_the_second_or_by_the_day(
     ac: Caller, kind: Any, count: int
 ):

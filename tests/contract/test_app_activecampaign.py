@@ -217,7 +217,8 @@ def passes(app: Any, cursor: str, *answers: Answer) -> tuple[Any, list[Any]]:
 def test_changes_are_asked_for_by_time_and_who_left_by_their_number(known):
     page, _ = drive(known.scan(None), [count(2), shown("contacts")])
     page, asked = passes(known, page.resume, listing([], total=0), count(2))
-    assert asked[0]["filters[updated_after]"] == "2026-02-11T11:59:00Z"
+    # A minute, half a day and a day before the last pass: the day in any zone.
+    assert asked[0]["filters[updated_after]"] == "2026-02-09"
     assert asked[1] == {"status": "2", "limit": "1"}
     assert page.records == ()
     page, asked = passes(
@@ -228,6 +229,45 @@ def test_changes_are_asked_for_by_time_and_who_left_by_their_number(known):
     assert [one.record_id for one in page.records] == ["4", "7", "8", "9"]
     page, asked = passes(known, page.resume, listing([], total=0), count(3))
     assert len(asked) == 2
+
+
+LONG_AGO = "2026-02-10T06:00:00-05:00"
+
+
+@pytest.mark.parametrize(
+    ("times", "is_shown"),
+    [
+        ({"udate": "2026-02-11T06:59:00-05:00"}, True),
+        ({"udate": "2026-02-11T06:58:59-05:00"}, False),
+        ({"udate": None}, True),
+        ({"udate": "2026-02-10 06:00:00"}, True),
+        ({"udate": LONG_AGO, "updated_timestamp": "2026-02-10 06:00:01"}, False),
+        ({"udate": LONG_AGO, "updated_timestamp": "2026-02-10 11:00:00"}, False),
+        ({"udate": LONG_AGO, "updated_timestamp": "2026-02-11 07:00:00"}, True),
+        ({"udate": LONG_AGO, "updated_utc_timestamp": "2026-02-11 07:00:00"}, True),
+        ({"udate": LONG_AGO, "updated_timestamp": "2026-02-10 20:00:00"}, False),
+        ({"udate": LONG_AGO, "updated_timestamp": "0000-00-00 00:00:00"}, False),
+        ({"udate": LONG_AGO, "updated_timestamp": 1}, False),
+        ({"udate": LONG_AGO, "updated_timestamp": "9999-12-31 23:59:59"}, True),
+    ],
+)
+def test_who_changed_before_the_last_pass_is_not_told_again(known, times, is_shown):
+    """By days they are shown again and again. Only what is certain is left out."""
+    page, _ = drive(known.scan(None), [count(0), shown("contacts")])
+    contact = {"id": "4", "email": "p4@x.org", **times}
+    body = {"contacts": [contact], "meta": {"total": "1"}}
+    page, _ = passes(known, page.resume, answer(body, headers=NOW), count(0))
+    assert [one.record_id for one in page.records] == ["4"] * is_shown
+
+
+def test_a_cursor_of_before_days_were_asked_for_goes_on(known):
+    since = '"since":"2026-02-11T12:00:00Z"'
+    page, asked = passes(
+        known, f'{{"stage":"changed",{since}}}', listing([], total=0), count(0)
+    )
+    assert asked[0]["filters[updated_after]"] == "2026-02-09"
+    assert since in page.resume
+    assert "pages" not in page.resume
 
 
 def test_who_left_and_who_came_back_are_seen_within_the_hour(known):

@@ -75,9 +75,14 @@ async def test_edits_and_deletions_during_a_scan_hide_nobody(account):
     assert {one.record.presence for one in missing} == {Presence.MISSING}
 
 
-@pytest.mark.parametrize("kind", ["moment", "day"])
-@pytest.mark.parametrize("offset_h", [-11, 0, 13])
+@pytest.mark.parametrize("kind", ["moment", "day", "later_day"])
+@pytest.mark.parametrize("offset_h", [-12, -5, 0, 14])
 async def test_nothing_is_missed_whatever_the_filter_and_the_zone(kind, offset_h):
+    """Changes are found by the second, from a day on, or after a day.
+
+    What was asked for was a moment in UTC. Read as a day, that is tomorrow for some;
+    where the day itself is left out, too, whoever changed on it was missed for hours.
+    """
     async with connected(updated_after=kind, offset_h=offset_h) as account:
         (one,) = account.add(1)
         _, resume = await account.scan()
@@ -86,6 +91,31 @@ async def test_nothing_is_missed_whatever_the_filter_and_the_zone(kind, offset_h
             account.edit([one], lastName=f"Baker {number}")
             changed, resume = await account.changes(resume)
             assert changed[one].fields[LAST] == f"Baker {number}"
+
+
+@pytest.mark.parametrize("kind", ["moment", "later_day"])
+async def test_where_much_changed_days_are_asked_for_the_more_seldom(kind):
+    """Twelve pages are read again after a minute, and not before."""
+    async with connected(updated_after=kind) as account:
+        ids = account.add(1_200, age_s=HOUR_S)
+        _, resume = await account.scan()
+        account.asked()
+        changed, resume = await account.changes(resume)
+        assert (changed, len(account.asked())) == ({}, 12 + 1)
+        account.emulator.clock.advance(30)
+        account.edit(ids[:1], lastName="Baker")
+        changed, resume = await account.changes(resume)
+        assert (set(changed) == set(ids[:1])) is (kind == "moment")
+        assert len(account.asked()) == 2
+        account.emulator.clock.advance(30)
+        changed, resume = await account.changes(resume)
+        assert changed[ids[0]].fields[LAST] == "Baker"
+        assert (set(changed), len(account.asked())) == ({ids[0]}, 1 + 12 + 1)
+        account.emulator.clock.advance(3 * 24 * HOUR_S)
+        _, resume = await account.changes(resume)
+        account.asked()
+        assert (await account.changes(resume))[0] == {}
+        assert len(account.asked()) == 2
 
 
 @pytest.mark.parametrize("lists_touch", [True, False])

@@ -35,11 +35,15 @@ class Account(account.Account[Behaviour]):
         self._numbers = itertools.count(1)
         self._list_numbers = itertools.count(2)
 
+    @property
+    def zone(self) -> datetime.tzinfo:
+        """Return the zone of the account's times and days."""
+        return datetime.timezone(datetime.timedelta(hours=self.behaviour.offset_h))
+
     def stamp(self, at_s: float | None = None) -> str:
         """Return a moment, the present one unless told, by the account's clock."""
         now_s = self.clock.now() if at_s is None else at_s
-        zone = datetime.timezone(datetime.timedelta(hours=self.behaviour.offset_h))
-        moment = datetime.datetime.fromtimestamp(int(now_s), zone)
+        moment = datetime.datetime.fromtimestamp(int(now_s), self.zone)
         return moment.isoformat(timespec="seconds")
 
     def open_list(self, name: str) -> int:

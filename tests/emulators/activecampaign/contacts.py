@@ -1,6 +1,7 @@
 """Contacts: list, read, create, change, delete, and what is made of them by address."""
 
 import datetime
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -155,37 +156,46 @@ class Contacts:
             found = sorted(wanted.intersection(found))
         if asked.get("status", "-1") == "-1" and not FILTERS & asked.keys():
             return found
-        return [one for one in found if self._means(account.contacts[one], asked)]
+        after = self._moment(account, asked.get("filters[updated_after]", ""))
+        people = (account.contacts[one] for one in found)
+        return [
+            one.contact_id
+            for one in people
+            if one.udate_s > after and _means(one, asked)
+        ]
 
-    def _means(self, one: Contact, asked: Mapping[str, Any]) -> bool:
-        if "tagid" in asked and _number(asked, "tagid", 0) not in one.tags:
-            return False
-        status = asked.get("status", "-1")
-        held = one.lists
-        if "listid" in asked:
-            number = _number(asked, "listid", 0)
-            held = {number: one.lists[number]} if number in one.lists else {}
-            if not held:
-                return False
-        if status != "-1" and status not in {
-            str(each.status) for each in held.values()
-        }:
-            return False
-        after = asked.get("filters[updated_after]", "")
-        return not after or one.udate_s > self._moment(after)
-
-    def _moment(self, text: str) -> float:
+    def _moment(self, account: Account, text: str) -> float:
+        """Return after which moment a contact has to have changed."""
+        if not text:
+            return -math.inf
         try:
             moment = datetime.datetime.fromisoformat(text)
         except ValueError:
             title = "updated_after is not a date"
             raise problems.invalid(title, attribute="updated_after") from None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=datetime.UTC)
-        if self._behaviour.updated_after == "day":
-            moment = moment.replace(hour=0, minute=0, second=0)
-        # What was changed in the second itself is after it as often as not.
-        return moment.timestamp() - 1
+        kind = self._behaviour.updated_after
+        if kind == "moment":
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=account.zone)
+            # What was changed in the second itself is after it as often as not.
+            return moment.timestamp() - 1
+        # A date has no time and no zone: what else is written goes for nothing.
+        day = moment.date() + datetime.timedelta(days=kind == "later_day")
+        start = datetime.datetime.combine(day, datetime.time(), tzinfo=account.zone)
+        return start.timestamp() - 0.001
+
+
+def _means(one: Contact, asked: Mapping[str, Any]) -> bool:
+    if "tagid" in asked and _number(asked, "tagid", 0) not in one.tags:
+        return False
+    status = asked.get("status", "-1")
+    held = one.lists
+    if "listid" in asked:
+        number = _number(asked, "listid", 0)
+        held = {number: one.lists[number]} if number in one.lists else {}
+        if not held:
+            return False
+    return status == "-1" or status in {str(each.status) for each in held.values()}
 
 
 def _answer(contact: Contact, *, body: wire.Body) -> dict[str, Any]:

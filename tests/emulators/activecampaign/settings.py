@@ -20,8 +20,9 @@ class Behaviour(settings.Behaviour, kw_only=True, forbid_unknown_fields=True):
     """A change of a list's status moves ``udate``; in a sample it does not."""
     tags_touch: bool = True
     """A tag that is given or taken moves ``udate``."""
-    updated_after: Literal["moment", "day"] = "moment"
-    """Whether the filter goes by the second or, as described, by whole days."""
+    updated_after: Literal["moment", "day", "later_day"] = "moment"
+    """Whether the filter goes by the second or, as described, by the days of the
+    account's zone: from that day on, or strictly after it."""
     offset_h: Annotated[int, msgspec.Meta(ge=-12, le=14)] = -5
     """How many hours the account's clock is before UTC."""
 

@@ -12,11 +12,16 @@ from typing import Annotated, Final
 import msgspec
 
 from services.connector import vendors
+from services.connector.apps.activecampaign.times import ZONE
 from services.connector.errors import CallFailed, Meaning
 
 OVERLAP: Final = datetime.timedelta(seconds=60)
 """Read again from before the last pass: stamps have whole seconds, and the clock that
 answers need not be the one that stamps."""
+DAY: Final = datetime.timedelta(days=1)
+"""What is after a date may be what is after the whole day."""
+FEW_PAGES: Final = 10
+PAUSE_PER_PAGE: Final = datetime.timedelta(seconds=5)
 SWEEP: Final = datetime.timedelta(hours=1)
 """How often who unsubscribed is gone through although their number is the same."""
 EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -44,16 +49,61 @@ class Progress(vendors.Progress, frozen=True, kw_only=True):
     """How many had unsubscribed when that was last looked at."""
     swept: datetime.datetime = EPOCH
     """When they were last gone through, or everybody was."""
+    is_narrow: bool = False
+    """This pass asks by the moment, and not by days."""
+    asked_widely: datetime.datetime | None = None
+    """When the last pass by days began; None: that is the one before this one."""
+    wide_pages: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many pages that took, where they were not few."""
+    pages: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """How many pages this one has taken, if it is by days."""
+
+    @property
+    def wide_since(self) -> datetime.datetime:
+        """Return when the last pass by days began."""
+        return self.since if self.asked_widely is None else self.asked_widely
+
+    @property
+    def changed_since(self) -> datetime.datetime:
+        """Return since when who changed is new to us."""
+        since = self.since if self.is_narrow else self.wide_since
+        return max(since, EPOCH + OVERLAP) - OVERLAP
 
     @property
     def filters(self) -> tuple[tuple[str, str], ...]:
-        """Return what the listing is asked for, besides its place."""
+        """Return what the listing is asked for, besides its place.
+
+        The filter of changes is described as a date, in a zone that is not told, and
+        used as a moment (developers.activecampaign.com/reference/list-all-contacts,
+        read 2026-11). So a day is asked for that is early enough for either, and who
+        changed before the last pass is left out by us. Where that takes many pages, it
+        is done the more seldom the more it takes; passes between ask by the moment.
+        """
         if self.stage is Stage.UNSUBSCRIBED:
             return (("status", "2"),)
-        if self.stage is Stage.SCAN or self.since <= EPOCH + OVERLAP:
+        if self.stage is Stage.SCAN or self.changed_since <= EPOCH + DAY * 2:
             return ()
-        after = vendors.write_moment(self.since - OVERLAP)
+        if self.is_narrow:
+            after = vendors.write_moment(self.changed_since)
+        else:
+            # Days begin by the account's clock.
+            after = (self.changed_since - ZONE - DAY).date().isoformat()
         return (("filters[updated_after]", after),)
+
+    @property
+    def is_wide_due(self) -> bool:
+        """Say whether the pass is to ask by days after all."""
+        if not self.is_narrow or self.began is None or self.stage is not Stage.CHANGED:
+            return False
+        return self.began - self.wide_since >= self.wide_pages * PAUSE_PER_PAGE
+
+    def widened(self) -> "Progress":
+        """Return it as a pass by days, from its beginning on."""
+        return msgspec.structs.replace(self, is_narrow=False, last_id=0)
+
+    def turned(self) -> "Progress":
+        """Return it behind one more page of who changed."""
+        return msgspec.structs.replace(self, pages=self.pages + 1)
 
     def is_sweep_due(self, count: int) -> bool:
         """Say whether who unsubscribed is to be gone through."""
@@ -80,9 +130,13 @@ class Progress(vendors.Progress, frozen=True, kw_only=True):
         """Return where the next pass begins, once this one has ended."""
         began = self.began or self.since
         has_swept = self.stage is not Stage.CHANGED
+        pages = self.wide_pages if self.is_narrow else self.pages
         return Progress(
             stage=Stage.CHANGED,
             since=began,
             count=self.count,
             swept=began if has_swept else self.swept,
+            is_narrow=pages > FEW_PAGES,
+            asked_widely=self.wide_since if self.is_narrow else None,
+            wide_pages=pages if pages > FEW_PAGES else 0,
         )

@@ -9,9 +9,9 @@ import msgspec
 from proto.ids import RecordId
 from proto.record import Presence, Record
 from services.connector import vendors
-from services.connector.apps.activecampaign import fields, people, wire
+from services.connector.apps.activecampaign import fields, people, times, wire
 from services.connector.apps.activecampaign.catalogue import Catalogue
-from services.connector.apps.activecampaign.cursors import Progress, Stage
+from services.connector.apps.activecampaign.cursors import EPOCH, Progress, Stage
 from services.connector.apps.activecampaign.people import Person
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import Answer, Call, Operation, Page, Snapshot
@@ -61,6 +61,12 @@ class Reader:
         while True:
             limit = self._page_size - len(found)
             progress, records, left = yield from self._list(progress, limit=limit)
+            if progress.is_wide_due:
+                # What was shown just now is shown again.
+                progress = progress.widened()
+                continue
+            if progress.stage is Stage.CHANGED:
+                progress = progress.turned()
             found |= {one.record_id: one for one in records}
             rows = tuple(found.values())
             if left or progress.stage is Stage.UNSUBSCRIBED:
@@ -148,7 +154,12 @@ class Reader:
             if not _ID.match(contact_id):
                 raise CallFailed(Meaning.BROKEN, "a contact without an id")
             progress = progress.after(int(contact_id))
-        records = (fields.read(one, definitions) for one in people.of_page(page))
+        records = (
+            fields.read(one, definitions)
+            for one in people.of_page(page)
+            if progress.stage is not Stage.CHANGED
+            or times.may_have_changed(one.contact, since=progress.changed_since)
+        )
         return progress, tuple(records), max(0, left)
 
     def _count(self) -> Operation[int]:
@@ -179,5 +190,5 @@ def _begun(progress: Progress, answer: Answer, *, page: wire.Contacts) -> Progre
         return progress
     stamps = (vendors.read_moment(one.udate) for one in page.contacts)
     newest = max(filter(None, stamps), default=None)
-    began = vendors.clock_of(answer.headers) or newest or progress.since
+    began = vendors.clock_of(answer.headers) or max(newest or EPOCH, progress.since)
     return msgspec.structs.replace(progress, began=began)

@@ -25,6 +25,8 @@ class Contact(Wire, frozen=True, kw_only=True):
     cdate: str | None = None
     udate: str | None = None
     hard_bounces: str | int | None = msgspec.field(default=None, name="bounced_hard")
+    updated: object = msgspec.field(default=None, name="updated_timestamp")
+    updated_utc: object = msgspec.field(default=None, name="updated_utc_timestamp")
 
 
 class FieldValue(Wire, frozen=True, kw_only=True):

@@ -58,7 +58,9 @@ class ActiveCampaign(EmulatedStage):
         # unsubscribed, below.
         scan_calls=2,
         # A list's status does not move a contact's udate (sample of POST
-        # /contactLists), and status takes one value: another question.
+        # /contactLists), and status takes one value: another question. The filter of
+        # changes has a date (format: date) in a zone that is not told, so that who
+        # changed in the two days before comes again: no page more, as few as they are.
         idle_calls=2,
         changes_page_size=100,
         changes_calls=1,
