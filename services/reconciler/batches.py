@@ -53,6 +53,8 @@ class Decisions(msgspec.Struct, kw_only=True):
     """Records that have to be decided again because of these decisions."""
     drifted: dict[LinkId, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """Mappings that a check found out of step, by link."""
+    unheeded: dict[LinkId, tuple[Side, ...]] = msgspec.field(default_factory=dict)
+    """Where a check found that an unsubscribe was taken and is not shown, by link."""
     stored: dict[LinkId, Link] = msgspec.field(default_factory=dict)
     """The links as they were."""
 

@@ -1,8 +1,8 @@
 """The full comparison of every live connection once a day (hazards, section 4.7).
 
 Both accounts are scanned while the connection stays live; then every link is looked at,
-also those that nothing has happened to. What is found out of step was missed: the count
-of it must be zero.
+also those that nothing has happened to. What is found out of step was missed: its count
+must be zero, and so must that of an audit, for whose findings nothing is written.
 """
 
 import datetime
@@ -11,9 +11,10 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from proto.ids import ConnectionId, LinkId
+from proto.ids import ConnectionId
 from services.chassis.store import Work
 from services.reconciler import following
+from services.reconciler.batches import Decisions
 from services.reconciler.errors import Overtaken
 from services.reconciler.store import queue, sweeps
 from services.reconciler.store.connections import StoredConnection
@@ -23,6 +24,10 @@ log = structlog.get_logger()
 
 DRIFT: Final = Counter(
     "tandem_reconciler_drift", "Mappings that a full comparison found out of step"
+)
+UNHEEDED: Final = Counter(
+    "tandem_reconciler_unheeded",
+    "Unsubscribes that an app took and a full comparison found not shown there",
 )
 COMPARED: Final = Counter(
     "tandem_reconciler_compared", "Connections whose sides were compared in full"
@@ -73,15 +78,21 @@ async def note_scan(work: Work, scan: CompleteScan) -> set[ConnectionId]:
     return ready
 
 
-def report(
-    connection: StoredConnection, drifted: dict[LinkId, tuple[str, ...]]
-) -> None:
-    """Tell an operator which mappings of which links are out of step."""
-    for link_id, mapping_ids in drifted.items():
+def report(connection: StoredConnection, found: Decisions) -> None:
+    """Tell an operator what of which links is out of step, or not as it should be."""
+    for link_id, mapping_ids in found.drifted.items():
         DRIFT.inc(len(mapping_ids))
         log.error(
             "drift_found",
             connection_id=connection.connection_id,
             link_id=link_id,
             fields=list(mapping_ids),
+        )
+    for link_id, sides in found.unheeded.items():
+        UNHEEDED.inc(len(sides))
+        log.warning(
+            "unsubscribe_unheeded",
+            connection_id=connection.connection_id,
+            link_id=link_id,
+            side=[side.value for side in sides],
         )

@@ -22,6 +22,7 @@ from services.reconciler.engine import (
     plan,
     renewal,
     setbacks,
+    unheeded,
 )
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import (
@@ -351,6 +352,11 @@ class _Deciding:
             drifted = drift.of(case)
             if drifted:
                 self._found.drifted[link.link_id] = drifted
+        after = decided.link or case.link
+        if after.unheeded and after.intent_id is None and self._is_checked(link):
+            sides = unheeded.of(after, left=case.left, right=case.right)
+            if sides:
+                self._found.unheeded[link.link_id] = sides
 
     def _is_checked(self, link: Link) -> bool:
         return not self._checked.isdisjoint(batches.keys_of_link(link))

@@ -119,7 +119,7 @@ class Planner:
             await self._save(work, claimed, batch=batch, decisions=decisions)
             for side in tripped:
                 await guarding.trip(work, claimed, side=side)
-        comparing.report(claimed, decisions.drifted)
+        comparing.report(claimed, decisions)
         log.info(
             "batch_planned",
             record_count=len(batch.dirty),

@@ -26,6 +26,7 @@ from services.reconciler.engine import (
     rest,
     setbacks,
     uncarried,
+    unheeded,
 )
 from services.reconciler.engine.model import (
     Config,
@@ -59,6 +60,7 @@ def fold(
         return folded
     shown = result.record if folded.is_written else None
     known = moves.as_known(folded.link, intent, before=link, shown=shown)
+    known = unheeded.noted(known, intent, result=result, config=config, now=now)
     return msgspec.structs.replace(folded, link=known)
 
 

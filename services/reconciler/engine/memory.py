@@ -10,7 +10,7 @@ import msgspec
 
 from proto.base import Instant
 from proto.fields import Value
-from proto.ids import FieldId
+from proto.ids import FieldId, RecordId
 from proto.reconciler import Side
 from proto.record import Consent
 from proto.rules import Action
@@ -79,6 +79,18 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     side: Side
     form: str
     """A digest of its normal form."""
+    at: Instant
+
+
+class Unheeded(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An unsubscribe that an app took, and answered with a record without it."""
+
+    side: Side
+    record_id: RecordId
+    consent: Consent = Consent.UNKNOWN
+    """What the record showed: any other level is a word since."""
+    tag: str = ""
+    """What tells the unsubscribe there, if it is a tag."""
     at: Instant
 
 

@@ -32,6 +32,7 @@ from services.reconciler.engine.memory import (
     Learned,
     Refusal,
     Step,
+    Unheeded,
 )
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "Shadow",
     "SideConfig",
     "Step",
+    "Unheeded",
     "digest_of",
     "is_another",
     "is_live",
@@ -200,6 +202,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What rules and options have done to the records besides."""
     carried: tuple[Carried, ...] = ()
     """What each side has got of the other's consent."""
+    unheeded: tuple[Unheeded, ...] = ()
+    """Where an app took that and did not show it."""
     trail: tuple[Step, ...] = ()
     """The last writes, oldest first."""
     uncarried: tuple[Uncarried, ...] = ()

@@ -22,6 +22,7 @@ from services.reconciler.engine import (
     rules,
     setbacks,
     uncarried,
+    unheeded,
     weigh,
 )
 from services.reconciler.engine.case import Case
@@ -133,7 +134,8 @@ def _plan_gone(case: Case, side: Side) -> Plan:
 
 def _plan_both(case: Case) -> Plan:
     left, right = case.records()
-    case, urgent, refusals = _carry_consent(_as_met(case))
+    case = unheeded.remaining(_as_met(case))
+    case, urgent, refusals = _carry_consent(case)
     if urgent is not None:
         return urgent
     has_email = {
