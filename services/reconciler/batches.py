@@ -9,7 +9,7 @@ from proto.ids import PREFIXES, LinkId, RecordId
 from proto.reconciler import SIDES, Side
 from proto.record import Presence
 from services.reconciler import naming
-from services.reconciler.engine import match, model, newcomers, plan
+from services.reconciler.engine import doubles, match, model, newcomers, plan
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import Config, Intent, Link, Loss, Plan, Seen
 from services.reconciler.engine.newcomers import OpenCreate, Owners
@@ -55,6 +55,8 @@ class Decisions(msgspec.Struct, kw_only=True):
     """Mappings that a check found out of step, by link."""
     unheeded: dict[LinkId, tuple[Side, ...]] = msgspec.field(default_factory=dict)
     """Where a check found that an unsubscribe was taken and is not shown, by link."""
+    doubled: dict[LinkId, tuple[Side, ...]] = msgspec.field(default_factory=dict)
+    """Where a check found another record with a link's mark, once for each."""
     stored: dict[LinkId, Link] = msgspec.field(default_factory=dict)
     """The links as they were."""
 
@@ -122,6 +124,33 @@ def missing(batch: Sequence[Dirty], *, links: Iterable[Link]) -> set[Key]:
 def markers_of(seen: Iterable[Seen]) -> set[LinkId]:
     """Return the links whose markers records carry."""
     return {link_of_marker(each.record.marker) for each in seen if each.record.marker}
+
+
+def marked_of(dirty: Iterable[Dirty], seen: Mapping[Key, Seen]) -> dict[Key, Seen]:
+    """Return the records with a mark of ours that are to be compared."""
+    return {
+        key: found
+        for each in dirty
+        if each.is_check
+        for key in [(each.side, each.record_id)]
+        if (found := seen.get(key)) is not None and found.record.marker
+    }
+
+
+def doubles_of(
+    batch: Batch, links: Mapping[LinkId, Link]
+) -> dict[LinkId, tuple[Side, ...]]:
+    """Return where other records have the marks of links, once for each."""
+    doubled: dict[LinkId, tuple[Side, ...]] = {}
+    for (side, _), found in sorted(marked_of(batch.dirty, batch.seen).items()):
+        link = links.get(link_of_marker(found.record.marker))
+        record_id = link.record_id(side) if link is not None else None
+        if link is None or record_id is None:
+            continue
+        own = batch.seen.get((side, record_id))
+        if doubles.is_second(link, found, own=own):
+            doubled[link.link_id] = (*doubled.get(link.link_id, ()), side)
+    return doubled
 
 
 def link_of_marker(marker: str) -> LinkId:

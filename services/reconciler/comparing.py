@@ -2,7 +2,7 @@
 
 Both accounts are scanned while the connection stays live; then every link is looked at,
 also those that nothing has happened to. What is found out of step was missed: its count
-must be zero, and so must that of an audit, for whose findings nothing is written.
+must be zero, and so must those of two audits, for whose findings nothing is written.
 """
 
 import datetime
@@ -28,6 +28,10 @@ DRIFT: Final = Counter(
 UNHEEDED: Final = Counter(
     "tandem_reconciler_unheeded",
     "Unsubscribes that an app took and a full comparison found not shown there",
+)
+DOUBLED: Final = Counter(
+    "tandem_reconciler_doubled",
+    "Records that a full comparison found with the mark of another one",
 )
 COMPARED: Final = Counter(
     "tandem_reconciler_compared", "Connections whose sides were compared in full"
@@ -92,6 +96,14 @@ def report(connection: StoredConnection, found: Decisions) -> None:
         UNHEEDED.inc(len(sides))
         log.warning(
             "unsubscribe_unheeded",
+            connection_id=connection.connection_id,
+            link_id=link_id,
+            side=[side.value for side in sides],
+        )
+    for link_id, sides in found.doubled.items():
+        DOUBLED.inc(len(sides))
+        log.warning(
+            "mark_doubled",
             connection_id=connection.connection_id,
             link_id=link_id,
             side=[side.value for side in sides],

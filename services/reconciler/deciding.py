@@ -93,6 +93,7 @@ class _Deciding:
                 self._touched[touched.link_id] = None
         for link_id in self._touched:
             self._plan(self._links[link_id], new_intent)
+        self._found.doubled = batches.doubles_of(self._batch, self._links)
         return self._found
 
     def _follow_merge(self, link_id: LinkId) -> None:

@@ -51,6 +51,8 @@ async def load(
     # An heir can be what a create has made as well as a record that nobody has yet.
     unsure = [(key, seen[key]) for key in sorted(alone | heirs) if key in seen]
     marked = batches.markers_of(each for _, each in unsure)
+    # Those of most are on their own links, which are here already.
+    marked |= batches.markers_of(batches.marked_of(dirty, seen).values())
     marked -= {link.link_id for link in found}
     if marked:
         found += await links.load(source, connection, link_ids=marked)
