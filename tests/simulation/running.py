@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from tests.fakes import loop
-from tests.simulation import complaints, scenario, situations, world
+from tests.simulation import audits, complaints, scenario, situations, world
 from tests.simulation.invariants.judge import Judge
 from tests.simulation.playing import Play, Restless
 
@@ -100,6 +100,7 @@ def result(
         violations += judge.violations
     logged = played.world.complaints
     violations += [f"logged as an error: {one}" for one in logged[:COMPLAINTS_SHOWN]]
+    violations += audits.since(played.world.audited)
     return Played(
         seed=seed,
         violations=tuple(violations),

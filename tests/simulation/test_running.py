@@ -10,9 +10,10 @@ from collections import Counter
 
 import pytest
 
+from services.reconciler import comparing
 from tests.fakes import loop
 from tests.simulation import __main__ as command
-from tests.simulation import running, scenario
+from tests.simulation import audits, running, scenario
 from tests.simulation.crash_points import Ending, compare
 from tests.simulation.invariants.judge import Judge
 from tests.simulation.playing import Play
@@ -39,6 +40,29 @@ def test_a_seed_is_replayed_with_everything_that_happened():
     done = simulate("--seed", "1", "--trace")
     assert "customer tnt_one start" in done.stdout, done.stderr
     assert re.search(r"seed 1: \d+ violations, .* trace [0-9a-f]{16}$", done.stdout)
+
+
+@pytest.mark.parametrize("counter", [comparing.UNHEEDED, comparing.DOUBLED])
+def test_what_a_comparison_finds_is_a_fault_of_its_seed(counter, monkeypatch):
+    """Drift is logged as an error, which is one already."""
+    judged = running.play(1)
+    assert judged.violations == ()
+    monkeypatch.setattr(audits, "counts", _counted_once(counter))
+    (found,) = running.play(1).violations
+    assert found.startswith("a comparison found: tandem_reconciler_")
+
+
+def _counted_once(counter):
+    """Return a count that has something in it from the second time on."""
+    counts, asked = audits.counts, []
+
+    def count():
+        if asked:
+            counter.inc()
+        asked.append(counter)
+        return counts()
+
+    return count
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ from tests.fakes.broker import MemoryBroker
 from tests.fakes.bus import MemoryBus
 from tests.fakes.database.database import MemoryDatabase
 from tests.fakes.loop import Life, VirtualClock
-from tests.simulation import complaints
+from tests.simulation import audits, complaints
 from tests.simulation.scenario import LEASE_S, SWEEP_S
 from tests.simulation.trace import Trace
 
@@ -156,6 +156,8 @@ class World:
         self.note = self.trace.note
         self.complaints: list[str] = []
         """What services logged as errors."""
+        self.audited = audits.counts()
+        """What comparisons had found before."""
         self.counts: Counter[str] = Counter()
         """Rows that were written, by table; and how processes were stopped."""
         self.watch: Callable[[str, int, str], None] | None = None
