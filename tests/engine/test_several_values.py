@@ -126,6 +126,24 @@ def test_b18_a_phone_that_had_no_room_goes_across_once_there_is_some(winner):
 
 
 @pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/merge.py: what was taken away there waits for room",
+)
+def test_b18_one_way_a_number_that_was_taken_away_there_does_not_come_back():
+    """The next edit of another number brought it back."""
+    phones = items("home:+12025550101", "work:+12025550102")
+    settings = config(NEWSLETTER, NEWSLETTER, direction=Direction.TO_RIGHT)
+    left = {"email": "a@x.com", "phones": phones}
+    pair = Pair(settings, left, {"email": "a@x.com"})
+    pair.settle()
+    pair.edit(RIGHT, phones=phones[1:])
+    assert pair.settle() == 0
+    pair.edit(LEFT, phones=(*phones, *items("mobile:+12025550103")))
+    assert pair.settle() == 1
+    assert pair.right["phones"] == items("work:+12025550102", "mobile:+12025550103")
+
+
+@pytest.mark.behaviour(
     34,
     broken_by="reconciler/engine/merge.py: a number replaced and one labelled anew are"
     " two",

@@ -4,7 +4,6 @@ What people edit on a side whose edits go nowhere stays there, and is no drift. 
 remembers such differences until they are written over or gone.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -152,6 +151,4 @@ def _words_apart(pair: Pair, sides: Sides, *, written: Merged) -> Iterator[Apart
 
 
 def _apart(pair: Pair, side: Side, *, key: str, said: str) -> Apart:
-    text = f"{key}\x1f{said}".encode("utf-8", "surrogatepass")
-    form = hashlib.blake2b(text, digest_size=8).hexdigest()
-    return Apart(mapping_id=pair.mapping.mapping_id, side=side, form=form)
+    return Apart.of(pair.mapping.mapping_id, side, key=key, said=said)

@@ -5,6 +5,7 @@ last ones that were made.
 """
 
 import hashlib
+from typing import Self
 
 import msgspec
 
@@ -33,6 +34,13 @@ class Apart(msgspec.Struct, frozen=True, kw_only=True):
     """Who says it."""
     form: str
     """A digest of what it says, and in which part of the mapping."""
+
+    @classmethod
+    def of(cls, mapping_id: str, side: Side, *, key: str, said: str) -> Self:
+        """Return what a side says in a part of a mapping, by its normal form."""
+        text = f"{key}\x1f{said}".encode("utf-8", "surrogatepass")
+        form = hashlib.blake2b(text, digest_size=8).hexdigest()
+        return cls(mapping_id=mapping_id, side=side, form=form)
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

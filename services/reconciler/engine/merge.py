@@ -1,5 +1,6 @@
 """Three-way merge of one mapping: each side against its own shadow."""
 
+from collections.abc import Container
 from typing import Final
 
 import msgspec
@@ -8,7 +9,7 @@ from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from services.reconciler.engine import diff, lenses, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom, Atoms, firsts, fullnames, parts
-from services.reconciler.engine.model import Lens, Pair
+from services.reconciler.engine.model import Apart, Lens, Pair
 
 _COPY: Final = Lens.COPY
 _NAME: Final = Lens.NAME
@@ -34,12 +35,15 @@ NOTHING: Final = Merged({}, {}, (), is_first=False)
 """Nothing has to go anywhere."""
 
 
-def merge(pair: Pair, sides: Sides) -> Merged:
+def merge(pair: Pair, sides: Sides, *, known: Container[Apart] = ()) -> Merged:
     """Merge a mapping whose fields are known on both sides.
 
     What only one side edited goes to the other, atom by atom. Where both edited
     one atom alike, nothing goes anywhere; where they differ the winner's goes,
     unless it is empty, for in a conflict an empty value never clears another.
+
+    Args:
+        known: What is different on purpose, and does not wait to go across.
     """
     if pair.parts:
         return _merge_parts(pair, sides)
@@ -58,8 +62,8 @@ def merge(pair: Pair, sides: Sides) -> Merged:
             _put_in_place(from_left, from_right, lost=lost, losing=RIGHT)
             _put_in_place(from_right, from_left, lost=lost, losing=LEFT)
     if lens is _ITEMS and pair.is_limited:
-        _add_waiting(from_left, LEFT, pair=pair, sides=sides)
-        _add_waiting(from_right, RIGHT, pair=pair, sides=sides)
+        _add_waiting(from_left, LEFT, pair=pair, sides=sides, known=known)
+        _add_waiting(from_right, RIGHT, pair=pair, sides=sides, known=known)
     both = [key for key in from_left if key in from_right] if from_right else ()
     for key in both:
         ours, theirs = from_left[key], from_right[key]
@@ -222,10 +226,17 @@ def _put_in_place(
             lost.append(losing)
 
 
-def _add_waiting(atoms: Atoms, side: Side, *, pair: Pair, sides: Sides) -> None:
-    """Add items for which the other side had no room when they came."""
+def _add_waiting(
+    atoms: Atoms, side: Side, *, pair: Pair, sides: Sides, known: Container[Apart]
+) -> None:
+    """Add items for which the other side had no room when they came.
+
+    What somebody took away there, where edits go nowhere, does not wait for room.
+    """
     for key, atom in _waiting(pair, side, sides=sides).items():
-        atoms.setdefault(key, atom)
+        said = Apart.of(pair.mapping.mapping_id, side, key=key, said=atom.canon)
+        if said not in known:
+            atoms.setdefault(key, atom)
 
 
 def _waiting(pair: Pair, side: Side, *, sides: Sides) -> Atoms:

@@ -34,7 +34,8 @@ def kept_out(
         return shown
     if link.config_version != config.version:
         pair = _as_decided(pair, intent)
-    back = merge.residue(pair, side, sides=sides, merged=merge.merge(pair, sides))
+    merged = merge.merge(pair, sides, known=link.apart)
+    back = merge.residue(pair, side, sides=sides, merged=merged)
     if not back:
         return shown
     return lenses.put(

@@ -62,7 +62,7 @@ def weigh(sides: Sides, config: Config, *, known: tuple[Apart, ...] = ()) -> Wei
         if settled is None:
             if not diff.is_known(pair, sides):
                 continue
-            settled = _settled(pair, sides)
+            settled = _settled(pair, sides, known=known)
         merged, needed, reason = settled
         if reason is not None:
             holds.append(Hold(mapping_id=pair.mapping.mapping_id, reason=reason))
@@ -103,9 +103,9 @@ def _brought_up_to_date(in_step: list[Pair], side: Side, *, sides: Sides) -> Fie
     return {**sides.old(side), **news}
 
 
-def _settled(pair: Pair, sides: Sides) -> _Settled:
+def _settled(pair: Pair, sides: Sides, *, known: tuple[Apart, ...] = ()) -> _Settled:
     """Merge a mapping; return also what has to change where, and what is against it."""
-    merged = merge.merge(pair, sides)
+    merged = merge.merge(pair, sides, known=known)
     needed = _needed(pair, sides, merged=merged)
     return merged, needed, _hindrance(pair, sides, merged=merged, needed=needed)
 

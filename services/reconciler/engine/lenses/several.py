@@ -12,11 +12,9 @@ def changes(ends: Ends) -> Atoms:
         items.read(ends.end, ends.old, known=known),
         items.read(ends.end, ends.new, known=known),
     )
-    # Where a mapping chooses by labels they are not what its items differ in.
-    has_labels = not (ends.end.label or ends.opposite.label)
     return {
         key: Atom(
-            _form(change.item, has_labels=has_labels),
+            _form(change.item, ends),
             change.item,
             change.replaces,
             change.is_relabelled,
@@ -32,7 +30,7 @@ def waiting(ends: Ends) -> Atoms:
     known = ends.forms[ends.end.side]
     old = items.read(ends.end, ends.old, known=known)
     return {
-        key: Atom(f"+{item.label}", item)
+        key: Atom(_form(item, ends), item)
         for key, item in items.read(ends.end, ends.new, known=known).items()
         if key in old and key not in held
     }
@@ -47,9 +45,11 @@ def put(target: Target) -> Fields:
     return items.put(target.end, target.onto, known=target.known, wanted=wanted)
 
 
-def _form(item: Item | None, *, has_labels: bool) -> str:
+def _form(item: Item | None, ends: Ends) -> str:
     if item is None:
         return ""
+    # Where a mapping chooses by labels they are not what its items differ in.
+    has_labels = not (ends.end.label or ends.opposite.label)
     return f"+{item.label}" if has_labels else "+"
 
 
