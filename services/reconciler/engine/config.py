@@ -146,8 +146,11 @@ class PairEnd(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @functools.cached_property
     def is_limited(self) -> bool:
-        """Say whether it may have no room for one more value."""
-        return any(field.count_max for field in self.fields)
+        """Say whether it may have no room for one more value.
+
+        A single field holds one: it is a field of several that is full with that.
+        """
+        return any(f.count_max or not f.is_multiple for f in self.fields)
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True, dict=True):

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from proto.fields import Address, Field, FieldKind, Fields, Item, Role
+from proto.fields import Address, Field, FieldKind, Fields, Item, Role, Value
 from proto.ids import FieldId
 from services.reconciler.engine import canon, countries
 from services.reconciler.engine.config import PairEnd
@@ -38,6 +38,7 @@ class Change(msgspec.Struct, frozen=True):
 
 
 Changes = dict[str, Change]
+_Held = dict[str, Item]
 _REMOVED: Final = Change(None)
 _NOTHING_LEARNED: Final[Mapping[str, str]] = {}
 
@@ -245,44 +246,80 @@ def _has_room(field: Field, kept: Sequence[Item]) -> bool:
 def _put_slots(
     end: PairEnd, values: Fields, *, known: Known, wanted: Changes
 ) -> Fields:
-    fields = end.fields
-    held: dict[FieldId, str] = {}
-    for field in fields:
-        for key in _keyed(end, field, values=values, known=known)[0]:
-            if key:
-                held[field.field_id] = key
-    result: Fields = {f.field_id: values.get(f.field_id) for f in fields}
-    free = {f.field_id for f in fields if f.field_id not in held}
-    for field_id, key in held.items():
-        change = wanted.get(key)
-        if change is not None and change.item is None:
-            result[field_id] = None
-            free.add(field_id)
+    held = {f.field_id: _held(end, f, values=values, known=known) for f in end.fields}
+    # All that get another label leave first, or two could not change places. Whoever
+    # finds no room stays, and the others are placed around it.
+    moving = {
+        key
+        for key, change in wanted.items()
+        if change.item is not None and change.replaces == key
+    }
+    while True:
+        placed, stuck = _placed(end.fields, held, moving=moving, wanted=wanted)
+        if not stuck:
+            break
+        moving -= stuck
+    return {
+        field.field_id: values.get(field.field_id)
+        if placed[field.field_id] == held[field.field_id]
+        else _as_value(field, list(placed[field.field_id].values()))
+        for field in end.fields
+    }
+
+
+def _held(end: PairEnd, field: Field, *, values: Fields, known: Known) -> _Held:
+    """Return a slot's items by key: one, or what a shadow remembers besides."""
+    keys, found = _keyed(end, field, values=values, known=known)
+    return {key: item for key, item in zip(keys, found, strict=True) if key}
+
+
+def _placed(
+    fields: Sequence[Field],
+    held: dict[FieldId, _Held],
+    *,
+    moving: set[str],
+    wanted: Changes,
+) -> tuple[dict[FieldId, _Held], set[str]]:
+    """Return what is in which slot then, and one that was to move and had no room."""
+    was_at = {key: i for i in reversed(held) for key in held[i]}
+    placed = {
+        field_id: {
+            key: item
+            for key, item in found.items()
+            if not (key in wanted and wanted[key].item is None)
+            and not (key in moving and was_at[key] == field_id)
+        }
+        for field_id, found in held.items()
+    }
     for key, change in wanted.items():
-        if change.item is None:
+        is_moving = key in moving and key in was_at
+        if change.item is None or (key in was_at and not is_moving):
             continue
-        holder = next((f for f, held_key in held.items() if held_key == key), None)
-        former = next(
-            (f for f, held_key in held.items() if held_key == change.replaces), None
-        )
-        if holder is not None and change.replaces != key:
-            continue
+        free = {f.field_id for f in fields if f.is_multiple or not placed[f.field_id]}
+        former = was_at.get(change.replaces)
         if former in free and not change.is_relabelled:
             at: FieldId | None = former
         else:
-            at = _slot_for(fields, change.item.label, free=free | {holder or ""})
-        if at is None:
-            continue
-        if holder is not None and at != holder:
-            result[holder] = None
-            free.add(holder)
-        result[at] = _text(change.item) if holder is None else values.get(holder)
-        free.discard(at)
-    return result
+            at = _slot_for(fields, change.item.label, free=free)
+        if at is not None:
+            item = held[was_at[key]][key] if is_moving else change.item
+            placed[at][key] = item
+        elif is_moving:
+            return placed, {key}
+    return placed, set()
+
+
+def _as_value(field: Field, found: Sequence[Item]) -> Value:
+    """Return the items of a slot as its value: a text, unless it has room for more."""
+    texts = [item.value for item in found if isinstance(item.value, str)]
+    if len(texts) > 1 and field.is_multiple:
+        label = SLOTS.get(field.role, "")
+        return tuple(Item(value=text, label=label) for text in texts)
+    return texts[0] if texts else None
 
 
 def _slot_for(
-    fields: Sequence[Field], label: str, *, free: set[FieldId] | set[str]
+    fields: Sequence[Field], label: str, *, free: set[FieldId]
 ) -> FieldId | None:
     """Return the free field for a label; a number without one goes anywhere."""
     open_fields = [f for f in fields if f.field_id in free]
@@ -294,7 +331,3 @@ def _slot_for(
             if field.role is Role.PHONE or not label:
                 return field.field_id
     return None
-
-
-def _text(item: Item) -> str | None:
-    return item.value if isinstance(item.value, str) else None

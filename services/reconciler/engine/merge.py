@@ -121,11 +121,7 @@ def residue(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
         return {}
     if pair.parts:
         return _residue_of_parts(pair, side, sides=sides, merged=merged)
-    pending = {
-        key: atom
-        for key, atom in pending.items()
-        if _has_effect({key: atom}, model.other(side), pair=pair, sides=sides)
-    }
+    pending = _with_effect(pending, model.other(side), pair=pair, sides=sides)
     if pair.mapping.lens is _FIRST:
         end = pair.end(side)
         return firsts.undone(pending, sides.old(side), end=end, known=sides.forms[side])
@@ -157,19 +153,34 @@ def residue(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
     return found
 
 
-def _has_effect(atoms: Atoms, side: Side, *, pair: Pair, sides: Sides) -> bool:
-    """Say whether atoms would change anything on a side as it is now."""
-    end, onto = pair.end(side), sides.now(side)
-    placed = lenses.put(
-        pair,
-        side,
-        atoms=atoms,
-        onto=onto,
-        source=sides.now(model.other(side)),
-        forms=sides.forms,
-    )
-    before = lenses.normal(end, onto, forms=sides.forms)
-    return lenses.normal(end, placed, forms=sides.forms) != before
+def _with_effect(atoms: Atoms, side: Side, *, pair: Pair, sides: Sides) -> Atoms:
+    """Return the atoms that change anything on a side as it is now.
+
+    By itself, or together with the others: they may make room for it.
+    """
+
+    def placed(some: Atoms) -> list[str]:
+        target = lenses.put(
+            pair,
+            side,
+            atoms=some,
+            onto=sides.now(side),
+            source=sides.now(model.other(side)),
+            forms=sides.forms,
+        )
+        return lenses.normal(pair.end(side), target, forms=sides.forms)
+
+    before = lenses.normal(pair.end(side), sides.now(side), forms=sides.forms)
+    alone = {key for key, atom in atoms.items() if placed({key: atom}) != before}
+    if len(alone) == len(atoms) or pair.mapping.lens is not _ITEMS:
+        return {key: atom for key, atom in atoms.items() if key in alone}
+    after = placed(atoms)
+    return {
+        key: atom
+        for key, atom in atoms.items()
+        if key in alone
+        or placed({each: a for each, a in atoms.items() if each != key}) != after
+    }
 
 
 def _merge_parts(pair: Pair, sides: Sides) -> Merged:

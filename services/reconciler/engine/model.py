@@ -154,7 +154,10 @@ class Shadow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was last known to be on one side of a link."""
 
     values: Fields = {}
-    """Raw values; a mapping without any here has never been in step."""
+    """Raw values; a mapping without any here has never been in step.
+
+    A single field is a list here while what it held is still to be carried.
+    """
     digest: str = ""
     """Of the record when nothing was left to do; empty means: look again."""
     version: str = ""

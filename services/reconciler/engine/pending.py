@@ -10,7 +10,7 @@ from proto.connector import WriteKind
 from proto.fields import Fields
 from proto.reconciler import LEFT, Side
 from services.reconciler.engine import diff, lenses, merge, model
-from services.reconciler.engine.model import Cause, Config, Intent, Link, Pair
+from services.reconciler.engine.model import Cause, Config, Intent, Lens, Link, Pair
 
 
 def kept_out(
@@ -67,9 +67,16 @@ def _as_decided(pair: Pair, intent: Intent) -> Pair:
 
 
 def _with_room(pair: Pair, side: Side) -> Pair:
-    """Return a mapping for a shadow, which may remember more than the app holds."""
+    """Return a mapping for a shadow, which may remember more than the app holds.
+
+    Of a single field by label, too, whose one place may be taken by now.
+    """
+    is_several = pair.mapping.lens is Lens.ITEMS
     fields = tuple(
-        msgspec.structs.replace(field, count_max=0) for field in pair.end(side).fields
+        msgspec.structs.replace(
+            field, count_max=0, is_multiple=field.is_multiple or is_several
+        )
+        for field in pair.end(side).fields
     )
     end = msgspec.structs.replace(pair.end(side), fields=fields)
     if side is LEFT:
