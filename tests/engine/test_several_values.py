@@ -1,9 +1,13 @@
 """Fields of several values, and what becomes of them where the other side has one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proto.fields import Item
 from proto.reconciler import Direction, Side
+from services.reconciler.engine import drift
+from tests.engine.examples import PLANNER_DEEP, tries
 from tests.engine.world import CARDS, NEWSLETTER, SLOTTED, Pair, config, items, linked
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
@@ -19,6 +23,80 @@ def test_b18_a_single_email_replaces_only_its_counterpart():
     pair.edit(LEFT, email="new@x.com")
     assert pair.settle() == 1
     assert pair.right["emails"] == items("work:z@x.com", "home:new@x.com")
+
+
+@pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/lenses/firsts.py: who comes first once another is"
+    " removed counts as edited",
+)
+@pytest.mark.parametrize(
+    ("several", "expected"),
+    [
+        (("b@x.com", "c@x.com"), ("m@x.com", "b@x.com", "c@x.com")),
+        (("c@x.com", "b@x.com"), ("m@x.com", "c@x.com", "b@x.com")),
+        (
+            ("b@x.com", "c@x.com", "n@x.com", "o@x.com"),
+            ("m@x.com", "b@x.com", "c@x.com"),
+        ),
+        (("n@x.com", "b@x.com", "c@x.com"), ("m@x.com", "b@x.com", "c@x.com")),
+        (("n@x.com", "o@x.com", "b@x.com"), ("m@x.com", "o@x.com", "b@x.com")),
+    ],
+    ids=["removed", "reordered too", "others came last", "replaced", "another came"],
+)
+def test_b18_a_single_email_takes_no_place_but_its_counterparts(several, expected):
+    """Its counterpart was removed meanwhile, and the next one was taken off, too."""
+    several_before = items("a@x.com", "b@x.com", "c@x.com")
+    pair = linked({"email": "a@x.com"}, {"emails": several_before})
+    pair.edit(LEFT, email="m@x.com")
+    pair.edit(RIGHT, emails=items(*several))
+    pair.settle()
+    assert pair.left["email"] == "m@x.com"
+    assert pair.right["emails"][:3] == items(*expected)
+    assert pair.losses
+    assert pair.settle() == 0
+
+
+addresses = st.sampled_from([f"{name}@x.com" for name in "abcdefg"])
+edits_of_emails = st.one_of(
+    addresses.map(lambda one: (LEFT, {"email": one})),
+    st.lists(addresses, min_size=1, max_size=4, unique=True).map(
+        lambda found: (RIGHT, {"emails": items(*found)})
+    ),
+)
+
+
+@pytest.mark.behaviour(
+    18,
+    broken_by="reconciler/engine/merge.py: an edit that wins takes the place of what"
+    " nobody edited",
+)
+@tries(300, deep=PLANNER_DEEP)
+@given(
+    winner=st.sampled_from((LEFT, RIGHT)),
+    batches=st.lists(
+        st.lists(edits_of_emails, min_size=1, max_size=3), min_size=1, max_size=4
+    ),
+)
+def test_b18_whatever_is_edited_no_other_email_is_taken_off(winner, batches):
+    """It comes to rest with every address but for the counterpart and the losers."""
+    emails = items("a@x.com", "b@x.com", "c@x.com")
+    pair = linked({"email": "a@x.com"}, {"emails": emails}, winner=winner)
+    for batch in batches:
+        single, several = pair.left["email"], {i.value for i in pair.right["emails"]}
+        for side, fields in batch:
+            pair.edit(side, **fields)
+        edited, now = pair.left["email"], {i.value for i in pair.right["emails"]}
+        pair.losses.clear()
+        pair.settle()
+        assert drift.of(pair.case()) == ()
+        after = {i.value for i in pair.right["emails"]}
+        lost = {loss.values.get("email") for loss in pair.losses}
+        lost |= {i.value for loss in pair.losses for i in loss.values.get("emails", ())}
+        assert pair.left["email"] in after
+        assert edited in {single, pair.left["email"], *lost}
+        assert (several & now) - {single} <= after
+        assert now - {single} - lost <= after
 
 
 @pytest.mark.behaviour(

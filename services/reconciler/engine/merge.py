@@ -306,4 +306,4 @@ def _former(winning: Atom, losing: Atom, *, pair: Pair) -> str:
     """Return what the winning edit takes the place of on the losing side."""
     if pair.mapping.lens is _ITEMS:
         return winning.replaces
-    return losing.canon
+    return losing.canon if losing.is_in_place else ""

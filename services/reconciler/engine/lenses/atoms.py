@@ -28,6 +28,8 @@ class Atom(msgspec.Struct, frozen=True):
     replaces: str = ""
     """What it was, or for items the key of the item whose place it takes."""
     is_relabelled: bool = True
+    is_in_place: bool = True
+    """It took the place of what was, which was not just taken away before it."""
 
     @property
     def text(self) -> str | None:

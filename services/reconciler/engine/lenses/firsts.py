@@ -105,7 +105,11 @@ def _several_changed(ends: Ends) -> Atoms:
                 chosen = key
     if chosen == single:
         return {}
-    return {WHOLE: Atom(chosen, new.get(chosen), single)}
+    is_in_place = not single or (
+        chosen in found and found[chosen].replaces == counterpart
+    )
+    value = new.get(chosen)
+    return {WHOLE: Atom(chosen, value, single, is_in_place=is_in_place)}
 
 
 def _put_counterpart(target: Target, atom: Atom) -> Fields:
