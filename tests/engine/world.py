@@ -149,8 +149,11 @@ def blank(fields: tuple[Field, ...]) -> Fields:
     return {f.field_id: None for f in fields}
 
 
-def seen(record: Record, *, at: datetime.datetime = NOW) -> Seen:
-    return Seen(record=record, read_at=at, digest=model.digest_of(record))
+def seen(
+    record: Record, *, at: datetime.datetime = NOW, life: int | None = None
+) -> Seen:
+    digest = model.digest_of(record)
+    return Seen(record=record, read_at=at, digest=digest, live_number=life)
 
 
 class Pair:
@@ -177,6 +180,8 @@ class Pair:
             left_id=RecordId("l1") if left is not None else None,
             right_id=RecordId("r1") if right is not None else None,
         )
+        self.lives = {Side.LEFT: 1, Side.RIGHT: 2}
+        """Drawn anew whenever a record is back from the dead."""
         self.now = NOW
         self.writes: list[Intent] = []
         self.losses: list[model.Loss] = []
@@ -217,11 +222,16 @@ class Pair:
         """Change a record in what is not its fields."""
         record = self.records[side]
         assert record is not None
-        self.records[side] = msgspec.structs.replace(record, **changes)
+        changed = msgspec.structs.replace(record, **changes)
+        if changed.presence is Presence.LIVE is not record.presence:
+            self.lives[side] = max(self.lives.values()) + 1
+        self.records[side] = changed
 
     def seen(self, side: Side) -> Seen | None:
         record = self.records[side]
-        return None if record is None else seen(record, at=self.now)
+        if record is None:
+            return None
+        return seen(record, at=self.now, life=self.lives[side])
 
     def case(self) -> Case:
         return Case(

@@ -213,6 +213,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was edited in mappings that have not been in step since."""
     left_born: Instant | None = None
     right_born: Instant | None = None
+    left_life: int | None = None
+    """Which life of the record the shadows are of, by its ``Seen.live_number``."""
+    right_life: int | None = None
     parked_id: RecordId | None = None
     """A record with this link's marker, or that read like what its open create was to
     make, seen before that was answered."""

@@ -16,6 +16,7 @@ from services.reconciler.engine import (
     freezing,
     guards,
     intents,
+    lives,
     model,
     remember,
     rest,
@@ -42,7 +43,6 @@ from services.reconciler.engine.weigh import Want, Weighed
 
 _LIVE: Final = Presence.LIVE
 _GONE: Final = (Presence.DELETED, Presence.MERGED)
-_PARTED: Final = (RecordState.DELETED, RecordState.MERGED)
 
 
 def plan(case: Case, *, is_forced: bool = False) -> Plan:
@@ -63,10 +63,11 @@ def plan(case: Case, *, is_forced: bool = False) -> Plan:
         not is_forced
         and link.config_version == case.config.version
         and diff.is_unchanged(link, left=left, right=right)
+        and not lives.has_ended(link, left=left, right=right)
         and (link.retry_at is None or case.now < link.retry_at)
     ):
         return NOTHING
-    case = _with_births(case)
+    case = lives.known(_with_births(case))
     # What else is known of them is noted although nothing can be done yet.
     waiting = NOTHING if case.link is link else Plan(link=case.link)
     for side, seen in ((LEFT, left), (RIGHT, right)):
@@ -97,17 +98,7 @@ def plan(case: Case, *, is_forced: bool = False) -> Plan:
 
 def hold_back(case: Case) -> Plan:
     """Leave a link as it is until a person approves what would be undone."""
-    return rest.plan(_as_met(case), RecordState.HELD, reason=Reason.MASS_CHANGE)
-
-
-def _as_met(case: Case) -> Case:
-    """Compare what comes back from the dead as if it had never been linked.
-
-    Once the link is in another state nothing tells that it has to be.
-    """
-    if case.link.state not in _PARTED:
-        return case
-    return case.changed(left=None, right=None)
+    return rest.plan(lives.known(case), RecordState.HELD, reason=Reason.MASS_CHANGE)
 
 
 def _plan_gone(case: Case, side: Side) -> Plan:
@@ -134,7 +125,7 @@ def _plan_gone(case: Case, side: Side) -> Plan:
 
 def _plan_both(case: Case) -> Plan:
     left, right = case.records()
-    case = unheeded.remaining(_as_met(case))
+    case = unheeded.remaining(case)
     case, urgent, refusals = _carry_consent(case)
     if urgent is not None:
         return urgent
