@@ -220,7 +220,8 @@ def rebind(link: Link, side: Side, *, record_id: RecordId) -> Link:
     """Return a link with another record on a side, to be compared as a first match.
 
     What was carried of consent was of and to another record: the new one's no may be
-    its own, and it has got nobody's yet (hazard 82).
+    its own, and it has got nobody's yet (hazard 82). What rules did was done to another
+    one too: what the new one has is its own (behaviour 9, hazard 14).
     """
     is_left = side is LEFT
     return msgspec.structs.replace(
@@ -236,6 +237,7 @@ def rebind(link: Link, side: Side, *, record_id: RecordId) -> Link:
         left=None,
         right=None,
         held=(),
+        acts=tuple(act for act in link.acts if act.side is not side),
         carried=(),
         parked_id=None,
         met_id=None,
