@@ -68,6 +68,8 @@ class History:
             self.books[side] = vendor.open_book("acme")
         self.links: list[LinkRow] = []
         self.answered: set[Key] = set()
+        self.gone: set[Key] = set()
+        """Whom Tandem knows as gone."""
         self.losses: list[Loss] = []
         self.owned = Owned(
             tenant=TENANT,
@@ -85,6 +87,7 @@ class History:
             owned=lambda: [self.owned, *self.more],
             links=lambda: self.links,
             answered=lambda: self.answered,
+            is_gone=lambda key: key in self.gone,
             now=lambda: self.time,
         )
         self.wrongs: list[Wrong] = []
@@ -267,6 +270,7 @@ class History:
     def _watch(self, entry: Entry) -> None:
         place: Place = entry.place
         self.people.note(entry, self.truth.ways(place))
+        self.truth.note(entry)
         self.truth.look()
         self.wrongs += safety.check(entry, self.truth)
 

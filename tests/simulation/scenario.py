@@ -36,6 +36,7 @@ UNDATED: Final = 0.04
 SILENT: Final = 0.05
 """The share of vendors whose answer to a write does not show the record."""
 HASTE: Final = 0.3
+REMORSE: Final = (0.0, 0.0, 0.5)
 BATCHING: Final = 0.3
 """The share of vendors that take several writes in one call."""
 BATCHES: Final = (2, 5, 20)
@@ -102,6 +103,8 @@ class Mood(msgspec.Struct, frozen=True, kw_only=True):
     haste: float = 0.0
     """The share of our writes right after which somebody edits the record, where its
     vendor does not show what it has written."""
+    remorse: float = 0.0
+    """The share of deletions that are taken back as we come to know of them."""
 
 
 class Troubles(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,6 +219,9 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
         mood=_in_haste(_mood(source), vendors),
         troubles=_troubles(source),
     )
+    remorse = random.Random(f"{seed} remorse").choice(REMORSE)
+    mood = msgspec.structs.replace(drawn.mood, remorse=remorse)
+    drawn = msgspec.structs.replace(drawn, mood=mood)
     is_crowded = source.random() < 0.05 and len(connections) == 1
     if is_crowded and features.guards:
         return _crowded(drawn)

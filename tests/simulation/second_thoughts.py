@@ -1,7 +1,8 @@
 """What people take back as soon as they see what Tandem makes of it.
 
 Some do not want the records that it makes. Others say no, and yes again once the
-other side has heard of it; or they go on editing what it has just written.
+other side has heard of it; or they go on editing what it has just written. And some
+take a deletion back while it is being told there.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,15 +10,18 @@ from typing import Final
 
 from proto.fields import Role
 from proto.record import Consent
-from tests.simulation.ledger import Act, Entry, Place, Who
+from tests.simulation.ledger import Act, Entry, Place, Status, Who
 from tests.simulation.scenario import Scenario
 from tests.simulation.users import Users
-from tests.simulation.vendors.book import Book, Holder
+from tests.simulation.vendors.book import Book, EmailTaken, Holder
 
 DISTRUST_S: Final = (0.0, 1.0)
 REGRET_S: Final = (0.0, 10.0)
 HASTE_S: Final = (0.0, 0.3)
 """About as long as our answer takes to come, and the call after it to arrive."""
+TOLD_S: Final = (0.0, 1.0)
+REMORSE_S: Final = (0.0, 60.0)
+"""Until we are shown a deletion, and what is done about it is on its way."""
 
 Later = Callable[[float, Callable[[], None]], object]
 """Has something done after so many seconds."""
@@ -42,11 +46,20 @@ class SecondThoughts:
         self._books = books
         self._later = later
         self._source = scenario.source("second thoughts")
+        self._remorse = scenario.source("remorse")
 
     def watch(self, entry: Entry) -> None:
         """See what happens, and undo it where somebody does not want it."""
-        if entry.who is not Who.TANDEM or self.is_over:
+        if self.is_over:
             return
+        if entry.who is Who.USER and entry.act is Act.DELETE:
+            book = self._books[entry.place]
+            self._rue(book, book.holders[entry.record_id], within_s=REMORSE_S)
+        if entry.who is not Who.TANDEM:
+            return
+        if entry.before is not None and entry.before.tags != entry.after.tags:
+            for book, holder in self._records_elsewhere(entry, Status.DELETED):
+                self._rue(book, holder, within_s=TOLD_S)
         self._hasten(entry)
         if entry.act is Act.CREATE:
             self._reject(entry)
@@ -81,23 +94,43 @@ class SecondThoughts:
 
     def _regret(self, entry: Entry) -> None:
         """Have who said no opt in again where they did."""
-        for book, holder in self._records_elsewhere(entry):
+        for book, holder in self._records_elsewhere(entry, Status.LIVE):
             is_no = holder.now.consent is Consent.UNSUBSCRIBED
             if is_no and self._is_in_mood(self._mood.regret):
                 undo = _opting_in(book, holder)
                 self._later(self._source.uniform(*REGRET_S), undo)
 
+    def _rue(
+        self, book: Book, holder: Holder, *, within_s: tuple[float, float]
+    ) -> None:
+        """Bring back whom somebody has deleted."""
+        gone = holder.now
+
+        def undo() -> None:
+            if holder.now is not gone or self.is_over:
+                return
+            try:
+                self._users.restore(book, holder)
+            except EmailTaken:
+                return
+
+        if self._remorse.random() < self._mood.remorse:
+            self._later(self._remorse.uniform(*within_s), undo)
+
     def _is_in_mood(self, share: float) -> bool:
         return share > 0 and self._source.random() < share
 
-    def _records_elsewhere(self, entry: Entry) -> list[tuple[Book, Holder]]:
+    def _records_elsewhere(
+        self, entry: Entry, status: Status
+    ) -> list[tuple[Book, Holder]]:
         """Return the records of the same person at other vendors."""
         person_of = self._people.person_of
         person = person_of.get(entry.key)
         return [
             (book, holder)
             for place, book in self._books.items()
-            for holder in book.live()
+            for holder in book.holders.values()
+            if holder.now.status is status
             if place != entry.place and person is not None
             if person_of.get((place, holder.record_id)) == person
         ]

@@ -13,6 +13,7 @@ from tests.simulation.invariants import denials, losses
 from tests.simulation.invariants.truth import Wrong
 from tests.simulation.ledger import Cause as Why
 from tests.simulation.ledger import Who
+from tests.simulation.vendors.api import Sight
 from tests.simulation.vendors.forms import Forms
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
@@ -260,6 +261,62 @@ def test_i3_an_edit_that_met_who_had_to_be_believed_gone(first_s_ago):
     assert len(lost(history)) == 1
     history.lose(RIGHT, job=mine)
     assert (lost(history) == []) == (first_s_ago > denials.DENIALS_APART_S)
+
+
+@pytest.mark.parametrize(
+    ("is_known_gone", "is_cleared_later", "is_lost"),
+    [(True, False, True), (False, False, False), (True, True, False)],
+)
+def test_i3_a_value_emptied_for_what_a_trash_left_out(
+    is_known_gone, is_cleared_later, is_lost
+):
+    """Who is back is met anew (hazard 74), once we had stored that they were gone.
+
+    Whoever clears a field after that means it.
+    """
+    history = History()
+    _, left, right = history.pair(job=(old := job(history, 1)))
+    history.wait(5_000.0)
+    history.books[LEFT].delete(left)
+    if is_known_gone:
+        history.gone.add(history.key(LEFT, left))
+    history.wait(30.0)
+    history.books[LEFT].restore(left, without=["job_title"])
+    if is_cleared_later:
+        history.write(LEFT, left, job=old)
+        history.wait(300.0)
+        history.edit(LEFT, left, job=None)
+    history.wait(20.0)
+    history.write(RIGHT, right, job=None)
+    [name] = history.fields(RIGHT, job=None)
+    planned = intent(history, change={"before": old}, **{name: None})
+    assert bool(lost(history, intents=(planned,))) == is_lost
+
+
+@pytest.mark.parametrize(("told_s_ago", "is_fine"), [(400.0, True), (200.0, False)])
+def test_i3_a_value_cleared_in_a_restored_record_comes_back_at_first(
+    told_s_ago, is_fine
+):
+    """Not once we have been shown both of them again: then it is an edit like any."""
+    history = History()
+    _, left, right = history.pair(job=(old := job(history, 1)))
+    history.wait(5_000.0)
+    history.books[LEFT].delete(left)
+    history.wait(100.0)
+    history.books[LEFT].restore(left)
+    history.wait(300.0)
+    history.edit(LEFT, left, job=None)
+    for side, record_id in ((LEFT, left), (RIGHT, right)):
+        sight = Sight(history.time - 1.0, history.time - told_s_ago)
+        place = history.owned.place(side)
+        history.truth.calls(place).sights[record_id].append(sight)
+    history.wait(5.0)
+    history.write(LEFT, left, job=old)
+    [name] = history.fields(LEFT, job=None)
+    planned = intent(history, change={"cause": Cause.FIRST_MATCH}, **{name: old})
+    told = msgspec.structs.replace(planned.intent, record_id=left, side=LEFT)
+    planned = msgspec.structs.replace(planned, intent=told)
+    assert (lost(history, intents=(planned,)) == []) == is_fine
 
 
 @pytest.mark.parametrize("suspended", [Role.JOB_TITLE, Role.NAME_GIVEN, None])

@@ -287,6 +287,16 @@ def test_tombstones_are_in_the_changes_and_a_restored_record_is_back():
     assert page.records[0].fields["given"] == "Ana"
 
 
+def test_a_trash_may_have_lost_values():
+    made = driver()
+    record_id = made.book.create({"given": "Ana", "family": "Lee"})
+    made.book.delete(record_id)
+    made.book.restore(record_id, without=["family"])
+    [snapshot] = made.run(made.app.get([record_id]))
+    fields = snapshot.record.fields
+    assert (fields["given"], fields["family"]) == ("Ana", None)
+
+
 @pytest.mark.parametrize("markers", list(Markers))
 def test_our_mark_finds_a_record_where_the_vendor_keeps_it(markers):
     made = driver(markers=markers, unique_emails=False)

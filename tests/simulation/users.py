@@ -4,6 +4,7 @@ They see what their vendor shows them and know nothing of Tandem. Some do the sa
 thing on both sides, at once or a little later, and some change their minds.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
@@ -16,6 +17,7 @@ from services.reconciler.engine import model
 from tests.simulation.ledger import Cause, Place, Status, Who
 from tests.simulation.people import PARTS, People, fitting
 from tests.simulation.scenario import ConnectionPlan, Scenario
+from tests.simulation.trash import Trash
 from tests.simulation.vendors.book import Book, EmailTaken, Holder, value_of
 from tests.simulation.vendors.ways import LISTS, Ways
 
@@ -78,6 +80,7 @@ class Users:
         self._later = later
         self._has_deleted_all = False
         self._source = scenario.source("users")
+        self._trash = Trash(scenario.source("trash"))
         self._acts: dict[str, Callable[[ConnectionPlan], None]] = {
             "edit": self._edit_one,
             "edit_both": self._edit_both,
@@ -149,6 +152,11 @@ class Users:
     def edit_field(self, book: Book, record_id: RecordId, role: Role) -> None:
         """Enter something new in a certain field."""
         self._set(Found(book, book.holders[record_id]), role)
+
+    def restore(self, book: Book, holder: Holder) -> None:
+        """Bring somebody back, as far as the vendor's trash does."""
+        edit = functools.partial(self._set, Found(book, holder))
+        self._trash.restore(book, holder, edit=edit)
 
     def book(self, plan: ConnectionPlan, side: Side) -> Book:
         """Return the account at one end of a connection."""
@@ -358,7 +366,7 @@ class Users:
         ]
         if gone:
             book, holder = self._source.choice(gone)
-            book.restore(holder.record_id)
+            self.restore(book, holder)
 
     def _merge(self, plan: ConnectionPlan) -> None:
         """Make two records one: any two, or an old one and its double, just entered."""

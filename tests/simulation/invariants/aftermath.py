@@ -232,6 +232,18 @@ class Answers:
         return self._made
 
 
+def is_gone(rows: Rows, key: Key) -> bool:
+    """Say whether Tandem has stored that an app no longer has a record."""
+    place, record_id = key
+    ids = {each for each, where in _places(rows).items() if where == place}
+    return any(
+        row["record_id"] == record_id
+        and row["account_id"] in ids
+        and not row["is_live"]
+        for row in rows("reconciler.observations")
+    )
+
+
 def _places(rows: Rows) -> dict[str, Place]:
     return {
         row["account_id"]: Place(row["app"], row["vendor_account_id"])

@@ -66,6 +66,7 @@ class Judge:
             owned=register.read,
             links=lambda: aftermath.links_of(self._rows),
             answered=Answers(self._rows).read,
+            is_gone=lambda key: aftermath.is_gone(self._rows, key),
             now=self._now,
             features=PRESENT,
         )
@@ -119,6 +120,7 @@ class Judge:
                 self._note("wrong", wrong)
 
     def _watch(self, entry: Entry) -> None:
+        self.truth.note(entry)
         self.truth.look()
         self.add(safety.check(entry, self.truth))
 

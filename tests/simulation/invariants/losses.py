@@ -23,8 +23,8 @@ DROPPED = "I3 cleared between a write and the read after it"
 SEEN_S = 120.0
 """What a record was so shortly before may be all that we had seen of it."""
 YOUNG_S = 900.0
-"""For so long after a record came back, what is in it may be taken for its first state;
-and after the mapping of a field came."""
+"""For so long after a record was merged, or came back and we had yet to be shown that,
+what is in it may be taken for its first state; and after a field's mapping came."""
 
 
 STORED_S = 10.0
@@ -66,6 +66,10 @@ def _emptied(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
                 planned, role, owned=owned, truth=truth
             ):
                 yield Wrong("I3", f"{what} was emptied for what came while it was off")
+            elif change.cause is Cause.CHANGED and _was_left_out(
+                planned, role, owned=owned, truth=truth
+            ):
+                yield Wrong("I3", f"{what} was emptied for what a trash left out")
 
 
 def _was_cleared_while_off(
@@ -99,6 +103,23 @@ def _was_cleared_while_off(
         and owned.is_off(source, name, at=_known_at(key, at, truth=truth))
         for at in cleared
     )
+
+
+def _was_left_out(planned: Planned, role: Role, *, owned: Owned, truth: Truth) -> bool:
+    """Say whether a value lacks on the other side since its record was restored.
+
+    Whom we knew as gone is met anew (hazard 74): nothing that it lacks was cleared.
+    """
+    intent = planned.intent
+    source = Side.RIGHT if Side(intent.side) is Side.LEFT else Side.LEFT
+    key = (owned.place(source), intent.source_id)
+    name = _name_of(role, truth.ways(key[0]))
+    changes = [
+        entry
+        for entry in truth.ledger.of(key)
+        if name in entry.changed and entry.at <= planned.decided_at + STORED_S
+    ]
+    return bool(changes) and truth.is_met_anew(changes[-1])
 
 
 def _known_at(key: Key, at: float, *, truth: Truth) -> float:
@@ -265,9 +286,9 @@ def _is_first_match(write: Entry, name: str, after: Aftermath) -> bool:
 def _is_young(edit: Entry, name: str, truth: Truth) -> bool:
     """Say whether the two could be new to each other: an empty value then gives way.
 
-    So they are in a field whose mapping has come since, or not long before; and once
-    one is back that its app denied, so that it had to be believed gone (hazards 70
-    and 74, behaviour 38).
+    So they are in a field whose mapping has come since, or not long before; until we
+    have been shown who was restored; and once one is back that its app denied, so that
+    it had to be believed gone (hazards 70 and 74, behaviour 38).
     """
     entries = [
         entry
@@ -278,7 +299,11 @@ def _is_young(edit: Entry, name: str, truth: Truth) -> bool:
     return (
         is_fresh
         or any(
-            entry.act in (Act.RESTORE, Act.MERGE) and entry.at > edit.at - YOUNG_S
+            entry.at > edit.at - YOUNG_S
+            and (
+                entry.act is Act.MERGE
+                or (entry.act is Act.RESTORE and _may_be_news(entry, edit, truth=truth))
+            )
             for entry in entries
         )
         or any(

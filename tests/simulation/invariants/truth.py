@@ -147,6 +147,7 @@ class Truth:
         owned: Callable[[], Sequence[Owned]],
         links: Callable[[], Iterable[LinkRow]],
         answered: Callable[[], Set[Key]] = frozenset,
+        is_gone: Callable[[Key], bool] = lambda _key: False,
         now: Callable[[], float] = lambda: 0.0,
         features: Features = PRESENT,
     ) -> None:
@@ -156,6 +157,8 @@ class Truth:
         self._owned = owned
         self.links = links
         self._answered = answered
+        self._is_gone = is_gone
+        self._awaited: set[int] = set()
         self._now = now
         self.features = features
         self.exempt: dict[str, int] = {}
@@ -208,6 +211,18 @@ class Truth:
                 self._bonds[left][right] = bond
                 self._bonds.setdefault(right, {})[left] = bond
         self._answered()
+
+    def note(self, entry: Entry) -> None:
+        """Remember who is back of those whom Tandem knows as gone."""
+        if entry.act is Act.RESTORE and self._is_gone(entry.key):
+            self._awaited.add(entry.number)
+
+    def is_met_anew(self, entry: Entry) -> bool:
+        """Say whether it brought somebody back whom Tandem knew as gone by then.
+
+        Both records are compared as if they had just met then (hazard 74).
+        """
+        return entry.number in self._awaited
 
     def heir_of(self, key: Key, *, before: float = math.inf) -> Key | None:
         """Return the live record that one has become a part of, if its app says so.

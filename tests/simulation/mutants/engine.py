@@ -17,6 +17,7 @@ from services.reconciler.engine import (
     guards,
     intents,
     learn,
+    lives,
     match,
     merge,
     model,
@@ -229,6 +230,12 @@ MUTANTS: Final = (
         hazards=(74,),
         removes="The link of a record that was restored stays out of use.",
         changes=(Change(plan, "_plan_both", _left_as_gone),),
+    ),
+    Mutant(
+        name="former_life_counts",
+        hazards=(57, 74),
+        removes="Who is back is met anew only where the link still says who was gone.",
+        changes=(Change(lives, "_is_another", always(False)),),
     ),
     Mutant(
         name="settings_replay_edits",

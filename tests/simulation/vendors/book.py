@@ -186,16 +186,20 @@ class Book:
         """Have a record gone."""
         self._end(record_id, Status.DELETED, act=Act.DELETE, cause=cause)
 
-    def restore(self, record_id: RecordId) -> None:
+    def restore(self, record_id: RecordId, *, without: Iterable[str] = ()) -> None:
         """Bring a deleted record back as it was.
+
+        Args:
+            without: Fields that the vendor's trash has not kept.
 
         Raises:
             EmailTaken: Somebody else has its address by now.
         """
         holder = self.holders[record_id]
-        self._check_email(holder.now.fields, but=record_id)
+        fields = {**holder.now.fields, **dict.fromkeys(without)}
+        self._check_email(fields, but=record_id)
         state = msgspec.structs.replace(
-            holder.now, status=Status.LIVE, merged_into=None
+            holder.now, fields=fields, status=Status.LIVE, merged_into=None
         )
         self._put(holder, state, act=Act.RESTORE, cause=USER)
 
