@@ -1,7 +1,7 @@
 """What a link remembers besides shadows, and how it tells one state from another.
 
-Lessons about apps, what is apart on purpose, acts, consent, refused writes, and the
-last ones that were made.
+Lessons about apps, what is apart on purpose, acts, edits that were not carried,
+consent, refused writes, and the last ones that were made.
 """
 
 import hashlib
@@ -54,6 +54,15 @@ class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     before: Value = None
     """What a field held that was set; yes where a tag or list was as wanted already."""
     undoes: bool = False
+
+
+class Uncarried(msgspec.Struct, frozen=True, kw_only=True):
+    """An edit that a write was decided on which came to nothing."""
+
+    mapping_id: str
+    side: Side
+    """Where it was made."""
+    field_id: FieldId
 
 
 class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -32,6 +32,7 @@ from services.reconciler.engine.memory import (
     Learned,
     Refusal,
     Step,
+    Uncarried,
     Unheeded,
 )
 
@@ -64,6 +65,7 @@ __all__ = [
     "Shadow",
     "SideConfig",
     "Step",
+    "Uncarried",
     "Unheeded",
     "digest_of",
     "is_another",
@@ -175,15 +177,6 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
     def is_refusal(self) -> bool:
         """Say whether an app refused the value, and not we before it was asked."""
         return self.reason not in _OUR_REASONS
-
-
-class Uncarried(msgspec.Struct, frozen=True, kw_only=True):
-    """An edit that a write was decided on which came to nothing."""
-
-    mapping_id: str
-    side: Side
-    """Where it was made."""
-    field_id: FieldId
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
