@@ -1,6 +1,7 @@
 """How an unsubscribe on one side reaches the other. Consent is only ever tightened.
 
-What one side says is carried to the other once. If people change their minds there
+What one side says is carried to the other once, in the way that people want it told:
+whoever has got it in another one has not been told. If people change their minds there
 afterwards, that stands: the same word is not carried again. A level that we set
 ourselves is nobody's word and is not carried back.
 """
@@ -10,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from proto.connector import Capabilities
+from proto.ids import FieldId
 from proto.reconciler import Side
 from proto.record import CONSENT_RANKS, Consent, Record
 from proto.rules import Unsubscribes
@@ -18,6 +20,8 @@ from services.reconciler.engine.model import Carried, Config
 
 RANKS: Final = CONSENT_RANKS
 """How tight a level is; only the tighter ones are ever carried."""
+LEVEL: Final = FieldId("consent")
+"""What history calls a record's own level."""
 
 
 class Wanted(NamedTuple):
@@ -88,19 +92,67 @@ def on(
     if is_tighter(had.ours, than=target.consent):
         # A person was subscribed anew there: from now on its word is its own.
         had = msgspec.structs.replace(had, ours=Consent.UNKNOWN)
-    if not reaches(side, config):
-        return _nothing(had)
     origin = model.other(side)
     word = _own_word(source, carried_to(origin, carried))
-    has = msgspec.structs.replace(had, level=tightest(word))
-    if not is_tighter(word, than=had.level):
-        return _nothing(had if RANKS[word] else has)
+    if not RANKS[word] and config.side(origin).capabilities.detects_unsubscribes:
+        # Taken back, whether anybody wants it told or not: the next no is another word.
+        had = msgspec.structs.replace(had, level=Consent.UNKNOWN, ways=())
+    if not (RANKS[word] and reaches(side, config)):
+        return _nothing(had)
+    has = _with_word(had, word, config=config)
+    if _has_got(had, word, target=target, config=config):
+        return _nothing(had if had.ways else has)
     if config.unsubscribes is Unsubscribes.TAG:
         tag = config.unsubscribe_tag
         return Wanted(Consent.UNKNOWN, "" if tag in target.tags else tag, has)
     if not (is_behind or is_tighter(word, than=target.consent)):
         return _nothing(has)
     return Wanted(word, "", msgspec.structs.replace(has, ours=word))
+
+
+def along(side: Side, level: Consent, *, at: Capabilities) -> tuple[Carried, ...]:
+    """Return what a new record has got of its source's consent: a no goes along.
+
+    Only an app that can be told has got it by that. A tag is still to come.
+    """
+    if level is Consent.UNKNOWN:
+        return ()
+    if not at.can_unsubscribe:
+        return (Carried(side=side, ours=level),)
+    return (Carried(side=side, level=level, ways=(LEVEL,), ours=level),)
+
+
+def name_of_tag(tag: str) -> FieldId:
+    """Return what history calls a tag."""
+    return FieldId(f"tag:{tag}")
+
+
+def _way(config: Config) -> str:
+    """Return how unsubscribes are told today."""
+    if config.unsubscribes is Unsubscribes.TAG:
+        return name_of_tag(config.unsubscribe_tag)
+    return LEVEL
+
+
+def _has_got(had: Carried, word: Consent, *, target: Record, config: Config) -> bool:
+    """Say whether a side has got a word already, in the way in which it is told today.
+
+    Of a word that was carried before ways were kept, what the side shows tells: it was
+    tagged if it has the tag, and otherwise its level was set, where that is how it is
+    told. It is not set again for not knowing that: somebody may have subscribed since.
+    """
+    if is_tighter(word, than=had.level):
+        return False
+    if had.ways:
+        return _way(config) in had.ways
+    is_tagged = config.unsubscribe_tag in target.tags
+    return config.unsubscribes is Unsubscribes.STATUS and not is_tagged
+
+
+def _with_word(had: Carried, word: Consent, *, config: Config) -> Carried:
+    """Return what a side has got once a word is carried to it in today's way."""
+    others = had.ways if word is had.level else ()
+    return msgspec.structs.replace(had, level=word, ways=(*others, _way(config)))
 
 
 def _nothing(carried: Carried) -> Wanted:

@@ -4,7 +4,7 @@ from proto.fields import Fields
 from proto.ids import FieldId
 from proto.record import Consent
 from proto.rules import ActionKind
-from services.reconciler.engine import rules
+from services.reconciler.engine import consent, rules
 from services.reconciler.engine.consent import Wanted
 from services.reconciler.engine.model import Act, Cause, FieldChange
 from services.reconciler.engine.rules import DELETION, Acting
@@ -39,11 +39,11 @@ def of_acting(acting: Acting, *, before: Fields) -> list[FieldChange]:
 def of_unsubscribe(wanted: Wanted, *, before: Consent) -> tuple[FieldChange, ...]:
     """Return the change by which an unsubscribe is carried."""
     if wanted.tag:
-        tag = _change(FieldId(f"tag:{wanted.tag}"), key=UNSUBSCRIBE, is_there=True)
+        tag = _change(consent.name_of_tag(wanted.tag), key=UNSUBSCRIBE, is_there=True)
         return (tag,)
     return (
         FieldChange(
-            field_id=FieldId("consent"),
+            field_id=consent.LEVEL,
             mapping_id=UNSUBSCRIBE,
             before=before.value,
             after=wanted.consent.value,

@@ -7,16 +7,13 @@ from proto.connector import WriteKind
 from proto.fields import Fields
 from proto.ids import FieldId
 from proto.reconciler import LEFT, RIGHT, Side
-from proto.record import Consent, Memberships, Presence, Record
-from proto.rules import Unsubscribes
+from proto.record import Memberships, Presence, Record
 from services.reconciler.engine import canon, consent, guards, history, model, uncarried
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.consent import Wanted
 from services.reconciler.engine.merge import Merged
 from services.reconciler.engine.model import (
-    Carried,
     Cause,
-    Config,
     FieldChange,
     Intent,
     Link,
@@ -163,6 +160,7 @@ def create(
     """Return the intent that makes the counterpart of a side's record."""
     side, seen, link = model.other(source), case.known(source), case.link
     container_id = case.config.side(side).container_id
+    able = case.config.side(side).capabilities
     level = consent.tightest(seen.record.consent)
     intent = Intent(
         intent_id=case.intent_id,
@@ -191,9 +189,9 @@ def create(
         ),
         containers=() if container_id is None else (container_id,),
         memberships=acting.memberships,
-        consent=consent.of_new(seen.record, at=case.config.side(side).capabilities),
+        consent=consent.of_new(seen.record, at=able),
         acts=acting.acts,
-        carried=_carried_along(side, level, config=case.config),
+        carried=consent.along(side, level, at=able),
         emails=canon.raw_emails_of(seen.record, case.config.side(source)),
         marker=link.link_id.rpartition("_")[2],
         left_digest=seen.digest if source is LEFT else "",
@@ -202,20 +200,6 @@ def create(
     )
     guards.check_own(intent, pairs)
     return intent
-
-
-def _carried_along(
-    side: Side, level: Consent, *, config: Config
-) -> tuple[Carried, ...]:
-    """Return what a new record has got of its source's consent: a no goes along.
-
-    Where an unsubscribe is told by a tag, that is still to come.
-    """
-    if level is Consent.UNKNOWN:
-        return ()
-    is_tagged = config.unsubscribes is Unsubscribes.TAG
-    told = Consent.UNKNOWN if is_tagged else level
-    return (Carried(side=side, level=told, ours=level),)
 
 
 def _ids_of(pairs: Sequence[Pair], side: Side) -> list[FieldId]:

@@ -72,6 +72,9 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The side that got it."""
     level: Consent = Consent.UNKNOWN
     """The word as it was carried; unknown once the other side has taken it back."""
+    ways: tuple[str, ...] = ()
+    """How it was, by what history calls it: the consent itself, or tags. None is known
+    of a word that was carried before ways were kept."""
     ours: Consent = Consent.UNKNOWN
     """The level that we set there: no word of that side's own, while it lasts."""
 
