@@ -16,6 +16,7 @@ from proto.base import Command
 from proto.ids import AccountId, AppId, ConnectionId, TenantId
 from proto.reconciler import (
     SIDES,
+    UNSUBSCRIBE_TAG,
     ApproveChanges,
     ChangeConnection,
     Connection,
@@ -24,6 +25,7 @@ from proto.reconciler import (
     MappingView,
     Side,
 )
+from proto.rules import Unsubscribes
 from services.chassis.errors import BusUnavailable, CommandFailed
 from tests.simulation import options
 from tests.simulation.ledger import Place
@@ -38,6 +40,10 @@ OFF_S: Final = (1.0, 150.0)
 """How long a mapping is off that somebody switches off for a while."""
 MEANWHILE: Final = ("edit", "edit_both", "clear", "clear")
 """What people do at their vendors just before settings change."""
+UNSUBSCRIBE_TAGS: Final = (UNSUBSCRIBE_TAG, "no mail")
+"""What people call the tag of whoever unsubscribed."""
+TELLS_OTHERWISE: Final = 0.4
+"""The share of changes of settings that have unsubscribes told in another way, too."""
 BROWSER: Final = "another cookie"
 
 
@@ -83,6 +89,7 @@ class Errands:
         """How often each was done to its end."""
         self._source = source("errands")
         self._clearing = source("cleared while off")
+        self._telling = source("how unsubscribes are told")
         self._all: tuple[Callable[[Made], Awaitable[None]], ...] = (
             self._change_winner,
             self._switch_mapping,
@@ -207,6 +214,24 @@ class Errands:
                 made, connection, tags_deletions=not settings.tags_deletions
             )
 
+    def _told_otherwise(self, connection: Connection) -> dict[str, Any]:
+        """Have unsubscribes told in another way, by another tag, or not at all."""
+        offers, told = connection.offers, connection.settings
+        found: list[dict[str, Any]] = [{"unsubscribes": Unsubscribes.IGNORE}]
+        if offers.unsubscribes_status is not None:
+            found.append({"unsubscribes": Unsubscribes.STATUS})
+        if offers.unsubscribes_tag is not None:
+            found += [
+                {"unsubscribes": Unsubscribes.TAG, "unsubscribe_tag": tag}
+                for tag in UNSUBSCRIBE_TAGS
+            ]
+        others = [
+            each
+            for each in found
+            if any(getattr(told, name) != value for name, value in each.items())
+        ]
+        return self._telling.choice(others) if others else {}
+
     async def _edit_rules(self, made: Made) -> None:
         """Have other records be synced, and other things be done to them.
 
@@ -237,6 +262,8 @@ class Errands:
         return found
 
     async def _change(self, made: Made, connection: Connection, **changes: Any) -> None:
+        if self._telling.random() < TELLS_OTHERWISE:
+            changes |= self._told_otherwise(connection)
         settings = msgspec.structs.replace(connection.settings, **changes)
         for _ in range(self._source.randrange(4)):
             self._act(self._source.choice(MEANWHILE), made.plan)

@@ -107,6 +107,13 @@ class History:
         settings = msgspec.structs.replace(version.settings, **options)
         self.owned.versions[:] = [msgspec.structs.replace(version, settings=settings)]
 
+    def choose_now(self, **options: Any) -> None:
+        """Have the connection be set to something from now on."""
+        now = self.owned.now
+        settings = msgspec.structs.replace(now.settings, **options)
+        version = msgspec.structs.replace(now, at=self.time, settings=settings)
+        self.owned.versions.append(version)
+
     def suspend(self, role: Role) -> None:
         """Switch the mapping of a role off."""
         now = self.owned.now

@@ -111,6 +111,26 @@ def test_i7_an_unsubscribe_without_its_tag(is_told):
     assert (told(history) == []) == is_told
 
 
+@pytest.mark.parametrize("is_told", [True, False])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"unsubscribes": Unsubscribes.STATUS},
+        {"unsubscribes": Unsubscribes.TAG, "unsubscribe_tag": "no mail"},
+    ],
+)
+def test_i7_an_unsubscribe_that_was_told_in_another_way_only(options, is_told):
+    """Who was tagged before goes on to get mail, or is found by no tag of today."""
+    history = History(left=ABLE, right=ABLE)
+    _, right = unsubscribed(history, Unsubscribes.TAG)
+    history.books[RIGHT].edit(right, tags=[TAG], cause=OURS)
+    history.choose_now(**options)
+    if is_told:
+        both, no = [TAG, "no mail"], Consent.UNSUBSCRIBED
+        history.books[RIGHT].edit(right, tags=both, consent=no, cause=OURS)
+    assert (told(history) == []) == is_told
+
+
 def test_i7_an_unsubscribe_reaches_whoever_is_excluded_too():
     history = History(left=ABLE, right=ABLE)
     unsubscribed(history, Unsubscribes.STATUS)

@@ -114,10 +114,7 @@ def _unsubscribed(
         entry.at > said.at and entry.who is Who.USER and _is_consent(entry)
         for entry in truth.ledger.of(target)
     )
-    if (
-        has_changed_mind
-        or len({v.settings.unsubscribes for v in pair.owned.versions}) > 1
-    ):
+    if has_changed_mind:
         return
     if _is_as_we_set_it(source, said, truth):
         truth.excuse("I7 taken back and said again before it was seen")

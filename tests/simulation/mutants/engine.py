@@ -171,6 +171,31 @@ def _not_carried(_there: Any) -> Any:
     return lambda case: (case, None, [])
 
 
+_ALONG: Final = ("along",)
+"""How a create tells a no, which never counted for more than that."""
+
+
+def _however_told(there: Any) -> Any:
+    def has_got(had: Any, word: Any, **options: Any) -> Any:
+        if had.ways == _ALONG:
+            had = msgspec.structs.replace(had, ways=(consent.LEVEL,))
+            return there(had, word, **options)
+        return not consent.is_tighter(word, than=had.level)
+
+    return has_got
+
+
+def _along(there: Any) -> Any:
+    def along(side: Side, level: Any, **options: Any) -> Any:
+        told = there(side, level, **options)
+        return tuple(
+            msgspec.structs.replace(each, ways=_ALONG) if each.ways else each
+            for each in told
+        )
+
+    return along
+
+
 def _as_deleted(there: Any) -> Any:
     """Take a record that was merged away for one that somebody deleted."""
 
@@ -332,6 +357,16 @@ MUTANTS: Final = (
         removes="An unsubscribe stays on the side where it was said.",
         changes=(Change(plan, "_carry_consent", _not_carried),),
         needs=("consents",),
+    ),
+    Mutant(
+        name="told_in_any_way",
+        hazards=(84,),
+        removes="Who was told of a no in one way is not told when another is wanted.",
+        changes=(
+            Change(consent, "_has_got", _however_told),
+            Change(consent, "along", _along),
+        ),
+        needs=("consents", "tags"),
     ),
     Mutant(
         name="unagreed_are_made",
