@@ -11,7 +11,7 @@ from proto.ids import ContainerId, FieldId
 from proto.reconciler import Direction, Offers, Side
 from proto.rules import Action, ActionKind, Condition, Leaving, Operator, Rule
 from proto.rules import Unsubscribes as Un
-from services.reconciler.engine import guards, options, rules, vetting
+from services.reconciler.engine import guards, options, places, vetting
 from services.reconciler.engine.model import Config
 from tests.engine.world import ABLE, config, field
 
@@ -459,6 +459,6 @@ def test_a_value_that_may_be_set_can_be_written(field: Field, value: str) -> Non
     """What is saved is not refused later, when it is written (I12)."""
     rule = then("set_field", value, field.field_id)
     if not found(between(left_rules=(rule,))):
-        wanted = rules.value_of(rule.actions[0], field)
+        wanted = places.value_of(rule.actions[0], field)
         assert guards.reason_against(field, wanted) is None
         assert field.is_writable

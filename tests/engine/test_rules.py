@@ -264,7 +264,7 @@ def test_b06_in_one_way_nothing_at_all_is_written_to_the_source():
 
 @pytest.mark.behaviour(
     9,
-    broken_by="reconciler/engine/rules.py: what is so already is written again",
+    broken_by="reconciler/engine/places.py: what is so already is written again",
 )
 def test_b9_adding_twice_writes_once():
     """What two rules add, or what is there already, is written once or not at all."""
@@ -290,7 +290,7 @@ def test_b9_adding_twice_writes_once():
 
 @pytest.mark.behaviour(
     9,
-    broken_by="reconciler/engine/rules.py: a tag that is to be taken away is added",
+    broken_by="reconciler/engine/places.py: a tag that is to be taken away is added",
 )
 def test_b9_a_tag_is_taken_away_and_given_back():
     remove = Action(kind=ActionKind.REMOVE_TAG, value="lead")
@@ -363,7 +363,7 @@ def test_b9_b10_who_leaves_all_rules_loses_what_they_did_if_they_say_so(undoes: 
 
 @pytest.mark.behaviour(
     9,
-    broken_by="reconciler/engine/rules.py: what was so before a rule is taken back"
+    broken_by="reconciler/engine/places.py: what was so before a rule is taken back"
     " with it",
 )
 def test_b9_what_was_so_before_a_rule_is_not_taken_back_with_it():
@@ -389,7 +389,7 @@ def test_b9_what_was_so_before_a_rule_is_not_taken_back_with_it():
 
 @pytest.mark.behaviour(
     9,
-    broken_by="reconciler/engine/rules.py: a list that is to be left is joined",
+    broken_by="reconciler/engine/places.py: a list that is to be left is joined",
 )
 def test_b9_lists_and_fields_are_acted_on_as_tags_are():
     actions = (
@@ -420,7 +420,7 @@ def test_b9_lists_and_fields_are_acted_on_as_tags_are():
 
 @pytest.mark.behaviour(
     9,
-    broken_by="reconciler/engine/rules.py: a field that people have set since is set"
+    broken_by="reconciler/engine/places.py: a field that people have set since is set"
     " back",
 )
 def test_b9_a_field_that_people_have_set_since_is_not_set_back():

@@ -54,7 +54,12 @@ def acting(case: Case, side: Side) -> Acting:
     target, source = case.record(side), case.record(model.other(side))
     link, config = case.link, case.config
     wanted = rules.act_on(
-        side, target=target, source=source, done=link.acts, config=config
+        side,
+        target=target,
+        source=source,
+        done=link.acts,
+        config=config,
+        carried=link.carried,
     )
     if not (link.trail and wanted.needs_write):
         return wanted
@@ -72,6 +77,7 @@ def acting(case: Case, side: Side) -> Acting:
         source=source,
         done=link.acts,
         config=config,
+        carried=link.carried,
         frozen=frozen,
     )
 

@@ -3,10 +3,9 @@
 from proto.fields import Fields
 from proto.ids import FieldId
 from proto.record import Consent
-from proto.rules import ActionKind
-from services.reconciler.engine import consent, rules
+from services.reconciler.engine import consent, places
 from services.reconciler.engine.consent import Wanted
-from services.reconciler.engine.model import Act, Cause, FieldChange
+from services.reconciler.engine.model import Cause, FieldChange
 from services.reconciler.engine.rules import DELETION, Acting
 
 UNSUBSCRIBE = "unsubscribe"
@@ -16,12 +15,9 @@ def of_acting(acting: Acting, *, before: Fields) -> list[FieldChange]:
     """Return the changes that rules bring about, by the act that each is due to."""
     if not acting.needs_write:
         return []
-    keys = {
-        rules.name_of(act.action): act.key for act in acting.acts if _is_membership(act)
-    }
     found = [
-        _change(name, key=keys.get(name, ""), is_there=is_there)
-        for name, is_there in rules.are_there(acting.memberships).items()
+        _change(name, key=acting.causes[name], is_there=is_there)
+        for name, is_there in places.are_there(acting.memberships).items()
     ]
     found += [
         FieldChange(
@@ -52,16 +48,13 @@ def of_unsubscribe(wanted: Wanted, *, before: Consent) -> tuple[FieldChange, ...
     )
 
 
-def _is_membership(act: Act) -> bool:
-    return act.action.kind is not ActionKind.SET_FIELD
-
-
 def _change(field_id: FieldId, *, key: str, is_there: bool) -> FieldChange:
     causes = {DELETION: Cause.DELETION, UNSUBSCRIBE: Cause.UNSUBSCRIBE}
+    cause = causes.get(key, Cause.RULE) if is_there else Cause.RULE
     return FieldChange(
         field_id=field_id,
         mapping_id=key,
         before=not is_there,
         after=is_there,
-        cause=causes.get(key, Cause.RULE),
+        cause=cause,
     )

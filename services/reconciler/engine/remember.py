@@ -13,7 +13,7 @@ from proto.ids import FieldId
 from proto.reconciler import Side
 from proto.record import Consent, Record
 from proto.rules import ActionKind
-from services.reconciler.engine import guards, rules
+from services.reconciler.engine import guards, places
 from services.reconciler.engine.model import (
     Act,
     Carried,
@@ -75,7 +75,7 @@ def _is_shown(
         field_id = action.field_id
         is_other = record.fields.get(field_id) != intent.seen.get(field_id)
         return field_id in as_meant and is_other
-    is_tag, name = rules.place_of(action)
+    is_tag, name = places.place_of(action)
     if is_tag:
         added, removed, now = wanted.tags_add, wanted.tags_remove, record.tags
     else:

@@ -5,19 +5,20 @@ once, and taken back when the rule no longer matches, if the rule says so. Whate
 people do to the record in between is theirs.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
 
-from proto.fields import Field, FieldKind, Fields, Value
-from proto.ids import ContainerId, FieldId
+from proto.fields import Fields
+from proto.ids import FieldId
 from proto.reconciler import LEFT, RIGHT, Side
-from proto.record import Memberships, Presence, Record
-from proto.rules import Action, ActionKind
-from services.reconciler.engine import canon, conditions, model
+from proto.record import CONSENT_RANKS, Memberships, Presence, Record
+from proto.rules import Action, ActionKind, Unsubscribes
+from services.reconciler.engine import conditions, model, places
 from services.reconciler.engine.conditions import Subject
-from services.reconciler.engine.model import Act, Config, Scope, SideConfig
+from services.reconciler.engine.model import Act, Carried, Config, Scope
+from services.reconciler.engine.places import Acts, Change
 
 DELETION: Final = "deletion"
 """The key of the act by which the counterpart of a deleted contact is tagged."""
@@ -29,7 +30,7 @@ class Acting(msgspec.Struct, frozen=True):
     memberships: Memberships
     fields: Fields
     causes: dict[FieldId, str]
-    """The key of the act by field, for history."""
+    """The key of the act by tag, list or field, for history."""
     acts: tuple[Act, ...]
     """What has been done on that side afterwards."""
     held: tuple[str, ...] = ()
@@ -43,7 +44,7 @@ class Acting(msgspec.Struct, frozen=True):
     @property
     def changes(self) -> Fields:
         """Return what becomes of tags, lists and fields, as history calls them."""
-        return {**are_there(self.memberships), **self.fields}
+        return {**places.are_there(self.memberships), **self.fields}
 
 
 _NO_CHANGE: Final = Memberships()
@@ -102,11 +103,13 @@ def act_on(
     source: Record,
     done: Iterable[Act],
     config: Config,
+    carried: tuple[Carried, ...] = (),
     frozen: Collection[str] = (),
 ) -> Acting:
     """Find out what rules want done or taken back on a side, given the other side.
 
     Args:
+        carried: What each side has got of the other's consent: its tag stays.
         frozen: Tags, lists and fields that no rule may change now, by ``name_of``.
     """
     wanted_now = _wanted(side, source, config=config)
@@ -114,50 +117,62 @@ def act_on(
     if not wanted_now and not on_side:
         return _NOTHING
     due = {act.key: act for act in wanted_now}
-    kept: dict[str, Act] = {}
+    known: dict[str, Act] = {}
     over: list[Act] = []
     for act in on_side:
         wanted = due.get(act.key)
         if wanted is not None and wanted.action == act.action:
-            kept[act.key] = _undone_as(act, wanted)
-        elif act.undoes:
+            known[act.key] = _undone_as(act, wanted)
+        else:
             over.append(act)
+    waiting: list[Act] = []
     held: tuple[str, ...] = ()
     if frozen:
-        waiting = [act for act in over if _is_frozen(act, frozen)]
+        waiting = [act for act in over if act.undoes and _is_frozen(act, frozen)]
         over = [act for act in over if act not in waiting]
-        kept.update((act.key, act) for act in waiting)
-        waiting += [
-            due.pop(key)
-            for key in [*due]
-            if key not in kept and _is_frozen(due[key], frozen)
+        late = [
+            key
+            for key, act in due.items()
+            if key not in known and _is_frozen(act, frozen)
         ]
-        held = tuple(dict.fromkeys(name_of(act.action) for act in waiting))
-    begun = [act for key, act in due.items() if key not in kept]
+        names = [*waiting, *map(due.pop, late)]
+        held = tuple(dict.fromkeys(places.name_of(act.action) for act in names))
+    kept = [*waiting, *(known[key] for key in due if key in known)]
+    begun = [act for key, act in due.items() if key not in known]
     if not over and not begun:
         return Acting(_NO_CHANGE, {}, {}, _in_order(kept), held)
-    change = _Change(target, config.side(side))
-    for act in over:
-        change.undo(act)
-    for act in begun:
-        kept[act.key] = change.do(act)
+    stays = _told_by_tag(side, carried, config=config)
+    change = Change(target, config.side(side), stays=stays)
+    change.carry_out(Acts(kept, begun, over))
     return Acting(
         memberships=change.memberships(),
         fields=change.fields,
         causes=change.causes,
-        acts=_in_order(kept),
+        acts=_in_order(change.acts),
         held=held,
     )
 
 
+def _told_by_tag(
+    side: Side, carried: tuple[Carried, ...], *, config: Config
+) -> tuple[FieldId, ...]:
+    """Return the tag by which an unsubscribe was told on a side, if it was."""
+    if config.unsubscribes is not Unsubscribes.TAG:
+        return ()
+    told = any(each.side is side and CONSENT_RANKS[each.level] for each in carried)
+    tag = config.unsubscribe_tag
+    return (places.membership_name(tag, is_tag=True),) if told else ()
+
+
 def _is_frozen(act: Act, frozen: Collection[str]) -> bool:
     """Say whether an act has to wait; a deletion is told however often (I6)."""
-    return act.key != DELETION and name_of(act.action) in frozen
+    return act.key != DELETION and places.name_of(act.action) in frozen
 
 
-def _in_order(acts: Mapping[str, Act]) -> tuple[Act, ...]:
+def _in_order(acts: Iterable[Act]) -> tuple[Act, ...]:
     """Return acts by their keys, so that equal ones are remembered alike."""
-    return tuple([acts[key] for key in sorted(acts)])
+    by_key = {act.key: act for act in acts}
+    return tuple([by_key[key] for key in sorted(by_key)])
 
 
 def _undone_as(act: Act, wanted: Act) -> Act:
@@ -199,119 +214,3 @@ def _wanted(side: Side, source: Record, *, config: Config) -> list[Act]:
 
 
 _DELETED: Final = Presence.DELETED
-_SET_FIELD: Final = ActionKind.SET_FIELD
-
-_SETS: Final = {
-    ActionKind.ADD_TAG: True,
-    ActionKind.ADD_TO_CONTAINER: True,
-    ActionKind.REMOVE_TAG: False,
-    ActionKind.REMOVE_FROM_CONTAINER: False,
-}
-"""Whether an action puts a tag or container there or takes it away."""
-
-
-class _Change:
-    """The changes of one record that acts add up to."""
-
-    def __init__(self, record: Record, side: SideConfig) -> None:
-        self._record = record
-        self._side = side
-        self._wanted: dict[tuple[bool, str], bool] = {}
-        self.fields: Fields = {}
-        self.causes: dict[FieldId, str] = {}
-
-    def do(self, act: Act) -> Act:
-        """Carry an act out; returns it with what is needed to take it back."""
-        if act.action.kind is _SET_FIELD:
-            return self._set(act)
-        what, is_there = place_of(act.action), _SETS.get(act.action.kind)
-        if is_there is None:
-            return act
-        was_so = self._has(what) is is_there
-        self._wanted[what] = is_there
-        return msgspec.structs.replace(act, before=was_so or None)
-
-    def undo(self, act: Act) -> None:
-        """Take an act back, as far as what it did is still so and was our doing."""
-        action = act.action
-        if action.kind is not _SET_FIELD:
-            is_there = _SETS.get(action.kind)
-            if act.before is None and is_there is not None:
-                self._wanted.setdefault(place_of(action), not is_there)
-            return
-        field = self._side.by_id.get(action.field_id)
-        now = self._record.fields.get(action.field_id)
-        if field is None or not field.is_writable:
-            return
-        if canon.of(field.kind, now) == canon.of(field.kind, value_of(action, field)):
-            self.fields[action.field_id] = act.before
-            self.causes[action.field_id] = act.key
-
-    def memberships(self) -> Memberships:
-        """Return what differs from the record as it is."""
-        if not self._wanted:
-            return _NO_CHANGE
-        found: dict[tuple[bool, bool], list[str]] = {}
-        for what, is_there in sorted(self._wanted.items()):
-            if self._has(what) is not is_there:
-                found.setdefault((what[0], is_there), []).append(what[1])
-        return Memberships(
-            containers_add=tuple(map(ContainerId, found.get((False, True), ()))),
-            containers_remove=tuple(map(ContainerId, found.get((False, False), ()))),
-            tags_add=tuple(found.get((True, True), ())),
-            tags_remove=tuple(found.get((True, False), ())),
-        )
-
-    def _has(self, what: tuple[bool, str]) -> bool:
-        is_tag, name = what
-        return name in (self._record.tags if is_tag else self._record.containers)
-
-    def _set(self, act: Act) -> Act:
-        action = act.action
-        field = self._side.by_id.get(action.field_id)
-        if field is None or not field.is_writable:
-            return act
-        value, now = value_of(action, field), self._record.fields.get(action.field_id)
-        if canon.of(field.kind, now) != canon.of(field.kind, value):
-            self.fields[action.field_id] = value
-            self.causes[action.field_id] = act.key
-        return msgspec.structs.replace(act, before=now)
-
-
-def value_of(action: Action, field: Field) -> Value:
-    """Return what an action sets a field to."""
-    if field.kind is FieldKind.BOOLEAN:
-        return action.value == "true"
-    return action.value or None
-
-
-def place_of(action: Action) -> tuple[bool, str]:
-    """Return whether an action is about a tag, and which tag or container."""
-    is_tag = action.kind in (ActionKind.ADD_TAG, ActionKind.REMOVE_TAG)
-    return is_tag, action.value
-
-
-def name_of(action: Action) -> FieldId:
-    """Return what history calls the tag, list or field that an action changes."""
-    if action.kind is _SET_FIELD:
-        return action.field_id
-    is_tag, name = place_of(action)
-    return _name_of(name, is_tag=is_tag)
-
-
-def are_there(change: Memberships) -> dict[FieldId, bool]:
-    """Say by what history calls them which tags and lists are there afterwards."""
-    return {
-        _name_of(name, is_tag=is_tag): is_there
-        for names, is_tag, is_there in (
-            (change.tags_add, True, True),
-            (change.tags_remove, True, False),
-            (change.containers_add, False, True),
-            (change.containers_remove, False, False),
-        )
-        for name in names
-    }
-
-
-def _name_of(name: str, *, is_tag: bool) -> FieldId:
-    return FieldId(f"tag:{name}" if is_tag else f"container:{name}")
