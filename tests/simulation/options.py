@@ -27,6 +27,7 @@ from tests.simulation.vendors.ways import LISTS, Ways
 
 RULE_TAG: Final = "by a rule"
 RULE_VALUE: Final = "set by a rule"
+OTHER_VALUE: Final = "set by another rule"
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +98,66 @@ def draw_rules(
     """Draw what somebody makes of the rules of a connection that there is."""
     ends = _Ends(left, right, direction)
     return _rules_of_sides(source, ends, has_custom=has_custom)
+
+
+def rules_on_one_place(
+    source: random.Random, ends: tuple[Ways, Ways], side: Side
+) -> tuple[Rule, ...]:
+    """Draw rules of a side that are all about one tag, list or field of the other.
+
+    Each of them begins and ends as fields of the one or its tags come and go.
+    """
+    own, other = ends if side is Side.LEFT else ends[::-1]
+    actions = source.choice(_opposites(other))
+    return tuple(
+        Rule(
+            rule_id=f"{side.value}-{number}",
+            conditions=(_passing(source, own),),
+            actions=(source.choice((actions[0], *actions)),),
+            undoes=source.random() < 0.9,
+        )
+        for number in range(source.randint(2, 3))
+    )
+
+
+def _opposites(ways: Ways) -> list[tuple[Action, Action]]:
+    """Return what can be done to a tag, a list and a field, and what undoes it."""
+    own = FieldId(ways.own_name)
+    value, other = RULE_VALUE, OTHER_VALUE
+    found = [
+        (
+            Action(kind=ActionKind.SET_FIELD, field_id=own, value=value),
+            Action(kind=ActionKind.SET_FIELD, field_id=own, value=other),
+        )
+    ]
+    if ways.can_tag:
+        found.append(
+            (
+                Action(kind=ActionKind.ADD_TAG, value=RULE_TAG),
+                Action(kind=ActionKind.REMOVE_TAG, value=RULE_TAG),
+            )
+        )
+    if ways.has_lists:
+        found.append(
+            (
+                Action(kind=ActionKind.ADD_TO_CONTAINER, value=LISTS[1]),
+                Action(kind=ActionKind.REMOVE_FROM_CONTAINER, value=LISTS[1]),
+            )
+        )
+    return found
+
+
+def _passing(source: random.Random, ways: Ways) -> Condition:
+    """Draw a condition that is so for a while."""
+    optional = [role for role in ways.roles if role is not Role.EMAIL]
+    field_id = ways.name_of(source.choice(optional))
+    operators = [Operator.IS_NOT_EMPTY, Operator.IS_NOT_EMPTY, Operator.IS_EMPTY]
+    if ways.can_tag:
+        operators.append(Operator.HAS_TAG)
+    operator = source.choice(operators)
+    if operator is Operator.HAS_TAG:
+        return Condition(operator=operator, value="vip")
+    return Condition(operator=operator, field_id=field_id)
 
 
 class _Ends:

@@ -4,7 +4,6 @@ A scenario is a value. Who plays it draws more from ``source(seed, purpose)``, s
 one more draw in one place changes nothing in another.
 """
 
-import dataclasses
 import itertools
 import random
 from typing import Final
@@ -14,17 +13,15 @@ import msgspec
 from proto.ids import AppId
 from proto.reconciler import SIDES, Direction, Side
 from proto.rules import Unsubscribes
-from tests.fakes.broker import BusFaults
-from tests.fakes.database.faults import DatabaseFaults
-from tests.simulation import options
+from tests.simulation import options, troubles
 from tests.simulation.features import PRESENT, Features
 from tests.simulation.options import Options
+from tests.simulation.troubles import REPLICAS, SKEW_S, Troubles
 from tests.simulation.vendors import ways, weather
 from tests.simulation.vendors.forms import PHONES, Forms
 from tests.simulation.vendors.ways import LISTS, Markers, Paging, Ways
 from tests.simulation.vendors.weather import Fate, Weather
 
-REPLICAS: Final = {"auth": 2, "connector": 2, "reconciler": 2}
 APPS: Final = (AppId("sim_a"), AppId("sim_b"), AppId("sim_c"))
 DISTRUST: Final = 0.08
 """How often somebody does not want what Tandem makes."""
@@ -32,7 +29,10 @@ UNHEARD: Final = 0.1
 BELATED: Final = 0.06
 FICKLE: Final = 0.08
 UNDATED: Final = 0.04
+RULED: Final = 0.06
 """How common some special scenarios are."""
+SECOND_SIDE: Final = 0.4
+"""How often both sides have several rules about one place, if one has."""
 SILENT: Final = 0.05
 """The share of vendors whose answer to a write does not show the record."""
 HASTE: Final = 0.3
@@ -48,14 +48,6 @@ TELLING: Final = 0.8
 """The share of the others that then know of consent."""
 BOTH_LATER: Final = 0.06
 """How often all vendors rewrite values some time after they were written."""
-SKEW_S: Final = 5.0
-"""How far the clocks of our processes are off at the most, either way."""
-SLOW_DATABASE: Final = 0.4
-"""The share of bad databases that are so slow that transactions run into each other."""
-SLOW: Final = DatabaseFaults(delays=0.3, delay_s_max=2.0)
-LEASE_S: Final = 10.0
-LEASE_SHORT_S: Final = 2.0
-"""At a slow database planners are overtaken."""
 SWEEP_S: Final = 60.0
 """Longer than in production, for most looks find nothing and cost time."""
 SWEEP_SOON_S: Final = 5.0
@@ -105,26 +97,6 @@ class Mood(msgspec.Struct, frozen=True, kw_only=True):
     vendor does not show what it has written."""
     remorse: float = 0.0
     """The share of deletions that are taken back as we come to know of them."""
-
-
-class Troubles(msgspec.Struct, frozen=True, kw_only=True):
-    """What goes wrong on our own side while users act."""
-
-    bus: BusFaults = BusFaults()
-    database: DatabaseFaults = DatabaseFaults()
-    crash_places_mean: float = 0.0
-    """A process ends every so many places that it comes by; 0: never."""
-    bus_outages: int = 0
-    database_outages: int = 0
-    replicas: dict[str, int] = {}
-    """Where it is not one."""
-    skew_s_max: float = 0.0
-    are_clocks_apart: bool = False
-    """Each is ahead or behind by the most, in turn."""
-    lease_s: float = LEASE_S
-    """How long who plans a connection has it for itself."""
-    stop_s: float = 20.0
-    """How long work in hand may take when a process is told to stop; 0: it is cut."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +189,7 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
         people_count=source.randint(2, 7 if len(connections) == 1 else 4),
         shared=source.choice((0.0, 0.3, 0.6, 1.0)),
         mood=_in_haste(_mood(source), vendors),
-        troubles=_troubles(source),
+        troubles=troubles.draw(source),
     )
     remorse = random.Random(f"{seed} remorse").choice(REMORSE)
     mood = msgspec.structs.replace(drawn.mood, remorse=remorse)
@@ -412,11 +384,42 @@ def _undated(drawn: Scenario, _source: random.Random) -> Scenario:
     )
 
 
+def _ruled(drawn: Scenario, source: random.Random) -> Scenario:
+    """Have several rules be about one tag, list or field, and begin and end often.
+
+    Records stay the same two for long enough that everything done to them shows.
+    """
+    mood = _with(
+        drawn.mood, clear=25.0, tag=12.0, edit_own=8.0, delete=1.0, restore=0.0
+    )
+    vendors = drawn.vendors[0], drawn.vendors[1]
+    return msgspec.structs.replace(
+        drawn,
+        connections=tuple(
+            msgspec.structs.replace(
+                each,
+                direction=Direction.BOTH,
+                options=msgspec.structs.replace(
+                    each.options,
+                    custom_mappings=(),
+                    left_rules=options.rules_on_one_place(source, vendors, Side.LEFT),
+                    right_rules=options.rules_on_one_place(source, vendors, Side.RIGHT)
+                    if source.random() < SECOND_SIDE
+                    else (),
+                ),
+            )
+            for each in drawn.connections
+        ),
+        mood=msgspec.structs.replace(mood, act_count=50),
+    )
+
+
 _SPECIAL: Final = (
     (UNHEARD, _unheard),
     (BELATED, _belated),
     (FICKLE, _fickle),
     (UNDATED, _undated),
+    (RULED, _ruled),
 )
 
 
@@ -542,56 +545,4 @@ def _mood(source: random.Random) -> Mood:
         weights=weights,
         errand_count=source.choice((0, 0, 1, 2, 4)),
         distrust=0.3 if source.random() < DISTRUST else 0.0,
-    )
-
-
-def _troubles(source: random.Random) -> Troubles:
-    if source.random() < 0.3:
-        return Troubles()
-    chance = source.random
-    is_bad_bus, is_bad_database = chance() < 0.5, chance() < 0.4
-    is_slow = is_bad_database and chance() < SLOW_DATABASE
-    replicas = source.choice(({}, {}, REPLICAS))
-    database = DatabaseFaults()
-    if is_bad_database:
-        database = _database_faults(source, SLOW if is_slow else database)
-    return Troubles(
-        bus=_bus_faults(source) if is_bad_bus else BusFaults(),
-        database=database,
-        crash_places_mean=source.choice((0.0, 0.0, 400.0, 1_500.0)),
-        bus_outages=source.choice((0, 0, 0, 1)),
-        database_outages=source.choice((0, 0, 0, 1)),
-        replicas=REPLICAS if is_slow else replicas,
-        lease_s=LEASE_SHORT_S if is_slow else LEASE_S,
-        skew_s_max=source.choice((0.0, 0.0, SKEW_S)),
-        stop_s=source.choice((0.0, 20.0)),
-    )
-
-
-def _bus_faults(source: random.Random) -> BusFaults:
-    def some(most: float) -> float:
-        return source.choice((0.0, source.uniform(0.0, most)))
-
-    return BusFaults(
-        loses=some(0.1),
-        refuses=some(0.05),
-        repeats=some(0.2),
-        delays=some(0.1),
-        delay_s_max=source.choice((2.0, 20.0)),
-        loses_receipts=some(0.1),
-        loses_commands=some(0.03),
-        hurries=some(0.1),
-    )
-
-
-def _database_faults(source: random.Random, pace: DatabaseFaults) -> DatabaseFaults:
-    def some(most: float) -> float:
-        return source.choice((0.0, source.uniform(0.0, most)))
-
-    return dataclasses.replace(
-        pace,
-        refusals=some(0.02),
-        failures=some(0.01),
-        unknown_commits=some(0.01),
-        lost_commits=some(0.01),
     )

@@ -42,8 +42,9 @@ from tests.fakes.bus import MemoryBus
 from tests.fakes.database.database import MemoryDatabase
 from tests.fakes.loop import Life, VirtualClock
 from tests.simulation import audits, complaints
-from tests.simulation.scenario import LEASE_S, SWEEP_S
+from tests.simulation.scenario import SWEEP_S
 from tests.simulation.trace import Trace
+from tests.simulation.troubles import LEASE_S
 
 SERVICES: Final = ("auth", "connector", "reconciler")
 REPLAY_IDLE_S: Final = 3_600.0

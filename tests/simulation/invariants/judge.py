@@ -14,6 +14,7 @@ from tests.simulation.invariants import (
     losses,
     marks,
     rest,
+    rules,
     safety,
 )
 from tests.simulation.invariants.aftermath import Answers, Register, Rows
@@ -92,6 +93,7 @@ class Judge:
         for owned in self.truth.owned:
             for pair in convergence.pairs_of(owned, after):
                 self.add(acts.check(pair, self.truth))
+                self.add(rules.check(pair, self.truth))
         self.add(losses.check(after, self.truth))
         self.add(rest.can_be_explained(after, self.truth))
         for tenant, data in aftermath.stored(play.world.database):

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from tests.simulation import running
 from tests.simulation.features import PRESENT
-from tests.simulation.mutants import connector, engine, messages, reconciler
+from tests.simulation.mutants import connector, engine, messages, reconciler, rules
 from tests.simulation.mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -21,6 +21,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *engine.MUTANTS,
     *reconciler.MUTANTS,
     *messages.MUTANTS,
+    *rules.MUTANTS,
 )
 BLOCK: Final = 10
 OF_CALLS: Final = ("I10:", "I13:")
