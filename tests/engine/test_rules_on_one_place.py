@@ -236,13 +236,22 @@ def test_b9_b37_the_tag_of_a_deletion_stays_when_a_rule_that_adds_it_ends():
     broken_by="reconciler/engine/rules.py: the tag of an unsubscribe goes with a rule"
     " that had put it there first",
 )
-def test_b9_b39_the_tag_of_an_unsubscribe_stays_when_a_rule_that_adds_it_ends():
+@pytest.mark.parametrize("is_still_so", [True, False])
+def test_b9_b39_the_tag_of_an_unsubscribe_stays_when_a_rule_that_adds_it_ends(
+    is_still_so,
+):
+    """Also once unsubscribes are told in another way."""
     pair = pair_of(
         rule("a", tag("PieSync Unsubscribes")), unsubscribes=Unsubscribes.TAG
     )
     match(pair, "a")
     pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
     pair.settle()
+    if not is_still_so:
+        pair.config = msgspec.structs.replace(
+            pair.config, unsubscribes=Unsubscribes.STATUS
+        )
+        pair.settle()
     match(pair, "")
     assert pair.records[RIGHT].tags == ("PieSync Unsubscribes",)
 

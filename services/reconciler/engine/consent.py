@@ -122,6 +122,15 @@ def along(side: Side, level: Consent, *, at: Capabilities) -> tuple[Carried, ...
     return (Carried(side=side, level=level, ways=(LEVEL,), ours=level),)
 
 
+def tags_told(
+    side: Side, carried: tuple[Carried, ...], *, config: Config
+) -> frozenset[FieldId]:
+    """Return the tags by which a side was told of a no that stands, by name."""
+    told = [each for each in carried if each.side is side and RANKS[each.level]]
+    ways = {way for each in told for way in each.ways or (_way(config),)}
+    return frozenset(FieldId(way) for way in ways - {LEVEL})
+
+
 def name_of_tag(tag: str) -> FieldId:
     """Return what history calls a tag."""
     return FieldId(f"tag:{tag}")

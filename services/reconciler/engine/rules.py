@@ -13,9 +13,9 @@ import msgspec
 from proto.fields import Fields
 from proto.ids import FieldId
 from proto.reconciler import LEFT, RIGHT, Side
-from proto.record import CONSENT_RANKS, Memberships, Presence, Record
-from proto.rules import Action, ActionKind, Unsubscribes
-from services.reconciler.engine import conditions, model, places
+from proto.record import Memberships, Presence, Record
+from proto.rules import Action, ActionKind
+from services.reconciler.engine import conditions, consent, model, places
 from services.reconciler.engine.conditions import Subject
 from services.reconciler.engine.model import Act, Carried, Config, Scope
 from services.reconciler.engine.places import Acts, Change
@@ -141,7 +141,7 @@ def act_on(
     begun = [act for key, act in due.items() if key not in known]
     if not over and not begun:
         return Acting(_NO_CHANGE, {}, {}, _in_order(kept), held)
-    stays = _told_by_tag(side, carried, config=config)
+    stays = consent.tags_told(side, carried, config=config)
     change = Change(target, config.side(side), stays=stays)
     change.carry_out(Acts(kept, begun, over))
     return Acting(
@@ -151,17 +151,6 @@ def act_on(
         acts=_in_order(change.acts),
         held=held,
     )
-
-
-def _told_by_tag(
-    side: Side, carried: tuple[Carried, ...], *, config: Config
-) -> tuple[FieldId, ...]:
-    """Return the tag by which an unsubscribe was told on a side, if it was."""
-    if config.unsubscribes is not Unsubscribes.TAG:
-        return ()
-    told = any(each.side is side and CONSENT_RANKS[each.level] for each in carried)
-    tag = config.unsubscribe_tag
-    return (places.membership_name(tag, is_tag=True),) if told else ()
 
 
 def _is_frozen(act: Act, frozen: Collection[str]) -> bool:
