@@ -1,6 +1,6 @@
 """A bare caller of the HubSpot emulator that believes nothing it is told.
 
-Every answer of the contacts, the properties and the token endpoint is checked against
+Every answer of contacts, lists, properties and the token endpoint is checked against
 the vendor's own descriptions, where these are.
 """
 
@@ -15,8 +15,14 @@ from tests.emulators.hubspot.emulator import SCOPES, TOKEN_PATH, Emulator
 
 CONTACTS = "/crm/v3/objects/contacts"
 PROPERTIES = "/crm/v3/properties/contacts"
-DESCRIBED = (CONTACTS, PROPERTIES, TOKEN_PATH)
-FILES = ("crm-contacts-v3.json", "crm-properties-v3.json", "oauth-v1.json")
+LISTS = "/crm/v3/lists"
+DESCRIBED = (CONTACTS, PROPERTIES, LISTS, TOKEN_PATH)
+FILES = (
+    "crm-contacts-v3.json",
+    "crm-lists-v3.json",
+    "crm-properties-v3.json",
+    "oauth-v1.json",
+)
 
 
 def description() -> OpenApi | None:

@@ -1,4 +1,4 @@
-"""One vendor account: its contacts, properties, and addresses that opted out."""
+"""One vendor account: its contacts, lists, properties, and addresses that opted out."""
 
 import random
 
@@ -6,6 +6,7 @@ from tests.emulators.core import account
 from tests.emulators.core.account import Opening
 from tests.emulators.hubspot import properties
 from tests.emulators.hubspot.book import ContactBook
+from tests.emulators.hubspot.listbook import ListBook
 from tests.emulators.hubspot.properties import Property
 from tests.emulators.hubspot.settings import Behaviour
 
@@ -18,6 +19,7 @@ class Account(account.Account[Behaviour]):
         self.portal_id = chance.randrange(10**6, 10**8)
         super().__init__(opening, account_id=str(self.portal_id))
         self.book = ContactBook(self.clock, self.behaviour)
+        self.lists = ListBook(self.book)
         self.properties: dict[str, Property] = properties.of_every_account()
         self.opted_out: set[str] = set()
         """Addresses, whoever has them; deleting a contact does not take one out."""

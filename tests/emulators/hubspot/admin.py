@@ -16,8 +16,13 @@ T = TypeVar("T")
 class Act(Struct, kw_only=True, forbid_unknown_fields=True):
     """What somebody does in the vendor's own pages, or follows a link in a mail for."""
 
-    act: Literal["create", "edit", "archive", "restore", "merge", "unsubscribe"]
+    act: Literal[
+        "create", "edit", "archive", "restore", "merge", "unsubscribe", "join", "leave"
+    ]
     contact_id: str = ""
+    list_id: str = ""
+    """What somebody is put on, or taken off; by the vendor's filters where it has them.
+    """
     other_id: str = ""
     """Who is merged into the first."""
     properties: dict[str, str] = {}
@@ -53,8 +58,11 @@ class AccountAdmin(accounts.AccountAdmin[Account]):
         ]
 
     def figures(self, account: Account) -> dict[str, object]:
-        """Return how many contacts there are."""
-        return {"contact_count": len(list(account.book.living()))}
+        """Return how many contacts there are, and which lists."""
+        return {
+            "contact_count": len(list(account.book.living())),
+            "lists": {one.list_id: one.name for one in account.lists.by_id.values()},
+        }
 
 
 def _perform(act: Act, account: Account) -> str:
@@ -71,6 +79,8 @@ def _perform(act: Act, account: Account) -> str:
             writer.archive(contact)
         case "restore":
             writer.restore(contact)
+        case "join" | "leave":
+            _move(act, account)
         case "unsubscribe":
             writer.unsubscribe(contact.properties.get("email", ""))
         case "merge":
@@ -79,6 +89,16 @@ def _perform(act: Act, account: Account) -> str:
                 raise problems.missing()
             return writer.merge(contact, other).contact_id
     return contact.contact_id
+
+
+def _move(act: Act, account: Account) -> None:
+    one = account.lists.by_id.get(act.list_id)
+    if one is None:
+        raise problems.missing()
+    add, remove = [act.contact_id], list[str]()
+    if act.act == "leave":
+        add, remove = remove, add
+    account.lists.move(one, add=add, remove=remove, now_ms=account.now_ms())
 
 
 def _done(do: Callable[..., T], *about: object) -> T:

@@ -102,3 +102,35 @@ class Search(Struct, kw_only=True):
     limit: Annotated[int, Meta(ge=0, le=200)] = 10
     after: str = "0"
     query: str = ""
+
+
+class ListSearch(Struct, kw_only=True):
+    """A search among lists."""
+
+    additionalProperties: list[str]  # noqa: N815
+    offset: Annotated[int, Meta(ge=0)]
+    count: Annotated[int, Meta(ge=1, le=500)] = 20
+    listIds: list[str] = []  # noqa: N815
+    objectTypeId: str = ""  # noqa: N815
+    processingTypes: list[str] = []  # noqa: N815
+    query: str = ""
+
+
+class Record(Struct, kw_only=True):
+    """A contact whose lists are asked for."""
+
+    objectTypeId: str  # noqa: N815
+    recordId: str  # noqa: N815
+
+
+class MembershipBatch(Struct, kw_only=True):
+    """Contacts whose lists are asked for."""
+
+    inputs: Annotated[list[Record], Meta(max_length=BATCH_MAX)]
+
+
+class Moves(Struct, kw_only=True):
+    """Who is to be put on a list, and taken off it."""
+
+    recordIdsToAdd: list[str]  # noqa: N815
+    recordIdsToRemove: list[str]  # noqa: N815

@@ -16,6 +16,7 @@ from tests.emulators.hubspot.contacts import Contacts
 from tests.emulators.hubspot.general import General
 from tests.emulators.hubspot.guard import Guard
 from tests.emulators.hubspot.hooks import Hooks
+from tests.emulators.hubspot.lists import Lists
 from tests.emulators.hubspot.properties import Properties
 from tests.emulators.hubspot.searching import Searching
 from tests.emulators.hubspot.settings import Settings
@@ -25,7 +26,7 @@ TOKEN_PATH = "/oauth/v1/token"
 SCOPES = frozenset(
     "oauth crm.objects.contacts.read crm.objects.contacts.write"
     " crm.schemas.contacts.read crm.schemas.contacts.write"
-    " communication_preferences.read_write".split()
+    " crm.lists.read crm.lists.write communication_preferences.read_write".split()
 )
 
 
@@ -61,7 +62,7 @@ class Emulator(emulator.Emulator[Account]):
     def register(self, router: Router) -> None:
         """Put the resources on their paths."""
         # Before the contacts, whose ids could be any word.
-        for resource in (Batches, Searching, Contacts, General):
+        for resource in (Batches, Searching, Contacts, Lists, General):
             resource(self.accounts).register(router)
         Properties(lambda one: self.accounts[one].properties).register(router)
 

@@ -91,6 +91,12 @@ def bad(message: str) -> Refusal:
     return Refusal(reply_of(fault))
 
 
+def not_there(message: str) -> Refusal:
+    """Refuse because there is nothing at a path."""
+    fault = Fault(status=404, category="OBJECT_NOT_FOUND", message=message)
+    return Refusal(reply_of(fault))
+
+
 def unreadable(why: str) -> Refusal:
     """Refuse a body for what is wrong with it."""
     return bad(f"Invalid input JSON: {why}")

@@ -29,6 +29,8 @@ class Behaviour(settings.Behaviour, kw_only=True, forbid_unknown_fields=True):
     """Whoever asks for a contact that was merged away gets the one it is part of."""
     has_multi_status: bool = True
     """A batch whose inputs all carry trace ids is answered input by input."""
+    listless_are_left_out: bool = False
+    """Of several contacts whose lists are asked for, who is on none is not told of."""
 
 
 def _limits() -> Limits:

@@ -84,6 +84,7 @@ class Writer:
             dict.fromkeys(each for each in ids if each and each != winner.contact_id)
         )
         self._put(winner, held, operation="merge")
+        self._account.lists.merge((primary, other), winner, now_ms=now)
         return winner
 
     def unsubscribe(self, email: str) -> None:
