@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import aiohttp
 
-from proto.ids import RecordId
+from proto.ids import ContainerId, RecordId
 from services.connector.port import Call
 from tests.contract import emulated_account
 from tests.contract.emulator_caller import NOON
@@ -48,6 +49,18 @@ class Account(emulated_account.Account):
             self.act("create", properties={"email": f"{of}{number}@example.org"})
             for number in range(count)
         ]
+
+    def new_list(self, name: str, *, processing_type: Any = "MANUAL") -> ContainerId:
+        """Make a list."""
+        made = self.held.lists.make(
+            name, now_ms=self.held.now_ms(), processing_type=processing_type
+        )
+        return ContainerId(made.list_id)
+
+    def join(self, ids: Sequence[RecordId], list_id: ContainerId) -> None:
+        """Put contacts on a list by hand."""
+        for each in ids:
+            self.act("join", contact_id=each, list_id=list_id)
 
     def edit(self, ids: Sequence[RecordId], **properties: str) -> None:
         """Edit contacts by hand."""

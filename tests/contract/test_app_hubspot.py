@@ -43,9 +43,10 @@ def shown(name: str, *, status: int = 200, **headers: str) -> Answer:
 
 @pytest.fixture
 def app() -> App:
-    """An app that knows its account's properties."""
+    """An app that knows its account's properties, and that it has no lists."""
     made = new_app("hubspot")
     drive(made.describe_fields(), [shown("properties")])
+    drive(made.list_containers(), [shown("lists_none")])
     return made
 
 
@@ -228,8 +229,8 @@ def test_a_scan_goes_on_where_the_vendor_says_and_ends_in_changes(app):
 
 
 def test_changes_are_asked_for_from_before_the_last_pass_on(app):
-    answers = [shown("search_page"), shown("contacts_archived")]
-    page, calls = drive(app.changes(cursor(since=NOW_MS)), answers)
+    answers = [shown("lists_none"), shown("search_page"), shown("contacts_archived")]
+    page, (_, *calls) = drive(app.changes(cursor(since=NOW_MS)), answers)
     asked = json.loads(calls[0].body or b"")
     (group,) = asked["filterGroups"]
     assert group["filters"] == [
@@ -256,21 +257,22 @@ def test_fewer_results_than_asked_for_are_no_end_where_there_are_more(app):
     body = json.loads(shown("search_page").body)
     body["paging"] = {"next": {"after": "2"}}
     body["results"][1]["properties"]["lastmodifieddate"] = "2026-02-10T18:00:00.000Z"
-    page, _ = drive(app.changes(cursor()), [answer(body, headers=NOW)])
+    answers = [shown("lists_none"), answer(body, headers=NOW)]
+    page, _ = drive(app.changes(cursor()), answers)
     assert vendors.decode_cursor(page.next or "", Progress).at == 1_770_746_400_000
 
 
 def test_a_search_that_shows_the_same_again_and_again_is_given_up(app):
     body = json.loads(shown("search_page").body)
     body["paging"] = {"next": {"after": "2"}}
-    stuck = cursor(stage=Stage.TIED, at=NOW_MS, last_id=30301)
+    stuck = cursor(stage=Stage.TIED, at=NOW_MS, last_id=30301, began=NOW_MS)
     with pytest.raises(CallFailed) as caught:
         drive(app.changes(stuck), [answer(body)])
     assert caught.value.meaning is Meaning.BROKEN
 
 
 def test_a_deletion_that_was_told_long_ago_is_not_told_again(app):
-    answers = [shown("contacts_empty"), shown("contacts_archived")]
+    answers = [shown("lists_none"), shown("contacts_empty"), shown("contacts_archived")]
     progress = cursor(since=NOW_MS, swept=NOW_MS + OVERLAP_MS)
     page, _ = drive(app.changes(progress), answers)
     assert page.records == ()

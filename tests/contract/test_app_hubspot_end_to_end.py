@@ -27,6 +27,7 @@ LAG_S = 60.0
 SWEEP_S = 15 * 60
 LIST, SEARCH, READ = "GET /", "POST /search", "POST /batch/read"
 PROPERTIES = "GET /crm/v3/properties/contacts"
+LISTS = "POST /crm/v3/lists/search"
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ async def test_a_scan_and_changes_take_as_few_calls_as_there_are_pages(account):
     ids = account.add(250)
     found, resume = await account.scan()
     assert set(found) == set(ids)
-    assert account.asked() == [PROPERTIES, LIST, LIST, LIST]
+    assert account.asked() == [PROPERTIES, LIST, LISTS, LIST, LIST]
     account.emulator.clock.advance(600)
     for each in ids:
         account.emulator.clock.advance(0.001)
@@ -55,10 +56,10 @@ async def test_a_scan_and_changes_take_as_few_calls_as_there_are_pages(account):
     account.emulator.clock.advance(600)
     changed, resume = await account.changes(resume)
     assert set(changed) == set(ids)
-    assert account.asked() == [SEARCH, SEARCH, LIST]
+    assert account.asked() == [LISTS, SEARCH, SEARCH, LIST]
     account.emulator.clock.advance(600)
     changed, _ = await account.changes(resume)
-    assert (changed, account.asked()) == ({}, [SEARCH, LIST])
+    assert (changed, account.asked()) == ({}, [LISTS, SEARCH, LIST])
 
 
 async def test_more_changes_of_one_moment_than_a_search_shows_are_all_seen(account):
@@ -177,11 +178,11 @@ async def test_a_long_archive_is_gone_through_now_and_then(account):
     account.act("archive", ids[-1])
     changed, resume = await account.changes(resume)
     assert ids[-1] not in changed
-    assert account.asked() == [SEARCH, LIST]
+    assert account.asked() == [LISTS, SEARCH, LIST]
     account.emulator.clock.advance(SWEEP_S)
     changed, _ = await account.changes(resume)
     assert changed[ids[-1]].presence is Presence.DELETED
-    assert len(account.asked()) == 4, "there are three pages by now"
+    assert len(account.asked()) == 5, "there are three pages by now"
 
 
 async def test_more_properties_than_a_url_holds_are_asked_for_by_batches(account):
@@ -195,7 +196,7 @@ async def test_more_properties_than_a_url_holds_are_asked_for_by_batches(account
     found, _ = await account.scan()
     assert set(found) == set(ids)
     assert found[ids[0]].fields[FieldId("a_property_of_ours_399")] == "Rye"
-    assert account.asked() == [PROPERTIES, LIST, READ]
+    assert account.asked() == [PROPERTIES, LIST, READ, LISTS]
 
 
 @pytest.mark.parametrize("is_null", [True, False])
@@ -239,7 +240,7 @@ async def test_a_hundred_are_read_made_and_changed_in_a_call_each(account):
         for n, one in enumerate(made)
     ]
     changed = await account.run(account.app.update_many(updates))
-    assert account.asked() == [READ, "POST /batch/update"]
+    assert account.asked() == [READ, LISTS, "POST /batch/update"]
     assert [one.record.fields[JOB] for one in changed] == [str(n) for n in range(100)]
     assert changed[7].record.fields[EMAIL] == "p7@example.org"
 

@@ -37,6 +37,9 @@ class Least(msgspec.Struct, frozen=True, kw_only=True):
     create_batch: int = 1
     create_calls: int = 0
     """Calls once before the first create."""
+    lists_batch: int = 0
+    """Records whose lists a call tells, where they are told of by themselves; 0 where a
+    record shows its lists."""
     read_batch: int = 0
     """Records that a call reads, before updates; 0 where they need not be read."""
     update_batch: int = 1
@@ -46,14 +49,17 @@ class Least(msgspec.Struct, frozen=True, kw_only=True):
 
     def scan(self, count: int) -> int:
         """Return the calls that read everybody, by a process that knows nothing."""
-        return self.scan_calls + max(1, _calls(count, self.page_size))
+        pages = max(1, _calls(count, self.page_size))
+        return self.scan_calls + pages + self.lists(count, self.page_size)
 
     def changes(self, count: int, *, is_new: bool = False) -> int:
         """Return the calls that show so many changes."""
         if not count:
             return self.idle_calls
         known = self.relearning_calls if is_new else 0
-        return known + self.changes_calls + _calls(count, self.changes_page_size)
+        pages = _calls(count, self.changes_page_size)
+        lists = self.lists(count, self.changes_page_size)
+        return known + self.changes_calls + pages + lists
 
     def creates(self, count: int) -> int:
         """Return the calls that create so many records, none of which is there."""
@@ -64,8 +70,16 @@ class Least(msgspec.Struct, frozen=True, kw_only=True):
     def updates(self, count: int) -> int:
         """Return the calls that change so many records."""
         read = _calls(count, self.read_batch) if self.read_batch else 0
+        read += self.lists(count, self.read_batch)
         written = _calls(count, self.update_batch)
         return read + written + self._told(count, self.update_batch)
+
+    def lists(self, count: int, size: int) -> int:
+        """Return the calls that tell the lists of so many, shown so many at once."""
+        if not self.lists_batch or not size:
+            return 0
+        whole, rest = divmod(count, size)
+        return whole * _calls(size, self.lists_batch) + _calls(rest, self.lists_batch)
 
     def _told(self, count: int, batch: int) -> int:
         """Return the calls that read so many, written in batches: one at least each."""

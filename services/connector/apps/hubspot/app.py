@@ -1,8 +1,10 @@
 """HubSpot's operations: they yield calls and receive answers."""
 
+from proto.connector import Container
 from proto.fields import Field
 from services.connector.apps.hubspot import answers, fields, pushes, wire
 from services.connector.apps.hubspot.catalogue import Catalogue
+from services.connector.apps.hubspot.lists import Lists
 from services.connector.apps.hubspot.reading import Reader
 from services.connector.apps.hubspot.writing import Writer
 from services.connector.errors import CallFailed
@@ -22,14 +24,17 @@ from services.connector.port import (
 class App(WritingHalves[Writer]):
     """One HubSpot account.
 
-    Keep it as long as the account is used: it remembers the properties, which are
-    otherwise read again before the first contact is.
+    Keep it as long as the account is used: it remembers the properties and the lists,
+    which are otherwise read again before the first contact is.
     """
 
     def __init__(self, manifest: Manifest, _facts: Facts) -> None:
         self._catalogue = Catalogue()
-        reader = Reader(self._catalogue, page_size=manifest.limits.page_size)
-        super().__init__(reader, Writer(self._catalogue))
+        self._lists = Lists()
+        reader = Reader(
+            self._catalogue, self._lists, page_size=manifest.limits.page_size
+        )
+        super().__init__(reader, Writer(self._catalogue, self._lists))
 
     def meaning_of(self, answer: Answer) -> CallFailed:
         """Say what an answer with an unaccepted status means."""
@@ -45,6 +50,14 @@ class App(WritingHalves[Writer]):
     def describe_fields(self) -> Operation[tuple[Field, ...]]:
         """Read the properties, the vendor's own and those that users defined."""
         return fields.describe((yield from self._catalogue.read()))
+
+    def list_containers(self) -> Operation[tuple[Container, ...]]:
+        """Read the lists that contacts can be put on."""
+        found = yield from self._lists.read()
+        return tuple(
+            Container(container_id=list_id, name=one.name)
+            for list_id, one in found.items()
+        )
 
     @staticmethod
     def hear(push: Push, *, secret: bytes) -> Heard | None:

@@ -10,12 +10,17 @@ import enum
 import msgspec
 
 from services.connector import vendors
+from services.connector.apps.hubspot.lists import Known
 from services.connector.errors import CallFailed, Meaning
 
 OVERLAP_MS = 120_000
 """Searches show a change up to a minute late, and a clock is not exact."""
 SWEEP_MS = 15 * 60_000
 """How often an archive of several pages is gone through; its first page always is."""
+FEW_PAGES = 10
+"""Lists of no more pages are gone through whenever somebody was put on one."""
+PAUSE_MS_PER_PAGE = 5_000
+"""Longer ones are the more seldom the more pages they have."""
 
 
 class Stage(enum.StrEnum):
@@ -26,6 +31,8 @@ class Stage(enum.StrEnum):
     TIED = "tied"
     """Of those that changed at one time, by their ids."""
     ARCHIVED = "archived"
+    JOINED = "joined"
+    """Who came to be on lists that somebody was put on."""
 
 
 class Progress(vendors.Progress, frozen=True, kw_only=True):
@@ -44,6 +51,10 @@ class Progress(vendors.Progress, frozen=True, kw_only=True):
     """The vendor's own cursor of a listing; empty: its first page."""
     swept: int | None = None
     """When all who are archived were last gone through."""
+    listed: int = 0
+    """Since when who came to be on a list is news."""
+    lists: tuple[str, ...] = ()
+    """Lists that are still to be gone through."""
 
     @property
     def since_ms(self) -> int:
@@ -107,15 +118,51 @@ class Progress(vendors.Progress, frozen=True, kw_only=True):
             return msgspec.structs.replace(self, after=after)
         return None
 
-    def resumption(self, *, is_whole: bool) -> "Progress":
+    @property
+    def joined_since_ms(self) -> int:
+        """From when on it is news that somebody is on a list."""
+        return max(0, self.listed - OVERLAP_MS)
+
+    def after_archive(self, known: Known, *, is_whole: bool) -> "Progress":
+        """Return what follows the listing of who is archived.
+
+        It is lists to go through, where it is stage ``JOINED``, or else a new pass.
+
+        Args:
+            known: All lists, and when somebody was last put on each.
+            is_whole: All who are archived were gone through.
+        """
+        began = self.since if self.began is None else self.began
+        progress = msgspec.structs.replace(
+            self, swept=began if is_whole else self.swept, after=""
+        )
+        grown = {
+            list_id: one.pages
+            for list_id, one in known.items()
+            if one.joined_ms is not None and one.joined_ms >= self.joined_since_ms
+        }
+        if not grown:
+            return progress.resumption(is_listed=True)
+        pages = sum(grown.values())
+        if pages > FEW_PAGES and began - self.listed < pages * PAUSE_MS_PER_PAGE:
+            return progress.resumption(is_listed=False)
+        return msgspec.structs.replace(progress, stage=Stage.JOINED, lists=tuple(grown))
+
+    def after_members(self, after: str) -> "Progress":
+        """Return where to go on behind a page of a list: in it, or at the next."""
+        lists = self.lists if after else self.lists[1:]
+        return msgspec.structs.replace(self, after=after, lists=lists)
+
+    def resumption(self, *, is_listed: bool) -> "Progress":
         """Return where the next pass begins, once this one has ended.
 
         Args:
-            is_whole: All who are archived were gone through.
+            is_listed: Nobody who came to be on a list is left to be told.
         """
         began = self.since if self.began is None else self.began
         return Progress(
             stage=Stage.CHANGED,
             since=max(began, self.since),
-            swept=began if is_whole else self.swept,
+            swept=self.swept,
+            listed=max(began, self.listed) if is_listed else self.listed,
         )

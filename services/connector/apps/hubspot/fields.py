@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from msgspec import UNSET, UnsetType
 
 from proto.fields import Address, Field, FieldKind, Fields, Item, Option, Role, Value
-from proto.ids import FieldId, RecordId
+from proto.ids import ContainerId, FieldId, RecordId
 from proto.record import Consent, Presence, Record
 from services.connector.apps.hubspot import dates, values, wire
 from services.connector.apps.hubspot.catalogue import (
@@ -43,8 +43,13 @@ def describe(definitions: Definitions) -> tuple[Field, ...]:
     return tuple(found)
 
 
-def read(contact: wire.Contact, definitions: Definitions) -> Record:
-    """Return a contact as a record."""
+def read(
+    contact: wire.Contact,
+    definitions: Definitions,
+    *,
+    containers: tuple[ContainerId, ...] = (),
+) -> Record:
+    """Return a contact as a record, with the lists that are told of elsewhere."""
     shown = contact.properties
     found: Fields = {name: shown.get(name) or None for name in definitions.texts}
     for name, reader in definitions.readers:
@@ -61,6 +66,7 @@ def read(contact: wire.Contact, definitions: Definitions) -> Record:
         created_at=dates.read_moment(contact.created_at),
         presence=Presence.DELETED if contact.archived else Presence.LIVE,
         fields=found,
+        containers=containers,
         consent=read_consent(contact),
     )
 

@@ -1,7 +1,7 @@
 """Reading contacts: all of them, those that changed, some by id, some by address."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -25,6 +25,7 @@ from services.connector.apps.hubspot.catalogue import (
     Definitions,
 )
 from services.connector.apps.hubspot.cursors import Progress, Stage
+from services.connector.apps.hubspot.lists import Lists
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import Answer, Call, Operation, Page, Snapshot
 
@@ -33,6 +34,8 @@ PATH: Final = "/crm/v3/objects/contacts"
 SEARCH_FACTOR: Final = 2
 """A page of a search holds twice what a page of a listing or a batch does."""
 BATCH: Final = 100
+MEMBER_PAGES: Final = 10
+"""So many pages of lists are read for one page of changes, where few are news."""
 NAMES_MAX: Final = 6_000
 """Longer lists of properties do not go into a URL, but into the body of a batch."""
 FIRST: Final = "0"
@@ -43,8 +46,9 @@ _EMAIL = re.compile(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+\Z", re.ASCII)
 class Reader:
     """Reads the contacts of one account."""
 
-    def __init__(self, catalogue: Catalogue, *, page_size: int) -> None:
+    def __init__(self, catalogue: Catalogue, lists: Lists, *, page_size: int) -> None:
         self._catalogue = catalogue
+        self._lists = lists
         self._page_size = page_size
 
     def scan(self, cursor: str | None) -> Operation[Page]:
@@ -63,24 +67,29 @@ class Reader:
         if contacts and is_long:
             ids = [one.id for one in contacts]
             contacts = yield from self._batch(ids, definitions)
-        records = (fields.read(one, definitions) for one in contacts)
+        records = yield from self._records(contacts, definitions)
         return Page(
             records=tuple({one.record_id: one for one in records}.values()),
             next=vendors.encode_cursor(following) if following else None,
             resume=None
             if following
-            else vendors.encode_cursor(progress.resumption(is_whole=False)),
+            else vendors.encode_cursor(progress.resumption(is_listed=True)),
         )
 
     def changes(self, cursor: str) -> Operation[Page]:
         """Read one page of changes; a short search is joined by who was archived.
 
-        So an account where little happened costs two calls and one page in all.
+        So an account where little happened costs three calls and one page in all. Of
+        lists only those are gone through that somebody was put on.
         """
         progress = vendors.decode_cursor(cursor, Progress)
         if progress.stage is Stage.SCAN:
             raise CallFailed(Meaning.CURSOR_EXPIRED, "not a cursor of changes")
         definitions = yield from self._catalogue.get()
+        if progress.began is None:
+            yield from self._lists.read()
+        if progress.stage is Stage.JOINED:
+            return (yield from self._joined(progress, definitions))
         found: dict[RecordId, Record] = {}
         if progress.stage is not Stage.ARCHIVED:
             progress = yield from self._search(progress, definitions, found=found)
@@ -97,8 +106,8 @@ class Reader:
         records = tuple(found.values())
         if rest := progress.after_list(page.after):
             return Page(records=records, next=vendors.encode_cursor(rest))
-        resume = progress.resumption(is_whole=not page.after)
-        return Page(records=records, resume=vendors.encode_cursor(resume))
+        lists = yield from self._lists.get()
+        return _page(progress.after_archive(lists, is_whole=not page.after), records)
 
     def get(self, record_ids: Sequence[RecordId]) -> Operation[tuple[Snapshot, ...]]:
         """Read contacts by id in one call; one more where some are not there.
@@ -117,7 +126,9 @@ class Reader:
         if left:
             found = yield from self._batch(left, definitions, is_archived=True)
             there |= {one.id: one for one in found}
-        return tuple(_snapshots(record_ids, definitions, there=there, parts=parts))
+        records = yield from self._records(there.values(), definitions)
+        shown = {one.record_id: one for one in records}
+        return tuple(_snapshots(record_ids, shown, there=there, parts=parts))
 
     def find_by_email(self, emails: Sequence[str]) -> Operation[tuple[Record, ...]]:
         """Read the live contacts with these addresses, a hundred addresses a call.
@@ -131,10 +142,48 @@ class Reader:
         for start in range(0, len(asked), BATCH):
             part = asked[start : start + BATCH]
             contacts = yield from self._batch(part, definitions, by_email=True)
-            for one in contacts:
-                if not one.archived and not wanted.isdisjoint(_emails_of(one)):
-                    found[RecordId(one.id)] = fields.read(one, definitions)
+            meant = [
+                one
+                for one in contacts
+                if not one.archived and not wanted.isdisjoint(_emails_of(one))
+            ]
+            records = yield from self._records(meant, definitions)
+            found |= {one.record_id: one for one in records}
         return tuple(found.values())
+
+    def _records(
+        self, contacts: Iterable[wire.Contact], definitions: Definitions
+    ) -> Operation[list[Record]]:
+        """Return contacts with the lists that they are on, where there are any."""
+        shown = list(contacts)
+        live = dict.fromkeys(one.id for one in shown if not one.archived)
+        held = yield from self._lists.of(list(live))
+        return [
+            fields.read(one, definitions, containers=held.get(one.id, ()))
+            for one in shown
+        ]
+
+    def _joined(self, progress: Progress, definitions: Definitions) -> Operation[Page]:
+        """Read who came to be on a list, going through as many pages as that takes."""
+        ids: dict[RecordId, None] = {}
+        for _ in range(MEMBER_PAGES):
+            if not progress.lists or len(ids) >= BATCH:
+                break
+            news, after = yield from self._lists.members(
+                progress.lists[0],
+                after=progress.after,
+                since_ms=progress.joined_since_ms,
+            )
+            ids |= dict.fromkeys(news)
+            progress = progress.after_members(after)
+        asked, found = [one for one in ids if _ID.match(one)], list[Record]()
+        for start in range(0, len(asked), BATCH):
+            part = asked[start : start + BATCH]
+            contacts = yield from self._batch(part, definitions)
+            found += yield from self._records(contacts, definitions)
+        if not progress.lists:
+            progress = progress.resumption(is_listed=True)
+        return _page(progress, found)
 
     def _list(
         self, progress: Progress, *, names: str
@@ -180,9 +229,8 @@ class Reader:
         for contact in page.results:
             for merged in fields.merged_ids(contact):
                 found[merged] = _merged(merged, contact)
-        for contact in page.results:
-            record = fields.read(contact, definitions)
-            found[record.record_id] = record
+        records = yield from self._records(page.results, definitions)
+        found |= {one.record_id: one for one in records}
         keys = [_key(one) for one in page.results]
         # A page may hold fewer than were asked for; there are more where it says so.
         is_full = bool(keys) and (bool(page.after) or len(keys) >= limit)
@@ -219,6 +267,14 @@ class Reader:
         if any(one.category != answers.NOT_FOUND for one in batch.errors):
             raise CallFailed(Meaning.BROKEN, "a batch that was read in part")
         return batch.results
+
+
+def _page(progress: Progress, records: Sequence[Record]) -> Page:
+    """Return a page behind which a pass goes on, or the next one begins."""
+    cursor = vendors.encode_cursor(progress)
+    if progress.stage is Stage.JOINED:
+        return Page(records=tuple(records), next=cursor)
+    return Page(records=tuple(records), resume=cursor)
 
 
 def _question(
@@ -280,15 +336,14 @@ def _tombstones(
 
 def _snapshots(
     record_ids: Sequence[RecordId],
-    definitions: Definitions,
+    shown: Mapping[RecordId, Record],
     *,
     there: dict[str, wire.Contact],
     parts: dict[RecordId, wire.Contact],
 ) -> Iterator[Snapshot]:
     for record_id in record_ids:
         if contact := there.get(record_id):
-            record = fields.read(contact, definitions)
-            yield Snapshot(record=record, raw=codec.encode(contact))
+            yield Snapshot(record=shown[record_id], raw=codec.encode(contact))
         elif contact := parts.get(record_id):
             yield Snapshot(record=_merged(record_id, contact))
         else:

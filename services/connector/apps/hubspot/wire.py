@@ -124,3 +124,70 @@ class Event(Wire, frozen=True, kw_only=True):
     """One change of a push; only whose account it was is believed."""
 
     portal_id: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+class ContactList(Wire, frozen=True, kw_only=True):
+    """A list, as a search among lists shows it."""
+
+    list_id: str
+    name: str
+    processing_type: str
+    object_type_id: str
+    deleted_at: str | None = None
+    additional_properties: dict[str, str | int | None] = {}
+    """Texts by the description, numbers in its sample."""
+
+
+class ContactLists(Wire, frozen=True, kw_only=True):
+    """A page of lists."""
+
+    lists: tuple[ContactList, ...]
+    has_more: bool
+    offset: int
+
+
+class Membership(Wire, frozen=True, kw_only=True):
+    """One list that somebody is on."""
+
+    list_id: str | int
+
+
+class Memberships(Wire, frozen=True, kw_only=True):
+    """All lists that somebody is on."""
+
+    record_id: str | int
+    record_list_memberships: tuple[Membership, ...]
+
+
+class MembershipBatch(Wire, frozen=True, kw_only=True):
+    """The lists of several contacts."""
+
+    status: str
+    results: tuple[Memberships, ...]
+    errors: tuple[Problem, ...] = ()
+
+
+class Member(Wire, frozen=True, kw_only=True):
+    """One who is on a list, and since when."""
+
+    record_id: str | int
+    membership_timestamp: str
+
+
+class Members(Wire, frozen=True, kw_only=True):
+    """A page of who is on a list."""
+
+    results: tuple[Member, ...]
+    paging: Paging | None = None
+
+    @property
+    def after(self) -> str:
+        """Return the cursor of the next page, or nothing."""
+        return self.paging.next.after if self.paging and self.paging.next else ""
+
+
+class Moved(Wire, frozen=True, kw_only=True):
+    """The answer to putting contacts on a list and taking some off."""
+
+    record_ids_missing: tuple[str | int, ...] = ()
+    """Who is not there, so that nothing was done to them."""

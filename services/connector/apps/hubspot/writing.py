@@ -5,7 +5,7 @@ and is asked for by it, after the contact has the address.
 """
 
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -13,10 +13,11 @@ import msgspec
 from proto import codec
 from proto.errors import ErrorCode
 from proto.fields import Fields
-from proto.ids import FieldId, RecordId
-from proto.record import Consent, Presence
-from services.connector.apps.hubspot import answers, fields, wire
+from proto.ids import FieldId
+from proto.record import Consent, Memberships, Presence
+from services.connector.apps.hubspot import answers, batching, fields, joining, wire
 from services.connector.apps.hubspot.catalogue import Catalogue, Definitions
+from services.connector.apps.hubspot.lists import Lists
 from services.connector.apps.hubspot.reading import PATH
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
@@ -36,8 +37,6 @@ from services.connector.port import (
     Written,
 )
 
-TRACE: Final = "objectWriteTraceId"
-"""By it the vendor tells of each of several by itself."""
 UNSUBSCRIBE: Final = "/communication-preferences/v4/statuses/{}/unsubscribe-all"
 Values = dict[str, str]
 T = TypeVar("T")
@@ -47,11 +46,14 @@ _TAKEN: Final = Refused(code=ErrorCode.ALREADY_EXISTS, field_id=fields.EMAIL)
 class Writer:
     """Writes to the contacts of one account."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, lists: Lists) -> None:
         self._catalogue = catalogue
+        self._lists = lists
 
     def create(self, new: NewRecord) -> Operation[CreateResult]:
-        """Create one contact."""
+        """Create one contact, and put it on its lists."""
+        if (yield from self._lists.lacking(new.containers)):
+            return joining.REFUSED
         definitions = yield from self._catalogue.get()
         values = _values(new.fields, definitions, is_new=True)
         if not isinstance(values, dict):
@@ -73,32 +75,46 @@ class Writer:
                 return answers.refusal(problem)
             raise CallFailed(Meaning.BROKEN, "a conflict that names no contact")
         contact = answer.decode(wire.Contact)
-        return (yield from self._made(contact, new, definitions=definitions))
+        results: dict[int, CreateResult] = {
+            0: (yield from self._made(contact, new, definitions=definitions))
+        }
+        yield from self._list_new(results, [new])
+        return results[0]
 
     def create_many(
         self, news: Sequence[NewRecord]
     ) -> Operation[tuple[CreateResult, ...]]:
-        """Create contacts in one call, and one more for each who may not be mailed."""
+        """Create contacts in one call; one more for each opt-out and each list."""
         definitions = yield from self._catalogue.get()
+        wanted = {each for new in news for each in new.containers}
+        lacking = yield from self._lists.lacking(wanted)
         results: dict[int, CreateResult] = {}
         inputs: list[dict[str, object]] = []
         for place, new in enumerate(news):
+            if not lacking.isdisjoint(new.containers):
+                results[place] = joining.REFUSED
+                continue
             values = _values(new.fields, definitions, is_new=True)
             if not isinstance(values, dict):
                 results[place] = Refused(code=ErrorCode.VALUE_REFUSED, field_id=values)
                 continue
-            inputs.append(_traced(place, {"properties": values, "associations": []}))
-        found = yield from _sent("create", inputs, status=201)
+            inputs.append(
+                batching.traced(place, {"properties": values, "associations": []})
+            )
+        found = yield from batching.sent("create", inputs, status=201)
         for place, contact in found.contacts.items():
             if place < len(news):
                 made = self._made(contact, news[place], definitions=definitions)
                 results[place] = yield from _alone(made)
         for place, problem in found.problems.items():
             results[place] = _not_created(problem)
+        yield from self._list_new(results, news)
         return tuple(results.get(place, Unsure()) for place in range(len(news)))
 
     def update(self, snapshot: Snapshot, change: Change) -> Operation[UpdateResult]:
-        """Change one contact."""
+        """Change one contact: its properties, then consent, then its lists."""
+        if (yield from self._lists.lacking(change.memberships.containers_add)):
+            return joining.REFUSED
         definitions = yield from self._catalogue.get()
         values = _asked(snapshot, change, definitions=definitions)
         if not isinstance(values, dict):
@@ -126,21 +142,26 @@ class Writer:
             if contact.id != before.id:
                 raise CallFailed(Meaning.BROKEN, "another contact than asked for")
         update = Update(snapshot=snapshot, change=change)
-        return (
-            yield from self._changed(
-                contact, update, definitions=definitions, values=values
-            )
-        )
+        changed = self._changed(contact, update, definitions=definitions, values=values)
+        results: dict[int, UpdateResult] = {0: (yield from changed)}
+        yield from self._list_changed(results, [update])
+        return results[0]
 
     def update_many(
         self, updates: Sequence[Update]
     ) -> Operation[tuple[UpdateResult, ...]]:
-        """Change contacts in one call, and one more for each who said no to mail."""
+        """Change contacts in one call; one more for each opt-out and each list."""
         definitions = yield from self._catalogue.get()
+        lacking = yield from self._lists.lacking(
+            each for one in updates for each in one.change.memberships.containers_add
+        )
         results: dict[int, UpdateResult] = {}
         asked: dict[int, Values] = {}
         contacts: dict[int, wire.Contact] = {}
         for place, one in enumerate(updates):
+            if not lacking.isdisjoint(one.change.memberships.containers_add):
+                results[place] = joining.REFUSED
+                continue
             values = _asked(one.snapshot, one.change, definitions=definitions)
             if not isinstance(values, dict):
                 results[place] = values
@@ -150,11 +171,11 @@ class Writer:
                 contacts[place] = _before(one.snapshot)
         ids = {place: updates[place].snapshot.record.record_id for place in asked}
         inputs = [
-            _traced(place, {"id": ids[place], "properties": values})
+            batching.traced(place, {"id": ids[place], "properties": values})
             for place, values in asked.items()
             if values
         ]
-        found = yield from _sent("update", inputs, status=200, ids=ids)
+        found = yield from batching.sent("update", inputs, status=200, ids=ids)
         for place, problem in found.problems.items():
             results[place] = _not_changed(problem)
         contacts |= found.contacts
@@ -167,7 +188,54 @@ class Writer:
                     values=asked[place],
                 )
                 results[place] = yield from _alone(changed)
+        yield from self._list_changed(results, updates)
         return tuple(results.get(place, Unsure()) for place in range(len(updates)))
+
+    def _list_new(
+        self, results: dict[int, CreateResult], news: Sequence[NewRecord]
+    ) -> Operation[None]:
+        """Put who was made on lists; who cannot be is there, and half done."""
+        made = {
+            place: one.record
+            for place, one in results.items()
+            if isinstance(one, Written) and news[place].containers
+        }
+        wanted = {
+            place: Memberships(containers_add=news[place].containers) for place in made
+        }
+        listed = yield from joining.listed(
+            self._lists, made, wanted=wanted, written=made.keys()
+        )
+        for place, one in listed.items():
+            results[place] = Unsure() if isinstance(one, Missing) else one
+
+    def _list_changed(
+        self, results: dict[int, UpdateResult], updates: Sequence[Update]
+    ) -> Operation[None]:
+        """Put who was changed on lists, or off some."""
+        changes = {
+            place: updates[place].change
+            for place, one in results.items()
+            if isinstance(one, Written)
+        }
+        wanted = {
+            place: change.memberships
+            for place, change in changes.items()
+            if change.memberships
+        }
+        records = {
+            place: one.record
+            for place, one in results.items()
+            if isinstance(one, Written) and place in wanted
+        }
+        written = [
+            place
+            for place, change in changes.items()
+            if change.fields or change.consent is not Consent.UNKNOWN
+        ]
+        results |= yield from joining.listed(
+            self._lists, records, wanted=wanted, written=written
+        )
 
     def _made(
         self, contact: wire.Contact, new: NewRecord, *, definitions: Definitions
@@ -200,7 +268,8 @@ class Writer:
         """
         before = _before(update.snapshot)
         contact = _completed(answered, before=before, values=values)
-        record = fields.read(contact, definitions)
+        containers = update.snapshot.record.containers
+        record = fields.read(contact, definitions, containers=containers)
         email = contact.properties.get(fields.EMAIL)
         is_moved = bool(values.get(fields.EMAIL)) and email != before.properties.get(
             fields.EMAIL
@@ -211,60 +280,6 @@ class Writer:
             yield from _unsubscribe(email)
             record = msgspec.structs.replace(record, consent=Consent.UNSUBSCRIBED)
         return Written(record=record)
-
-
-class _Found(msgspec.Struct):
-    """What a batch's answer tells, by place in what was asked for."""
-
-    contacts: dict[int, wire.Contact]
-    problems: dict[int, wire.Problem]
-
-
-def _sent(
-    verb: str,
-    inputs: Sequence[Mapping[str, object]],
-    *,
-    status: int,
-    ids: Mapping[int, RecordId] | None = None,
-) -> Operation[_Found]:
-    """Send a batch. Each input carries a trace, by which it is answered for itself.
-
-    What is told without its trace is known by its id; of what is not, nothing is.
-    """
-    found = _Found({}, {})
-    if not inputs:
-        return found
-    answer = yield Call(
-        method="POST",
-        path=f"{PATH}/batch/{verb}",
-        body=codec.encode({"inputs": inputs}),
-        accepts=(status, 207, 404),
-        is_write=True,
-    )
-    if answer.status == 404:
-        if answers.problem_of(answer) is None:
-            raise answers.meaning_of(answer)
-        raise CallFailed(Meaning.REFUSED, "a batch with somebody who is not there")
-    batch = answer.decode(wire.Batch)
-    places = {str(one[TRACE]): int(str(one[TRACE])) for one in inputs}
-    by_id = {str(record_id): place for place, record_id in (ids or {}).items()}
-    for contact in batch.results:
-        trace = contact.object_write_trace_id
-        place = places.get(trace) if trace else by_id.get(contact.id)
-        if place is not None:
-            found.contacts[place] = contact
-    for problem in batch.errors:
-        traces = answers.texts(problem.context, TRACE)
-        told = [places[trace] for trace in traces if trace in places]
-        for name in ("ids", "id"):
-            named = answers.texts(problem.context, name)
-            told += [by_id[each] for each in named if each in by_id]
-        found.problems |= dict.fromkeys(told, problem)
-    return found
-
-
-def _traced(place: int, body: dict[str, object]) -> dict[str, object]:
-    return body | {TRACE: str(place)}
 
 
 def _alone(operation: Operation[T]) -> Operation[T | Unsure]:

@@ -4,10 +4,10 @@ The table is written from the vendor's description of a contact's properties.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from proto.fields import Address, FieldKind, Item, Role, Value
-from proto.ids import RecordId
+from proto.ids import ContainerId, RecordId
 from proto.record import Consent
 from tests.contract.conformance import cards, shapes
 from tests.contract.conformance.cards import SAMPLES, Card
@@ -73,21 +73,31 @@ class HubSpot(EmulatedStage):
     own_kinds = frozenset(TYPES)
     least = Least(
         # GET /crm/v3/objects/contacts: limit is 100 at most, and every property that is
-        # to be shown has to be named, so that the names have to be read first.
+        # to be shown has to be named, so that the names have to be read first. So have
+        # the lists: what a contact is on tells no names, nor which of them are dynamic.
         page_size=100,
-        scan_calls=1,
-        # A search shows 200, and nobody who is archived; those have a listing.
-        idle_calls=2,
+        scan_calls=2,
+        # A search shows 200, and nobody who is archived; those have a listing. Neither
+        # tells who was put on a list, and POST /crm/v3/lists/search tells of which.
+        idle_calls=3,
         changes_page_size=200,
-        changes_calls=1,
+        changes_calls=2,
         relearning_calls=1,
         # A second contact with an address is a 409: nothing to find.
         find_batch=0,
         create_batch=100,
+        # A contact shows no list. lists/records/memberships/batch/read tells those of
+        # several, by the description of any number: as many as any other batch takes.
+        lists_batch=100,
         # No write is conditional, and a batch reads 100.
         read_batch=100,
         update_batch=100,
     )
+
+    def __init__(self, *about: Any) -> None:
+        super().__init__(*about)
+        # Where there is no list, nobody has to be asked for.
+        self._account.lists.make("Everybody's", now_ms=self._account.now_ms())
 
     def full(self, number: int) -> Card:
         """Return somebody with every property that plays a role."""
@@ -150,6 +160,19 @@ class HubSpot(EmulatedStage):
         """Return what the contact's opting out of all mail means."""
         is_out = self._contact(record_id).properties.get("hs_email_optout") == "true"
         return Consent.UNSUBSCRIBED if is_out else Consent.UNKNOWN
+
+    async def new_container(self, name: str) -> ContainerId:
+        """Make a list that people are put on by hand."""
+        now_ms = self._account.now_ms()
+        return ContainerId(self._account.lists.make(name, now_ms=now_ms).list_id)
+
+    async def put_into(self, record_id: RecordId, container: ContainerId) -> None:
+        """Put a contact on a list."""
+        self._act("join", record_id, list_id=container)
+
+    async def containers_of(self, record_id: RecordId) -> set[str]:
+        """Return the lists that a contact is on."""
+        return {one.list_id for one, _ in self._account.lists.of(record_id)}
 
     async def define(
         self,
