@@ -4,24 +4,18 @@ import json
 
 from proto.ids import RecordId
 from services.connector.apps.constant_contact.app import App
-from services.connector.port import Answer, Call, Snapshot
+from services.connector.port import Call, Snapshot
 from tests.contract import emulated_account
-from tests.contract.driving import answer, drive
+from tests.contract.driving import Fixtures, drive
 
 FOLDER = emulated_account.folder_of("constant_contact")
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
+shown = Fixtures(FOLDER, headers=NOW)
+fixture = shown.body
 SINCE = "2026-02-11T11:59:00.000Z"
 """The overlap before ``NOW``."""
 
 ZOE = RecordId("5a0f6e3c-2d41-4b7a-9c55-0d1e2f3a4b5c")
-
-
-def fixture(name: str) -> bytes:
-    return (FOLDER / "fixtures" / f"{name}.json").read_bytes()
-
-
-def shown(name: str, *, status: int = 200) -> Answer:
-    return answer(fixture(name), status=status, headers=NOW)
 
 
 def new_app() -> App:

@@ -4,6 +4,7 @@ What an app asks is recorded as ``Call``s; what it gets is what the test prepare
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from proto import codec
@@ -24,6 +25,23 @@ def answer(
         body = body.encode()
     data = body if isinstance(body, bytes) else codec.encode(body)
     return Answer(status=status, headers=dict(headers or {}), body=data)
+
+
+class Fixtures:
+    """Answers that an app's folder keeps as files: JSON, unless a name says other."""
+
+    def __init__(self, folder: Path, *, headers: Mapping[str, str] | None = None):
+        self._folder = folder / "fixtures"
+        self._headers = dict(headers or {})
+
+    def body(self, name: str) -> bytes:
+        """Return what a file holds."""
+        path = self._folder / name
+        return (path if path.suffix else path.with_suffix(".json")).read_bytes()
+
+    def __call__(self, name: str, *, status: int = 200, **headers: str) -> Answer:
+        """Return a file as an answer."""
+        return answer(self.body(name), status=status, headers=self._headers | headers)
 
 
 def drive(

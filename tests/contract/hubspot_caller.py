@@ -4,6 +4,7 @@ Every answer of contacts, lists, properties and the token endpoint is checked ag
 the vendor's own descriptions, where these are.
 """
 
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import aiohttp
@@ -11,7 +12,9 @@ import aiohttp
 from tests.contract import emulator_caller, vendor_openapi, vendor_specs
 from tests.contract.emulator_caller import Reply
 from tests.contract.vendor_openapi import OpenApi
+from tests.emulators.core.limits import Limits
 from tests.emulators.hubspot.emulator import SCOPES, TOKEN_PATH, Emulator
+from tests.emulators.hubspot.settings import Settings
 
 CONTACTS = "/crm/v3/objects/contacts"
 PROPERTIES = "/crm/v3/properties/contacts"
@@ -93,4 +96,11 @@ class Caller(emulator_caller.Caller):
 
 
 calling = Caller.calling
+
+
+def calling_without_limits() -> AbstractAsyncContextManager[Caller]:
+    """Call an emulator that answers as often as it is asked; time stands still."""
+    return calling(Settings(limits=Limits(), search_limits=Limits()))
+
+
 authorize_query = Caller.authorize_query

@@ -7,20 +7,14 @@ from typing import Any
 from proto.ids import FieldId, RecordId
 from services.connector.port import Answer, Call, NewRecord
 from tests.contract import emulated_account
-from tests.contract.driving import answer, drive
+from tests.contract.driving import Fixtures, answer, drive
 from tests.contract.mailchimp_account import FOLDER
 
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
+shown = Fixtures(FOLDER, headers=NOW)
 LIST = "57afe96172"
 EMAIL = FieldId("email")
 ZOE = RecordId(f"{LIST}/{'c' * 31}1")
-
-
-def shown(name: str, *, status: int = 200) -> Answer:
-    path = FOLDER / "fixtures" / name
-    if not path.suffix:
-        path = path.with_suffix(".json")
-    return answer(path.read_bytes(), status=status, headers=NOW)
 
 
 def app_that_knows_its_account() -> Any:

@@ -24,16 +24,12 @@ from services.connector.port import (
 )
 from tests.contract import emulated_account
 from tests.contract.activecampaign_account import FOLDER
-from tests.contract.driving import answer, drive, failing
+from tests.contract.driving import Fixtures, answer, drive, failing
 
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
+shown = Fixtures(FOLDER, headers=NOW)
 EMAIL, LAST = FieldId("email"), FieldId("lastName")
 BASE = "https://bakery.api-us1.com"
-
-
-def shown(name: str, *, status: int = 200) -> Answer:
-    body = (FOLDER / "fixtures" / f"{name}.json").read_bytes()
-    return answer(body, status=status, headers=NOW)
 
 
 @pytest.fixture

@@ -27,21 +27,17 @@ from services.connector.port import (
     Written,
 )
 from tests.contract import emulated_account
-from tests.contract.driving import answer, drive, failing
+from tests.contract.driving import Fixtures, answer, drive, failing
 
 FOLDER = emulated_account.folder_of("campaign_monitor")
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
+shown = Fixtures(FOLDER, headers=NOW)
 NOON = datetime.datetime(2026, 2, 11, 12, tzinfo=datetime.UTC)
 S = datetime.timedelta(seconds=1)
 LIST = "0f2d1b7c9a3e4d5f8a6b7c8d9e0f1a2b"
 OTHER = "5c4b3a29180f7e6d5c4b3a29180f7e6d"
 ZOE = f"{LIST}/zoe.brandt@example.org"
 DAYS, SIZE = "MultiSelectMany:days", "Text:größe"
-
-
-def shown(name: str, *, status: int = 200) -> Answer:
-    body = (FOLDER / "fixtures" / f"{name}.json").read_bytes()
-    return answer(body, status=status, headers=NOW)
 
 
 KNOWN = (shown("clients"), shown("lists"))

@@ -24,16 +24,12 @@ from services.connector.port import (
     Written,
 )
 from tests.contract.dotloop_account import FOLDER
-from tests.contract.driving import answer, drive, failing
+from tests.contract.driving import Fixtures, answer, drive, failing
 from tests.contract.emulated_account import new_app
 
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
+shown = Fixtures(FOLDER, headers=NOW)
 HOME = (Item(value=Address(city="Graz", postal_code="8010")),)
-
-
-def shown(name: str, *, status: int = 200) -> Answer:
-    body = (FOLDER / "fixtures" / f"{name}.json").read_bytes()
-    return answer(body, status=status, headers=NOW)
 
 
 @pytest.fixture

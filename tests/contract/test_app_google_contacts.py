@@ -15,7 +15,6 @@ from services.connector.apps.google_contacts.app import App
 from services.connector.apps.google_contacts.reading import Progress, Stage
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
-    Answer,
     Change,
     Facts,
     Missing,
@@ -28,9 +27,10 @@ from services.connector.port import (
     Written,
 )
 from tests.contract import emulated_account
-from tests.contract.driving import answer, drive
+from tests.contract.driving import Fixtures, answer, drive
 
 FOLDER = emulated_account.folder_of("google_contacts")
+shown = Fixtures(FOLDER)
 MANIFEST = emulated_account.manifest_of("google_contacts")
 ZOE = RecordId("people/c1885000000000000011")
 BOB = RecordId("people/c1885000000000000022")
@@ -41,11 +41,6 @@ MARK = "01890a5d-ac96-774b-bcce-b302099a8057"
 JOB, EMAILS, NOTE = FieldId("job_title"), FieldId("emails"), FieldId("note")
 BAKER = Change(fields={JOB: "Baker"})
 SYNC = vendors.encode_cursor(Progress(stage=Stage.CHANGES, sync="sync-1"))
-
-
-def shown(name: str, *, status: int = 200) -> Answer:
-    body = (FOLDER / "fixtures" / f"{name}.json").read_bytes()
-    return answer(body, status=status)
 
 
 @pytest.fixture

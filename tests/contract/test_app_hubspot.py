@@ -14,7 +14,6 @@ from services.connector.apps.hubspot.app import App
 from services.connector.apps.hubspot.cursors import OVERLAP_MS, Progress, Stage
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
-    Answer,
     Change,
     Exists,
     Missing,
@@ -27,27 +26,24 @@ from services.connector.port import (
 )
 from tests.contract.driving import answer, drive
 from tests.contract.emulated_account import new_app
+from tests.contract.hubspot import (
+    JOB,
+    NOW,
+    NOW_MS,
+    ZOE,
+    app_that_knows_its_account,
+    shown,
+)
 from tests.contract.hubspot_account import FOLDER, MANIFEST
 
-NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
-NOW_MS = 1_770_811_200_000
-ZOE = RecordId("30151")
-JOB, EMAIL = FieldId("jobtitle"), FieldId("email")
+EMAIL = FieldId("email")
 BAKER = Change(fields={JOB: "Baker"})
-
-
-def shown(name: str, *, status: int = 200, **headers: str) -> Answer:
-    body = (FOLDER / "fixtures" / f"{name}.json").read_bytes()
-    return answer(body, status=status, headers=NOW | headers)
 
 
 @pytest.fixture
 def app() -> App:
     """An app that knows its account's properties, and that it has no lists."""
-    made = new_app("hubspot")
-    drive(made.describe_fields(), [shown("properties")])
-    drive(made.list_containers(), [shown("lists_none")])
-    return made
+    return app_that_knows_its_account(lists="lists_none")
 
 
 @pytest.fixture

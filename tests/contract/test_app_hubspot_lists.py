@@ -26,30 +26,24 @@ from services.connector.port import (
 )
 from tests.contract.driving import answer, drive
 from tests.contract.emulated_account import new_app
-from tests.contract.hubspot_account import FOLDER
+from tests.contract.hubspot import (
+    JOB,
+    NOW_MS,
+    ZOE,
+    app_that_knows_its_account,
+    shown,
+)
 
-NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
-NOW_MS = 1_770_811_200_000
 MINUTE_MS = 60_000
-ZOE = RecordId("30151")
 RYE, MARKET, OPENED = ContainerId("13"), ContainerId("104"), ContainerId("21")
-JOB = FieldId("jobtitle")
 LISTS = "/crm/v3/lists"
 BUSY = CallFailed(Meaning.RATE_LIMITED, "too many calls")
-
-
-def shown(name: str, *, status: int = 200) -> Answer:
-    body = (FOLDER / "fixtures" / f"{name}.json").read_bytes()
-    return answer(body, status=status, headers=NOW)
 
 
 @pytest.fixture
 def app() -> App:
     """An app that knows its account's properties and lists."""
-    made = new_app("hubspot")
-    drive(made.describe_fields(), [shown("properties")])
-    drive(made.list_containers(), [shown("lists_page")])
-    return made
+    return app_that_knows_its_account(lists="lists_page")
 
 
 @pytest.fixture

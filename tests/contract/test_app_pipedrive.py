@@ -28,10 +28,11 @@ from services.connector.port import (
     Written,
 )
 from tests.contract import emulated_account
-from tests.contract.driving import answer, drive, failing
+from tests.contract.driving import Fixtures, answer, drive, failing
 
 FOLDER = emulated_account.folder_of("pipedrive")
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
+shown = Fixtures(FOLDER, headers=NOW)
 NOON = datetime.datetime(2026, 2, 11, 12, tzinfo=datetime.UTC)
 
 
@@ -45,11 +46,6 @@ SIZE, DAYS, BUDGET = code_of("size"), code_of("days"), code_of("budget")
 PLACE, NOTE = code_of("place"), code_of("note")
 WORK = Item(value="Zoe.Brandt@example.org", label="work")
 HOME = Item(value="private@example.org", label="home")
-
-
-def shown(name: str, *, status: int = 200) -> Answer:
-    body = (FOLDER / "fixtures" / f"{name}.json").read_bytes()
-    return answer(body, status=status, headers=NOW)
 
 
 FIELDS = (shown("fields_first"), shown("fields_last"))

@@ -16,7 +16,6 @@ from services.connector.apps._template import fields, wire
 from services.connector.apps._template.app import App
 from services.connector.errors import Meaning
 from services.connector.port import (
-    Answer,
     Change,
     Exists,
     Facts,
@@ -26,14 +25,10 @@ from services.connector.port import (
     Snapshot,
     Written,
 )
-from tests.contract.driving import answer, drive, failing
+from tests.contract.driving import Fixtures, answer, drive, failing
 
 FOLDER = Path(_template.__file__).parent
-
-
-def shown(name: str, *, status: int = 200) -> Answer:
-    body = (FOLDER / "fixtures" / f"{name}.json").read_bytes()
-    return answer(body, status=status)
+shown = Fixtures(FOLDER)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from services.connector.apps.tryton.app import App
 from services.connector.apps.tryton.reading import OVERLAP_S, Progress
 from services.connector.errors import CallFailed, Meaning
 from services.connector.port import (
-    Answer,
     Change,
     Facts,
     Missing,
@@ -26,11 +25,12 @@ from services.connector.port import (
     Update,
     Written,
 )
-from tests.contract.driving import answer, drive
+from tests.contract.driving import Fixtures, answer, drive
 from tests.contract.emulated_account import folder_of, manifest_of
 
 FOLDER, MANIFEST = folder_of("tryton"), manifest_of("tryton")
 NOW = {"date": "Wed, 11 Feb 2026 12:00:00 GMT"}
+shown = Fixtures(FOLDER, headers=NOW)
 ZOE, BOB, EVE, SAM = (RecordId(str(number)) for number in (11, 12, 13, 14))
 NAME, EMAILS, PHONES = FieldId("name"), FieldId("emails"), FieldId("phones")
 ADDRESSES = FieldId("addresses")
@@ -42,10 +42,6 @@ FREIBURG = Address(
     country="Germany",
 )
 RENAMED = Change(fields={NAME: "Zoë Sample"})
-
-
-def shown(name: str) -> Answer:
-    return answer((FOLDER / "fixtures" / f"{name}.json").read_bytes(), headers=NOW)
 
 
 @pytest.fixture

@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.contract.hubspot_caller import CONTACTS, PROPERTIES, Caller, calling
-from tests.emulators.core.limits import Limits
-from tests.emulators.hubspot.settings import Settings
+from tests.contract.hubspot_caller import (
+    CONTACTS,
+    PROPERTIES,
+    Caller,
+    calling_without_limits,
+)
 
 UNKNOWN = "99999999"
 
@@ -14,8 +17,7 @@ UNKNOWN = "99999999"
 @pytest.fixture
 async def hs() -> AsyncIterator[Caller]:
     """Yield an authorised caller; there are no limits, and time stands still."""
-    settings = Settings(limits=Limits(), search_limits=Limits())
-    async with calling(settings) as caller:
+    async with calling_without_limits() as caller:
         yield caller
 
 

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.hubspot_caller import LISTS, Caller, calling
-from tests.emulators.core.limits import Limits
-from tests.emulators.hubspot.settings import Settings
+from tests.contract.hubspot_caller import LISTS, Caller, calling_without_limits
 
 UNKNOWN = "99999999"
 
@@ -15,8 +13,7 @@ UNKNOWN = "99999999"
 @pytest.fixture
 async def hs() -> AsyncIterator[Caller]:
     """Yield an authorised caller; there are no limits, and time stands still."""
-    settings = Settings(limits=Limits(), search_limits=Limits())
-    async with calling(settings) as caller:
+    async with calling_without_limits() as caller:
         yield caller
 
 
