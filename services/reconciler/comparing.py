@@ -11,7 +11,8 @@ from typing import Final
 import structlog
 from prometheus_client import Counter
 
-from proto.ids import ConnectionId
+from proto.ids import ConnectionId, LinkId
+from proto.reconciler import Side
 from services.chassis.store import Work
 from services.reconciler import following
 from services.reconciler.batches import Decisions
@@ -94,17 +95,17 @@ def report(connection: StoredConnection, found: Decisions) -> None:
         )
     for link_id, sides in found.unheeded.items():
         UNHEEDED.inc(len(sides))
-        log.warning(
-            "unsubscribe_unheeded",
-            connection_id=connection.connection_id,
-            link_id=link_id,
-            side=[side.value for side in sides],
-        )
+        log.warning("unsubscribe_unheeded", **_where(connection, link_id, sides=sides))
     for link_id, sides in found.doubled.items():
         DOUBLED.inc(len(sides))
-        log.warning(
-            "mark_doubled",
-            connection_id=connection.connection_id,
-            link_id=link_id,
-            side=[side.value for side in sides],
-        )
+        log.warning("mark_doubled", **_where(connection, link_id, sides=sides))
+
+
+def _where(
+    connection: StoredConnection, link_id: LinkId, *, sides: tuple[Side, ...]
+) -> dict[str, object]:
+    return {
+        "connection_id": connection.connection_id,
+        "link_id": link_id,
+        "side": [side.value for side in sides],
+    }

@@ -22,6 +22,14 @@ DUMB = msgspec.structs.replace(ABLE, has_consent=False, can_unsubscribe=False)
 """An app that has tags and knows nothing of consent."""
 
 
+def told_of_a_no(mode: Unsubscribes = STATUS) -> Pair:
+    """Link two, tell the right one of the left one's no in this way."""
+    pair = pair_with(mode)
+    pair.put(LEFT, consent=NO)
+    pair.settle()
+    return pair
+
+
 def told_by(pair: Pair, mode: Unsubscribes, **options: object) -> int:
     """Have unsubscribes told in this way from now on; returns how many writes come."""
     number = pair.config.version + 1
@@ -111,9 +119,7 @@ def test_b39_who_was_only_tagged_is_unsubscribed_once_that_is_wanted(side, betwe
 )
 def test_b39_who_was_unsubscribed_is_tagged_once_that_is_wanted():
     """By the tag people find everybody who said no, as those who say it from now on."""
-    pair = pair_with()
-    pair.put(LEFT, consent=NO)
-    pair.settle()
+    pair = told_of_a_no()
     assert told_by(pair, TAG) == 1
     assert (tags(pair), level(pair)) == ((UNSUBSCRIBE_TAG,), NO)
 
@@ -124,9 +130,7 @@ def test_b39_who_was_unsubscribed_is_tagged_once_that_is_wanted():
 )
 def test_b39_a_tag_by_another_name_is_added_and_the_old_one_left():
     """To take it away would be to say that they may be mailed."""
-    pair = pair_with(TAG)
-    pair.put(LEFT, consent=NO)
-    pair.settle()
+    pair = told_of_a_no(TAG)
     assert told_by(pair, TAG, unsubscribe_tag="No mail") == 1
     assert set(tags(pair)) == {UNSUBSCRIBE_TAG, "No mail"}
 
@@ -152,9 +156,7 @@ def test_b39_a_no_that_went_along_with_a_create_is_not_told_twice(first):
 )
 def test_b39_one_word_is_told_once_in_each_way():
     """Whoever took it back on the other side is left alone, as often as ways change."""
-    pair = pair_with()
-    pair.put(LEFT, consent=NO)
-    pair.settle()
+    pair = told_of_a_no()
     pair.put(RIGHT, consent=Consent.SUBSCRIBED)
     assert told_by(pair, TAG) == 1
     pair.put(RIGHT, tags=())
@@ -172,9 +174,7 @@ def test_b39_one_word_is_told_once_in_each_way():
 )
 @pytest.mark.parametrize("mode", [TAG, STATUS])
 def test_b39_a_no_said_again_while_nobody_wanted_it_told_is_a_new_word(mode):
-    pair = pair_with(mode)
-    pair.put(LEFT, consent=NO)
-    pair.settle()
+    pair = told_of_a_no(mode)
     told_by(pair, IGNORE)
     pair.put(LEFT, consent=Consent.SUBSCRIBED)
     pair.put(RIGHT, consent=Consent.SUBSCRIBED, tags=())
@@ -206,9 +206,7 @@ def test_b39_what_was_under_way_when_the_way_changed_counts_for_its_own():
 @pytest.mark.parametrize("mode", [TAG, STATUS])
 def test_b39_what_we_set_is_not_told_back_in_another_way(mode):
     """They subscribe anew where they had said no, and the way is changed."""
-    pair = pair_with(TAG if mode is STATUS else STATUS)
-    pair.put(LEFT, consent=NO)
-    pair.settle()
+    pair = told_of_a_no(TAG if mode is STATUS else STATUS)
     told_by(pair, STATUS)
     pair.put(LEFT, consent=Consent.SUBSCRIBED)
     assert told_by(pair, mode) == 0
@@ -232,9 +230,7 @@ def carried_before(pair: Pair) -> None:
 )
 @pytest.mark.parametrize("mode", [TAG, STATUS])
 def test_b39_who_was_told_before_ways_were_kept_is_not_told_again(mode):
-    pair = pair_with(mode)
-    pair.put(LEFT, consent=NO)
-    pair.settle()
+    pair = told_of_a_no(mode)
     carried_before(pair)
     pair.edit(LEFT, job="Clerk")
     intent = pair.turn()
@@ -250,9 +246,7 @@ def test_b39_who_was_told_before_ways_were_kept_is_not_told_again(mode):
 )
 def test_b39_who_subscribed_anew_before_ways_were_kept_is_left_alone():
     """Nobody knows how they were told, and they may have had the last word since."""
-    pair = pair_with()
-    pair.put(LEFT, consent=NO)
-    pair.settle()
+    pair = told_of_a_no()
     pair.put(RIGHT, consent=Consent.SUBSCRIBED)
     pair.settle()
     carried_before(pair)
@@ -270,9 +264,7 @@ def test_b39_who_subscribed_anew_before_ways_were_kept_is_left_alone():
 )
 def test_b39_who_was_tagged_before_ways_were_kept_is_unsubscribed_once_wanted():
     """The tag tells that it was by this that they had it."""
-    pair = pair_with(TAG)
-    pair.put(LEFT, consent=NO)
-    pair.settle()
+    pair = told_of_a_no(TAG)
     carried_before(pair)
     assert told_by(pair, STATUS) == 1
     assert level(pair) is NO

@@ -1,5 +1,6 @@
 """Holds what keeps coming back on a link for a day (hazards 54 and 68)."""
 
+import functools
 from collections.abc import Iterable
 
 import msgspec
@@ -53,7 +54,8 @@ def acting(case: Case, side: Side) -> Acting:
     """
     target, source = case.record(side), case.record(model.other(side))
     link, config = case.link, case.config
-    wanted = rules.act_on(
+    act = functools.partial(
+        rules.act_on,
         side,
         target=target,
         source=source,
@@ -61,6 +63,7 @@ def acting(case: Case, side: Side) -> Acting:
         config=config,
         carried=link.carried,
     )
+    wanted = act()
     if not (link.trail and wanted.needs_write):
         return wanted
     tired = guards.tired(link, now=case.now)
@@ -71,15 +74,7 @@ def acting(case: Case, side: Side) -> Acting:
     ]
     if not frozen:
         return wanted
-    return rules.act_on(
-        side,
-        target=target,
-        source=source,
-        done=link.acts,
-        config=config,
-        carried=link.carried,
-        frozen=frozen,
-    )
+    return act(frozen=frozen)
 
 
 def holds_of(actings: Iterable[Acting]) -> tuple[Hold, ...]:
