@@ -230,8 +230,6 @@ def rebind(link: Link, side: Side, *, record_id: RecordId) -> Link:
         right_id=link.right_id if is_left else record_id,
         left_born=None if is_left else link.left_born,
         right_born=link.right_born if is_left else None,
-        left_life=None if is_left else link.left_life,
-        right_life=link.right_life if is_left else None,
         state=RecordState.PENDING,
         reason="",
         left=None,
