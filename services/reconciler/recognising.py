@@ -309,7 +309,7 @@ def _likely(
     found = answer.result.record
     either = {each.record_id: each for each in (*alike, *met, found) if each}
     more = reading(evidence.is_more_than_its_address, either.values())
-    if len(either) > 1 and len(more) == 1 and more != [found]:
+    if len(more) == 1 and more != [found]:
         return more
     return (alike or met) if found is None else []
 

@@ -258,6 +258,23 @@ def test_b9_b39_the_tag_of_an_unsubscribe_stays_when_a_rule_that_adds_it_ends(
 
 @pytest.mark.behaviour(
     9,
+    broken_by="reconciler/engine/consent.py: a tag that told the other side of a no"
+    " keeps what a rule has added here",
+)
+def test_b9_the_tag_that_told_the_other_side_goes_here_with_its_rule():
+    pair = pair_of(
+        rule("a", tag("PieSync Unsubscribes")), unsubscribes=Unsubscribes.TAG
+    )
+    match(pair, "a")
+    pair.put(RIGHT, consent=Consent.UNSUBSCRIBED)
+    pair.settle()
+    match(pair, "")
+    assert pair.records[LEFT].tags == ("PieSync Unsubscribes",)
+    assert pair.records[RIGHT].tags == ()
+
+
+@pytest.mark.behaviour(
+    9,
     broken_by="reconciler/engine/places.py: acts that remember what another one had"
     " made of a place are not followed",
 )

@@ -431,3 +431,18 @@ def test_of_two_that_have_had_the_address_one_that_has_more_of_it_was_made():
         assert told(asked, still_has_it, has_it) == (WriteOutcome.EXISTS, "r1")
         if asked.result.record is None:
             assert told(asked, had_it, has_it) == (WriteOutcome.EXISTS, "r2")
+
+
+def test_who_a_look_found_and_has_as_much_of_it_is_waited_with():
+    """What was made may have been given another address, and not be shown yet."""
+    ours, nameless = new("r1", "new@b.org", "Bo"), new("r2", "a@b.org", "")
+    bare = {FieldId("email"): "a@b.org", FieldId("name.family"): "Berg"}
+    record = msgspec.structs.replace(nameless.record, fields=bare)
+    nameless = msgspec.structs.replace(nameless, record=record)
+    for free, met in (([nameless], None), ([ours], RecordId("r1"))):
+        for looks, expected in (
+            (0, (WriteOutcome.UNKNOWN, "")),
+            (1, (WriteOutcome.EXISTS, "r9")),
+        ):
+            asked = linked(found_by_address(looks=looks), met_id=met)
+            assert told(asked, *free) == expected
