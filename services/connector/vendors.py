@@ -16,6 +16,9 @@ from proto import codec
 from services.connector.errors import CallFailed, Meaning
 
 P = TypeVar("P", bound="Progress")
+FEW_PAGES: Final = 10
+"""So many may be read in every pass, only to find out; what takes more, the more seldom
+the more it takes."""
 _STAMP_DIGITS_MAX: Final = 14
 """Milliseconds until the year 5138."""
 

@@ -20,7 +20,6 @@ OVERLAP: Final = datetime.timedelta(seconds=60)
 answers need not be the one that stamps."""
 DAY: Final = datetime.timedelta(days=1)
 """What is after a date may be what is after the whole day."""
-FEW_PAGES: Final = 10
 PAUSE_PER_PAGE: Final = datetime.timedelta(seconds=5)
 SWEEP: Final = datetime.timedelta(hours=1)
 """How often who unsubscribed is gone through although their number is the same."""
@@ -136,7 +135,7 @@ class Progress(vendors.Progress, frozen=True, kw_only=True):
             since=began,
             count=self.count,
             swept=began if has_swept else self.swept,
-            is_narrow=pages > FEW_PAGES,
+            is_narrow=pages > vendors.FEW_PAGES,
             asked_widely=self.wide_since if self.is_narrow else None,
-            wide_pages=pages if pages > FEW_PAGES else 0,
+            wide_pages=pages if pages > vendors.FEW_PAGES else 0,
         )

@@ -18,7 +18,6 @@ OVERLAP: Final = datetime.timedelta(minutes=10)
 ZONE: Final = datetime.timedelta(hours=12)
 """Times are told in a zone that is not: nowhere is it earlier by more than this."""
 EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-FEW_PAGES: Final = 10
 PAUSE_PER_PAGE: Final = datetime.timedelta(seconds=30)
 ANCHORS_MAX: Final = 16
 
@@ -74,7 +73,7 @@ class Progress(vendors.Progress, frozen=True, kw_only=True):
     @property
     def is_small(self) -> bool:
         """Say whether everybody is read in every pass."""
-        return self.more_pages <= FEW_PAGES
+        return self.more_pages <= vendors.FEW_PAGES
 
     @property
     def is_sweep_due(self) -> bool:

@@ -17,10 +17,8 @@ OVERLAP_MS = 120_000
 """Searches show a change up to a minute late, and a clock is not exact."""
 SWEEP_MS = 15 * 60_000
 """How often an archive of several pages is gone through; its first page always is."""
-FEW_PAGES = 10
-"""Lists of no more pages are gone through whenever somebody was put on one."""
 PAUSE_MS_PER_PAGE = 5_000
-"""Longer ones are the more seldom the more pages they have."""
+"""How long lists rest that have not few pages, though somebody was put on them."""
 
 
 class Stage(enum.StrEnum):
@@ -144,7 +142,8 @@ class Progress(vendors.Progress, frozen=True, kw_only=True):
         if not grown:
             return progress.resumption(is_listed=True)
         pages = sum(grown.values())
-        if pages > FEW_PAGES and began - self.listed < pages * PAUSE_MS_PER_PAGE:
+        is_early = began - self.listed < pages * PAUSE_MS_PER_PAGE
+        if pages > vendors.FEW_PAGES and is_early:
             return progress.resumption(is_listed=False)
         return msgspec.structs.replace(progress, stage=Stage.JOINED, lists=tuple(grown))
 
