@@ -97,7 +97,7 @@ def test_what_the_network_doubles_was_sent_once():
         await setting.call(call)
         await loop.VirtualClock(loop.running()).sleep(LATE_S_MAX)
         [calls] = setting.line.vendor.calls.values()
-        return calls.count, len(calls.sent_at)
+        return calls.count, len(calls.sent)
 
     assert loop.run(act(), start=START) == (2, 1)
 

@@ -16,6 +16,7 @@ from tests.simulation.invariants import (
     rest,
     rules,
     safety,
+    thrift,
 )
 from tests.simulation.invariants.aftermath import Answers, Register, Rows
 from tests.simulation.invariants.truth import Truth, Wrong
@@ -53,12 +54,14 @@ class Judge:
         self._now: Callable[[], float]
         self._register: Register
         self._written = 0
+        self._began_at = self._rest_at = 0.0
 
     def begin(self, play: Played) -> None:
         """Watch a simulation from now on."""
         world = play.world
         self._note, self._rows = world.note, world.database.rows
         self._now = lambda: world.clock.now().timestamp()
+        self._began_at = self._now()
         register = self._register = Register(self._rows, self._now)
         self.truth = Truth(
             play.people,
@@ -99,6 +102,7 @@ class Judge:
         for tenant, data in aftermath.stored(play.world.database):
             self.add(calls.rows_of_others(tenant, data, self.truth))
         self._written = len(play.ledger.ours())
+        self._rest_at = self._now()
 
     def look_at_end(self, play: Played) -> None:
         """Check that nothing was written while nobody did anything, and the calls."""
@@ -111,7 +115,19 @@ class Judge:
             self.add(calls.tokens_used_once(vendor.oauth, rotates=ways.rotates_tokens))
             for known in vendor.calls.values():
                 limit = ways.calls_per_second
-                self.add(calls.keeps_the_pace(known.sent_at, limit=limit))
+                self.add(calls.keeps_the_pace(known.sent, limit=limit))
+                self.add(thrift.retries_are_few(known.sent, until=self._now()))
+        self._look_at_calls(play)
+
+    def _look_at_calls(self, play: Played) -> None:
+        """Check what calls came to, in all and since everything was at rest."""
+        pace, now = play.world.pace, self._now()
+        rhythm = thrift.Rhythm(pace.poll_interval_s, pace.sweep_s)
+        for since in (self._began_at, self._rest_at):
+            spent = thrift.spent(
+                play.vendors.values(), play.ledger.entries, since=since
+            )
+            self.add(thrift.asks_what_it_must(spent, rhythm, span_s=now - since))
 
     def add(self, found: Iterable[Wrong]) -> None:
         """Keep what is wrong."""

@@ -7,7 +7,7 @@ import msgspec
 
 from proto.errors import ErrorCode
 from proto.record import Consent
-from services.connector import checking, fencing, observing, remainder
+from services.connector import accounts, checking, fencing, observing, remainder
 from services.connector.carrier import Carrier
 from services.connector.checking import Checks
 from services.connector.errors import CallFailed, Meaning
@@ -212,6 +212,13 @@ MUTANTS: Final = (
         hazards=(45,),
         removes="Calls go out as they come, also while the app asks for a pause.",
         changes=(Change(Line, "take_turn", always(0.0)),),
+    ),
+    Mutant(
+        name="read_again_at_once",
+        is_of_calls=True,
+        hazards=(45,),
+        removes="An account is read again at once, whether or not anything changed.",
+        changes=(Change(accounts, "next_interval_s", always(1.0)),),
     ),
     Mutant(
         name="lease_not_checked",

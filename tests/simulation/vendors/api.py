@@ -30,8 +30,8 @@ class Calls:
 
     def __init__(self) -> None:
         self.count = 0
-        self.sent_at: list[float] = []
-        """When each call left that no person was waiting for; each once."""
+        self.sent: list[Request] = []
+        """Each call, once: what the network doubles was sent once."""
         self.reads: dict[RecordId, list[float]] = defaultdict(list)
         """When each record was shown fresh, by its id."""
         self.reads_for: dict[tuple[RecordId, int], list[float]] = defaultdict(list)
@@ -59,9 +59,8 @@ class Calls:
     def note(self, request: Request) -> None:
         """Count a call."""
         self.count += 1
-        is_waited_for = request.path.rpartition("/")[2] in ("me", "lists")
-        if not is_waited_for and not request.is_doubled:
-            self.sent_at.append(request.sent_at)
+        if not request.is_doubled:
+            self.sent.append(request)
         self.paths[f"{request.method} {request.path}"] += 1
 
     def is_too_fast(self, now: float, *, limit: float) -> bool:

@@ -1,0 +1,124 @@
+"""I10: reading and writing cost no more calls than they have to.
+
+Counted is what reached the vendors and no person waited for. A call that one errand of
+ours makes once more, to the letter, is a retry; all others are first tries. Those of
+all accounts are held against one bound, for what is written at one end is made sure of
+at the other.
+"""
+
+import bisect
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from tests.simulation.invariants.calls import unasked
+from tests.simulation.invariants.truth import Wrong
+from tests.simulation.ledger import Entry
+from tests.simulation.vendors.api import Vendor
+from tests.simulation.vendors.messages import Request
+
+CALLS_A_WRITE: Final = 3
+"""The source is made sure of, the record is read, and then it is written."""
+RETRIES_MAX: Final = 1.2
+"""Retries to each first try, over any ten minutes."""
+RETRIES_WINDOW_S: Final = 600.0
+FEW: Final = 10
+"""A share says nothing of fewer first tries: an account may be let go meanwhile, and
+what is tried again may have been tried first just before."""
+
+
+class Rhythm(NamedTuple):
+    """How often we read."""
+
+    poll_s: float
+    sweep_s: float
+
+
+class Spent(NamedTuple):
+    """What was asked of one account in a time, and what there was to be told."""
+
+    name: str
+    firsts: Sequence[Request]
+    record_count: int
+    change_count: int
+    page_size: int
+
+
+def spent(
+    vendors: Iterable[Vendor], entries: Iterable[Entry], *, since: float
+) -> list[Spent]:
+    """Return what was asked of each account since a time."""
+    changes = [entry.place for entry in entries if entry.at >= since]
+    return [
+        Spent(
+            name=f"{book.place.app}/{book.place.account}",
+            firsts=_firsts(
+                call
+                for call in unasked(vendor.calls[account].sent)
+                if call.sent_at >= since
+            ),
+            record_count=len(book.holders),
+            change_count=changes.count(book.place),
+            page_size=vendor.ways.page_size,
+        )
+        for vendor in vendors
+        for account, book in vendor.books.items()
+    ]
+
+
+def asks_what_it_must(
+    accounts: Sequence[Spent], rhythm: Rhythm, *, span_s: float
+) -> Iterator[Wrong]:
+    """I10: first tries are polls, pages of changes and of comparisons, and writes."""
+    most = sum(_for_reading(each, rhythm, span_s=span_s) for each in accounts)
+    for each in accounts:
+        most += CALLS_A_WRITE * sum(call.method != "GET" for call in each.firsts)
+    count = sum(len(each.firsts) for each in accounts)
+    if count > most:
+        told = ", ".join(f"{each.name} {len(each.firsts)}" for each in accounts)
+        yield Wrong("I10", f"{count} calls in {span_s:.0f} s where {most} do: {told}")
+
+
+def retries_are_few(sent: Sequence[Request], *, until: float) -> Iterator[Wrong]:
+    """I10: in no ten minutes are there many more retries than first tries.
+
+    Args:
+        sent: The calls to one account.
+        until: When the last window ends; a shorter one says nothing.
+    """
+    sent = list(unasked(sent))
+    firsts = sorted(each.sent_at for each in _firsts(sent))
+    times = sorted(each.sent_at for each in sent)
+    for begin in times:
+        end = begin + RETRIES_WINDOW_S
+        if end > until:
+            return
+        first_count = _count(firsts, begin, end)
+        count = _count(times, begin, end) - first_count
+        if count > RETRIES_MAX * max(first_count, FEW):
+            told = f"{count} retries of {first_count} calls from {begin:.3f}"
+            yield Wrong("I10", told)
+            return
+
+
+def _for_reading(spent: Spent, rhythm: Rhythm, *, span_s: float) -> int:
+    """Return how many calls it takes to be told of everything, again and again."""
+    polls = math.ceil(span_s / rhythm.poll_s) + 1
+    # A comparison is begun by a poll that finds it due.
+    sweeps = min(math.ceil(span_s / rhythm.sweep_s) + 1, polls)
+    pages = math.ceil(spent.record_count / spent.page_size)
+    return polls + math.ceil(spent.change_count / spent.page_size) + sweeps * pages
+
+
+def _firsts(sent: Iterable[Request]) -> list[Request]:
+    """Return the calls without those that one errand made before, to the letter."""
+    known: dict[tuple[object, ...], Request] = {}
+    for each in sent:
+        query = tuple((name, *texts) for name, texts in sorted(each.query.items()))
+        what = (each.errand, each.method, each.path, query, each.body)
+        known.setdefault(what, each)
+    return list(known.values())
+
+
+def _count(times: Sequence[float], begin: float, end: float) -> int:
+    return bisect.bisect_left(times, end) - bisect.bisect_left(times, begin)

@@ -1,0 +1,112 @@
+"""I10 sees calls that nothing made necessary, and retries without an end."""
+
+import itertools
+
+import pytest
+
+from tests.simulation.invariants import thrift
+from tests.simulation.vendors.messages import Request
+
+RHYTHM = thrift.Rhythm(poll_s=30.0, sweep_s=60.0)
+SPAN_S = 300.0
+POLLS = 11
+SWEEPS = 6
+"""In the time above, with one more for what was under way."""
+
+
+def calls(count, method="GET", path="/api/people", **more):
+    return [Request(method=method, path=path, **more) for _ in range(count)]
+
+
+def spent(firsts, *, records=0, changes=0):
+    return thrift.Spent("sim_a/a", firsts, records, changes, page_size=5)
+
+
+def wrongs(*accounts):
+    found = thrift.asks_what_it_must(accounts, RHYTHM, span_s=SPAN_S)
+    return [str(each) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("records", "changes", "count"),
+    [
+        (0, 0, POLLS),
+        (1, 0, POLLS + SWEEPS),
+        (11, 0, POLLS + SWEEPS * 3),
+        (11, 6, POLLS + SWEEPS * 3 + 2),
+    ],
+)
+def test_i10_reading_takes_polls_and_pages(records, changes, count):
+    enough = spent(calls(count), records=records, changes=changes)
+    assert wrongs(enough) == []
+    more = spent(calls(count + 1), records=records, changes=changes)
+    [wrong] = wrongs(more)
+    assert f"I10: {count + 1} calls in 300 s where {count} do" in wrong
+
+
+def test_i10_a_write_may_cost_two_reads_more():
+    write = calls(1, "PATCH", "/api/people/a1")
+    reads = calls(2, path="/api/people/a1")
+    assert wrongs(spent(calls(POLLS) + write + reads)) == []
+    assert len(wrongs(spent(calls(POLLS + 1) + write + reads))) == 1
+
+
+def test_i10_what_is_written_at_one_end_may_be_read_at_the_other():
+    writing, reading = calls(POLLS) + calls(2, "POST"), calls(POLLS + 4)
+    assert wrongs(spent(writing), spent(reading)) == []
+    assert len(wrongs(spent(writing), spent([*reading, *calls(1)]))) == 1
+
+
+def test_i10_the_same_call_of_one_errand_is_a_retry():
+    alike = calls(3, errand=1)
+    others = [
+        *calls(1, errand=2),
+        *calls(1, "POST", errand=1),
+        *calls(1, path="/api/people/a1", errand=1),
+        *calls(1, query={"since": ["1"]}, errand=1),
+        *calls(1, body=b"{}", errand=1),
+    ]
+    assert thrift._firsts([*alike, *others]) == [alike[0], *others]
+
+
+def tried(first_count, retries_each, *, every_s):
+    """Return calls in a row, each made so many times again at once."""
+    return [
+        Request(
+            method="GET", path="/api/people", errand=number, sent_at=number * every_s
+        )
+        for number in range(first_count)
+        for _ in range(1 + retries_each)
+    ]
+
+
+@pytest.mark.parametrize(("retries", "count"), [(1, 0), (2, 1)])
+def test_i10_retries_of_ten_minutes(retries, count):
+    sent = tried(20, retries, every_s=30.0)
+    assert len(list(thrift.retries_are_few(sent, until=600.0))) == count
+
+
+def test_i10_retries_in_some_ten_minutes_of_an_hour():
+    quiet = tried(100, 0, every_s=30.0)
+    storm = [
+        Request(method="GET", path="/api/people", errand=90, sent_at=2700.0 + each)
+        for each in range(40)
+    ]
+    sent = list(itertools.chain(quiet, storm))
+    [wrong] = thrift.retries_are_few(sent, until=3600.0)
+    assert str(wrong) == "I10: 30 retries of 20 calls from 2130.000"
+
+
+def test_i10_few_calls_have_no_share():
+    sent = tried(2, 6, every_s=30.0)
+    assert list(thrift.retries_are_few(sent, until=600.0)) == []
+    assert (
+        len(list(thrift.retries_are_few(tried(2, 7, every_s=30.0), until=700.0))) == 1
+    )
+
+
+def test_i10_what_a_person_waits_for_is_not_counted():
+    sent = [
+        Request(method="GET", path="/api/me", sent_at=float(each)) for each in range(99)
+    ]
+    assert list(thrift.retries_are_few(sent, until=600.0)) == []
