@@ -39,6 +39,11 @@ def has_mark(intent: Intent, *, record: Record) -> bool:
     return bool(record.marker) and record.marker == intent.marker
 
 
+def is_by_likeness(intent: Intent, *, record: Record) -> bool:
+    """Say whether no more than its values tell that a create has made a record."""
+    return intent.kind is WriteKind.CREATE and not has_mark(intent, record=record)
+
+
 def is_made_and_gone(intent: Intent, record: Record) -> bool:
     """Say whether a create took effect, and somebody has ended the record since (I5).
 

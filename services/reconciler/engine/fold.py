@@ -116,9 +116,9 @@ def _fold_look(
             return _unknown(link, intent, result=result, config=config, now=now)
         if record.presence is Presence.LIVE and not is_taken:
             if evidence.is_done(link, intent, record=record, config=config):
-                return _confirmed_late(
-                    link, intent, record=record, config=config, now=now
-                )
+                is_likely = evidence.is_by_likeness(intent, record=record)
+                take = _read_after if is_likely else _confirmed_late
+                return take(link, intent, record=record, config=config, now=now)
             if intent.kind is WriteKind.UPDATE:
                 known = moves.in_part(link, intent, record=record, config=config)
                 return msgspec.structs.replace(
@@ -152,7 +152,9 @@ def _read_after(
     """Tell what an app made of a write from edits since, which are to be carried (I3).
 
     The app tells nothing of what it has written, so that the record was read after it.
-    Of what may be an edit nothing is learned.
+    Of what may be an edit nothing is learned. The same goes for whom a create without
+    an answer is told by its likeness: another connection may have made them meanwhile,
+    with less than this one, and what they never had nobody has cleared.
     """
     left = evidence.left_behind(link, intent, record=record, config=config)
     again = moves.not_carried(link, intent, left=left, config=config)
