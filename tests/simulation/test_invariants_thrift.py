@@ -66,7 +66,9 @@ def test_i10_the_same_call_of_one_errand_is_a_retry():
         *calls(1, query={"since": ["1"]}, errand=1),
         *calls(1, body=b"{}", errand=1),
     ]
-    assert thrift._firsts([*alike, *others]) == [alike[0], *others]
+    later = calls(1, errand=1, sent_at=thrift.AGAIN_S + 1.0)
+    sent = [*later, *alike, *others]
+    assert thrift._firsts(sent) == [alike[0], *others, *later]
 
 
 def tried(first_count, retries_each, *, every_s):

@@ -10,12 +10,21 @@ from collections.abc import Iterator
 from proto.fields import Role, Value
 from proto.reconciler import SIDES, Side
 from services.reconciler.engine.model import Cause
-from tests.simulation.invariants import denials
+from tests.simulation.invariants import denials, ring_losses
 from tests.simulation.invariants.aftermath import Aftermath, Planned
-from tests.simulation.invariants.truth import Owned, Truth, Wrong, same, serials, tell
+from tests.simulation.invariants.truth import (
+    Owned,
+    Truth,
+    Wrong,
+    name_of,
+    names_of,
+    same,
+    serials,
+    tell,
+)
 from tests.simulation.ledger import Act, Entry, Key, Who
 from tests.simulation.vendors.forms import NAMES, Forms
-from tests.simulation.vendors.ways import LAG_S_MAX, Ways
+from tests.simulation.vendors.ways import LAG_S_MAX
 
 RACE = "I3 edit between read and write"
 CLEARED = "I3 cleared before a first match"
@@ -34,7 +43,7 @@ STORED_S = 10.0
 def check(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     """Yield every last edit of a user that is nowhere."""
     if len(truth.owned) > 2 and len({each.tenant for each in truth.owned}) == 1:
-        # In a ring, what one connection decided is a user's edit to the next one.
+        yield from ring_losses.check(after, truth)
         return
     places = [place for owned in truth.owned for place in (owned.left, owned.right)]
     for place in dict.fromkeys(places):
@@ -89,7 +98,7 @@ def _was_cleared_while_off(
     if record_id is None:
         return False
     key = (owned.place(source), record_id)
-    name = _name_of(role, truth.ways(key[0]))
+    name = name_of(role, truth.ways(key[0]))
     cleared = [
         entry.at
         for entry in truth.ledger.of(key)
@@ -113,7 +122,7 @@ def _was_left_out(planned: Planned, role: Role, *, owned: Owned, truth: Truth) -
     intent = planned.intent
     source = Side.RIGHT if Side(intent.side) is Side.LEFT else Side.LEFT
     key = (owned.place(source), intent.source_id)
-    name = _name_of(role, truth.ways(key[0]))
+    name = name_of(role, truth.ways(key[0]))
     changes = [
         entry
         for entry in truth.ledger.of(key)
@@ -261,7 +270,7 @@ def _was_ours(edit: Entry, name: str, truth: Truth) -> bool:
     """
     role = truth.ways(edit.place).role_of(name)
     for key in (edit.key, *truth.partners(edit.key)):
-        names = _names_of(role, truth.ways(key[0]))
+        names = names_of(role, truth.ways(key[0]))
         changes = [
             entry
             for entry in truth.ledger.of(key)
@@ -418,7 +427,7 @@ def _brings(entry: Entry, write: Entry, name: str, *, role: Role, truth: Truth) 
     The app that we wrote it to may have made something else of it (hazard 55).
     """
     value = write.after.fields[name]
-    names = _names_of(role, truth.ways(entry.place)) & set(entry.changed)
+    names = names_of(role, truth.ways(entry.place)) & set(entry.changed)
     if role in NAMES:
         held = {n for name in names for n in serials(entry.after.fields[name])}
         return bool(serials(value)) and serials(value) <= held
@@ -439,7 +448,7 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
     role = truth.ways(edit.place).role_of(name)
     for other in truth.partners(edit.key):
         ways = truth.ways(other[0])
-        names = _names_of(role, ways)
+        names = names_of(role, ways)
         arrived = False
         for entry in truth.ledger.of(other):
             is_change = bool(names & set(entry.changed))
@@ -452,17 +461,6 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
                     held, edit, name, role=role, forms=(_forms(edit, truth), ways.forms)
                 )
     return False
-
-
-def _names_of(role: Role, ways: Ways) -> set[str]:
-    """Return the fields of a vendor that a role's value may be in."""
-    roles = NAMES if role in NAMES else (role,)
-    return {_name_of(each, ways) for each in roles}
-
-
-def _name_of(role: Role, ways: Ways) -> str:
-    """Return a vendor's field of a role; those without one are mapped by hand."""
-    return str(ways.own_name if role is Role.UNKNOWN else ways.name_of(role))
 
 
 def _forms(edit: Entry, truth: Truth) -> Forms:

@@ -1,9 +1,9 @@
 """I10: reading and writing cost no more calls than they have to.
 
 Counted is what reached the vendors and no person waited for. A call that one errand of
-ours makes once more, to the letter, is a retry; all others are first tries. Those of
-all accounts are held against one bound, for what is written at one end is made sure of
-at the other.
+ours makes once more, to the letter and sooner than an account is polled again, is a
+retry; all others are first tries. Those of all accounts are held against one bound, for
+what is written at one end is made sure of at the other.
 """
 
 import bisect
@@ -19,6 +19,7 @@ from tests.simulation.vendors.messages import Request
 
 CALLS_A_WRITE: Final = 3
 """The source is made sure of, the record is read, and then it is written."""
+AGAIN_S: Final = 25.0
 RETRIES_MAX: Final = 1.2
 """Retries to each first try, over any ten minutes."""
 RETRIES_WINDOW_S: Final = 600.0
@@ -111,13 +112,16 @@ def _for_reading(spent: Spent, rhythm: Rhythm, *, span_s: float) -> int:
 
 
 def _firsts(sent: Iterable[Request]) -> list[Request]:
-    """Return the calls without those that one errand made before, to the letter."""
-    known: dict[tuple[object, ...], Request] = {}
-    for each in sent:
+    """Return the calls without those that one errand has just made, to the letter."""
+    last: dict[tuple[object, ...], float] = {}
+    found: list[Request] = []
+    for each in sorted(sent, key=lambda each: each.sent_at):
         query = tuple((name, *texts) for name, texts in sorted(each.query.items()))
         what = (each.errand, each.method, each.path, query, each.body)
-        known.setdefault(what, each)
-    return list(known.values())
+        if each.sent_at - last.get(what, -math.inf) > AGAIN_S:
+            found.append(each)
+        last[what] = each.sent_at
+    return found
 
 
 def _count(times: Sequence[float], begin: float, end: float) -> int:

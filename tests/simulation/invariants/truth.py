@@ -463,6 +463,17 @@ def serials(value: object) -> set[int]:
     return {origin.serial for origin in taint.origins(value)}
 
 
+def names_of(role: Role, ways: Ways) -> set[str]:
+    """Return the fields of a vendor that a role's value may be in."""
+    roles = forms.NAMES if role in forms.NAMES else (role,)
+    return {name_of(each, ways) for each in roles}
+
+
+def name_of(role: Role, ways: Ways) -> str:
+    """Return a vendor's field of a role; those without one are mapped by hand."""
+    return str(ways.own_name if role is Role.UNKNOWN else ways.name_of(role))
+
+
 def tell(key: Key) -> str:
     """Return the name of a record."""
     return f"{key[0].app}/{key[0].account}/{key[1]}"
