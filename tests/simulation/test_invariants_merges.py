@@ -49,6 +49,23 @@ def test_i1_who_did_not_follow_a_merge_is_left_behind(merges):
     assert "is free" in "".join(complaints(history))
 
 
+@pytest.mark.parametrize("is_reused", [True, False])
+def test_i1_nobody_follows_the_one_that_an_id_came_to_mean(is_reused):
+    """Whoever was merged is not who the link had meant (seed 2397)."""
+    history = History(left={"merges": Merges.POINTS})
+    person, left, _ = history.pair()
+    if is_reused:
+        history.books[LEFT].delete(left)
+        given = history.fields(LEFT, given=history.value(Role.NAME_GIVEN, person))
+        history.books[LEFT].recycle(left, given, person=history.person())
+    heir = history.enter(LEFT, person, given=history.value(Role.NAME_GIVEN, person))
+    history.books[LEFT].merge(left, heir)
+    history.wait(5.0)
+    restate(history, "held", "id_reused")
+    said = "".join(complaints(history))
+    assert ("is free" in said) == (not is_reused)
+
+
 def test_i1_who_followed_it_is_in_step():
     history, heir, right = merged()
     history.links[0] = history.links[0]._replace(left_id=heir)

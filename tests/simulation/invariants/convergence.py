@@ -192,7 +192,8 @@ def _one_live(pair: Pair, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
 def _left_behind(pair: Pair, pairs: list[Pair], truth: Truth) -> Iterator[Wrong]:
     """Yield whoever did not go along when its counterpart was merged into another.
 
-    It stays where it is only if that one is somebody else's already (hazard 9). And
+    It stays where it is only if that one is somebody else's already (hazard 9), or if
+    the id had come to mean somebody else, and that one was merged (hazard 11). And
     nobody is told to be deleted who was not, but by an app that denied a record.
     """
     side = Side.LEFT if _live(pair.left, truth) is None else Side.RIGHT
@@ -205,6 +206,8 @@ def _left_behind(pair: Pair, pairs: list[Pair], truth: Truth) -> Iterator[Wrong]
     is_denied = bool(truth.calls(gone[0]).denied.get(gone[1]))
     if pair.link.row.state == RecordState.DELETED and not is_denied:
         yield Wrong("I1", f"merged into {tell(heir)}, and said to be deleted: {pair}")
+    if _is_reused(gone, truth) and pair.link.row.reason == "id_reused":
+        return
     rivals = [each for each in pairs if each.key(side) == heir]
     if not any(each.key(model.other(side)) for each in rivals):
         yield Wrong("I1", f"{tell(heir)} is free, and was not followed: {pair}")
@@ -346,12 +349,14 @@ def _is_set_apart(pair: Pair, truth: Truth) -> bool:
         case "mass_change":
             return bool(pair.owned.guarded)
         case "id_reused":
-            return any(
-                len([e for e in truth.ledger.of(key) if e.act is Act.CREATE]) > 1
-                for key in (pair.left, pair.right)
-                if key is not None
-            )
+            keys = (pair.left, pair.right)
+            return any(_is_reused(key, truth) for key in keys if key is not None)
     return False
+
+
+def _is_reused(key: Key, truth: Truth) -> bool:
+    """Say whether an id has meant more than one person."""
+    return len([e for e in truth.ledger.of(key) if e.act is Act.CREATE]) > 1
 
 
 def _scope_of(pair: Pair, side: Side, truth: Truth) -> Scope:
