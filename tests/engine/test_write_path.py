@@ -287,31 +287,6 @@ def test_an_edit_made_before_a_lost_create_was_found_is_not_lost():
     assert pair.left["company"] == "Acme"
 
 
-@pytest.mark.parametrize("is_marked", [False, True])
-def test_what_a_lost_create_lacks_was_cleared_only_if_it_is_ours_for_sure(is_marked):
-    """In a ring, another connection had made them, and has no such field itself.
-
-    What they lacked was cleared at the source, where a user had entered it (I3).
-    """
-    able = Capabilities(settle_s=5, keeps_marks=is_marked)
-    pair = Pair(
-        config(right_more={"capabilities": able}),
-        {"email": "a@x.com", "first": "Ana", "job": "Owner", "company": "Acme"},
-    )
-    intent = pair.plan().intent
-    pair.answer(intent, WriteOutcome.UNKNOWN)
-    pair.apply(intent)
-    pair.edit(RIGHT, title=None)
-    mark = intent.marker if is_marked else ""
-    record = msgspec.structs.replace(pair.records[RIGHT], marker=mark)
-    folded = pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
-    assert folded.is_written
-    assert pair.settle() == 1
-    job = None if is_marked else "Owner"
-    assert (pair.left["job"], pair.right["title"]) == (job, job)
-    assert pair.left["company"] == pair.right["org"] == "Acme"
-
-
 def test_a_create_that_was_deleted_before_it_was_found_stays_deleted():
     pair = Pair(config(), {"email": "a@x.com"})
     intent = pair.plan().intent

@@ -3,7 +3,7 @@
 from typing import Final
 
 from proto.connector import WriteKind
-from proto.fields import FieldKind, Fields, Role
+from proto.fields import FieldKind, Fields, Role, Value
 from proto.ids import FieldId
 from proto.record import Memberships, Presence, Record
 from services.reconciler.engine import canon, consent, diff, items
@@ -37,11 +37,6 @@ def is_done(link: Link, intent: Intent, *, record: Record, config: Config) -> bo
 def has_mark(intent: Intent, *, record: Record) -> bool:
     """Say whether a create of this link has made a record, this one or one before."""
     return bool(record.marker) and record.marker == intent.marker
-
-
-def is_by_likeness(intent: Intent, *, record: Record) -> bool:
-    """Say whether no more than its values tell that a create has made a record."""
-    return intent.kind is WriteKind.CREATE and not has_mark(intent, record=record)
 
 
 def is_made_and_gone(intent: Intent, record: Record) -> bool:
@@ -127,6 +122,31 @@ def left_behind(
         elif field_id in same or not canon.of(field.kind, shown):
             left[field_id] = shown
     return left
+
+
+def lacking(
+    link: Link, intent: Intent, *, record: Record, config: Config
+) -> set[FieldId]:
+    """Return the fields in which a record has nothing, or not each item, of a write.
+
+    As many items as are gone may have taken their places, and were edited then.
+    """
+    by_id = config.side(intent.side).by_id
+    forms = diff.forms_of(link.learned)[intent.side]
+    found: set[FieldId] = set()
+    for field_id, meant in intent.fields.items():
+        field, shown = by_id.get(field_id), record.fields.get(field_id)
+        if field is None or not canon.of(field.kind, meant):
+            continue
+        left: Value = shown
+        if isinstance(meant, tuple) and isinstance(shown, tuple):
+            known = forms.get(field_id, {})
+            left = items.left_of(field.kind, meant, now=shown, known=known)
+            if left is not None and len(left) < len(meant):
+                found.add(field_id)
+        if not canon.of(field.kind, left):
+            found.add(field_id)
+    return found
 
 
 def put_back(intent: Intent, *, record: Record, config: Config) -> tuple[Loss, ...]:

@@ -5,7 +5,7 @@ showed or was meant to show.
 """
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from types import MappingProxyType
 
 import msgspec
@@ -116,9 +116,9 @@ def _fold_look(
             return _unknown(link, intent, result=result, config=config, now=now)
         if record.presence is Presence.LIVE and not is_taken:
             if evidence.is_done(link, intent, record=record, config=config):
-                is_likely = evidence.is_by_likeness(intent, record=record)
-                take = _read_after if is_likely else _confirmed_late
-                return take(link, intent, record=record, config=config, now=now)
+                return _confirmed_late(
+                    link, intent, record=record, config=config, now=now
+                )
             if intent.kind is WriteKind.UPDATE:
                 known = moves.in_part(link, intent, record=record, config=config)
                 return msgspec.structs.replace(
@@ -152,9 +152,7 @@ def _read_after(
     """Tell what an app made of a write from edits since, which are to be carried (I3).
 
     The app tells nothing of what it has written, so that the record was read after it.
-    Of what may be an edit nothing is learned. The same goes for whom a create without
-    an answer is told by its likeness: another connection may have made them meanwhile,
-    with less than this one, and what they never had nobody has cleared.
+    Of what may be an edit nothing is learned.
     """
     left = evidence.left_behind(link, intent, record=record, config=config)
     again = moves.not_carried(link, intent, left=left, config=config)
@@ -172,12 +170,16 @@ def _confirmed_late(
     """Take what was meant as what is there: a later read may show edits already.
 
     But for what shows a value in other spaces, or its beginning only: the app made that
-    of it, and as an edit it would cut the value on the other side (hazard 55).
+    of it, and as an edit it would cut the value on the other side (hazard 55). Nor has
+    anybody cleared what who is told by likeness lacks (``moves.never_in_step``).
     """
     own = evidence.rewritten(intent, record=record, config=config)
     link = moves.taught(link, intent, own=own, record=record, config=config)
     told = _with_untold(intent, {**intent.fields, **own}, record=record)
-    return _in_step(link, intent, told=told, record=record, config=config, now=now)
+    new = moves.never_in_step(link, intent, record=record, config=config)
+    return _in_step(
+        link, intent, told=told, record=record, config=config, now=now, new=new
+    )
 
 
 def _with_untold(intent: Intent, left: Fields, *, record: Record) -> Fields:
@@ -199,10 +201,12 @@ def _in_step(
     config: Config,
     now: Instant,
     again: Mapping[str, Fields] = MappingProxyType({}),
+    new: Container[str] = (),
 ) -> Folded:
-    """Move both shadows of the intent's mappings, and nothing else."""
+    """Move both shadows of the intent's mappings but new ones, and nothing else."""
     side, record_id = intent.side, record.record_id
     pairs = moves.pairs_of(intent, config)
+    pairs = [pair for pair in pairs if pair.mapping.mapping_id not in new]
     link = moves.moved(link, intent, pairs=pairs, told=told, config=config, again=again)
     state = RecordState.HELD if link.held else RecordState.IN_SYNC
     if intent.kind is WriteKind.CREATE:

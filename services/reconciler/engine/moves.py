@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from proto.connector import WriteKind
 from proto.fields import Fields
 from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from proto.record import Record
@@ -87,6 +88,24 @@ def not_carried(
             pair, source, atoms=atoms, onto=told, source=after
         )
     return found
+
+
+def never_in_step(
+    link: Link, intent: Intent, *, record: Record, config: Config
+) -> set[str]:
+    """Return the mappings of a create in which who was made lacks what was meant.
+
+    Told by likeness and not by its mark it may be another's work, which had less: as
+    at a first match, nothing that it lacks was cleared, and it is still to be carried.
+    """
+    if intent.kind is not WriteKind.CREATE or evidence.has_mark(intent, record=record):
+        return set()
+    lacking = evidence.lacking(link, intent, record=record, config=config)
+    return {
+        pair.mapping.mapping_id
+        for pair in pairs_of(intent, config)
+        if not lacking.isdisjoint(pair.end(intent.side).ids)
+    }
 
 
 def _values_of(values: Fields, end: PairEnd) -> Fields:

@@ -1,0 +1,69 @@
+"""A create without an answer, and who is told by likeness alone to have come of it.
+
+Where an app keeps no marks it may be another's work, with less than was to be made.
+"""
+
+import msgspec
+import pytest
+
+from proto.connector import Capabilities, WriteKind, WriteOutcome
+from proto.reconciler import Side
+from tests.engine import world
+from tests.engine.world import Pair, config
+
+RIGHT = Side.RIGHT
+LOOK = WriteKind.LOOK
+
+
+@pytest.mark.parametrize("is_marked", [False, True])
+def test_what_a_lost_create_lacks_was_cleared_only_if_it_is_ours_for_sure(is_marked):
+    """In a ring, another connection had made them, and has no such field itself.
+
+    What they lacked was cleared at the source, where a user had entered it (I3).
+    """
+    able = Capabilities(settle_s=5, keeps_marks=is_marked)
+    pair = Pair(
+        config(right_more={"capabilities": able}),
+        {"email": "a@x.com", "first": "Ana", "job": "Owner", "company": "Acme"},
+    )
+    intent = pair.plan().intent
+    pair.answer(intent, WriteOutcome.UNKNOWN)
+    pair.apply(intent)
+    pair.edit(RIGHT, title=None)
+    mark = intent.marker if is_marked else ""
+    record = msgspec.structs.replace(pair.records[RIGHT], marker=mark)
+    folded = pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    assert folded.is_written
+    assert pair.settle() == 1
+    job = None if is_marked else "Owner"
+    assert (pair.left["job"], pair.right["title"]) == (job, job)
+    assert pair.left["company"] == pair.right["org"] == "Acme"
+
+
+@pytest.mark.parametrize(
+    ("shown", "there"),
+    [
+        (("+1 202 555 0101",), ("0101", "0102")),
+        ((), ("0101", "0102")),
+        (("+1 202 555 0101", "+1 202 555 0109"), ("0101", "0109")),
+        (("+1 202 555 0109",), ("0109", "0101", "0102")),
+    ],
+)
+def test_items_that_a_likely_create_lacks_are_carried_once_more(shown, there):
+    """As many as are gone may have taken their places, and are edits then."""
+    able = Capabilities(settle_s=5, keeps_marks=False)
+    phones = world.items("+1 202 555 0101", "+1 202 555 0102")
+    pair = Pair(
+        config(right_more={"capabilities": able}),
+        {"email": "a@x.com", "first": "Ana", "job": "Owner", "phones": phones},
+    )
+    intent = pair.plan().intent
+    pair.answer(intent, WriteOutcome.UNKNOWN)
+    pair.apply(intent)
+    pair.edit(RIGHT, tel=world.items(*shown))
+    record = pair.records[RIGHT]
+    assert pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record).is_written
+    pair.settle()
+    ends = [each.value[-4:] for each in pair.right["tel"]]
+    assert ends == list(there)
+    assert sorted(each.value[-4:] for each in pair.left["phones"]) == sorted(there)
