@@ -18,8 +18,8 @@ def calls(count, method="GET", path="/api/people", **more):
     return [Request(method=method, path=path, **more) for _ in range(count)]
 
 
-def spent(firsts, *, records=0, changes=0):
-    return thrift.Spent("sim_a/a", firsts, records, changes, page_size=5)
+def spent(firsts, *, records=0, changes=0, doubts=0):
+    return thrift.Spent("sim_a/a", firsts, records, changes, doubts, page_size=5)
 
 
 def wrongs(*accounts):
@@ -49,6 +49,11 @@ def test_i10_a_write_may_cost_two_reads_more():
     reads = calls(2, path="/api/people/a1")
     assert wrongs(spent(calls(POLLS) + write + reads)) == []
     assert len(wrongs(spent(calls(POLLS + 1) + write + reads))) == 1
+
+
+def test_i10_who_is_missing_may_be_asked_for_twice():
+    assert wrongs(spent(calls(POLLS + 4), doubts=2)) == []
+    assert len(wrongs(spent(calls(POLLS + 5), doubts=2))) == 1
 
 
 def test_i10_what_is_written_at_one_end_may_be_read_at_the_other():

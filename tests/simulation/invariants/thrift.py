@@ -20,6 +20,8 @@ from tests.simulation.vendors.messages import Request
 CALLS_A_WRITE: Final = 3
 """The source is made sure of, the record is read, and then it is written."""
 AGAIN_S: Final = 25.0
+CALLS_A_DOUBT: Final = 2
+"""A record that is missing is read before it is believed to be gone, and again."""
 RETRIES_MAX: Final = 1.2
 """Retries to each first try, over any ten minutes."""
 RETRIES_WINDOW_S: Final = 600.0
@@ -42,6 +44,8 @@ class Spent(NamedTuple):
     firsts: Sequence[Request]
     record_count: int
     change_count: int
+    doubt_count: int
+    """How often a record ended, or was left out of what should have shown it."""
     page_size: int
 
 
@@ -49,7 +53,9 @@ def spent(
     vendors: Iterable[Vendor], entries: Iterable[Entry], *, since: float
 ) -> list[Spent]:
     """Return what was asked of each account since a time."""
-    changes = [entry.place for entry in entries if entry.at >= since]
+    known = [entry for entry in entries if entry.at >= since]
+    changes = [entry.place for entry in known]
+    ends = [entry.place for entry in known if not entry.after.is_live]
     return [
         Spent(
             name=f"{book.place.app}/{book.place.account}",
@@ -60,6 +66,7 @@ def spent(
             ),
             record_count=len(book.holders),
             change_count=changes.count(book.place),
+            doubt_count=ends.count(book.place) + vendor.calls[account].left_out,
             page_size=vendor.ways.page_size,
         )
         for vendor in vendors
@@ -70,9 +77,10 @@ def spent(
 def asks_what_it_must(
     accounts: Sequence[Spent], rhythm: Rhythm, *, span_s: float
 ) -> Iterator[Wrong]:
-    """I10: first tries are polls, pages of changes and of comparisons, and writes."""
+    """I10: first tries poll, page, compare, write, and look for what is missing."""
     most = sum(_for_reading(each, rhythm, span_s=span_s) for each in accounts)
     for each in accounts:
+        most += CALLS_A_DOUBT * each.doubt_count
         most += CALLS_A_WRITE * sum(call.method != "GET" for call in each.firsts)
     count = sum(len(each.firsts) for each in accounts)
     if count > most:

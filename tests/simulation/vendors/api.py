@@ -50,6 +50,8 @@ class Calls:
         self.limited = 0
         self.stale = 0
         """Records that a listing showed as they had been before."""
+        self.left_out = 0
+        """Records that a listing should have shown and did not."""
         self.halves = 0
         """Batches of which some was done and some not."""
         self.refused_batches = 0
@@ -155,6 +157,7 @@ class Vendor:
             return response
         people = msgspec.json.decode(response.body, type=wire.People)
         count = 0 if is_empty else len(people.people) // 2
+        self.calls[account].left_out += len(people.people) - count
         for person in people.people[count:]:
             self.calls[account].appeared[RecordId(person.id)].pop()
         kept = msgspec.structs.replace(people, people=people.people[:count], next=None)
