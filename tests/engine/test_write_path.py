@@ -146,6 +146,23 @@ def test_a_look_that_finds_how_the_text_began_before_plans_again():
 
 
 @pytest.mark.parametrize("winner", [LEFT, RIGHT])
+def test_a_look_that_finds_a_few_letters_finds_an_edit(winner):
+    """No app cuts so much off; the edit went as if it had, without a word (I3)."""
+    pair = world.linked({"job": "Owner"}, {"title": "Owner"}, winner=winner)
+    pair.edit(LEFT, job="Acme Inc")
+    intent = pair.plan().intent
+    pair.answer(intent, WriteOutcome.UNKNOWN)
+    pair.apply(intent)
+    pair.edit(RIGHT, title="Acme")
+    record = pair.records[RIGHT]
+    pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    assert pair.settle() == 1
+    told, kept = ("Acme Inc", "Acme") if winner is LEFT else ("Acme", "Acme Inc")
+    assert pair.left["job"] == pair.right["title"] == told
+    assert kept in [v for loss in pair.losses for v in loss.values.values()]
+
+
+@pytest.mark.parametrize("winner", [LEFT, RIGHT])
 def test_another_winner_says_nothing_of_writes_that_were_decided_before(winner):
     """The edit that gave way counted as one still to be carried (seed 743).
 

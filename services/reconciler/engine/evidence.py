@@ -79,7 +79,8 @@ def rewritten(
     there before is no sign of that, however the new text begins.
 
     Args:
-        is_known: The write took effect for sure, so that what was there before is.
+        is_known: The write took effect for sure, and just now: what was there before is
+            a sign, and so is a beginning of a few letters.
     """
     by_id = config.side(intent.side).by_id
     found: Fields = {}
@@ -90,7 +91,8 @@ def rewritten(
         was = None if is_known else intent.seen.get(field_id)
         form, whole = canon.of(field.kind, shown), canon.of(field.kind, meant)
         is_other = form not in ("", whole, canon.of(field.kind, was))
-        if is_other and _plain(whole).startswith(_plain(form)):
+        is_own = _may_become(whole, form, cut_min=0 if is_known else _CUT_MIN)
+        if is_other and is_own:
             found[field_id] = shown
     return found
 
@@ -301,10 +303,10 @@ def _read_as_meant(
     return same
 
 
-def _may_become(meant: str, form: str) -> bool:
+def _may_become(meant: str, form: str, *, cut_min: int = _CUT_MIN) -> bool:
     """Say whether an app may show a text so that was written: recased or cut."""
     plain, shown = _plain(meant), _plain(form)
-    is_cut = len(shown) >= _CUT_MIN and plain.startswith(shown)
+    is_cut = len(shown) >= cut_min and plain.startswith(shown)
     return plain == shown or is_cut
 
 
