@@ -264,3 +264,27 @@ def test_words_that_both_sides_entered_are_the_same_words(winner, parts, full, a
     told = [(pair.left[each] or "").casefold() for each in ("first", "last")]
     assert tuple(told) == agreed
     assert pair.right["fn"].casefold() == " ".join(filter(None, told))
+
+
+@pytest.mark.parametrize("winner", [LEFT, RIGHT])
+@pytest.mark.parametrize(
+    ("parts", "full"),
+    [
+        ({"last": "Soto"}, "Soto Ana"),
+        ({"first": "Lea", "last": "Soto"}, "Soto Lea"),
+        ({"first": "Ana Lea"}, "Lea Ana"),
+        ({"last": "SOTO"}, "Soto Ana"),
+    ],
+)
+def test_words_that_both_sides_put_in_another_order_are_a_conflict(winner, parts, full):
+    """Each side kept its order for ever, and was shown as in sync."""
+    pair = world.linked({"first": "Ana", "last": None}, {"fn": "Ana"}, winner=winner)
+    pair.edit(LEFT, **parts)
+    pair.edit(RIGHT, fn=full)
+    before = [pair.left["first"], pair.left["last"]]
+    assert pair.settle() == 1
+    told = " ".join(filter(None, (pair.left["first"], pair.left["last"])))
+    assert told == pair.right["fn"]
+    assert told == (" ".join(filter(None, before)) if winner is LEFT else full)
+    lost = {"first": before[0], "last": before[1]} if winner is RIGHT else {"fn": full}
+    assert [loss.values for loss in pair.losses] == [lost]

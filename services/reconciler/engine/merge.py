@@ -9,6 +9,7 @@ from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from services.reconciler.engine import diff, lenses, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom, Atoms, firsts, fullnames, parts
+from services.reconciler.engine.lenses.atoms import WHOLE
 from services.reconciler.engine.model import Apart, Lens, Pair
 
 _COPY: Final = Lens.COPY
@@ -52,6 +53,7 @@ def merge(pair: Pair, sides: Sides, *, known: Container[Apart] = ()) -> Merged:
     from_right = _edits(pair, RIGHT, sides=sides, is_first=is_first)
     lost: list[Side] = []
     lens = pair.mapping.lens
+    is_name_of_both = lens is _NAME and bool(from_left and from_right)
     if from_left and from_right:
         if lens is _NAME and fullnames.is_same(
             pair, left=sides.left, right=sides.right
@@ -83,6 +85,8 @@ def merge(pair: Pair, sides: Sides, *, known: Container[Apart] = ()) -> Merged:
             del from_left[key]
             if ours.canon:
                 lost.append(LEFT)
+    if is_name_of_both and not _is_in_order(pair, sides, from_left, from_right):
+        from_left, from_right, lost = _whole_name(pair, sides)
     if not pair.left.is_written:
         from_right = {}
     if not pair.right.is_written:
@@ -220,6 +224,31 @@ def _edits(pair: Pair, side: Side, *, sides: Sides, is_first: bool) -> Atoms:
         other_new=sides.now(opposite),
         forms=sides.forms,
     )
+
+
+def _is_in_order(pair: Pair, sides: Sides, from_left: Atoms, from_right: Atoms) -> bool:
+    """Say whether a name that both sides edited would be told in one order by both."""
+    left, right = (
+        lenses.put(
+            pair,
+            side,
+            atoms=atoms,
+            onto=sides.now(side),
+            source=sides.now(model.other(side)),
+            forms=sides.forms,
+        )
+        for side, atoms in ((LEFT, from_right), (RIGHT, from_left))
+    )
+    return fullnames.is_in_order(pair, left=left, right=right)
+
+
+def _whole_name(pair: Pair, sides: Sides) -> tuple[Atoms, Atoms, list[Side]]:
+    """Let one side's whole name prevail where words alone do not say their order."""
+    names = {side: fullnames.told(pair.end(side), sides.now(side)) for side in SIDES}
+    is_left = _wins(Atom(names[LEFT]), Atom(names[RIGHT]), pair=pair) is LEFT
+    winner, loser = (LEFT, RIGHT) if is_left else (RIGHT, LEFT)
+    whole = {WHOLE: Atom(names[winner], names[winner], names[loser])}
+    return (whole, {}, [loser]) if is_left else ({}, whole, [loser])
 
 
 def _put_in_place(

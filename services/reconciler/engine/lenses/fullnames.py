@@ -11,7 +11,7 @@ from services.reconciler.engine import canon, names
 from services.reconciler.engine.config import Pair, PairEnd
 from services.reconciler.engine.items import Known
 from services.reconciler.engine.lenses import atoms
-from services.reconciler.engine.lenses.atoms import Atom, Atoms, Ends, Target
+from services.reconciler.engine.lenses.atoms import WHOLE, Atom, Atoms, Ends, Target
 
 
 def changes(ends: Ends) -> Atoms:
@@ -22,7 +22,9 @@ def changes(ends: Ends) -> Atoms:
 
 
 def put(target: Target) -> Fields:
-    """Return a side's name with parts exchanged."""
+    """Return a side's name with parts exchanged, or another one as a whole."""
+    if WHOLE in target.atoms:
+        return _put_whole(target, target.atoms[WHOLE].canon)
     if target.end.is_many:
         return _put_parts(target)
     return {target.end.ids[0]: _put_full(target)}
@@ -30,11 +32,26 @@ def put(target: Target) -> Fields:
 
 def is_same(pair: Pair, *, left: Fields, right: Fields) -> bool:
     """Say whether both sides hold the same words."""
-    shown = [
-        " ".join(filter(None, (_words(values.get(i)) for i in end.ids)))
+    return told(pair.left, left) == told(pair.right, right)
+
+
+def told(end: PairEnd, values: Fields) -> str:
+    """Return the words of a side's name, in the order in which it tells them."""
+    return " ".join(filter(None, (_words(values.get(i)) for i in end.ids)))
+
+
+def is_in_order(pair: Pair, *, left: Fields, right: Fields) -> bool:
+    """Say whether both sides tell the words that both have in one order.
+
+    Either may tell others besides, such as a title, or what an app cut in two.
+    """
+    ours, theirs = (
+        told(end, values).casefold().split()
         for end, values in ((pair.left, left), (pair.right, right))
-    ]
-    return shown[0] == shown[1]
+    )
+    mine = [word for word in ours if word in theirs]
+    yours = [word for word in theirs if word in ours]
+    return mine == yours or sorted(mine) != sorted(yours)
 
 
 def _parts_changed(ends: Ends) -> Atoms:
@@ -106,6 +123,14 @@ def _put_parts(target: Target) -> Fields:
         if atom is not None:
             result[field.field_id] = atom.canon or None
     return result
+
+
+def _put_whole(target: Target, name: str) -> Fields:
+    end = target.end
+    if not end.is_many:
+        return {end.ids[0]: name or None}
+    split = names.split(name, base=_parts_of(end, target.onto))
+    return {field.field_id: split[field.role] or None for field in end.fields}
 
 
 def _put_full(target: Target) -> str | None:
