@@ -85,7 +85,9 @@ def merge(pair: Pair, sides: Sides, *, known: Container[Apart] = ()) -> Merged:
             del from_left[key]
             if ours.canon:
                 lost.append(LEFT)
-    if is_name_of_both and not _is_in_order(pair, sides, from_left, from_right):
+    if is_name_of_both and not _is_in_order(
+        pair, sides, from_left=from_left, from_right=from_right
+    ):
         from_left, from_right, lost = _whole_name(pair, sides)
     if not pair.left.is_written:
         from_right = {}
