@@ -338,7 +338,7 @@ async def test_an_unsubscribe_waits_for_no_more_looks_than_before():
         assert await world.outcomes(creates) == [UNKNOWN] * MANY
         world.bench.clock.move(300)
         looks = [world.replica.look(write.emails[0]) for write in creates]
-        assert await waited_s(world, looks, at="GET") < 8
+        assert await waited_s(world, looks, at="GET") < 12
         assert {one.outcome for one in await world.replica.done(looks)} == {EXISTS}
 
 

@@ -153,6 +153,7 @@ async def test_a_second_supervisor_is_refused(tmp_path: Path):
             async with Supervisor(Layout(tmp_path), _options()):
                 pass
         assert str(os.getpid()) in str(told.value)
+        await system.until_ready()
         assert set(system.pids()) == _PARTS
         assert Layout(tmp_path).holder() == os.getpid()
 

@@ -228,7 +228,9 @@ def _edits(pair: Pair, side: Side, *, sides: Sides, is_first: bool) -> Atoms:
     )
 
 
-def _is_in_order(pair: Pair, sides: Sides, from_left: Atoms, from_right: Atoms) -> bool:
+def _is_in_order(
+    pair: Pair, sides: Sides, *, from_left: Atoms, from_right: Atoms
+) -> bool:
     """Say whether a name that both sides edited would be told in one order by both."""
     left, right = (
         lenses.put(
