@@ -22,7 +22,7 @@ from services.reconciler.engine.model import (
     other,
 )
 from tests.engine.test_rules import BOTH_ABLE
-from tests.engine.world import ABLE, LOOK, Pair, config, items
+from tests.engine.world import ABLE, Pair, config, items
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 SIDES = st.sampled_from((LEFT, RIGHT))
@@ -502,8 +502,7 @@ def test_an_unsubscribe_that_was_looked_for_in_vain_is_tried_once_more():
     pair.now = pair.link.retry_at
     intent = pair.plan().intent
     pair.answer(intent, WriteOutcome.UNKNOWN)
-    record = pair.records[RIGHT]
-    pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    pair.look(intent)
     assert pair.plan().intent.is_urgent
 
 

@@ -224,9 +224,7 @@ def test_what_an_app_tidied_up_in_a_write_edited_since_is_no_drift():
         "org": fields["org"].upper() if fields["org"] else None,
     }
     pair.edit(LEFT, company="a company", job="Engineer")
-    intent = pair.plan().intent
-    pair.answer(intent, WriteOutcome.UNKNOWN)
-    pair.apply(intent)
+    intent = pair.write_unheard()
     pair.edit(RIGHT, title="Boss")
     look = {"kind": LOOK, "record": pair.records[RIGHT]}
     pair.answer(intent, WriteOutcome.EXISTS, **look)

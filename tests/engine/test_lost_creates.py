@@ -3,16 +3,14 @@
 Where an app keeps no marks it may be another's work, with less than was to be made.
 """
 
-import msgspec
 import pytest
 
-from proto.connector import Capabilities, WriteKind, WriteOutcome
+from proto.connector import Capabilities
 from proto.reconciler import Side
 from tests.engine import world
 from tests.engine.world import Pair, config
 
 RIGHT = Side.RIGHT
-LOOK = WriteKind.LOOK
 
 
 @pytest.mark.parametrize("is_marked", [False, True])
@@ -26,14 +24,10 @@ def test_what_a_lost_create_lacks_was_cleared_only_if_it_is_ours_for_sure(is_mar
         config(right_more={"capabilities": able}),
         {"email": "a@x.com", "first": "Ana", "job": "Owner", "company": "Acme"},
     )
-    intent = pair.plan().intent
-    pair.answer(intent, WriteOutcome.UNKNOWN)
-    pair.apply(intent)
+    intent = pair.write_unheard()
     pair.edit(RIGHT, title=None)
     mark = intent.marker if is_marked else ""
-    record = msgspec.structs.replace(pair.records[RIGHT], marker=mark)
-    folded = pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
-    assert folded.is_written
+    assert pair.look(intent, marker=mark).is_written
     assert pair.settle() == 1
     job = None if is_marked else "Owner"
     assert (pair.left["job"], pair.right["title"]) == (job, job)
@@ -57,12 +51,9 @@ def test_items_that_a_likely_create_lacks_are_carried_once_more(shown, there):
         config(right_more={"capabilities": able}),
         {"email": "a@x.com", "first": "Ana", "job": "Owner", "phones": phones},
     )
-    intent = pair.plan().intent
-    pair.answer(intent, WriteOutcome.UNKNOWN)
-    pair.apply(intent)
+    intent = pair.write_unheard()
     pair.edit(RIGHT, tel=world.items(*shown))
-    record = pair.records[RIGHT]
-    assert pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record).is_written
+    assert pair.look(intent).is_written
     pair.settle()
     ends = [each.value[-4:] for each in pair.right["tel"]]
     assert ends == list(there)

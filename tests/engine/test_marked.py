@@ -18,9 +18,7 @@ def test_a_search_for_its_mark_that_shows_it_gone_says_that_it_was_made(
 ):
     """Who was deleted at once was made again, then restored (I4, seed 101351)."""
     pair = Pair(config(), {"email": "a@x.com"})
-    intent = pair.plan().intent
-    pair.answer(intent, WriteOutcome.UNKNOWN)
-    pair.apply(intent)
+    intent = pair.write_unheard()
     pair.mark(RIGHT, presence)
     record = msgspec.structs.replace(
         pair.records[RIGHT], marker=intent.marker if is_marked else ""

@@ -142,8 +142,7 @@ def test_what_took_effect_is_no_edit_that_came_to_nothing():
     intent = pair.plan().intent
     pair.answer(intent, WriteOutcome.UNKNOWN)
     pair.edit(RIGHT, title="Engineer")
-    record = pair.records[RIGHT]
-    pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    pair.look(intent)
     [mark] = pair.link.uncarried
     assert (mark.side, mark.field_id) == (LEFT, "company")
 

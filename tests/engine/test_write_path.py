@@ -118,14 +118,10 @@ def test_a_look_that_finds_part_of_a_write_edited_since_knows_the_rest():
     """What was cleared meanwhile came back, as nothing empty wins (seed 969)."""
     pair = edited()
     pair.edit(LEFT, company="Acme")
-    intent = pair.plan().intent
-    pair.answer(intent, WriteOutcome.UNKNOWN)
-    pair.apply(intent)
+    intent = pair.write_unheard()
     pair.edit(RIGHT, title="Boss")
     pair.edit(LEFT, company=None)
-    folded = pair.answer(
-        intent, WriteOutcome.EXISTS, kind=LOOK, record=pair.records[RIGHT]
-    )
+    folded = pair.look(intent)
     assert not folded.is_written
     pair.settle()
     assert pair.right["org"] is None
@@ -139,8 +135,7 @@ def test_a_look_that_finds_how_the_text_began_before_plans_again():
     pair.edit(LEFT, job="Engineer of much else")
     intent = pair.plan().intent
     pair.answer(intent, WriteOutcome.UNKNOWN)
-    record = pair.records[RIGHT]
-    pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    pair.look(intent)
     assert pair.settle() == 1
     assert pair.right["title"] == "Engineer of much else"
 
@@ -150,12 +145,9 @@ def test_a_look_that_finds_a_few_letters_finds_an_edit(winner):
     """No app cuts so much off; the edit went as if it had, without a word (I3)."""
     pair = world.linked({"job": "Owner"}, {"title": "Owner"}, winner=winner)
     pair.edit(LEFT, job="Acme Inc")
-    intent = pair.plan().intent
-    pair.answer(intent, WriteOutcome.UNKNOWN)
-    pair.apply(intent)
+    intent = pair.write_unheard()
     pair.edit(RIGHT, title="Acme")
-    record = pair.records[RIGHT]
-    pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    pair.look(intent)
     assert pair.settle() == 1
     told, kept = ("Acme Inc", "Acme") if winner is LEFT else ("Acme", "Acme Inc")
     assert pair.left["job"] == pair.right["title"] == told
@@ -186,12 +178,9 @@ def test_another_winner_says_nothing_of_writes_that_were_decided_before(winner):
 
 def test_a_look_that_finds_a_later_edit_does_not_take_it_for_the_write():
     pair = edited()
-    intent = pair.plan().intent
-    pair.answer(intent, WriteOutcome.UNKNOWN)
-    pair.apply(intent)
+    intent = pair.write_unheard()
     pair.edit(RIGHT, org="Acme", title="Engineer")
-    record = pair.records[RIGHT]
-    folded = pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    folded = pair.look(intent)
     assert folded.is_written
     assert pair.settle() == 1
     assert pair.left["company"] == "Acme"
@@ -201,8 +190,7 @@ def test_a_look_that_finds_the_old_value_plans_again():
     pair = edited()
     intent = pair.plan().intent
     pair.answer(intent, WriteOutcome.UNKNOWN)
-    record = pair.records[RIGHT]
-    folded = pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    folded = pair.look(intent)
     assert folded.intent is None
     assert not folded.is_written
     assert folded.losses == ()
@@ -294,24 +282,18 @@ def test_who_reads_like_a_create_is_nobody_s_concern_once_none_was_made(
 
 def test_an_edit_made_before_a_lost_create_was_found_is_not_lost():
     pair = Pair(config(), {"email": "a@x.com", "first": "Ana"})
-    intent = pair.plan().intent
-    pair.answer(intent, WriteOutcome.UNKNOWN)
-    pair.apply(intent)
+    intent = pair.write_unheard()
     pair.edit(RIGHT, org="Acme")
-    record = pair.records[RIGHT]
-    pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    pair.look(intent)
     assert pair.settle() == 1
     assert pair.left["company"] == "Acme"
 
 
 def test_a_create_that_was_deleted_before_it_was_found_stays_deleted():
     pair = Pair(config(), {"email": "a@x.com"})
-    intent = pair.plan().intent
-    pair.answer(intent, WriteOutcome.UNKNOWN)
-    pair.apply(intent)
+    intent = pair.write_unheard()
     pair.mark(RIGHT, Presence.DELETED)
-    record = pair.records[RIGHT]
-    pair.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+    pair.look(intent)
     assert pair.link.state is RecordState.DELETED
     assert pair.settle() == 0
 

@@ -325,6 +325,21 @@ class Pair:
             is_read_after=side in self.silent,
         )
 
+    def write_unheard(self) -> Intent:
+        """Write what is planned, and have no answer come."""
+        intent = self.plan().intent
+        assert intent is not None
+        self.answer(intent, WriteOutcome.UNKNOWN)
+        self.apply(intent)
+        return intent
+
+    def look(self, intent: Intent, **changes: object) -> Folded:
+        """Look for what a write has left, with what the app shows otherwise."""
+        held = self.records[intent.side]
+        assert held is not None
+        record = msgspec.structs.replace(held, **changes)
+        return self.answer(intent, WriteOutcome.EXISTS, kind=LOOK, record=record)
+
     def settle(self, *, turns_max: int = 4) -> int:
         """Go on until nothing is left to do; return the number of writes."""
         for count in range(turns_max):
