@@ -129,26 +129,22 @@ def left_behind(
 def lacking(
     link: Link, intent: Intent, *, record: Record, config: Config
 ) -> set[FieldId]:
-    """Return the fields in which a record has nothing, or not each item, of a write.
+    """Return the fields in which a record has less than a write meant.
 
-    As many items as are gone may have taken their places, and were edited then.
+    Nothing, or not each item, or it does not tell. As many items as are gone may have
+    taken their places, and were edited then.
     """
+    left = left_behind(link, intent, record=record, config=config)
     by_id = config.side(intent.side).by_id
-    forms = diff.forms_of(link.learned)[intent.side]
-    found: set[FieldId] = set()
-    for field_id, meant in intent.fields.items():
-        field, shown = by_id.get(field_id), record.fields.get(field_id)
-        if field is None or not canon.of(field.kind, meant):
-            continue
-        left: Value = shown
-        if isinstance(meant, tuple) and isinstance(shown, tuple):
-            known = forms.get(field_id, {})
-            left = items.left_of(field.kind, meant, now=shown, known=known)
-            if left is not None and len(left) < len(meant):
-                found.add(field_id)
-        if not canon.of(field.kind, left):
-            found.add(field_id)
-    return found
+    return {
+        field_id
+        for field_id, meant in intent.fields.items()
+        if (field := by_id.get(field_id)) is not None
+        and (
+            field_id not in record.fields
+            or _is_less(field.kind, left[field_id], than=meant)
+        )
+    }
 
 
 def put_back(intent: Intent, *, record: Record, config: Config) -> tuple[Loss, ...]:
@@ -308,6 +304,13 @@ def _may_become(meant: str, form: str, *, cut_min: int = _CUT_MIN) -> bool:
     plain, shown = _plain(meant), _plain(form)
     is_cut = len(shown) >= cut_min and plain.startswith(shown)
     return plain == shown or is_cut
+
+
+def _is_less(kind: FieldKind, value: Value, *, than: Value) -> bool:
+    """Say whether a value is missing, or an item of it."""
+    if isinstance(value, tuple) and isinstance(than, tuple):
+        return len(value) < len(set(canon.keys(kind, than)))
+    return bool(canon.of(kind, than)) and not canon.of(kind, value)
 
 
 def _plain(form: str) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from proto.fields import Fields
 from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from services.reconciler.engine import diff, lenses, model
 from services.reconciler.engine.diff import Sides
@@ -116,6 +117,18 @@ def differences(pair: Pair, sides: Sides) -> dict[Side, Atoms]:
     return found
 
 
+def put(pair: Pair, side: Side, *, atoms: Atoms, sides: Sides) -> Fields:
+    """Return what a side would hold with atoms, as it and the other are now."""
+    return lenses.put(
+        pair,
+        side,
+        atoms=atoms,
+        onto=sides.now(side),
+        source=sides.now(model.other(side)),
+        forms=sides.forms,
+    )
+
+
 def residue(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
     """Return atoms that take back a side's own edits which have yet to be carried.
 
@@ -166,14 +179,7 @@ def _with_effect(atoms: Atoms, side: Side, *, pair: Pair, sides: Sides) -> Atoms
     """
 
     def placed(some: Atoms) -> list[str]:
-        target = lenses.put(
-            pair,
-            side,
-            atoms=some,
-            onto=sides.now(side),
-            source=sides.now(model.other(side)),
-            forms=sides.forms,
-        )
+        target = put(pair, side, atoms=some, sides=sides)
         return lenses.normal(pair.end(side), target, forms=sides.forms)
 
     before = lenses.normal(pair.end(side), sides.now(side), forms=sides.forms)
@@ -232,17 +238,8 @@ def _is_in_order(
     pair: Pair, sides: Sides, *, from_left: Atoms, from_right: Atoms
 ) -> bool:
     """Say whether a name that both sides edited would be told in one order by both."""
-    left, right = (
-        lenses.put(
-            pair,
-            side,
-            atoms=atoms,
-            onto=sides.now(side),
-            source=sides.now(model.other(side)),
-            forms=sides.forms,
-        )
-        for side, atoms in ((LEFT, from_right), (RIGHT, from_left))
-    )
+    left = put(pair, LEFT, atoms=from_right, sides=sides)
+    right = put(pair, RIGHT, atoms=from_left, sides=sides)
     return fullnames.is_in_order(pair, left=left, right=right)
 
 

@@ -201,14 +201,7 @@ def _needing(value: Value, end: PairEnd, *, merged: Merged) -> _Settled:
 def fields_for(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Fields:
     """Return the fields of a side that have to change for a mapping."""
     end, onto = pair.end(side), sides.now(side)
-    target = lenses.put(
-        pair,
-        side,
-        atoms=merged.to(side),
-        onto=onto,
-        source=sides.now(model.other(side)),
-        forms=sides.forms,
-    )
+    target = merge.put(pair, side, atoms=merged.to(side), sides=sides)
     known = sides.forms[side]
     found: Fields = {}
     for field in end.fields:
