@@ -4,6 +4,8 @@ import itertools
 
 import pytest
 
+from proto.reconciler import Side
+from tests.simulation.hand_made import History
 from tests.simulation.invariants import thrift
 from tests.simulation.vendors.messages import Request
 
@@ -73,7 +75,7 @@ def test_i10_the_same_call_of_one_errand_is_a_retry():
     ]
     later = calls(1, errand=1, sent_at=thrift.AGAIN_S + 1.0)
     sent = [*later, *alike, *others]
-    assert thrift._firsts(sent) == [alike[0], *others, *later]
+    assert thrift.first_tries(sent) == [alike[0], *others, *later]
 
 
 def tried(first_count, retries_each, *, every_s):
@@ -117,3 +119,29 @@ def test_i10_what_a_person_waits_for_is_not_counted():
         Request(method="GET", path="/api/me", sent_at=float(each)) for each in range(99)
     ]
     assert list(thrift.retries_are_few(sent, until=600.0)) == []
+
+
+def test_i10_of_a_time_counts_what_was_in_it():
+    """What was asked, entered and left out before it makes nothing right after it."""
+    history = History()
+    _, left, _ = history.pair()
+    of_left = history.truth.calls(history.owned.left)
+    of_left.sent += calls(2, errand=1, sent_at=history.time)
+    of_left.left_out.append(history.time)
+    history.books[Side.LEFT].delete(left)
+    all_of_it, since = history.time, history.time + 1.0
+    history.wait(2.0)
+    of_left.sent += [
+        *calls(1, errand=1, sent_at=history.time + thrift.AGAIN_S),
+        *calls(3, path="/api/me", sent_at=history.time),
+    ]
+
+    def told(begun):
+        spent = thrift.spent(
+            history.vendors.values(), history.ledger.entries, since=begun
+        )
+        [mine] = [each for each in spent if each.name == "sim_a/acme"]
+        return len(mine.firsts), mine.change_count, mine.doubt_count
+
+    assert told(all_of_it) == (2, 2, 2)
+    assert told(since) == (1, 0, 0)

@@ -14,6 +14,7 @@ from tests.simulation.invariants import (
     losses,
     marks,
     rest,
+    ring_losses,
     rules,
     safety,
     thrift,
@@ -97,7 +98,8 @@ class Judge:
             for pair in convergence.pairs_of(owned, after):
                 self.add(acts.check(pair, self.truth))
                 self.add(rules.check(pair, self.truth))
-        self.add(losses.check(after, self.truth))
+        lost = ring_losses if self.truth.is_ring else losses
+        self.add(lost.check(after, self.truth))
         self.add(rest.can_be_explained(after, self.truth))
         for tenant, data in aftermath.stored(play.world.database):
             self.add(calls.rows_of_others(tenant, data, self.truth))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from proto.fields import Role, Value
 from proto.reconciler import SIDES, Side
 from services.reconciler.engine.model import Cause
-from tests.simulation.invariants import denials, ring_losses
+from tests.simulation.invariants import denials
 from tests.simulation.invariants.aftermath import Aftermath, Planned
 from tests.simulation.invariants.truth import (
     Owned,
@@ -42,9 +42,6 @@ STORED_S = 10.0
 
 def check(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     """Yield every last edit of a user that is nowhere."""
-    if len(truth.owned) > 2 and len({each.tenant for each in truth.owned}) == 1:
-        yield from ring_losses.check(after, truth)
-        return
     places = [place for owned in truth.owned for place in (owned.left, owned.right)]
     for place in dict.fromkeys(places):
         for holder in truth.book(place).live():
@@ -139,6 +136,17 @@ def _known_at(key: Key, at: float, *, truth: Truth) -> float:
 
 
 def _of_record(key: Key, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
+    for name, edit, write in overwritten(key, truth):
+        if not _is_accounted_for(edit, write, name, after=after, truth=truth):
+            yield Wrong(
+                "I3",
+                f"{tell(key)} {name} {edit.after.fields[name]!r} of {edit.at:.3f} gave"
+                f" way to {write.after.fields[name]!r} at {write.at:.3f}",
+            )
+
+
+def overwritten(key: Key, truth: Truth) -> Iterator[tuple[str, Entry, Entry]]:
+    """Yield fields of a record with the last edit of a user and what ended it."""
     ways = truth.ways(key[0])
     history = truth.ledger.of(key)
     # An id may have meant somebody else before.
@@ -159,15 +167,8 @@ def _of_record(key: Key, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
         if last is None:
             continue
         lost = _first_overwriting(changes[last:], name, role)
-        if lost is None:
-            continue
-        edit, write = lost
-        if not _is_accounted_for(edit, write, name, after=after, truth=truth):
-            yield Wrong(
-                "I3",
-                f"{tell(key)} {name} {edit.after.fields[name]!r} of {edit.at:.3f} gave"
-                f" way to {write.after.fields[name]!r} at {write.at:.3f}",
-            )
+        if lost is not None:
+            yield name, *lost
 
 
 def _is_users(entry: Entry) -> bool:
@@ -206,13 +207,10 @@ def _is_accounted_for(
 ) -> bool:
     if write.who is not Who.TANDEM:
         return True
-    read_at, value = write.cause.read_at, edit.after.fields[name]
-    is_race = not write.cause.is_conditional and read_at is not None
-    if is_race and read_at < edit.at:
-        truth.excuse(RACE)
+    if is_race(edit, write, truth):
         return True
-    role = truth.ways(edit.place).role_of(name)
-    causes = _overwritten_by(edit, name, role, after)
+    value, role = edit.after.fields[name], truth.ways(edit.place).role_of(name)
+    causes = overwritten_by(edit, name, role, after)
     is_undone = _is_put_back(write, edit, name, after=after, truth=truth)
     if is_undone and Cause.RULE not in causes:
         return False
@@ -237,6 +235,15 @@ def _is_accounted_for(
         truth.excuse(DROPPED)
         return True
     return False
+
+
+def is_race(edit: Entry, write: Entry, truth: Truth) -> bool:
+    """Say whether an edit fell between our read and a write on no condition."""
+    read_at = write.cause.read_at
+    if write.cause.is_conditional or read_at is None or read_at >= edit.at:
+        return False
+    truth.excuse(RACE)
+    return True
 
 
 def _is_put_back(
@@ -339,7 +346,7 @@ def _is_one_way(edit: Entry, name: str, truth: Truth) -> bool:
     )
 
 
-def _overwritten_by(edit: Entry, name: str, role: Role, after: Aftermath) -> set[Cause]:
+def overwritten_by(edit: Entry, name: str, role: Role, after: Aftermath) -> set[Cause]:
     """Return why intents overwrote a value that they tell, so that it can be put back.
 
     A rule that sets a field (behaviour 9) is an order to overwrite it.

@@ -8,6 +8,7 @@ what is written at one end is made sure of at the other.
 
 import bisect
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -19,9 +20,10 @@ from tests.simulation.vendors.messages import Request
 
 CALLS_A_WRITE: Final = 3
 """The source is made sure of, the record is read, and then it is written."""
-AGAIN_S: Final = 25.0
 CALLS_A_DOUBT: Final = 2
 """A record that is missing is read before it is believed to be gone, and again."""
+AGAIN_S: Final = 25.0
+"""A retry comes no later; an account is polled again after 27 seconds at the least."""
 RETRIES_MAX: Final = 1.2
 """Retries to each first try, over any ten minutes."""
 RETRIES_WINDOW_S: Final = 600.0
@@ -54,24 +56,25 @@ def spent(
 ) -> list[Spent]:
     """Return what was asked of each account since a time."""
     known = [entry for entry in entries if entry.at >= since]
-    changes = [entry.place for entry in known]
-    ends = [entry.place for entry in known if not entry.after.is_live]
-    return [
-        Spent(
-            name=f"{book.place.app}/{book.place.account}",
-            firsts=_firsts(
-                call
-                for call in unasked(vendor.calls[account].sent)
-                if call.sent_at >= since
-            ),
-            record_count=len(book.holders),
-            change_count=changes.count(book.place),
-            doubt_count=ends.count(book.place) + vendor.calls[account].left_out,
-            page_size=vendor.ways.page_size,
-        )
-        for vendor in vendors
-        for account, book in vendor.books.items()
-    ]
+    changes = Counter(entry.place for entry in known)
+    ends = Counter(entry.place for entry in known if not entry.after.is_live)
+    found = []
+    for vendor in vendors:
+        for account, book in vendor.books.items():
+            calls = vendor.calls[account]
+            sent = [each for each in unasked(calls.sent) if each.sent_at >= since]
+            left_out = sum(at >= since for at in calls.left_out)
+            found.append(
+                Spent(
+                    name=f"{book.place.app}/{account}",
+                    firsts=first_tries(sent),
+                    record_count=len(book.holders),
+                    change_count=changes[book.place],
+                    doubt_count=ends[book.place] + left_out,
+                    page_size=vendor.ways.page_size,
+                )
+            )
+    return found
 
 
 def asks_what_it_must(
@@ -96,7 +99,7 @@ def retries_are_few(sent: Sequence[Request], *, until: float) -> Iterator[Wrong]
         until: When the last window ends; a shorter one says nothing.
     """
     sent = list(unasked(sent))
-    firsts = sorted(each.sent_at for each in _firsts(sent))
+    firsts = sorted(each.sent_at for each in first_tries(sent))
     times = sorted(each.sent_at for each in sent)
     for begin in times:
         end = begin + RETRIES_WINDOW_S
@@ -110,16 +113,7 @@ def retries_are_few(sent: Sequence[Request], *, until: float) -> Iterator[Wrong]
             return
 
 
-def _for_reading(spent: Spent, rhythm: Rhythm, *, span_s: float) -> int:
-    """Return how many calls it takes to be told of everything, again and again."""
-    polls = math.ceil(span_s / rhythm.poll_s) + 1
-    # A comparison is begun by a poll that finds it due.
-    sweeps = min(math.ceil(span_s / rhythm.sweep_s) + 1, polls)
-    pages = math.ceil(spent.record_count / spent.page_size)
-    return polls + math.ceil(spent.change_count / spent.page_size) + sweeps * pages
-
-
-def _firsts(sent: Iterable[Request]) -> list[Request]:
+def first_tries(sent: Iterable[Request]) -> list[Request]:
     """Return the calls without those that one errand has just made, to the letter."""
     last: dict[tuple[object, ...], float] = {}
     found: list[Request] = []
@@ -130,6 +124,15 @@ def _firsts(sent: Iterable[Request]) -> list[Request]:
             found.append(each)
         last[what] = each.sent_at
     return found
+
+
+def _for_reading(spent: Spent, rhythm: Rhythm, *, span_s: float) -> int:
+    """Return how many calls it takes to be told of everything, again and again."""
+    polls = math.ceil(span_s / rhythm.poll_s) + 1
+    # A comparison is begun by a poll that finds it due.
+    sweeps = min(math.ceil(span_s / rhythm.sweep_s) + 1, polls)
+    pages = math.ceil(spent.record_count / spent.page_size)
+    return polls + math.ceil(spent.change_count / spent.page_size) + sweeps * pages
 
 
 def _count(times: Sequence[float], begin: float, end: float) -> int:

@@ -50,8 +50,8 @@ class Calls:
         self.limited = 0
         self.stale = 0
         """Records that a listing showed as they had been before."""
-        self.left_out = 0
-        """Records that a listing should have shown and did not."""
+        self.left_out: list[float] = []
+        """When a listing should have shown a record and did not, once for each."""
         self.halves = 0
         """Batches of which some was done and some not."""
         self.refused_batches = 0
@@ -157,8 +157,8 @@ class Vendor:
             return response
         people = msgspec.json.decode(response.body, type=wire.People)
         count = 0 if is_empty else len(people.people) // 2
-        self.calls[account].left_out += len(people.people) - count
         for person in people.people[count:]:
+            self.calls[account].left_out.append(self.now())
             self.calls[account].appeared[RecordId(person.id)].pop()
         kept = msgspec.structs.replace(people, people=people.people[:count], next=None)
         thinned = answer(200, kept)
