@@ -248,7 +248,7 @@ def _whole_name(pair: Pair, sides: Sides) -> tuple[Atoms, Atoms, list[Side]]:
     names = {side: fullnames.told(pair.end(side), sides.now(side)) for side in SIDES}
     is_left = _wins(Atom(names[LEFT]), Atom(names[RIGHT]), pair=pair) is LEFT
     winner, loser = (LEFT, RIGHT) if is_left else (RIGHT, LEFT)
-    whole = {WHOLE: Atom(names[winner], names[winner], names[loser])}
+    whole = {WHOLE: Atom(names[winner], names[winner])}
     return (whole, {}, [loser]) if is_left else ({}, whole, [loser])
 
 
