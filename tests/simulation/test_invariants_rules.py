@@ -151,6 +151,18 @@ def test_i12_what_rules_did_is_taken_back_when_a_record_goes():
     assert told.wrong() == []
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_who_cannot_be_known_to_be_gone_still_fulfils_rules(is_there):
+    """Of an account that knows nobody any more nobody counts as gone (seed 640078)."""
+    told = Told(rule("a", GAIN))
+    told.mark("a")
+    told.ours(tags=["t"])
+    if is_there:
+        told.history.pair()
+    told.history.books[LEFT].delete(told.left)
+    assert (told.wrong() == []) is not is_there
+
+
 @pytest.mark.parametrize(
     ("state", "reason"),
     [

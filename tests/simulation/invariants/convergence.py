@@ -147,7 +147,7 @@ def _one_live(pair: Pair, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     if other is not None:
         if reason in SET_APART and _is_set_apart(pair, truth):
             return
-        is_told = _tells_end(other, truth)
+        is_told = tells_end(other, truth)
         if state not in (RecordState.DELETED, "merged") and is_told:
             yield Wrong("I1", f"{tell(other)} is gone, and nobody says so: {pair}")
         return
@@ -198,7 +198,7 @@ def _left_behind(pair: Pair, pairs: list[Pair], truth: Truth) -> Iterator[Wrong]
     """
     side = Side.LEFT if _live(pair.left, truth) is None else Side.RIGHT
     gone = pair.key(side)
-    if gone is None or not _tells_end(gone, truth):
+    if gone is None or not tells_end(gone, truth):
         return
     heir = truth.heir_of(gone)
     if heir is None:
@@ -426,11 +426,11 @@ def _known_live(place: Place, truth: Truth) -> list[Holder]:
     return [
         each
         for each in holders
-        if each.now.is_live or not _tells_end((place, each.record_id), truth)
+        if each.now.is_live or not tells_end((place, each.record_id), truth)
     ]
 
 
-def _tells_end(key: Key, truth: Truth) -> bool:
+def tells_end(key: Key, truth: Truth) -> bool:
     """Say whether Tandem has to know by now who was deleted (hazards, section 4.6).
 
     It does once it was shown the tombstone, or a comparison has missed them beside

@@ -11,7 +11,12 @@ from proto.reconciler import SIDES, RecordState, Side
 from proto.rules import Action, ActionKind, Rule
 from services.reconciler.engine import model
 from tests.simulation.invariants import scope
-from tests.simulation.invariants.convergence import SET_APART, UNSURE, Pair
+from tests.simulation.invariants.convergence import (
+    SET_APART,
+    UNSURE,
+    Pair,
+    tells_end,
+)
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
 from tests.simulation.ledger import Act, Entry, Key, State
 
@@ -95,6 +100,7 @@ def _is_looked_at(pair: Pair, source: Key, target: Key, *, truth: Truth) -> bool
     """Say whether rules had their way with a pair that was one from the first.
 
     What was done to a record before it went, or to another one, is nobody's any more.
+    Who is gone and cannot be known to be still fulfils what they did.
     """
     side = Side.LEFT if target == pair.left else Side.RIGHT
     row, holder = pair.link.row, truth.holder(target)
@@ -104,6 +110,9 @@ def _is_looked_at(pair: Pair, source: Key, target: Key, *, truth: Truth) -> bool
     if row.reason in SILENT or not (is_quiet or row.reason in ENDING):
         return False
     if any(_is_heir(key, truth) for key in (source, target)):
+        return False
+    is_live = truth.holder(source).now.is_live
+    if is_quiet and not is_live and not tells_end(source, truth):
         return False
     is_first = truth.partners(target) == [source] and truth.partners(source) == [target]
     is_gone = truth.ledger.of(source)[-1].act is Act.DELETE
