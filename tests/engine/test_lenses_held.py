@@ -5,7 +5,8 @@ import pytest
 from proto.connector import WriteOutcome
 from proto.fields import Address, FieldKind, Item, Option, Role
 from proto.reconciler import Direction, RecordState, Side
-from services.reconciler.engine.model import Reason
+from services.reconciler.engine.lenses import fullnames
+from services.reconciler.engine.model import Lens, Reason
 from tests.engine import mapped, world
 from tests.engine.world import CARDS, NEWSLETTER, Pair, field, items
 
@@ -288,3 +289,23 @@ def test_words_that_both_sides_put_in_another_order_are_a_conflict(winner, parts
     assert told == (" ".join(filter(None, before)) if winner is LEFT else full)
     lost = {"first": before[0], "last": before[1]} if winner is RIGHT else {"fn": full}
     assert [loss.values for loss in pair.losses] == [lost]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "full", "is_so"),
+    [
+        ("Ana", "Soto", "Ana Soto", True),
+        ("Ana", "Soto", "Soto Ana", False),
+        ("ANA", "Soto", "soto ana", False),
+        ("Ana", "Soto", "Dr. Ana Soto", True),
+        ("Ana", "Soto", "Dr. Soto Ana", False),
+        ("Ana", "Garcia", "Ana Gar", True),
+        ("Ana", "Ana Soto", "Ana Soto", True),
+        ("Ana", None, None, True),
+    ],
+)
+def test_words_are_in_order_as_far_as_both_sides_have_them(first, last, full, is_so):
+    """Titles, what an app cuts off, and how often a word is told say nothing."""
+    (pair,) = [each for each in world.config().pairs if each.mapping.lens is Lens.NAME]
+    left = {"first": first, "last": last}
+    assert fullnames.is_in_order(pair, left=left, right={"fn": full}) is is_so

@@ -58,3 +58,37 @@ def test_items_that_a_likely_create_lacks_are_carried_once_more(shown, there):
     ends = [each.value[-4:] for each in pair.right["tel"]]
     assert ends == list(there)
     assert sorted(each.value[-4:] for each in pair.left["phones"]) == sorted(there)
+
+
+def test_a_field_that_a_likely_create_does_not_tell_was_not_cleared():
+    """It is told to be empty only later, as it was for whoever made them."""
+    able = Capabilities(settle_s=5, keeps_marks=False)
+    pair = Pair(
+        config(right_more={"capabilities": able}),
+        {"email": "a@x.com", "first": "Ana", "job": "Owner", "company": "Acme"},
+    )
+    intent = pair.write_unheard()
+    pair.edit(RIGHT, title=None)
+    told = {i: v for i, v in pair.right.items() if i != "title"}
+    assert pair.look(intent, marker="", fields=told).is_written
+    pair.settle()
+    assert pair.left["job"] == pair.right["title"] == "Owner"
+
+
+def test_a_number_that_was_meant_twice_is_not_lacking():
+    """It is there in one spelling, and cleared by somebody before we look again."""
+    able = Capabilities(settle_s=5, keeps_marks=False)
+    pair = Pair(
+        config(right_more={"capabilities": able}),
+        {
+            "email": "a@x.com",
+            "first": "Ana",
+            "phones": world.items("+1 202 555 0101", "+12025550101"),
+        },
+    )
+    intent = pair.write_unheard()
+    pair.edit(RIGHT, tel=world.items("+1 202 555 0101"))
+    assert pair.look(intent, marker="").is_written
+    pair.edit(RIGHT, tel=None)
+    pair.settle()
+    assert pair.left["phones"] is None

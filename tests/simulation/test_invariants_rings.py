@@ -113,9 +113,9 @@ def test_i3_a_rule_may_order_it(cause, count):
 
 def test_i3_of_what_was_cleared_nothing_is_kept():
     history = ring()
-    person, left, _ = history.pair(job="")
-    history.edit(LEFT, left, job=job(history, person))
+    person = history.person()
+    _, left, _ = history.pair(job=(value := job(history, person)))
     history.wait(300.0)
     history.edit(LEFT, left, job=None)
-    history.write(LEFT, left, job=job(history, person))
+    history.write(LEFT, left, job=value)
     assert lost(history) == []

@@ -46,6 +46,14 @@ def test_i10_reading_takes_polls_and_pages(records, changes, count):
     assert f"I10: {count + 1} calls in 300 s where {count} do" in wrong
 
 
+def test_i10_a_comparison_is_begun_by_a_poll():
+    often = thrift.Rhythm(poll_s=30.0, sweep_s=1.0)
+    for more, count in ((0, 0), (1, 1)):
+        account = spent(calls(2 * POLLS + more), records=1)
+        found = thrift.asks_what_it_must([account], often, span_s=SPAN_S)
+        assert len(list(found)) == count
+
+
 def test_i10_a_write_may_cost_two_reads_more():
     write = calls(1, "PATCH", "/api/people/a1")
     reads = calls(2, path="/api/people/a1")
@@ -112,6 +120,12 @@ def test_i10_few_calls_have_no_share():
     assert (
         len(list(thrift.retries_are_few(tried(2, 7, every_s=30.0), until=700.0))) == 1
     )
+
+
+def test_i10_less_than_ten_minutes_say_nothing():
+    sent = tried(1, 40, every_s=30.0)
+    assert list(thrift.retries_are_few(sent, until=599.0)) == []
+    assert len(list(thrift.retries_are_few(sent, until=600.0))) == 1
 
 
 def test_i10_what_a_person_waits_for_is_not_counted():

@@ -15,7 +15,9 @@ from tests.fakes import loop
 from tests.simulation import __main__ as command
 from tests.simulation import audits, running, scenario
 from tests.simulation.crash_points import Ending, compare
+from tests.simulation.invariants import losses, ring_losses, thrift
 from tests.simulation.invariants.judge import Judge
+from tests.simulation.invariants.truth import Wrong
 from tests.simulation.playing import Play
 from tests.simulation.running import Played
 
@@ -179,3 +181,27 @@ def test_settings_count_from_when_they_are_stored():
     times = [version.at for version in owned.versions]
     assert times[1:] == list(stored.values())[-len(times) + 1 :]
     assert not judge.violations
+
+
+@pytest.mark.parametrize(
+    ("invariant", "check", "seed"),
+    [
+        (thrift, "asks_what_it_must", 1),
+        (thrift, "retries_are_few", 1),
+        (losses, "check", 1),
+        (ring_losses, "check", 29),
+    ],
+)
+def test_what_an_invariant_finds_is_found_of_a_seed(
+    invariant, check, seed, monkeypatch
+):
+    """Of a ring by what looks at rings."""
+    assert scenario.draw(seed).is_ring == (invariant is ring_losses)
+
+    def find(*_args, **_options):
+        yield Wrong("I0", f"{check} looked")
+
+    monkeypatch.setattr(invariant, check, find)
+    assert f"I0: {check} looked" in [
+        str(each) for each in running.play(seed).violations
+    ]
