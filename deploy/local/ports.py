@@ -2,6 +2,8 @@
 
 import random
 import socket
+from collections import deque
+from collections.abc import Collection
 from pathlib import Path
 
 from deploy.local.errors import CannotStart
@@ -10,19 +12,25 @@ LOOPBACK = "127.0.0.1"
 _LOWEST_PORT = 15_000
 _EPHEMERAL_START_DEFAULT = 32_768
 _TRIES_MAX = 200
+_REMEMBERED_MAX = 1_000
+
+_given: deque[int] = deque(maxlen=_REMEMBERED_MAX)
+"""What this process chose last: their servers may not listen yet."""
 
 
-def free_port() -> int:
+def free_port(besides: Collection[int] = ()) -> int:
     """Return a port nobody listens on, below the range that clients are given.
 
-    A port of the ephemeral range would be lost while its server is down: a client
-    that reconnects may be handed that very port as its own and connect to itself.
+    It is none of `besides` and none that this process chose before. A port of the
+    ephemeral range would be lost while its server is down: a client that reconnects
+    may be handed that very port as its own and connect to itself.
     """
     highest = _ephemeral_start() - 1
     for _ in range(_TRIES_MAX):
         # Nothing secret: any port will do.
         port = random.randint(_LOWEST_PORT, highest)  # noqa: S311
-        if is_free(port):
+        if port not in besides and port not in _given and is_free(port):
+            _given.append(port)
             return port
     raise CannotStart(
         part="A local server",

@@ -329,7 +329,7 @@ class Supervisor:
         """Return the port of the run before, or another if that is taken."""
         port = self._ports.get(name)
         if port is None or not ports.is_free(port):
-            port = ports.free_port()
+            port = ports.free_port(besides=self._ports.values())
         self._ports[name] = port
         return port
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+import random
 from base64 import b64decode
+from collections import deque
 from pathlib import Path
 
 import pytest
@@ -124,6 +126,16 @@ def test_ports_are_not_those_that_clients_are_given():
         Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0]
     )
     assert all(ports.free_port() < lowest_of_clients for _ in range(20))
+
+
+def test_no_port_is_chosen_for_two(monkeypatch: pytest.MonkeyPatch):
+    """The first may not listen yet, or may be down, when the second is chosen."""
+    drawn = iter([15_001, 15_001, 15_002, 15_003])
+    monkeypatch.setattr(ports, "_given", deque(maxlen=9))
+    monkeypatch.setattr(ports, "is_free", lambda _port: True)
+    monkeypatch.setattr(random, "randint", lambda *_range: next(drawn))
+    assert ports.free_port() == 15_001
+    assert ports.free_port(besides={"auth": 15_002}.values()) == 15_003
 
 
 def test_replicas_are_numbered_from_the_second_on():
