@@ -117,5 +117,6 @@ def test_i3_of_what_was_cleared_nothing_is_kept():
     _, left, _ = history.pair(job=(value := job(history, person)))
     history.wait(300.0)
     history.edit(LEFT, left, job=None)
+    history.wait(60.0)
     history.write(LEFT, left, job=value)
     assert lost(history) == []
