@@ -5,8 +5,7 @@ import pytest
 from proto.connector import WriteOutcome
 from proto.fields import Address, FieldKind, Item, Option, Role
 from proto.reconciler import Direction, RecordState, Side
-from services.reconciler.engine.lenses import fullnames
-from services.reconciler.engine.model import Lens, Reason
+from services.reconciler.engine.model import Reason
 from tests.engine import mapped, world
 from tests.engine.world import CARDS, NEWSLETTER, Pair, field, items
 
@@ -265,47 +264,3 @@ def test_words_that_both_sides_entered_are_the_same_words(winner, parts, full, a
     told = [(pair.left[each] or "").casefold() for each in ("first", "last")]
     assert tuple(told) == agreed
     assert pair.right["fn"].casefold() == " ".join(filter(None, told))
-
-
-@pytest.mark.parametrize("winner", [LEFT, RIGHT])
-@pytest.mark.parametrize(
-    ("parts", "full"),
-    [
-        ({"last": "Soto"}, "Soto Ana"),
-        ({"first": "Lea", "last": "Soto"}, "Soto Lea"),
-        ({"first": "Ana Lea"}, "Lea Ana"),
-        ({"last": "SOTO"}, "Soto Ana"),
-    ],
-)
-def test_words_that_both_sides_put_in_another_order_are_a_conflict(winner, parts, full):
-    """Each side kept its order for ever, and was shown as in sync."""
-    pair = world.linked({"first": "Ana", "last": None}, {"fn": "Ana"}, winner=winner)
-    pair.edit(LEFT, **parts)
-    pair.edit(RIGHT, fn=full)
-    before = [pair.left["first"], pair.left["last"]]
-    assert pair.settle() == 1
-    told = " ".join(filter(None, (pair.left["first"], pair.left["last"])))
-    assert told == pair.right["fn"]
-    assert told == (" ".join(filter(None, before)) if winner is LEFT else full)
-    lost = {"first": before[0], "last": before[1]} if winner is RIGHT else {"fn": full}
-    assert [loss.values for loss in pair.losses] == [lost]
-
-
-@pytest.mark.parametrize(
-    ("first", "last", "full", "is_so"),
-    [
-        ("Ana", "Soto", "Ana Soto", True),
-        ("Ana", "Soto", "Soto Ana", False),
-        ("ANA", "Soto", "soto ana", False),
-        ("Ana", "Soto", "Dr. Ana Soto", True),
-        ("Ana", "Soto", "Dr. Soto Ana", False),
-        ("Ana", "Garcia", "Ana Gar", True),
-        ("Ana", "Ana Soto", "Ana Soto", True),
-        ("Ana", None, None, True),
-    ],
-)
-def test_words_are_in_order_as_far_as_both_sides_have_them(first, last, full, is_so):
-    """Titles, what an app cuts off, and how often a word is told say nothing."""
-    (pair,) = [each for each in world.config().pairs if each.mapping.lens is Lens.NAME]
-    left = {"first": first, "last": last}
-    assert fullnames.is_in_order(pair, left=left, right={"fn": full}) is is_so

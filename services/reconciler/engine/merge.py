@@ -86,7 +86,7 @@ def merge(pair: Pair, sides: Sides, *, known: Container[Apart] = ()) -> Merged:
             del from_left[key]
             if ours.canon:
                 lost.append(LEFT)
-    if is_name_of_both and not _is_in_order(
+    if is_name_of_both and not _is_one_name(
         pair, sides, from_left=from_left, from_right=from_right
     ):
         from_left, from_right, lost = _whole_name(pair, sides)
@@ -234,17 +234,26 @@ def _edits(pair: Pair, side: Side, *, sides: Sides, is_first: bool) -> Atoms:
     )
 
 
-def _is_in_order(
+def _is_one_name(
     pair: Pair, sides: Sides, *, from_left: Atoms, from_right: Atoms
 ) -> bool:
-    """Say whether a name that both sides edited would be told in one order by both."""
-    left = put(pair, LEFT, atoms=from_right, sides=sides)
-    right = put(pair, RIGHT, atoms=from_left, sides=sides)
-    return fullnames.is_in_order(pair, left=left, right=right)
+    """Say whether both sides of a name that both edited would tell it alike.
+
+    As far as they did before: a title may be told by one side alone.
+    """
+    was = sides
+    if not diff.is_first_match(pair, sides):
+        was = msgspec.structs.replace(sides, left=sides.old_left, right=sides.old_right)
+    return fullnames.is_alike(
+        pair,
+        left=put(pair, LEFT, atoms=from_right, sides=sides),
+        right=put(pair, RIGHT, atoms=from_left, sides=sides),
+        alone=fullnames.told_alone(pair, left=was.left, right=was.right),
+    )
 
 
 def _whole_name(pair: Pair, sides: Sides) -> tuple[Atoms, Atoms, list[Side]]:
-    """Let one side's whole name prevail where words alone do not say their order."""
+    """Let one side's whole name prevail where its words cannot be told apart."""
     names = {side: fullnames.told(pair.end(side), sides.now(side)) for side in SIDES}
     is_left = _wins(Atom(names[LEFT]), Atom(names[RIGHT]), pair=pair) is LEFT
     winner, loser = (LEFT, RIGHT) if is_left else (RIGHT, LEFT)

@@ -3,6 +3,7 @@
 An edit changes the part that changed, and the words of it only.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 from proto.fields import Fields, Value
@@ -12,6 +13,9 @@ from services.reconciler.engine.config import Pair, PairEnd
 from services.reconciler.engine.items import Known
 from services.reconciler.engine.lenses import atoms
 from services.reconciler.engine.lenses.atoms import WHOLE, Atom, Atoms, Ends, Target
+
+Counts = tuple[int, int]
+"""Of the left and of the right."""
 
 
 def changes(ends: Ends) -> Atoms:
@@ -40,18 +44,35 @@ def told(end: PairEnd, values: Fields) -> str:
     return " ".join(filter(None, (_words(values.get(i)) for i in end.ids)))
 
 
-def is_in_order(pair: Pair, *, left: Fields, right: Fields) -> bool:
-    """Say whether both sides tell the words that both have in one order.
+def is_alike(pair: Pair, *, left: Fields, right: Fields, alone: Counts) -> bool:
+    """Say whether both sides tell one name: their words in one order, as often.
 
     Either may tell others besides, such as a title, or what an app cut in two.
+
+    Args:
+        alone: How many words each side may tell that the other does not.
     """
-    ours, theirs = (
-        told(end, values).casefold().split()
-        for end, values in ((pair.left, left), (pair.right, right))
-    )
+    ours, theirs = _words_of(pair, left=left, right=right)
     mine = [word for word in ours if word in theirs]
     yours = [word for word in theirs if word in ours]
-    return mine == yours or sorted(mine) != sorted(yours)
+    if mine != yours:
+        return False
+    return len(ours) - len(mine) <= alone[0] and len(theirs) - len(yours) <= alone[1]
+
+
+def told_alone(pair: Pair, *, left: Fields, right: Fields) -> Counts:
+    """Return how many words each side tells that the other does not, left first."""
+    ours, theirs = (Counter(words) for words in _words_of(pair, left=left, right=right))
+    return (ours - theirs).total(), (theirs - ours).total()
+
+
+def _words_of(
+    pair: Pair, *, left: Fields, right: Fields
+) -> tuple[list[str], list[str]]:
+    return (
+        told(pair.left, left).casefold().split(),
+        told(pair.right, right).casefold().split(),
+    )
 
 
 def _parts_changed(ends: Ends) -> Atoms:
