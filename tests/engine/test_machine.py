@@ -136,6 +136,9 @@ class Life(RuleBasedStateMachine):
     @rule()
     def plan(self) -> None:
         self.open = self.pair.plan().intent
+        if self.open is None:
+            # What both sides entered alike is agreed, and may be overwritten by either.
+            self.settle()
 
     @precondition(lambda self: self.open is not None and not self.is_lost)
     @rule(is_lost=st.booleans(), left=st.none() | left_edits, right=right_edits)
@@ -216,6 +219,10 @@ class Life(RuleBasedStateMachine):
             winner=self.pair.config.winner, version=self.pair.config.version + 1
         )
         assert self.pair.plan().intent is None, "a second look finds the same"
+        self.settle()
+
+    def settle(self) -> None:
+        """Check what must be so once both sides are in step, and begin anew."""
         self.check_agreement()
         self.check_edits()
         self.edited.clear()

@@ -7,7 +7,7 @@ never reached the other side (hazard 37).
 import pytest
 
 from proto.connector import WriteKind
-from proto.fields import Fields
+from proto.fields import Fields, Item
 from proto.reconciler import RecordState, Side
 from services.reconciler.engine.model import Reason
 from tests.engine import world
@@ -266,3 +266,31 @@ def _replacing(name: str, change):
         return {**fields, name: change(text)}
 
     return normalise
+
+
+def numbers(*ends: str, label: str = "home") -> tuple[Item, ...]:
+    return tuple(Item(value=f"+1 202 555 {end}", label=label) for end in ends)
+
+
+@pytest.mark.parametrize(
+    ("shown", "came", "there"),
+    [(("0101",), (), ()), (("0101", "0102", "0103"), ("0109",), ("0109", "0103"))],
+)
+def test_a_number_that_is_there_twice_does_not_come_back(shown, came, there):
+    """Under two labels: one of them counted as an edit, so that it was made again."""
+    twice = (*numbers("0101"), *numbers("0101", label="cell"))
+    pair = world.linked({}, {"tel": (*twice, *numbers("0102"))})
+    pair.silent = {RIGHT}
+    pair.edit(LEFT, phones=numbers(*shown))
+
+    def edit(_side: Side) -> None:
+        pair.meanwhile = lambda _side: None
+        pair.edit(LEFT, phones=numbers(*shown[1:]) or None)
+        if came:
+            kept = [i for i in pair.right["tel"] if not i.value.endswith("0102")]
+            pair.edit(RIGHT, tel=(*kept, *numbers(*came)))
+
+    pair.meanwhile = edit
+    pair.settle()
+    for found in (pair.left["phones"], pair.right["tel"]):
+        assert {i.value[-4:] for i in found or ()} == set(there)

@@ -95,14 +95,21 @@ def left_of(
     Args:
         known: Of forms that the app made of ours, ours.
     """
-    wrote = dict(zip(canon.keys(kind, meant), meant, strict=True))
+    wrote = canon.keys(kind, meant)
     keys = [known.get(key, key) for key in canon.keys(kind, now)]
-    left = dict(zip(keys, now, strict=True))
-    came = [key for key in left if key not in wrote]
-    gone = [key for key in wrote if key not in left]
-    if came and len(came) == len(gone):
-        return tuple(left.get(key, item) for key, item in wrote.items())
-    return tuple(item for key, item in left.items() if key in wrote) or None
+    came, gone = set(keys).difference(wrote), set(wrote).difference(keys)
+    if not came or len(came) != len(gone):
+        return (
+            tuple(i for key, i in zip(keys, now, strict=True) if key in wrote) or None
+        )
+    # One number may be there twice, under two labels.
+    shown: dict[str, list[Item]] = {}
+    for key, item in zip(keys, now, strict=True):
+        shown.setdefault(key, []).append(item)
+    return tuple(
+        shown[key].pop(0) if shown.get(key) else item
+        for key, item in zip(wrote, meant, strict=True)
+    )
 
 
 def put(end: PairEnd, values: Fields, *, known: Known, wanted: Changes) -> Fields:
