@@ -137,8 +137,14 @@ class Life(RuleBasedStateMachine):
     def plan(self) -> None:
         self.open = self.pair.plan().intent
         if self.open is None:
-            # What both sides entered alike is agreed, and may be overwritten by either.
             self.settle()
+            return
+        for name, right_name in SCALARS.items():
+            ours, theirs = self.pair.left[name], self.pair.right[right_name]
+            if canon.of(FieldKind.TEXT, ours) == canon.of(FieldKind.TEXT, theirs):
+                # What both entered alike is agreed, and either may go on from it.
+                self.edited.pop((Side.LEFT, name), None)
+                self.edited.pop((Side.RIGHT, right_name), None)
 
     @precondition(lambda self: self.open is not None and not self.is_lost)
     @rule(is_lost=st.booleans(), left=st.none() | left_edits, right=right_edits)
