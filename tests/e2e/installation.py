@@ -143,7 +143,7 @@ class Installation:
         return await self.tandem.pages(path)
 
     async def tell(self, act: str) -> None:
-        """Tell the connection to start, pause, resume or sync."""
+        """Tell the connection to start, pause, resume, sync or go ahead (approve)."""
         path = f"/v1/connections/{self.story.connection_id}/{act}"
         await self.tandem.call("POST", path)
 

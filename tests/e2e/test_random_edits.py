@@ -50,6 +50,8 @@ async def test_whatever_people_do_both_sides_agree_and_nothing_is_lost(seed, rou
         judge = Judge(walk=walk)
         await system.start()
         await _settle(system)
+        # In one walk people clear about as many values as go ahead unasked in an hour.
+        await system.tell("approve")
         await judge.round(is_strict=True)
         for turn, kind in enumerate(rounds, 1):
             walk.turn = turn
