@@ -75,24 +75,24 @@ def carry(
     pair: Pair, side: Side, *, old: Fields | None, new: Fields, other: Fields
 ) -> Fields:
     """Return the other side once an edit of ``side`` has arrived."""
-    target = model.other(side)
     atoms = lenses.changes(pair, side, old=old, new=new, other_old=other)
     if not atoms:
         return other
-    given = {"atoms": atoms, "onto": other, "source": new}
-    placed = lenses.put(pair, target, **given)
-    if lenses.reason_against(pair, target, **given) is not None:
+    target = lenses.target(pair, model.other(side), atoms=atoms, onto=other, source=new)
+    placed = lenses.put(target)
+    if lenses.reason_against(target) is not None:
         assert placed == {i: other.get(i) for i in placed}, "held, yet changed"
     return {**other, **placed}
 
 
 def hold(pair: Pair, side: Side, *, old: Fields | None, new: Fields, other: Fields):
     """Return why an edit of ``side`` cannot be carried; None if it can."""
-    target = model.other(side)
     atoms = lenses.changes(pair, side, old=old, new=new, other_old=other)
     if not atoms:
         return None
-    return lenses.reason_against(pair, target, atoms=atoms, onto=other, source=new)
+    return lenses.reason_against(
+        lenses.target(pair, model.other(side), atoms=atoms, onto=other, source=new)
+    )
 
 
 def agree(pair: Pair, left: Fields, right: Fields) -> bool:

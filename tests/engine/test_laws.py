@@ -117,11 +117,12 @@ def test_putting_what_was_got_changes_nothing(left, right, side):
         if not atoms:
             continue
         end = pair.end(other(side))
-        once = lenses.put(pair, end.side, atoms=atoms, onto=theirs, source=mine)
+        target = lenses.target(pair, end.side, atoms=atoms, onto=theirs, source=mine)
+        once = lenses.put(target)
         settled = {**theirs, **once}
         if pair.mapping.lens is model.Lens.NAME:
             continue  # A replaced part is not there to be replaced again.
-        twice = lenses.put(pair, end.side, atoms=atoms, onto=settled, source=mine)
+        twice = lenses.put(msgspec.structs.replace(target, onto=settled))
         assert {**settled, **twice} == settled
 
 

@@ -6,64 +6,63 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proto.fields import Fields
 from proto.reconciler import Side
-from services.reconciler.engine import merge
+from services.reconciler.engine import lenses, merge
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import fullnames
 from services.reconciler.engine.model import Lens
 from tests.engine import world
 from tests.engine.examples import tries
+from tests.engine.world import Pair
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 NAME = next(p for p in world.config().pairs if p.mapping.lens is Lens.NAME)
 
 
-@pytest.mark.parametrize("winner", [LEFT, RIGHT])
-@pytest.mark.parametrize(
-    ("parts", "full"),
-    [
-        ({"last": "Soto"}, "Soto Ana"),
-        ({"first": "Lea", "last": "Soto"}, "Soto Lea"),
-        ({"first": "Ana Lea"}, "Lea Ana"),
-        ({"last": "SOTO"}, "Soto Ana"),
-    ],
-)
-def test_words_that_both_sides_put_in_another_order_are_a_conflict(winner, parts, full):
-    """Each side kept its order for ever, and was shown as in sync."""
-    pair = world.linked({"first": "Ana", "last": None}, {"fn": "Ana"}, winner=winner)
-    pair.edit(LEFT, **parts)
-    pair.edit(RIGHT, fn=full)
-    before = [pair.left["first"], pair.left["last"]]
-    assert pair.settle() == 1
-    told = " ".join(filter(None, (pair.left["first"], pair.left["last"])))
-    assert told == pair.right["fn"]
-    assert told == (" ".join(filter(None, before)) if winner is LEFT else full)
-    lost = {"first": before[0], "last": before[1]} if winner is RIGHT else {"fn": full}
-    assert [loss.values for loss in pair.losses] == [lost]
+def joined(*parts: str) -> str:
+    return " ".join(filter(None, parts))
+
+
+def in_parts(parts: tuple[str, str]) -> Fields:
+    return {"first": parts[0] or None, "last": parts[1] or None}
+
+
+def linked(parts: tuple[str, str], *, winner: Side) -> Pair:
+    """Return a pair in step, with this name."""
+    return world.linked(in_parts(parts), {"fn": joined(*parts) or None}, winner=winner)
+
+
+def told(pair: Pair) -> list[str]:
+    """Return the words of the left's name."""
+    return joined(pair.left["first"] or "", pair.left["last"] or "").split()
 
 
 @pytest.mark.parametrize("winner", [LEFT, RIGHT])
 @pytest.mark.parametrize(
     ("was", "parts", "full"),
     [
-        (("Garcia", None), {"last": "Maria"}, "Maria Garcia Ana"),
-        (("Bea", "Ana"), {"first": "Cid Bea"}, "Bea Ana Cid"),
-        (("Bea Cid", "Cid Bea"), {"first": None, "last": "Ana"}, "Bea Ana Cid"),
+        # In another order.
+        (("Ana", ""), ("Ana", "Soto"), "Soto Ana"),
+        (("Ana", ""), ("Lea", "Soto"), "Soto Lea"),
+        (("Ana", ""), ("Ana Lea", ""), "Lea Ana"),
+        (("Ana", ""), ("Ana", "SOTO"), "Soto Ana"),
+        # Told twice by one side, or not at all.
+        (("Garcia", ""), ("Garcia", "Maria"), "Maria Garcia Ana"),
+        (("Bea", "Ana"), ("Cid Bea", "Ana"), "Bea Ana Cid"),
+        (("Bea Cid", "Cid Bea"), ("", "Ana"), "Bea Ana Cid"),
     ],
 )
-def test_a_word_that_both_entered_elsewhere_is_a_conflict(was, parts, full, winner):
-    """One side had it twice, or another not at all, and both counted as in sync."""
-    first, last = was
-    joined = " ".join(filter(None, was))
-    pair = world.linked({"first": first, "last": last}, {"fn": joined}, winner=winner)
-    pair.edit(LEFT, **parts)
+def test_a_word_that_both_put_in_other_places_is_a_conflict(was, parts, full, winner):
+    """Each side kept its own name for ever, and was shown as in sync."""
+    pair = linked(was, winner=winner)
+    pair.edit(LEFT, **in_parts(parts))
     pair.edit(RIGHT, fn=full)
-    before = [pair.left["first"], pair.left["last"]]
     assert pair.settle() == 1
-    told = " ".join(filter(None, (pair.left["first"], pair.left["last"])))
-    assert told == pair.right["fn"]
-    assert told == (" ".join(filter(None, before)) if winner is LEFT else full)
-    assert len(pair.losses) == 1
+    assert told(pair) == pair.right["fn"].split()
+    assert told(pair) == (joined(*parts) if winner is LEFT else full).split()
+    lost = in_parts(parts) if winner is RIGHT else {"fn": full}
+    assert [loss.values for loss in pair.losses] == [lost]
 
 
 def test_a_title_that_one_side_tells_is_no_conflict():
@@ -77,13 +76,12 @@ def test_a_title_that_one_side_tells_is_no_conflict():
     )
     merged = merge.merge(NAME, sides)
     assert merged.lost == ()
-    assert merge.put(NAME, LEFT, atoms=merged.to_left, sides=sides) == {
-        "first": "Lea",
-        "last": "Diaz",
-    }
-    assert merge.put(NAME, RIGHT, atoms=merged.to_right, sides=sides) == {
-        "fn": "Dr. Lea Diaz"
-    }
+    left, right = (
+        lenses.put(merge.target(NAME, side, atoms=merged.to(side), sides=sides))
+        for side in (LEFT, RIGHT)
+    )
+    assert left == {"first": "Lea", "last": "Diaz"}
+    assert right == {"fn": "Dr. Lea Diaz"}
 
 
 @pytest.mark.parametrize(
@@ -132,32 +130,20 @@ def test_whatever_both_enter_is_one_name_afterwards(
     was, title, parts, full, keeps_title, winner
 ):
     """Of few words, so that many are told twice, or by both in other places."""
-    pair = world.linked(
-        {"first": was[0] or None, "last": was[1] or None},
-        {"fn": _joined(*was) or None},
-        winner=winner,
-    )
+    pair = linked(was, winner=winner)
     if title:
-        pair.edit(RIGHT, fn=_joined(title, *was))
+        pair.edit(RIGHT, fn=joined(title, *was))
         pair.settle()
         pair.losses.clear()
-    started = Counter(_told(pair))
-    pair.edit(LEFT, first=parts[0] or None, last=parts[1] or None)
-    pair.edit(RIGHT, fn=_joined(title if keeps_title else "", full) or None)
-    entered = [_told(pair), (pair.right["fn"] or "").split()]
+    started = Counter(told(pair))
+    pair.edit(LEFT, **in_parts(parts))
+    pair.edit(RIGHT, fn=joined(title if keeps_title else "", full) or None)
+    entered = [told(pair), (pair.right["fn"] or "").split()]
     pair.settle()
-    ours, theirs = _told(pair), (pair.right["fn"] or "").split()
+    ours, theirs = told(pair), (pair.right["fn"] or "").split()
     assert ours == [word for word in theirs if word in ours]
     assert len(theirs) - len(ours) <= len(title.split())
     if not pair.losses:
         for words in entered:
             came = Counter(words) - started - Counter(theirs)
             assert not came, "nobody's word is gone"
-
-
-def _joined(*parts: str) -> str:
-    return " ".join(filter(None, parts))
-
-
-def _told(pair: world.Pair) -> list[str]:
-    return _joined(pair.left["first"] or "", pair.left["last"] or "").split()

@@ -97,14 +97,13 @@ def left_of(
     """
     wrote = canon.keys(kind, meant)
     keys = [known.get(key, key) for key in canon.keys(kind, now)]
+    read = list(zip(keys, now, strict=True))
     came, gone = set(keys).difference(wrote), set(wrote).difference(keys)
     if not came or len(came) != len(gone):
-        return (
-            tuple(i for key, i in zip(keys, now, strict=True) if key in wrote) or None
-        )
+        return tuple(item for key, item in read if key in wrote) or None
     # One number may be there twice, under two labels.
     shown: dict[str, list[Item]] = {}
-    for key, item in zip(keys, now, strict=True):
+    for key, item in read:
         shown.setdefault(key, []).append(item)
     return tuple(
         shown[key].pop(0) if shown.get(key) else item

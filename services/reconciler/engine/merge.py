@@ -5,12 +5,11 @@ from typing import Final
 
 import msgspec
 
-from proto.fields import Fields
 from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from services.reconciler.engine import diff, lenses, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom, Atoms, firsts, fullnames, parts
-from services.reconciler.engine.lenses.atoms import WHOLE
+from services.reconciler.engine.lenses.atoms import WHOLE, Target
 from services.reconciler.engine.model import Apart, Lens, Pair
 
 _COPY: Final = Lens.COPY
@@ -117,9 +116,9 @@ def differences(pair: Pair, sides: Sides) -> dict[Side, Atoms]:
     return found
 
 
-def put(pair: Pair, side: Side, *, atoms: Atoms, sides: Sides) -> Fields:
-    """Return what a side would hold with atoms, as it and the other are now."""
-    return lenses.put(
+def target(pair: Pair, side: Side, *, atoms: Atoms, sides: Sides) -> Target:
+    """Return a side as atoms are to be applied to it, as both are now."""
+    return lenses.target(
         pair,
         side,
         atoms=atoms,
@@ -179,8 +178,8 @@ def _with_effect(atoms: Atoms, side: Side, *, pair: Pair, sides: Sides) -> Atoms
     """
 
     def placed(some: Atoms) -> list[str]:
-        target = put(pair, side, atoms=some, sides=sides)
-        return lenses.normal(pair.end(side), target, forms=sides.forms)
+        fields = lenses.put(target(pair, side, atoms=some, sides=sides))
+        return lenses.normal(pair.end(side), fields, forms=sides.forms)
 
     before = lenses.normal(pair.end(side), sides.now(side), forms=sides.forms)
     alone = {key for key, atom in atoms.items() if placed({key: atom}) != before}
@@ -241,14 +240,15 @@ def _is_one_name(
 
     As far as they did before: a title may be told by one side alone.
     """
-    was = sides
-    if not diff.is_first_match(pair, sides):
-        was = msgspec.structs.replace(sides, left=sides.old_left, right=sides.old_right)
+    is_first = diff.is_first_match(pair, sides)
+    left, right = (
+        (sides.left, sides.right) if is_first else (sides.old_left, sides.old_right)
+    )
     return fullnames.is_alike(
         pair,
-        left=put(pair, LEFT, atoms=from_right, sides=sides),
-        right=put(pair, RIGHT, atoms=from_left, sides=sides),
-        alone=fullnames.told_alone(pair, left=was.left, right=was.right),
+        left=lenses.put(target(pair, LEFT, atoms=from_right, sides=sides)),
+        right=lenses.put(target(pair, RIGHT, atoms=from_left, sides=sides)),
+        alone=fullnames.told_alone(pair, left=left, right=right),
     )
 
 

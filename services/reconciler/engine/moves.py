@@ -85,7 +85,7 @@ def not_carried(
         after, told = {**before, **gone}, _values_of(intent.source, pair.end(source))
         atoms = lenses.changes(pair, side, old=before, new=after, other_old=told)
         found[mapping_id] = lenses.put(
-            pair, source, atoms=atoms, onto=told, source=after
+            lenses.target(pair, source, atoms=atoms, onto=told, source=after)
         )
     return found
 

@@ -38,14 +38,8 @@ def kept_out(
     back = merge.residue(pair, side, sides=sides, merged=merged)
     if not back:
         return shown
-    return lenses.put(
-        _with_room(pair, side),
-        side,
-        atoms=back,
-        onto=shown,
-        source=sides.now(model.other(side)),
-        forms=sides.forms,
-    )
+    target = merge.target(_with_room(pair, side), side, atoms=back, sides=sides)
+    return lenses.put(msgspec.structs.replace(target, onto=shown))
 
 
 def _as_decided(pair: Pair, intent: Intent) -> Pair:

@@ -178,7 +178,9 @@ def _listed(pair: Pair, side: Side, *, sides: Sides) -> _Settled:
     )
     if not atoms or not opposite.is_written:
         return merge.NOTHING, {}, None
-    placed = lenses.put(pair, there, atoms=atoms, onto=onto, source=source)
+    placed = lenses.put(
+        lenses.target(pair, there, atoms=atoms, onto=onto, source=source)
+    )
     field, merged = opposite.fields[0], _going_to(opposite, atoms)
     held, value = onto[field.field_id], placed[field.field_id]
     if lenses.is_alike(field, held, other=value, known=lenses.NO_FORMS[there]):
@@ -201,7 +203,7 @@ def _needing(value: Value, end: PairEnd, *, merged: Merged) -> _Settled:
 def fields_for(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Fields:
     """Return the fields of a side that have to change for a mapping."""
     end, onto = pair.end(side), sides.now(side)
-    target = merge.put(pair, side, atoms=merged.to(side), sides=sides)
+    target = lenses.put(merge.target(pair, side, atoms=merged.to(side), sides=sides))
     known = sides.forms[side]
     found: Fields = {}
     for field in end.fields:
@@ -238,14 +240,7 @@ def _unsayable(
     atoms = merged.to(side)
     if not atoms:
         return None
-    return lenses.reason_against(
-        pair,
-        side,
-        atoms=atoms,
-        onto=sides.now(side),
-        source=sides.now(model.other(side)),
-        forms=sides.forms,
-    )
+    return lenses.reason_against(merge.target(pair, side, atoms=atoms, sides=sides))
 
 
 def for_create(

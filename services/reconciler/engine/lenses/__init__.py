@@ -37,6 +37,7 @@ __all__ = [
     "normal",
     "put",
     "reason_against",
+    "target",
     "waiting",
 ]
 
@@ -125,7 +126,7 @@ def waiting(
     return several.waiting(ends)
 
 
-def put(
+def target(
     pair: Pair,
     side: Side,
     *,
@@ -133,18 +134,33 @@ def put(
     onto: Fields,
     source: Fields,
     forms: Mapping[Side, Known] = NO_FORMS,
-) -> Fields:
-    """Return a side's fields of the mapping with atoms applied to ``onto``.
-
-    What cannot be carried changes nothing; ``reason_against`` says why.
+) -> Target:
+    """Return a side as atoms are to be applied to it.
 
     Args:
+        onto: What it holds.
         source: What the other side holds now, for names that words cannot place.
     """
-    target = _target(pair, side, atoms=atoms, onto=onto, source=source, forms=forms)
-    if not pair.parts:
-        return _LENSES[pair.mapping.lens].put(target)
-    result: Fields = {field_id: onto.get(field_id) for field_id in target.end.ids}
+    end, opposite = pair.ends(side)
+    return Target(
+        pair=pair,
+        known=forms[side],
+        end=end,
+        opposite=opposite,
+        atoms=atoms,
+        onto=onto,
+        source=source,
+    )
+
+
+def put(target: Target) -> Fields:
+    """Return a side's fields of the mapping with atoms applied to what it holds.
+
+    What cannot be carried changes nothing; ``reason_against`` says why.
+    """
+    if not target.pair.parts:
+        return _LENSES[target.pair.mapping.lens].put(target)
+    result = _held(target)
     for part in _parts_of(target, result):
         result.update(_LENSES[part.pair.mapping.lens].put(part))
     return result
@@ -157,21 +173,12 @@ def can_refuse(pair: Pair) -> bool:
     return _LENSES[pair.mapping.lens].reason_against is not None
 
 
-def reason_against(
-    pair: Pair,
-    side: Side,
-    *,
-    atoms: Atoms,
-    onto: Fields,
-    source: Fields,
-    forms: Mapping[Side, Known] = NO_FORMS,
-) -> Reason | None:
+def reason_against(target: Target) -> Reason | None:
     """Say why atoms cannot be applied to a side, or None if they can."""
-    target = _target(pair, side, atoms=atoms, onto=onto, source=source, forms=forms)
-    if not pair.parts:
-        against = _LENSES[pair.mapping.lens].reason_against
+    if not target.pair.parts:
+        against = _LENSES[target.pair.mapping.lens].reason_against
         return against(target) if against is not None else None
-    result: Fields = {field_id: onto.get(field_id) for field_id in target.end.ids}
+    result = _held(target)
     for part in _parts_of(target, result):
         lens = _LENSES[part.pair.mapping.lens]
         reason = lens.reason_against(part) if lens.reason_against is not None else None
@@ -181,25 +188,9 @@ def reason_against(
     return None
 
 
-def _target(
-    pair: Pair,
-    side: Side,
-    *,
-    atoms: Atoms,
-    onto: Fields,
-    source: Fields,
-    forms: Mapping[Side, Known],
-) -> Target:
-    end, opposite = pair.ends(side)
-    return Target(
-        pair=pair,
-        known=forms[side],
-        end=end,
-        opposite=opposite,
-        atoms=atoms,
-        onto=onto,
-        source=source,
-    )
+def _held(target: Target) -> Fields:
+    """Return a mapping's fields as a side holds them."""
+    return {field_id: target.onto.get(field_id) for field_id in target.end.ids}
 
 
 def _parts_of(target: Target, result: Fields) -> Iterator[Target]:

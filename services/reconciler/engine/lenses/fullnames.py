@@ -55,9 +55,8 @@ def is_alike(pair: Pair, *, left: Fields, right: Fields, alone: Counts) -> bool:
     ours, theirs = _words_of(pair, left=left, right=right)
     mine = [word for word in ours if word in theirs]
     yours = [word for word in theirs if word in ours]
-    if mine != yours:
-        return False
-    return len(ours) - len(mine) <= alone[0] and len(theirs) - len(yours) <= alone[1]
+    is_more = len(ours) - len(mine) > alone[0] or len(theirs) - len(yours) > alone[1]
+    return mine == yours and not is_more
 
 
 def told_alone(pair: Pair, *, left: Fields, right: Fields) -> Counts:
