@@ -7,11 +7,19 @@ import msgspec
 import pytest
 
 from proto.connector import Capabilities
+from proto.fields import Value
 from proto.reconciler import Side
 from tests.engine import world
 from tests.engine.world import Pair, config
 
 RIGHT = Side.RIGHT
+
+
+def lone(*, keeps_marks: bool = False, **more: Value) -> Pair:
+    """Return somebody who is on the left alone, and is to be made on the right."""
+    able = Capabilities(settle_s=5, keeps_marks=keeps_marks)
+    left = {"email": "a@x.com", "first": "Ana", **more}
+    return Pair(config(right_more={"capabilities": able}), left)
 
 
 @pytest.mark.parametrize("is_marked", [False, True])
@@ -20,11 +28,7 @@ def test_what_a_lost_create_lacks_was_cleared_only_if_it_is_ours_for_sure(is_mar
 
     What they lacked was cleared at the source, where a user had entered it (I3).
     """
-    able = Capabilities(settle_s=5, keeps_marks=is_marked)
-    pair = Pair(
-        config(right_more={"capabilities": able}),
-        {"email": "a@x.com", "first": "Ana", "job": "Owner", "company": "Acme"},
-    )
+    pair = lone(keeps_marks=is_marked, job="Owner", company="Acme")
     intent = pair.write_unheard()
     pair.edit(RIGHT, title=None)
     mark = intent.marker if is_marked else ""
@@ -46,12 +50,8 @@ def test_what_a_lost_create_lacks_was_cleared_only_if_it_is_ours_for_sure(is_mar
 )
 def test_items_that_a_likely_create_lacks_are_carried_once_more(shown, there):
     """As many as are gone may have taken their places, and are edits then."""
-    able = Capabilities(settle_s=5, keeps_marks=False)
     phones = world.items("+1 202 555 0101", "+1 202 555 0102")
-    pair = Pair(
-        config(right_more={"capabilities": able}),
-        {"email": "a@x.com", "first": "Ana", "job": "Owner", "phones": phones},
-    )
+    pair = lone(job="Owner", phones=phones)
     intent = pair.write_unheard()
     pair.edit(RIGHT, tel=world.items(*shown))
     assert pair.look(intent).is_written
@@ -63,11 +63,7 @@ def test_items_that_a_likely_create_lacks_are_carried_once_more(shown, there):
 
 def test_a_field_that_a_likely_create_does_not_tell_was_not_cleared():
     """It is told to be empty only later, as it was for whoever made them."""
-    able = Capabilities(settle_s=5, keeps_marks=False)
-    pair = Pair(
-        config(right_more={"capabilities": able}),
-        {"email": "a@x.com", "first": "Ana", "job": "Owner", "company": "Acme"},
-    )
+    pair = lone(job="Owner", company="Acme")
     intent = pair.write_unheard()
     pair.edit(RIGHT, title=None)
     told = {i: v for i, v in pair.right.items() if i != "title"}
@@ -78,12 +74,7 @@ def test_a_field_that_a_likely_create_does_not_tell_was_not_cleared():
 
 def test_a_number_that_was_meant_twice_is_not_lacking():
     """It is there in one spelling, and cleared by somebody before we look again."""
-    able = Capabilities(settle_s=5, keeps_marks=False)
-    phones = world.items("+1 202 555 0101")
-    pair = Pair(
-        config(right_more={"capabilities": able}),
-        {"email": "a@x.com", "first": "Ana", "phones": phones},
-    )
+    pair = lone(phones=world.items("+1 202 555 0101"))
     intent = pair.write_unheard()
     twice = intent.fields | {"tel": world.items("+1 202 555 0101", "+12025550101")}
     intent = msgspec.structs.replace(intent, fields=twice)

@@ -98,7 +98,7 @@ class Judge:
             for pair in convergence.pairs_of(owned, after):
                 self.add(acts.check(pair, self.truth))
                 self.add(rules.check(pair, self.truth))
-        lost = ring_losses if self.truth.is_ring else losses
+        lost = ring_losses if play.scenario.is_ring else losses
         self.add(lost.check(after, self.truth))
         self.add(rest.can_be_explained(after, self.truth))
         for tenant, data in aftermath.stored(play.world.database):

@@ -167,11 +167,6 @@ class Truth:
         """Records that were bound to each other."""
 
     @property
-    def is_ring(self) -> bool:
-        """Say whether connections of one tenant go round in a circle."""
-        return len(self.owned) > 2 and len({each.tenant for each in self.owned}) == 1
-
-    @property
     def owned(self) -> Sequence[Owned]:
         """Return the connections that there are."""
         return self._owned()
