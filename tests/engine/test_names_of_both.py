@@ -51,6 +51,7 @@ def told(pair: Pair) -> list[str]:
         (("Garcia", ""), ("Garcia", "Maria"), "Maria Garcia Ana"),
         (("Bea", "Ana"), ("Cid Bea", "Ana"), "Bea Ana Cid"),
         (("Bea Cid", "Cid Bea"), ("", "Ana"), "Bea Ana Cid"),
+        (("Bea", "Ana Cid"), ("Bea Cid", "Ana"), "Bea Cid Bea"),
     ],
 )
 def test_a_word_that_both_put_in_other_places_is_a_conflict(was, parts, full, winner):
@@ -65,6 +66,16 @@ def test_a_word_that_both_put_in_other_places_is_a_conflict(was, parts, full, wi
     assert [loss.values for loss in pair.losses] == [lost]
 
 
+def merged(sides: Sides) -> tuple[Fields, Fields]:
+    """Return what both sides would hold."""
+    found = merge.merge(NAME, sides)
+    left, right = (
+        lenses.put(merge.target(NAME, side, atoms=found.to(side), sides=sides))
+        for side in (LEFT, RIGHT)
+    )
+    return left, right
+
+
 def test_a_title_that_one_side_tells_is_no_conflict():
     """It came of an app that could not hold it, and stays where it is."""
     sides = Sides(
@@ -74,14 +85,23 @@ def test_a_title_that_one_side_tells_is_no_conflict():
         right={"fn": "Dr. Lea Soto"},
         forms={LEFT: {}, RIGHT: {}},
     )
-    merged = merge.merge(NAME, sides)
-    assert merged.lost == ()
-    left, right = (
-        lenses.put(merge.target(NAME, side, atoms=merged.to(side), sides=sides))
-        for side in (LEFT, RIGHT)
+    assert merge.merge(NAME, sides).lost == ()
+    assert merged(sides) == ({"first": "Lea", "last": "Diaz"}, {"fn": "Dr. Lea Diaz"})
+
+
+def test_what_an_app_cut_off_before_a_first_match_is_no_conflict():
+    """The other side would have been cut, too."""
+    sides = Sides(
+        old_left={},
+        old_right={},
+        left={"first": "Ana", "last": "Soto Garcia"},
+        right={"fn": "Lea Soto Gar"},
+        forms={LEFT: {}, RIGHT: {"fn": {"Lea Soto Gar": "Lea Soto Garcia"}}},
     )
-    assert left == {"first": "Lea", "last": "Diaz"}
-    assert right == {"fn": "Dr. Lea Diaz"}
+    assert merged(sides) == (
+        {"first": "Ana", "last": "Soto Garcia"},
+        {"fn": "Ana Soto Gar"},
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from deploy.local.errors import CannotStart
 from deploy.local.keeper import LOG_BYTES_MAX, bound_log
 from deploy.local.layout import Layout
 from deploy.local.programs import Options, replicas_of
+from deploy.local.supervisor import Supervisor
 from proto.subjects import SERVICES
 
 
@@ -128,14 +129,30 @@ def test_ports_are_not_those_that_clients_are_given():
     assert all(ports.free_port() < lowest_of_clients for _ in range(20))
 
 
-def test_no_port_is_chosen_for_two(monkeypatch: pytest.MonkeyPatch):
-    """The first may not listen yet, or may be down, when the second is chosen."""
-    drawn = iter([15_001, 15_001, 15_002, 15_003])
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The ports that are drawn from now on, all of them free."""
+    draws: list[int] = []
     monkeypatch.setattr(ports, "_given", deque(maxlen=9))
     monkeypatch.setattr(ports, "is_free", lambda _port: True)
-    monkeypatch.setattr(random, "randint", lambda *_range: next(drawn))
-    assert ports.free_port() == 15_001
-    assert ports.free_port(besides={"auth": 15_002}.values()) == 15_003
+    monkeypatch.setattr(random, "randint", lambda *_range: draws.pop(0))
+    return draws
+
+
+def test_no_port_is_chosen_for_two(drawn: list[int]):
+    """The first may not listen yet when the second is chosen."""
+    drawn += [15_001, 15_001, 15_002]
+    assert [ports.free_port(), ports.free_port()] == [15_001, 15_002]
+
+
+def test_the_port_of_a_program_that_is_yet_to_start_is_nobody_elses(
+    tmp_path: Path, drawn: list[int]
+):
+    """It had it in the run before."""
+    system = Supervisor(Layout(tmp_path), Options())
+    system._ports = {"auth": 15_001}
+    drawn += [15_001, 15_002]
+    assert [system._port("api"), system._port("auth")] == [15_002, 15_001]
 
 
 def test_replicas_are_numbered_from_the_second_on():
