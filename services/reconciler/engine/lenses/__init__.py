@@ -194,9 +194,13 @@ def _held(target: Target) -> Fields:
 
 
 def _parts_of(target: Target, result: Fields) -> Iterator[Target]:
-    """Return the parts that have atoms, each to be applied to what came before."""
+    """Return the parts that have atoms, each to be applied to what came before.
+
+    Those that make room for others come first.
+    """
     side = target.end.side
-    for number, own in parts.split(target.atoms).items():
+    found = parts.split(target.atoms)
+    for number, own in sorted(found.items(), key=lambda part: _growth(part[1])):
         pair = target.pair.parts[number]
         end, opposite = pair.ends(side)
         yield msgspec.structs.replace(
@@ -207,6 +211,11 @@ def _parts_of(target: Target, result: Fields) -> Iterator[Target]:
             atoms=own,
             onto=result,
         )
+
+
+def _growth(atoms: Atoms) -> int:
+    """Return how many values more there are than before, about."""
+    return sum(1 if atom.canon else -1 for atom in atoms.values())
 
 
 def _as_in(whole: PairEnd, end: PairEnd) -> PairEnd:
