@@ -176,22 +176,6 @@ def test_b18_a_value_without_room_is_held_and_arrives_once_there_is_some():
     assert pair.left["phones"] == items("home:111111", "work:333333")
 
 
-def test_a_label_that_empties_has_room_for_another_at_once():
-    full = field("phones", PHONE, is_multiple=True, labels=LABELS, count_max=2)
-    mobile = mapped.custom("phones/mobile", "cell")
-    config = mapped.config((LEFTS[0], full), RIGHTS, WORK, mobile)
-    held = items("work:111111", "home:222222")
-    pair = world.Pair(config, {"email": EMAIL, "phones": held}, {"mail": EMAIL})
-    pair.settle()
-    pair.edit(RIGHT, office=None, cell="333333")
-    assert pair.settle() == 1
-    assert sorted(item.value for item in pair.left["phones"]) == ["222222", "333333"]
-    assert not pair.link.held
-    pair.edit(RIGHT, office="444444", cell="333333")
-    assert pair.settle() == 0
-    assert pair.link.held[0].reason == Reason.NO_ROOM
-
-
 def test_a_write_that_failed_loses_no_label():
     pair = linked(WORK, HOME, phones=items("home:111111", "work:222222"))
     pair.edit(LEFT, phones=items("home:111112", "work:222222"))

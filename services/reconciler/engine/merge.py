@@ -16,6 +16,8 @@ _COPY: Final = Lens.COPY
 _NAME: Final = Lens.NAME
 _ITEMS: Final = Lens.ITEMS
 _FIRST: Final = Lens.FIRST
+_SHARE_ROOM: Final = (Lens.ITEMS, Lens.PARTS)
+"""Where one change may make room for another."""
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -137,9 +139,19 @@ def residue(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
     pending = merged.to(model.other(side))
     if not pending:
         return {}
-    if pair.parts:
-        return _residue_of_parts(pair, side, sides=sides, merged=merged)
     pending = _with_effect(pending, model.other(side), pair=pair, sides=sides)
+    if not pair.parts:
+        return _taken_back(pending, side, pair=pair, sides=sides)
+    return parts.joined(
+        {
+            number: _taken_back(own, side, pair=pair.parts[number], sides=sides)
+            for number, own in parts.split(pending).items()
+        }
+    )
+
+
+def _taken_back(pending: Atoms, side: Side, *, pair: Pair, sides: Sides) -> Atoms:
+    """Return atoms that take back what a side has yet to carry."""
     if pair.mapping.lens is _FIRST:
         end = pair.end(side)
         return firsts.undone(pending, sides.old(side), end=end, known=sides.forms[side])
@@ -183,7 +195,7 @@ def _with_effect(atoms: Atoms, side: Side, *, pair: Pair, sides: Sides) -> Atoms
 
     before = lenses.normal(pair.end(side), sides.now(side), forms=sides.forms)
     alone = {key for key, atom in atoms.items() if placed({key: atom}) != before}
-    if len(alone) == len(atoms) or pair.mapping.lens is not _ITEMS:
+    if len(alone) == len(atoms) or pair.mapping.lens not in _SHARE_ROOM:
         return {key: atom for key, atom in atoms.items() if key in alone}
     after = placed(atoms)
     return {
@@ -204,17 +216,6 @@ def _merge_parts(pair: Pair, sides: Sides) -> Merged:
         tuple(lost),
         all(each.is_first for each in merged),
     )
-
-
-def _residue_of_parts(pair: Pair, side: Side, *, sides: Sides, merged: Merged) -> Atoms:
-    to_left, to_right = parts.split(merged.to_left), parts.split(merged.to_right)
-    found = {}
-    for number, part in enumerate(pair.parts):
-        own = Merged(
-            to_left.get(number, {}), to_right.get(number, {}), (), merged.is_first
-        )
-        found[number] = residue(part, side, sides=sides, merged=own)
-    return parts.joined(found)
 
 
 def _edits(pair: Pair, side: Side, *, sides: Sides, is_first: bool) -> Atoms:
