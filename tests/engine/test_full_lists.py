@@ -112,6 +112,7 @@ def edit(pair: world.Pair, side: Side, numbers: tuple[tuple[str, str], ...]) -> 
 
 
 sides = st.sampled_from((LEFT, RIGHT))
+silent = st.sets(sides)
 counts = st.integers(1, 3)
 
 
@@ -119,6 +120,7 @@ counts = st.integers(1, 3)
 @given(data=st.data(), count_max=counts, made=st.permutations(MADE))
 def test_whatever_fits_arrives(data, count_max, made):
     pair = full(count_max, made=made)
+    pair.silent = data.draw(silent)
     for _ in range(data.draw(st.integers(1, 4))):
         numbers = data.draw(fitting(count_max))
         edit(pair, data.draw(sides), numbers)
@@ -131,6 +133,7 @@ def test_whatever_fits_arrives(data, count_max, made):
 @given(data=st.data(), count_max=counts, winner=sides, made=st.permutations(MADE))
 def test_both_sides_agree_unless_there_is_no_room(data, count_max, winner, made):
     pair = full(count_max, winner=winner, made=made)
+    pair.silent = data.draw(silent)
     for _ in range(data.draw(st.integers(1, 3))):
         for side in data.draw(st.sampled_from(((LEFT,), (RIGHT,), (LEFT, RIGHT)))):
             edit(pair, side, data.draw(fitting(count_max)))
