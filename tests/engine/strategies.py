@@ -11,6 +11,7 @@ PHONES = (
     "+1 202 555 0102",
     "+49 30 901820",
     "555 0103",
+    "+1 202 555 0103",
     "call me",
 )
 EMAILS = ("a@x.com", "A@X.com", "b@x.com", "b+tag@x.com", "c@bücher.example")

@@ -13,7 +13,7 @@ from hypothesis.stateful import (
 )
 
 from proto.connector import WriteOutcome
-from proto.fields import FieldKind, Fields
+from proto.fields import FieldKind, Fields, Item
 from proto.reconciler import RecordState, Side
 from services.reconciler.engine import canon
 from services.reconciler.engine.model import Intent, other
@@ -50,23 +50,24 @@ def normalise_right(fields: Fields) -> Fields:
     return result
 
 
+def completed(value: object) -> object:
+    """Write a number of this town the way it is dialled from anywhere."""
+    return "+1 202 555 0103" if value == "555 0103" else value
+
+
+def completing(normalise, name: str):
+    """Return what else an app does that completes the numbers of a field."""
+
+    def both(fields: Fields) -> Fields:
+        found = tuple(
+            type(i)(value=completed(i.value), label=i.label) for i in fields[name] or ()
+        )
+        return normalise({**fields, name: found or None})
+
+    return both
+
+
 NORMALISE = {Side.LEFT: normalise_left, Side.RIGHT: normalise_right}
-
-
-def keys(kind: FieldKind, value: object) -> set[str]:
-    return {canon.item(kind, item) for item in value or ()}
-
-
-def relabelled(kind: FieldKind, before: object, now: object) -> set[str]:
-    """Return keys of items that only got another label; that outlives a removal."""
-    was = {canon.item(kind, i): i.label for i in reversed(before or ())}
-    return {
-        key
-        for key, label in {
-            canon.item(kind, i): i.label for i in reversed(now or ())
-        }.items()
-        if key in was and was[key] != label
-    }
 
 
 class Life(RuleBasedStateMachine):
@@ -78,13 +79,18 @@ class Life(RuleBasedStateMachine):
         winner=st.sampled_from((Side.LEFT, Side.RIGHT)),
         is_linked=st.booleans(),
         silent=st.sets(st.sampled_from((Side.LEFT, Side.RIGHT))),
+        completes=st.sets(st.sampled_from((Side.LEFT, Side.RIGHT))),
     )
-    def begin(self, left, right, winner, is_linked, silent) -> None:
+    def begin(self, left, right, winner, is_linked, silent, completes) -> None:
         config = world.config(winner=winner)
         if is_linked:
             right = {**right, "emails": world.items(left["email"])}
         self.pair = world.Pair(config, left, right if is_linked else None)
         self.pair.normalise = dict(NORMALISE)
+        self.is_completing = bool(completes)
+        for side in completes:
+            name = "phones" if side is Side.LEFT else "tel"
+            self.pair.normalise[side] = completing(NORMALISE[side], name)
         self.pair.silent = silent
         self.is_cleared = False
         for side in (Side.LEFT, Side.RIGHT):
@@ -104,6 +110,25 @@ class Life(RuleBasedStateMachine):
             side: dict(r.fields) if r else {} for side, r in self.pair.records.items()
         }
 
+    def key(self, kind: FieldKind, item: Item) -> str:
+        """What tells an item from others, whichever app has made something of it."""
+        value = completed(item.value) if self.is_completing else item.value
+        return canon.item(kind, Item(value=value))
+
+    def keys(self, kind: FieldKind, value: object) -> set[str]:
+        return {self.key(kind, item) for item in value or ()}
+
+    def respelled(self, kind: FieldKind, before: object, now: object) -> set[str]:
+        """Return keys of items that got another label or form; they outlive a removal.
+
+        That forms mean one number nobody knows before an app has made one of another.
+        """
+        was, is_now = (
+            {self.key(kind, i): (i.label, canon.item(kind, i)) for i in reversed(some)}
+            for some in (before or (), now or ())
+        )
+        return {key for key, told in is_now.items() if was.get(key, told) != told}
+
     def edit(self, side: Side, name: str, value: object) -> None:
         before = self.pair.records[side].fields[name]
         self.pair.edit(side, **{name: value})
@@ -119,9 +144,9 @@ class Life(RuleBasedStateMachine):
             self.edited.pop((side, name), None)
         for item_name, (kind, right_name) in ITEMS.items():
             if name in (item_name, right_name):
-                came = keys(kind, now) - keys(kind, before)
-                gone = keys(kind, before) - keys(kind, now)
-                self.added[item_name] |= came | relabelled(kind, before, now)
+                came = self.keys(kind, now) - self.keys(kind, before)
+                gone = self.keys(kind, before) - self.keys(kind, now)
+                self.added[item_name] |= came | self.respelled(kind, before, now)
                 self.removed[item_name] |= gone
 
     @rule(edit=left_edits)
@@ -191,8 +216,8 @@ class Life(RuleBasedStateMachine):
             is_told = bool(text) and not was.casefold().startswith(text.casefold())
         else:
             kind = FieldKind.ADDRESS if name in ("addresses", "adr") else FieldKind.TEXT
-            has = {(i.label, canon.item(kind, i)) for i in value}
-            is_told = has >= {(i.label, canon.item(kind, i)) for i in before or ()}
+            has = {(i.label, self.key(kind, i)) for i in value}
+            is_told = has >= {(i.label, self.key(kind, i)) for i in before or ()}
         if is_told:
             self.edit(side, name, value)
 
@@ -250,7 +275,7 @@ class Life(RuleBasedStateMachine):
             ), (left_name, ours, theirs)
         joined = " ".join(filter(None, (left["first"], left["last"])))
         assert canon.name(joined) == canon.name(right["fn"] or "")
-        assert canon.email(left["email"]) in keys(FieldKind.EMAIL, right["emails"])
+        assert canon.email(left["email"]) in self.keys(FieldKind.EMAIL, right["emails"])
         day = (left["birthday"] or "")[-5:]
         assert day == (right["bday"] or "")[-5:]
 
@@ -269,7 +294,8 @@ class Life(RuleBasedStateMachine):
             assert value in where, f"{name} {value!r} got lost"
         left, right = self.pair.left, self.pair.right
         for name, (kind, right_name) in ITEMS.items():
-            ours, theirs = keys(kind, left[name]), keys(kind, right[right_name])
+            ours = self.keys(kind, left[name])
+            theirs = self.keys(kind, right[right_name])
             kept = self.added[name] - self.removed[name]
             fits = len(left[name] or ()) < 3
             assert kept <= theirs

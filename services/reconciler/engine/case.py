@@ -55,7 +55,9 @@ class Case(msgspec.Struct, frozen=True):
     def sides(self) -> Sides:
         """Return shadows and present values of both sides."""
         left, right = self.records()
-        return diff.sides_of(self.link, left.fields, right=right.fields)
+        return diff.sides_of(
+            self.link, left.fields, right=right.fields, config=self.config
+        )
 
     def changed(self, **changes: object) -> "Case":
         """Return the same case with its link changed."""

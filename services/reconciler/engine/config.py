@@ -51,6 +51,11 @@ class Lens(enum.StrEnum):
     PARTS = "parts"
     """Mappings of labels of one field: merged one by one, written together."""
 
+    @property
+    def is_of_several(self) -> bool:
+        """Say whether a side may hold several values, told apart by normal forms."""
+        return self in (Lens.ITEMS, Lens.FIRST, Lens.PARTS)
+
     @classmethod
     def _missing_(cls, value: object) -> Self:
         return cls("unknown")
@@ -283,6 +288,23 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict
                 for field_id in pair.end(side).ids:
                     places[field_id] = (*places.get(field_id, ()), index)
         return found
+
+    @functools.cached_property
+    def several(self) -> dict[Side, dict[FieldId, Pair]]:
+        """Return the mapping of each field of several values, if it tells their kind.
+
+        A field has one such mapping: those that share it are parts of one.
+        """
+        return {
+            side: {
+                field.field_id: pair
+                for pair in self.pairs
+                if pair.mapping.lens.is_of_several
+                for field in pair.end(side).fields
+                if field.kind is pair.end(side).kind
+            }
+            for side in SIDES
+        }
 
     def _pair(self, mapping: Mapping) -> Pair:
         parts = tuple(self._pair(part) for part in mapping.parts)

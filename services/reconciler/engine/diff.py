@@ -8,13 +8,11 @@ from typing import Final
 import msgspec
 
 from proto.fields import Fields
-from proto.ids import FieldId
 from proto.reconciler import LEFT, RIGHT, Side
+from services.reconciler.engine import forms
 from services.reconciler.engine.items import Known
-from services.reconciler.engine.lenses import NO_FORMS
 from services.reconciler.engine.model import (
     Config,
-    Learned,
     Link,
     Pair,
     PairEnd,
@@ -49,7 +47,7 @@ class Sides(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, old_left={}, old_right={})
 
 
-def sides_of(link: Link, left: Fields, *, right: Fields) -> Sides:
+def sides_of(link: Link, left: Fields, *, right: Fields, config: Config) -> Sides:
     """Return what is known of both sides."""
     old_left = (link.left or _EMPTY).values
     old_right = (link.right or _EMPTY).values
@@ -58,18 +56,8 @@ def sides_of(link: Link, left: Fields, *, right: Fields) -> Sides:
         old_right=old_right,
         left={**old_left, **left},
         right={**old_right, **right},
-        forms=forms_of(link.learned),
+        forms=forms.forms_of(link.learned, config),
     )
-
-
-def forms_of(learned: tuple[Learned, ...]) -> Mapping[Side, Known]:
-    """Return learned forms the way lenses read them: from the app's to ours."""
-    if not learned:
-        return NO_FORMS
-    found: dict[Side, dict[FieldId, dict[str, str]]] = {LEFT: {}, RIGHT: {}}
-    for each in learned:
-        found[each.side].setdefault(each.field_id, {})[each.got] = each.wrote
-    return found
 
 
 def is_unchanged(link: Link, *, left: Seen | None, right: Seen | None) -> bool:

@@ -6,7 +6,7 @@ from proto.connector import WriteKind
 from proto.fields import FieldKind, Fields, Role, Value
 from proto.ids import FieldId
 from proto.record import Memberships, Presence, Record
-from services.reconciler.engine import canon, consent, diff, items
+from services.reconciler.engine import canon, consent, forms, items
 from services.reconciler.engine.model import Config, Intent, Link, Loss, SideConfig
 
 _NAMES: Final = (Role.NAME_GIVEN, Role.NAME_FAMILY, Role.NAME_FULL)
@@ -109,7 +109,7 @@ def left_behind(
     the write left what was meant.
     """
     by_id = config.side(intent.side).by_id
-    forms = diff.forms_of(link.learned)[intent.side]
+    known = forms.forms_of(link.learned, config)[intent.side]
     own = rewritten(intent, record=record, config=config, is_known=True)
     same = _read_as_meant(link, intent, record=record, config=config) | own.keys()
     left: Fields = {}
@@ -119,8 +119,8 @@ def left_behind(
         if field is None:
             continue
         if isinstance(meant, tuple) and isinstance(shown, tuple):
-            known = forms.get(field_id, {})
-            left[field_id] = items.left_of(field.kind, meant, now=shown, known=known)
+            alike = known.get(field_id, {})
+            left[field_id] = items.left_of(field.kind, meant, now=shown, known=alike)
         elif field_id in same or not canon.of(field.kind, shown):
             left[field_id] = shown
     return left
@@ -284,7 +284,7 @@ def _read_as_meant(
     Args:
         is_loose: Whatever an app may have made of them by itself.
     """
-    forms = diff.forms_of(link.learned)[intent.side]
+    known = forms.forms_of(link.learned, config)[intent.side]
     by_id = config.side(intent.side).by_id
     same: set[FieldId] = set()
     for field_id, value in intent.fields.items():
@@ -292,8 +292,10 @@ def _read_as_meant(
         if field is None or field_id not in record.fields:
             continue
         form = canon.of(field.kind, record.fields[field_id])
-        form = forms.get(field_id, {}).get(form, form)
+        alike = known.get(field_id, {})
+        form = alike.get(form, form)
         meant = canon.of(field.kind, value)
+        meant = alike.get(meant, meant)
         if form == meant or (is_loose and _may_become(meant, form)):
             same.add(field_id)
     return same

@@ -138,7 +138,8 @@ def _written(
     link: Link, intent: Intent, *, record: Record, config: Config, now: Instant
 ) -> Folded:
     """Take the app's own answer as what is there now, whatever it made of it."""
-    learned = learn.remember(link, learn.learned_from(intent, record, config=config))
+    fresh = learn.learned_from(intent, record, config=config)
+    learned = learn.remember(link, fresh, record=record, config=config)
     link = msgspec.structs.replace(link, learned=learned)
     told = {i: record.fields.get(i, value) for i, value in intent.fields.items()}
     if intent.kind is WriteKind.CREATE:

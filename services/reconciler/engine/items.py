@@ -93,10 +93,11 @@ def left_of(
     as came, those took their places.
 
     Args:
-        known: Of forms that the app made of ours, ours.
+        known: Of forms that mean one item, the one that it is known by.
     """
-    wrote = canon.keys(kind, meant)
-    keys = [known.get(key, key) for key in canon.keys(kind, now)]
+    wrote, keys = (
+        [known.get(key, key) for key in canon.keys(kind, some)] for some in (meant, now)
+    )
     read = list(zip(keys, now, strict=True))
     came, gone = set(keys).difference(wrote), set(wrote).difference(keys)
     if not came or len(came) != len(gone):

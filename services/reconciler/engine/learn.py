@@ -1,14 +1,22 @@
 """What an app makes of values that are written to it, so that it is no edit."""
 
+from collections import Counter
 from typing import Final
 
 from proto.fields import FieldKind, Value
+from proto.ids import FieldId
 from proto.record import Record
 from services.reconciler.engine import canon
-from services.reconciler.engine.model import Config, Intent, Learned, Link
+from services.reconciler.engine.model import (
+    Config,
+    Intent,
+    Learned,
+    Link,
+    SideConfig,
+)
 
-LEARNED_PER_FIELD_MAX: Final = 8
-"""Older lessons about a field of a link are forgotten."""
+LEARNED_PER_FIELD_MAX: Final = 32
+"""Older lessons about a field of a link are forgotten, but those in use last."""
 
 
 def learned_from(
@@ -34,14 +42,28 @@ def learned_from(
     return tuple(found)
 
 
-def remember(link: Link, fresh: tuple[Learned, ...]) -> tuple[Learned, ...]:
-    """Return a link's lessons with new ones added and the oldest dropped."""
+def remember(
+    link: Link, fresh: tuple[Learned, ...], *, record: Record, config: Config
+) -> tuple[Learned, ...]:
+    """Return a link's lessons with new ones added, and too many dropped.
+
+    Those first that tell nothing of what the record holds, and then the oldest.
+
+    Args:
+        record: What all the new ones are of.
+    """
     if not fresh:
         return link.learned
+    side = fresh[0].side
+    held = _forms_held(record, config.side(side))
+    in_use_last = sorted(
+        (*link.learned, *fresh),
+        key=lambda each: each.side is side and (each.field_id, each.got) in held,
+    )
     kept: list[Learned] = []
     counts: dict[tuple[str, str], int] = {}
     known: set[tuple[str, str, str]] = set()
-    for each in reversed((*link.learned, *fresh)):
+    for each in reversed(in_use_last):
         place = (each.side.value, each.field_id)
         if (*place, each.got) in known:
             continue
@@ -53,16 +75,31 @@ def remember(link: Link, fresh: tuple[Learned, ...]) -> tuple[Learned, ...]:
     return tuple(reversed(kept))
 
 
+def _forms_held(record: Record, side: SideConfig) -> set[tuple[FieldId, str]]:
+    """Return the normal forms of all values of a record, each with its field."""
+    return {
+        (field_id, form)
+        for field_id, value in record.fields.items()
+        if (field := side.by_id.get(field_id)) is not None
+        for form in (
+            canon.keys(field.kind, value)
+            if isinstance(value, tuple)
+            else (canon.of(field.kind, value),)
+        )
+    }
+
+
 def _forms(kind: FieldKind, meant: Value, *, got: Value) -> list[tuple[str, str]]:
     """Pair what was written with what came back, item by item."""
     if isinstance(meant, tuple) or isinstance(got, tuple):
         if not isinstance(meant, tuple) or not isinstance(got, tuple):
             return []
-        wrote = [canon.item(kind, item) for item in meant]
-        became = [canon.item(kind, item) for item in got]
+        wrote = Counter(canon.keys(kind, meant))
+        became = Counter(canon.keys(kind, got))
         # Items that came back as they went are no riddle; the rest keep their order.
-        new = [key for key in wrote if key not in became]
-        changed = [key for key in became if key not in wrote]
+        # Two may have become one and the same.
+        new = list((wrote - became).elements())
+        changed = list((became - wrote).elements())
         if len(new) != len(changed):
             return []
         return list(zip(new, changed, strict=True))

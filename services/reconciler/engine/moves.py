@@ -12,8 +12,8 @@ from proto.record import Record
 from services.reconciler.engine import (
     apart,
     canon,
-    diff,
     evidence,
+    forms,
     guards,
     learn,
     lenses,
@@ -26,7 +26,6 @@ from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import (
     Config,
     Intent,
-    Lens,
     Link,
     Pair,
     PairEnd,
@@ -35,7 +34,6 @@ from services.reconciler.engine.model import (
 
 _NEW: Final = Shadow()
 _NONE: Final[Mapping[str, Fields]] = {}
-_OF_SEVERAL: Final = (Lens.ITEMS, Lens.FIRST, Lens.PARTS)
 
 
 def pairs_of(intent: Intent, config: Config) -> list[Pair]:
@@ -54,7 +52,8 @@ def taught(
     fresh = learn.learned_from(
         msgspec.structs.replace(intent, fields=meant), record, config=config
     )
-    return msgspec.structs.replace(link, learned=learn.remember(link, fresh))
+    learned = learn.remember(link, fresh, record=record, config=config)
+    return msgspec.structs.replace(link, learned=learned)
 
 
 def not_carried(
@@ -79,7 +78,7 @@ def not_carried(
             and not canon.of(field.kind, left.get(field.field_id))
         }
         is_again = (mapping_id, side, guards.form_of(meant)) in written
-        if is_again or not gone or pair.mapping.lens in _OF_SEVERAL:
+        if is_again or not gone or pair.mapping.lens.is_of_several:
             continue
         before = {i: meant.get(i, intent.seen.get(i)) for i in end.ids}
         after, told = {**before, **gone}, _values_of(intent.source, pair.end(source))
@@ -144,8 +143,8 @@ def moved(
             if i in intent.source
         )
     left, right = (target, source) if side is LEFT else (source, target)
-    forms = diff.forms_of(link.learned)
-    sides = Sides(old_left={}, old_right={}, left=left, right=right, forms=forms)
+    known = forms.forms_of(link.learned, config)
+    sides = Sides(old_left={}, old_right={}, left=left, right=right, forms=known)
     return msgspec.structs.replace(
         link,
         left=Shadow(values=left),

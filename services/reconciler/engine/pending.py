@@ -29,6 +29,7 @@ def kept_out(
         link,
         intent.seen if is_left else intent.source,
         right=intent.source if is_left else intent.seen,
+        config=config,
     )
     if not diff.is_known(pair, sides):
         return shown
