@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proto.connector import WriteOutcome
 from proto.fields import FieldKind, Fields, Role
 from proto.reconciler import Side
 from services.reconciler.engine import forms, learn
@@ -44,11 +45,19 @@ def complete(fields: Fields) -> Fields:
     return {**fields, "phones": found or None}
 
 
-def met(*phones: str, rights=LISTED, **right: object) -> world.Pair:
+def met(
+    *phones: str,
+    rights=LISTED,
+    winner: Side = LEFT,
+    is_completing: bool = True,
+    **right: object,
+) -> world.Pair:
     """A pair in step whose left app completes numbers."""
     left = {"email": "a@x.com", "phones": items(*phones) if phones else None}
-    pair = world.Pair(mapped.config(LEFTS, rights), left, {"mail": "a@x.com", **right})
-    pair.normalise[LEFT] = complete
+    config = mapped.config(LEFTS, rights, winner=winner)
+    pair = world.Pair(config, left, {"mail": "a@x.com", **right})
+    if is_completing:
+        pair.normalise[LEFT] = complete
     pair.settle()
     return pair
 
@@ -118,6 +127,41 @@ def test_two_that_an_app_makes_one_are_removed_as_one():
     pair.edit(LEFT, phones=None)
     assert pair.settle() == 1
     assert said(pair) == ([], [])
+
+
+def test_two_that_a_silent_app_makes_one_are_removed_as_one():
+    """It is told by a later read: there are as many as were meant."""
+    pair = met()
+    pair.silent = {LEFT}
+    pair.edit(RIGHT, tel=items(f"home:{SHORT}", f"work:{LONG}"))
+    pair.settle()
+    assert said(pair) == ([LONG, LONG], [SHORT, LONG])
+    pair.edit(LEFT, phones=None)
+    assert pair.settle() == 1
+    assert said(pair) == ([], [])
+
+
+def test_what_became_of_each_is_told_by_their_order():
+    """The first was there before, and the last became the same as the first."""
+    pair = met(f"home:{LONG}")
+    pair.edit(RIGHT, tel=items(f"home:{LONG}", "home:222222", f"work:{SHORT}"))
+    assert pair.settle() == 1
+    assert said(pair) == ([LONG, "+1222222", LONG], [LONG, "222222", SHORT])
+    assert {(each.wrote, each.got) for each in pair.link.learned} == {
+        ("222222", "+1222222"),
+        (SHORT, LONG),
+    }
+
+
+def test_a_label_taken_back_before_the_second_write_leaves_both_sides_alike():
+    """Removed on the left and labelled on the right: two writes, and one goes first."""
+    pair = met(tel=items(f"home:{SHORT}", f"work:{OTHER}"))
+    pair.edit(LEFT, phones=None)
+    pair.edit(RIGHT, tel=items(f"home:{SHORT}", f"home:{OTHER}"))
+    assert pair.turn().side is RIGHT
+    pair.edit(RIGHT, tel=items(f"work:{OTHER}"))
+    pair.settle()
+    assert said(pair) == ([OTHER], [OTHER])
 
 
 def test_what_each_app_makes_of_the_others_form_is_one_number():
@@ -199,6 +243,8 @@ def test_a_text_written_the_way_the_app_makes_it_is_known_when_looked_for():
 
 # Laws.
 
+SIDES = (LEFT, RIGHT)
+silent = st.sets(st.sampled_from(SIDES))
 numbers = st.lists(
     st.sampled_from((SHORT, LONG, "222222", "+1222222", OTHER)),
     max_size=3,
@@ -210,7 +256,7 @@ numbers = st.lists(
 @given(data=st.data(), rights=st.sampled_from((LISTED, SINGLE)))
 def test_one_side_at_a_time_says_all_in_whatever_form(data, rights):
     pair = met(rights=rights)
-    pair.silent = data.draw(st.sets(st.sampled_from((LEFT, RIGHT))))
+    pair.silent = data.draw(silent)
     for _ in range(data.draw(st.integers(1, 5))):
         entered = data.draw(
             numbers.map(lambda found: found[: 3 if rights is LISTED else 1])
@@ -226,3 +272,35 @@ def test_one_side_at_a_time_says_all_in_whatever_form(data, rights):
         assert (
             {*left} == {completed(n) for n in right} == {completed(n) for n in entered}
         )
+
+
+labelled = numbers.flatmap(
+    lambda found: st.tuples(
+        *(st.sampled_from((f"home:{number}", f"work:{number}")) for number in found)
+    )
+)
+
+
+@tries(150)
+@given(data=st.data(), winner=st.sampled_from(SIDES), is_completing=st.booleans())
+def test_both_sides_say_the_same_in_the_end(data, winner, is_completing):
+    pair = met(winner=winner, is_completing=is_completing)
+    pair.silent = data.draw(silent)
+    for _ in range(data.draw(st.integers(1, 4))):
+        for side in data.draw(st.sampled_from(((LEFT,), (RIGHT,), SIDES))):
+            entered = items(*data.draw(labelled)) or None
+            pair.edit(side, **{"phones" if side is LEFT else "tel": entered})
+        match data.draw(st.sampled_from(("all", "one write", "a write in vain"))):
+            case "all":
+                pair.settle(turns_max=8)
+            case "one write":
+                pair.turn()
+            case _ if intent := pair.plan().intent:
+                record = pair.records[intent.side]
+                pair.answer(intent, WriteOutcome.CHANGED, record=record)
+    # After several writes in vain the next one waits.
+    pair.now = max(pair.now, pair.link.retry_at or pair.now)
+    pair.settle(turns_max=8)
+    same = completed if is_completing else str
+    left, right = ({same(number) for number in side} for side in said(pair))
+    assert left == right

@@ -87,8 +87,6 @@ class Life(RuleBasedStateMachine):
             right = {**right, "emails": world.items(left["email"])}
         self.pair = world.Pair(config, left, right if is_linked else None)
         self.pair.normalise = dict(NORMALISE)
-        # Of what only a later read shows nobody can tell whether it is an edit.
-        completes = completes - silent
         self.is_completing = bool(completes)
         for side in completes:
             name = "phones" if side is Side.LEFT else "tel"
@@ -130,6 +128,13 @@ class Life(RuleBasedStateMachine):
             for some in (before or (), now or ())
         )
         return {key for key, told in is_now.items() if was.get(key, told) != told}
+
+    def told_apart(self, kind: FieldKind, value: object) -> set[str]:
+        """Return keys of items in two forms: no app made one of the other before."""
+        forms: dict[str, set[str]] = {}
+        for item in value or ():
+            forms.setdefault(self.key(kind, item), set()).add(canon.item(kind, item))
+        return {key for key, found in forms.items() if len(found) > 1}
 
     def edit(self, side: Side, name: str, value: object) -> None:
         before = self.pair.records[side].fields[name]
@@ -303,6 +308,8 @@ class Life(RuleBasedStateMachine):
             assert kept <= theirs
             assert not fits or kept <= ours
             gone = self.removed[name] - self.added[name]
+            gone -= self.told_apart(kind, self.rested[Side.LEFT].get(name))
+            gone -= self.told_apart(kind, self.rested[Side.RIGHT].get(right_name))
             assert not gone & ours
             assert not gone & theirs
 

@@ -97,6 +97,23 @@ def rewritten(
     return found
 
 
+def made_one(intent: Intent, *, record: Record, config: Config) -> Fields:
+    """Return what an app shows of items of which it has made two the same.
+
+    There are as many as were meant, and none that was not.
+    """
+    by_id = config.side(intent.side).by_id
+    found: Fields = {}
+    for field_id, meant in intent.fields.items():
+        field, shown = by_id.get(field_id), record.fields.get(field_id)
+        if field is None or not (isinstance(meant, tuple) and isinstance(shown, tuple)):
+            continue
+        wrote, became = (set(canon.keys(field.kind, some)) for some in (meant, shown))
+        if len(meant) == len(shown) and became < wrote:
+            found[field_id] = shown
+    return found
+
+
 def left_behind(
     link: Link, intent: Intent, *, record: Record, config: Config
 ) -> Fields:

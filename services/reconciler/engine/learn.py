@@ -94,13 +94,22 @@ def _forms(kind: FieldKind, meant: Value, *, got: Value) -> list[tuple[str, str]
     if isinstance(meant, tuple) or isinstance(got, tuple):
         if not isinstance(meant, tuple) or not isinstance(got, tuple):
             return []
-        wrote = Counter(canon.keys(kind, meant))
-        became = Counter(canon.keys(kind, got))
+        wrote, became = canon.keys(kind, meant), canon.keys(kind, got)
         # Items that came back as they went are no riddle; the rest keep their order.
-        # Two may have become one and the same.
-        new = list((wrote - became).elements())
-        changed = list((became - wrote).elements())
+        new, changed = _beyond(wrote, became), _beyond(became, wrote)
         if len(new) != len(changed):
             return []
         return list(zip(new, changed, strict=True))
     return [(canon.of(kind, meant), canon.of(kind, got))]
+
+
+def _beyond(keys: list[str], others: list[str]) -> list[str]:
+    """Return keys that there are more often than among others, in their order."""
+    left = Counter(others)
+    left.subtract(Counter(keys))
+    found: list[str] = []
+    for key in reversed(keys):
+        if left[key] < 0:
+            left[key] += 1
+            found.append(key)
+    return found[::-1]

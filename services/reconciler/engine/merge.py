@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from proto.reconciler import LEFT, RIGHT, SIDES, Side
-from services.reconciler.engine import diff, lenses, model
+from services.reconciler.engine import diff, items, lenses, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom, Atoms, firsts, fullnames, parts
 from services.reconciler.engine.lenses.atoms import WHOLE, Target
@@ -177,9 +177,14 @@ def _taken_back(pending: Atoms, side: Side, *, pair: Pair, sides: Sides) -> Atom
         if key in pending
     }
     if pair.mapping.lens is _ITEMS:
-        # Without these in the shadow they count as new, and go across yet.
-        waiting = _waiting(pair, side, sides=sides)
-        found |= {key: Atom("", None, key) for key in waiting if key in pending}
+        # What the other side has not, or no more, is not in the shadow either. So it
+        # is new and goes across yet, also if whoever labelled it takes that back.
+        there = _items(pair, model.other(side), sides=sides)
+        found |= {
+            key: Atom("", None, key)
+            for key, atom in pending.items()
+            if atom.canon and key not in there
+        }
     return found
 
 
@@ -275,6 +280,11 @@ def _put_in_place(
             ours[key] = msgspec.structs.replace(atom, is_relabelled=True)
             del theirs[atom.replaces]
             lost.append(losing)
+
+
+def _items(pair: Pair, side: Side, *, sides: Sides) -> Container[str]:
+    """Return the keys of the items that a side holds."""
+    return items.read(pair.end(side), sides.now(side), known=sides.forms[side])
 
 
 def _add_waiting(
