@@ -98,9 +98,9 @@ def rewritten(
 
 
 def made_one(intent: Intent, *, record: Record, config: Config) -> Fields:
-    """Return what an app shows of items of which it has made two the same.
+    """Return items of an app of which it may have made two the same: none is new.
 
-    There are as many as were meant, and none that was not.
+    Whether it did is told by how many there are (``learn.learned_from``).
     """
     by_id = config.side(intent.side).by_id
     found: Fields = {}
@@ -109,7 +109,7 @@ def made_one(intent: Intent, *, record: Record, config: Config) -> Fields:
         if field is None or not (isinstance(meant, tuple) and isinstance(shown, tuple)):
             continue
         wrote, became = (set(canon.keys(field.kind, some)) for some in (meant, shown))
-        if len(meant) == len(shown) and became < wrote:
+        if became < wrote:
             found[field_id] = shown
     return found
 

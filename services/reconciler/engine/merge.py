@@ -180,11 +180,7 @@ def _taken_back(pending: Atoms, side: Side, *, pair: Pair, sides: Sides) -> Atom
         # What the other side has not, or no more, is not in the shadow either. So it
         # is new and goes across yet, also if whoever labelled it takes that back.
         there = _items(pair, model.other(side), sides=sides)
-        found |= {
-            key: Atom("", None, key)
-            for key, atom in pending.items()
-            if atom.canon and key not in there
-        }
+        found |= {key: Atom("", None, key) for key in pending if key not in there}
     return found
 
 
