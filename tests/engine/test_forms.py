@@ -285,7 +285,7 @@ labelled = numbers.flatmap(
 @given(data=st.data(), winner=st.sampled_from(SIDES), is_completing=st.booleans())
 def test_both_sides_say_the_same_in_the_end(data, winner, is_completing):
     pair = met(winner=winner, is_completing=is_completing)
-    # What a silent app makes of a number counts as an edit, which has laws of its own.
+    # What a silent app makes of a number counts as an edit: `test_read_after`.
     pair.silent = data.draw(silent) - ({LEFT} if is_completing else set())
     for _ in range(data.draw(st.integers(1, 4))):
         for side in data.draw(st.sampled_from(((LEFT,), (RIGHT,), SIDES))):
