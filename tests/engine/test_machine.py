@@ -265,9 +265,12 @@ class Life(RuleBasedStateMachine):
         self.check_edits()
         self.edited.clear()
         self.rested = self.held()
-        for known in (self.added, self.removed):
-            for found in known.values():
-                found.clear()
+        for name, (kind, right_name) in ITEMS.items():
+            ours = self.keys(kind, self.rested[Side.LEFT].get(name))
+            theirs = self.keys(kind, self.rested[Side.RIGHT].get(right_name))
+            # What had no room is on its way yet, as if somebody had just entered it.
+            self.added[name] = ours ^ theirs
+            self.removed[name] = set()
 
     def check_agreement(self) -> None:
         left, right = self.pair.left, self.pair.right
