@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proto.connector import WriteOutcome
 from proto.fields import FieldKind, Fields, Role
 from proto.reconciler import Side
 from services.reconciler.engine import forms, learn
@@ -291,17 +290,8 @@ def test_both_sides_say_the_same_in_the_end(data, winner, is_completing):
         for side in data.draw(st.sampled_from(((LEFT,), (RIGHT,), SIDES))):
             entered = items(*data.draw(labelled)) or None
             pair.edit(side, **{"phones" if side is LEFT else "tel": entered})
-        match data.draw(st.sampled_from(("all", "one write", "a write in vain"))):
-            case "all":
-                pair.settle(turns_max=8)
-            case "one write":
-                pair.turn()
-            case _ if intent := pair.plan().intent:
-                record = pair.records[intent.side]
-                pair.answer(intent, WriteOutcome.CHANGED, record=record)
-    # After several writes in vain the next one waits.
-    pair.now = max(pair.now, pair.link.retry_at or pair.now)
-    pair.settle(turns_max=8)
+        data.draw(st.sampled_from((pair.settle, pair.turn, pair.write_in_vain)))()
+    pair.come_to_rest(turns_max=8)
     same = completed if is_completing else str
     left, right = ({same(number) for number in side} for side in said(pair))
     assert left == right

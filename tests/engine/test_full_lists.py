@@ -3,7 +3,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proto.connector import WriteOutcome
 from proto.fields import FieldKind, Item, Role
 from proto.reconciler import Side
 from services.reconciler.engine.model import Reason
@@ -137,17 +136,8 @@ def test_both_sides_agree_unless_there_is_no_room(data, count_max, winner, made)
     for _ in range(data.draw(st.integers(1, 3))):
         for side in data.draw(st.sampled_from(((LEFT,), (RIGHT,), (LEFT, RIGHT)))):
             edit(pair, side, data.draw(fitting(count_max)))
-        match data.draw(st.sampled_from(("all", "one write", "a write in vain"))):
-            case "all":
-                pair.settle(turns_max=6)
-            case "one write":
-                pair.turn()
-            case _ if intent := pair.plan().intent:
-                record = pair.records[intent.side]
-                pair.answer(intent, WriteOutcome.CHANGED, record=record)
-    # After several writes in vain the next one waits.
-    pair.now = max(pair.now, pair.link.retry_at or pair.now)
-    pair.settle(turns_max=6)
+        data.draw(st.sampled_from((pair.settle, pair.turn, pair.write_in_vain)))()
+    pair.come_to_rest(turns_max=6)
     left, right = said(pair).values()
     assert left == right or len(left | right) > count_max
     assert (

@@ -324,20 +324,12 @@ def test_labels_that_share_a_field_come_to_rest_with_every_edit(data, winner):
         if data.draw(st.booleans()):
             pair.edit(RIGHT, office=data.draw(singles))
         loose = (others_of(pair.left["phones"]), others(pair.right["tel"], "private"))
-        if data.draw(st.booleans()):
-            intent = pair.plan().intent
-            if intent is not None:
-                record = pair.records[intent.side]
-                pair.answer(intent, WriteOutcome.CHANGED, record=record)
-        else:
-            pair.turn()
+        data.draw(st.sampled_from((pair.turn, pair.write_in_vain)))()
         assert loose == (
             others_of(pair.left["phones"]),
             others(pair.right["tel"], "private"),
         ), "what nobody mapped is as it was"
-    # After several writes in vain the next one waits.
-    pair.now = max(pair.now, pair.link.retry_at or pair.now)
-    pair.settle(turns_max=6)
+    pair.come_to_rest(turns_max=6)
     check_rest(pair)
 
 

@@ -333,6 +333,18 @@ class Pair:
         self.apply(intent)
         return intent
 
+    def write_in_vain(self) -> None:
+        """Write what is planned, if anything, over what was just changed there."""
+        intent = self.plan().intent
+        if intent is not None:
+            record = self.records[intent.side]
+            self.answer(intent, WriteOutcome.CHANGED, record=record)
+
+    def come_to_rest(self, *, turns_max: int) -> None:
+        """Go on until nothing is left to do, whatever is put off for its failures."""
+        self.now = max(self.now, self.link.retry_at or self.now)
+        self.settle(turns_max=turns_max)
+
     def look(self, intent: Intent, **changes: object) -> Folded:
         """Look for what a write has left, with what the app shows otherwise."""
         held = self.records[intent.side]

@@ -18,7 +18,6 @@ from proto.reconciler import LEFT, RIGHT, RecordState, Side
 from proto.record import Presence, Record
 from services.reconciler.engine import (
     evidence,
-    learn,
     model,
     moves,
     patience,
@@ -138,9 +137,7 @@ def _written(
     link: Link, intent: Intent, *, record: Record, config: Config, now: Instant
 ) -> Folded:
     """Take the app's own answer as what is there now, whatever it made of it."""
-    fresh = learn.learned_from(intent, record, config=config)
-    learned = learn.remember(link, fresh, record=record, config=config)
-    link = msgspec.structs.replace(link, learned=learned)
+    link = moves.taught(link, intent, own=intent.fields, record=record, config=config)
     told = {i: record.fields.get(i, value) for i, value in intent.fields.items()}
     if intent.kind is WriteKind.CREATE:
         told = {**record.fields, **told}

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping
 
 from proto.ids import FieldId
 from proto.reconciler import LEFT, RIGHT, SIDES, Side
+from services.reconciler.engine.items import Known
 from services.reconciler.engine.lenses import NO_FORMS
 from services.reconciler.engine.model import Config, Learned
 
 
-def forms_of(
-    learned: tuple[Learned, ...], config: Config
-) -> Mapping[Side, Mapping[FieldId, Mapping[str, str]]]:
+def forms_of(learned: tuple[Learned, ...], config: Config) -> Mapping[Side, Known]:
     """Return learned forms the way lenses read them: from the app's to ours.
 
     Of several values they are the same on both sides. Items are told apart by their
@@ -19,30 +18,21 @@ def forms_of(
     """
     if not learned:
         return NO_FORMS
-    found: dict[Side, dict[FieldId, Mapping[str, str]]] = {LEFT: {}, RIGHT: {}}
+    found: dict[Side, dict[FieldId, dict[str, str]]] = {LEFT: {}, RIGHT: {}}
+    by_mapping: dict[str, list[Learned]] = {}
     for each in learned:
-        own = found[each.side].get(each.field_id, {})
-        found[each.side][each.field_id] = {**own, each.got: each.wrote}
-    several = config.several
-    pairs = {
-        pair.mapping.mapping_id: pair
-        for each in learned
-        if (pair := several[each.side].get(each.field_id)) is not None
-    }
-    for pair in pairs.values():
-        alike = _alike(
-            each for each in learned if several[each.side].get(each.field_id) is pair
-        )
-        for side in SIDES:
-            found[side].update(
-                (field_id, alike)
-                for field_id, of in several[side].items()
-                if of is pair
-            )
+        found[each.side].setdefault(each.field_id, {})[each.got] = each.wrote
+        if pair := config.several[each.side].get(each.field_id):
+            by_mapping.setdefault(pair.mapping.mapping_id, []).append(each)
+    alike = {name: _alike(lessons) for name, lessons in by_mapping.items()}
+    for side in SIDES:
+        for field_id, pair in config.several[side].items():
+            if pair.mapping.mapping_id in alike:
+                found[side][field_id] = alike[pair.mapping.mapping_id]
     return found
 
 
-def _alike(learned: Iterable[Learned]) -> Mapping[str, str]:
+def _alike(learned: Iterable[Learned]) -> dict[str, str]:
     """Return for each form that means what another one does that other one."""
     known_by: dict[str, str] = {}
 

@@ -15,7 +15,7 @@ from services.reconciler.engine import canon, countries
 from services.reconciler.engine.config import PairEnd
 
 Known = Mapping[FieldId, Mapping[str, str]]
-"""Per field: the normal form an app made of ours, and ours."""
+"""Per field: of normal forms that mean one value, the one that each is known by."""
 
 SLOTS: Final = {
     Role.PHONE_MOBILE: "mobile",

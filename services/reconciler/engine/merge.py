@@ -179,7 +179,10 @@ def _taken_back(pending: Atoms, side: Side, *, pair: Pair, sides: Sides) -> Atom
     if pair.mapping.lens is _ITEMS:
         # What the other side has not, or no more, is not in the shadow either. So it
         # is new and goes across yet, also if whoever labelled it takes that back.
-        there = _items(pair, model.other(side), sides=sides)
+        opposite = model.other(side)
+        there = items.read(
+            pair.end(opposite), sides.now(opposite), known=sides.forms[opposite]
+        )
         found |= {key: Atom("", None, key) for key in pending if key not in there}
     return found
 
@@ -276,11 +279,6 @@ def _put_in_place(
             ours[key] = msgspec.structs.replace(atom, is_relabelled=True)
             del theirs[atom.replaces]
             lost.append(losing)
-
-
-def _items(pair: Pair, side: Side, *, sides: Sides) -> Container[str]:
-    """Return the keys of the items that a side holds."""
-    return items.read(pair.end(side), sides.now(side), known=sides.forms[side])
 
 
 def _add_waiting(

@@ -45,7 +45,11 @@ def pairs_of(intent: Intent, config: Config) -> list[Pair]:
 def taught(
     link: Link, intent: Intent, *, own: Fields, record: Record, config: Config
 ) -> Link:
-    """Remember what an app has made of texts of a write by itself."""
+    """Remember what an app has made of values of a write by itself.
+
+    Args:
+        own: The fields that it is to be learned from.
+    """
     if not own:
         return link
     meant = {i: intent.fields[i] for i in own}
