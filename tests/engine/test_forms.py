@@ -128,16 +128,15 @@ def test_two_that_an_app_makes_one_are_removed_as_one():
     assert said(pair) == ([], [])
 
 
-def test_two_that_a_silent_app_makes_one_are_removed_as_one():
-    """It is told by a later read: there are as many as were meant."""
+def test_nothing_is_learned_of_two_that_are_the_same_at_a_silent_app():
+    """Somebody may have made them so since: then they are no two forms of one."""
     pair = met()
     pair.silent = {LEFT}
-    pair.edit(RIGHT, tel=items(f"home:{SHORT}", f"work:{LONG}"))
+    pair.edit(RIGHT, tel=items(f"home:{OTHER}", f"work:{LONG}"))
+    pair.meanwhile = lambda side: pair.edit(side, phones=items(*[f"home:{LONG}"] * 2))
     pair.settle()
-    assert said(pair) == ([LONG, LONG], [SHORT, LONG])
-    pair.edit(LEFT, phones=None)
-    assert pair.settle() == 1
-    assert said(pair) == ([], [])
+    assert pair.link.learned == ()
+    assert said(pair) == ([LONG, LONG], [OTHER, LONG])
 
 
 def test_what_became_of_each_is_told_by_their_order():

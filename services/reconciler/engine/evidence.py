@@ -97,23 +97,6 @@ def rewritten(
     return found
 
 
-def made_one(intent: Intent, *, record: Record, config: Config) -> Fields:
-    """Return items of an app of which it may have made two the same: none is new.
-
-    Whether it did is told by how many there are (``learn.learned_from``).
-    """
-    by_id = config.side(intent.side).by_id
-    found: Fields = {}
-    for field_id, meant in intent.fields.items():
-        field, shown = by_id.get(field_id), record.fields.get(field_id)
-        if field is None or not (isinstance(meant, tuple) and isinstance(shown, tuple)):
-            continue
-        wrote, became = (set(canon.keys(field.kind, some)) for some in (meant, shown))
-        if became < wrote:
-            found[field_id] = shown
-    return found
-
-
 def left_behind(
     link: Link, intent: Intent, *, record: Record, config: Config
 ) -> Fields:

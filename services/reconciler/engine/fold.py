@@ -155,7 +155,6 @@ def _read_after(
     left = evidence.left_behind(link, intent, record=record, config=config)
     again = moves.not_carried(link, intent, left=left, config=config)
     own = evidence.rewritten(intent, record=record, config=config, is_known=True)
-    own |= evidence.made_one(intent, record=record, config=config)
     link = moves.taught(link, intent, own=own, record=record, config=config)
     left = _with_untold(intent, left, record=record)
     return _in_step(
