@@ -255,6 +255,30 @@ def test_b39_what_we_had_set_stays_ours_when_it_is_there_already():
 
 @pytest.mark.behaviour(
     39,
+    broken_by="reconciler/engine/consent.py: a looser no counts as the tighter one that"
+    " was carried, or as what we had set before that",
+)
+@pytest.mark.parametrize("was_ours", [True, False])
+def test_b39_a_looser_no_than_before_is_another_word(was_ours: bool):
+    """They took a tighter one back and said no again before anybody looked.
+
+    It never reached who had said yes on the other side meanwhile (I7, seed 50881).
+    """
+    pair = pair_with()
+    if was_ours:
+        pair.put(LEFT, consent=Consent.UNSUBSCRIBED)
+        pair.settle()
+    pair.put(RIGHT, consent=Consent.SUPPRESSED)
+    pair.settle()
+    pair.put(LEFT, consent=Consent.SUBSCRIBED)
+    assert pair.settle() == 0
+    pair.put(RIGHT, consent=Consent.UNSUBSCRIBED)
+    assert pair.settle() == 1
+    assert pair.records[LEFT].consent is Consent.UNSUBSCRIBED
+
+
+@pytest.mark.behaviour(
+    39,
     broken_by="reconciler/engine/consent.py: one word is carried again and again",
 )
 def test_b39_one_word_is_carried_once():

@@ -89,8 +89,9 @@ def on(
             taken back what it shows: it is written as if it did not, and the app says.
     """
     had = carried_to(side, carried) or Carried(side=side)
-    if is_tighter(had.ours, than=target.consent):
-        # A person was subscribed anew there: from now on its word is its own.
+    if target.consent is not had.ours:
+        # Somebody subscribed there anew, or was suppressed: from now on its word is its
+        # own, also once it is what we had set.
         had = msgspec.structs.replace(had, ours=Consent.UNKNOWN)
     origin = model.other(side)
     word = _own_word(source, carried_to(origin, carried))
@@ -150,7 +151,8 @@ def _has_got(had: Carried, word: Consent, *, target: Record, config: Config) -> 
     tagged if it has the tag, and otherwise its level was set, where that is how it is
     told. It is not set again for not knowing that: somebody may have subscribed since.
     """
-    if is_tighter(word, than=had.level):
+    if word is not had.level:
+        # A looser no than before is another one: somebody has said it since.
         return False
     if had.ways:
         return _way(config) in had.ways
