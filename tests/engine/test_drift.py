@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from proto.connector import WriteOutcome
+from proto.fields import FieldKind, Role
 from proto.reconciler import Direction, RecordState, Side
 from proto.record import Presence
 from services.reconciler.engine import drift, guards
@@ -14,10 +15,15 @@ from services.reconciler.engine.model import Reason
 from tests.engine.examples import PLANNER_DEEP, tries
 from tests.engine.strategies import left_edits, lefts, right_edits, rights
 from tests.engine.test_machine import NORMALISE
-from tests.engine.world import CARDS, LOOK, NEWSLETTER, Pair, config, items
+from tests.engine.world import CARDS, LOOK, NEWSLETTER, Pair, config, field, items
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 BOTH, TO_LEFT, TO_RIGHT = Direction.BOTH, Direction.TO_LEFT, Direction.TO_RIGHT
+NUMBERS = ("+1 202 555 0101", "+1 202 555 0102", "+1 202 555 0103")
+ONE_NUMBER = (
+    field("email", FieldKind.EMAIL, Role.EMAIL),
+    field("phone", FieldKind.PHONE, Role.PHONE),
+)
 DIRECTIONS = (BOTH, TO_LEFT, TO_RIGHT)
 
 
@@ -349,3 +355,53 @@ def test_a_record_that_is_missed_is_waited_for_before_it_counts(side):
     ends[side] = msgspec.structs.replace(ends[side], is_missing=True)
     case = Case(pair.link, ends[LEFT], ends[RIGHT], pair.config, pair.now, "")
     assert drift.of(case) == ()
+
+
+@pytest.mark.parametrize(
+    "tel",
+    [
+        items("+1 202 555 0102", "+1 202 555 0103"),
+        items("+1 202 555 0103", "+1 202 555 0102"),
+        items("+1 202 555 0103"),
+        None,
+    ],
+)
+def test_a_single_value_that_was_cleared_stays_empty_and_is_no_drift(tel):
+    """Behaviour 18: the others stay, whatever becomes of them later."""
+    pair = Pair(
+        config(ONE_NUMBER),
+        {"email": "a@x.com", "phone": None},
+        {"emails": items("a@x.com"), "tel": items(*NUMBERS)},
+    )
+    pair.settle()
+    assert pair.left["phone"] == NUMBERS[0]
+    pair.edit(LEFT, phone=None)
+    pair.settle()
+    assert pair.right["tel"] == items(*NUMBERS[1:])
+    assert drift_of(pair) == ()
+    pair.edit(RIGHT, tel=tel)
+    pair.settle()
+    assert pair.left["phone"] is None
+    assert drift_of(pair) == ()
+    lose(pair, LEFT, phone="+49 30 901820")
+    assert drift_of(pair) == ("phone",)
+
+
+def test_one_way_another_first_value_is_no_drift_beside_one_that_was_edited_there():
+    pair = Pair(
+        config(ONE_NUMBER, direction=TO_LEFT),
+        {"email": "a@x.com", "phone": None},
+        {"emails": items("a@x.com"), "tel": items(*NUMBERS[:2])},
+    )
+    pair.settle()
+    pair.edit(LEFT, phone="+49 30 901820")
+    pair.settle()
+    assert drift_of(pair) == ()
+    pair.edit(RIGHT, tel=items(NUMBERS[2], NUMBERS[0]))
+    pair.settle()
+    assert pair.left["phone"] == "+49 30 901820"
+    assert drift_of(pair) == ()
+    pair.edit(RIGHT, tel=items(NUMBERS[1]))
+    pair.settle()
+    assert pair.left["phone"] == NUMBERS[1]
+    assert pair.link.apart == ()

@@ -1,7 +1,9 @@
 """What both sides of a link say differently because it was decided so (hazard 29).
 
-What people edit on a side whose edits go nowhere stays there, and is no drift. A link
-remembers such differences until they are written over or gone.
+What people edit on a side whose edits go nowhere stays there, and is no drift. Nor is
+it when somebody cleared a single value that stood for one of several, and the others
+stay (behaviour 18). A link remembers such differences until they are written over or
+gone.
 """
 
 from collections import Counter
@@ -13,6 +15,7 @@ from proto.fields import Fields
 from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from services.reconciler.engine import diff, lenses, merge, model
 from services.reconciler.engine.diff import Sides
+from services.reconciler.engine.lenses import Atom, Atoms, parts
 from services.reconciler.engine.merge import Merged
 from services.reconciler.engine.model import Apart, Lens, Pair
 
@@ -36,24 +39,30 @@ def after(
     """
     known = [each for each in known if each.mapping_id == pair.mapping.mapping_id]
     is_left_alone = _is_left_alone(pair, sides)
+    if is_cleared(pair, merged):
+        yield from _left_empty(pair, _once_written(sides, needed))
     if not known and not is_left_alone:
         return
     if needed:
         yield from known
     is_name = pair.mapping.lens is Lens.NAME
     if is_name and needed:
-        sides = msgspec.structs.replace(
-            sides,
-            left={**sides.left, **needed.get(LEFT, {})},
-            right={**sides.right, **needed.get(RIGHT, {})},
-        )
-        merged = merge.NOTHING
+        sides, merged = _once_written(sides, needed), merge.NOTHING
     for each in _differences(pair, sides, written=merged):
         if is_left_alone or each in known or (is_name and needed):
             yield each
         elif is_name and known and _has_edited(pair, each.side, sides=sides):
             # In place of words that no part of the other side has, or beside them.
             yield each
+
+
+def is_cleared(pair: Pair, merged: Merged) -> bool:
+    """Say whether a single value was cleared that stood for one of several."""
+    return any(
+        not atom.canon and part.end(side).is_many
+        for side in SIDES
+        for part, atom in _of_firsts(pair, merged.to(side))
+    )
 
 
 def remaining(
@@ -90,7 +99,7 @@ def missed(pair: Pair, sides: Sides, *, known: Iterable[Apart]) -> Merged:
         {
             key: atom
             for key, atom in met.to(side).items()
-            if _apart(pair, model.other(side), key=key, said=atom.canon) in fresh
+            if _told(pair, model.other(side), key=key, atom=atom) in fresh
         }
         for side in SIDES
     )
@@ -122,7 +131,46 @@ def _differences(pair: Pair, sides: Sides, *, written: Merged) -> Iterator[Apart
     for side, atoms in said.items():
         for key, atom in atoms.items():
             if key not in done:
-                yield _apart(pair, side, key=key, said=atom.canon)
+                yield _told(pair, side, key=key, atom=atom)
+
+
+def _left_empty(pair: Pair, sides: Sides) -> Iterator[Apart]:
+    """Yield that single values are empty where the other side has any."""
+    for side, atoms in merge.differences(pair, sides.as_if_just_met()).items():
+        for key, atom in atoms.items():
+            if _is_of_several(pair, side, key=key, atom=atom):
+                yield _told(pair, side, key=key, atom=atom)
+
+
+def _told(pair: Pair, side: Side, *, key: str, atom: Atom) -> Apart:
+    """Return what a side says; of several values for one, that they are others.
+
+    Which of them comes first does not matter then, nor whether some come and go.
+    """
+    is_of_several = _is_of_several(pair, side, key=key, atom=atom)
+    return _apart(pair, side, key=key, said="" if is_of_several else atom.canon)
+
+
+def _is_of_several(pair: Pair, side: Side, *, key: str, atom: Atom) -> bool:
+    return any(part.end(side).is_many for part, _ in _of_firsts(pair, {key: atom}))
+
+
+def _of_firsts(pair: Pair, atoms: Atoms) -> Iterator[tuple[Pair, Atom]]:
+    """Yield atoms of mappings, or parts of one, between one value and several."""
+    by_part = parts.split(atoms) if pair.parts else {0: atoms}
+    for number, own in by_part.items():
+        part = pair.parts[number] if pair.parts else pair
+        if part.mapping.lens is Lens.FIRST:
+            yield from ((part, atom) for atom in own.values())
+
+
+def _once_written(sides: Sides, needed: Mapping[Side, Fields]) -> Sides:
+    """Return both sides as they are once what they need is written."""
+    return msgspec.structs.replace(
+        sides,
+        left={**sides.left, **needed.get(LEFT, {})},
+        right={**sides.right, **needed.get(RIGHT, {})},
+    )
 
 
 def _words_apart(pair: Pair, sides: Sides, *, written: Merged) -> Iterator[Apart]:

@@ -69,7 +69,7 @@ def weigh(sides: Sides, config: Config, *, known: tuple[Apart, ...] = ()) -> Wei
             continue
         for side, fields in needed.items():
             wants[side].append(Want(pair, merged, fields))
-        if known or not pair.is_two_way:
+        if known or not pair.is_two_way or apart.is_cleared(pair, merged):
             found = apart.after(pair, sides, merged=merged, needed=needed, known=known)
             stays_apart[pair.mapping.mapping_id] = tuple(dict.fromkeys(found))
         if not needed:
