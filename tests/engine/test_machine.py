@@ -87,8 +87,6 @@ class Life(RuleBasedStateMachine):
             right = {**right, "emails": world.items(left["email"])}
         self.pair = world.Pair(config, left, right if is_linked else None)
         self.pair.normalise = dict(NORMALISE)
-        # Of what only a later read shows nobody can tell whether it is an edit.
-        completes = completes - silent
         self.is_completing = bool(completes)
         for side in completes:
             name = "phones" if side is Side.LEFT else "tel"

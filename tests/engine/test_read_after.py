@@ -7,8 +7,9 @@ never reached the other side (hazard 37).
 import pytest
 
 from proto.connector import WriteKind
-from proto.fields import Fields, Item
+from proto.fields import FieldKind, Fields, Item
 from proto.reconciler import RecordState, Side
+from services.reconciler.engine import canon
 from services.reconciler.engine.model import Reason
 from tests.engine import world
 from tests.engine.world import Pair, config, items
@@ -161,14 +162,30 @@ def test_nothing_is_learned_from_what_may_be_an_edit():
     ],
 )
 def test_items_that_came_are_carried_and_none_that_is_missing_is_removed(shown, there):
-    """One that took the place of another takes it on the other side, too."""
-    tel = items(*shown)
-    pair = silent(tel=tel)
+    """One that took the place of another takes it on the other side, too.
+
+    What is missing otherwise is written once more, as a text is (seed 30509).
+    """
+    pair = silent(tel=items(*shown))
     pair.edit(LEFT, phones=items("+12025550101", "+12025550102"))
     pair.settle()
     expected = shown if there == "same" else there
     assert {each.value for each in pair.left["phones"]} == set(expected)
-    assert pair.right["tel"] == tel
+    told = (canon.item(FieldKind.PHONE, each) for each in pair.right["tel"])
+    assert set(told) == {each.replace(" ", "") for each in expected}
+
+
+def test_an_app_that_keeps_one_item_only_comes_to_rest():
+    pair = world.linked()
+    pair.silent = {RIGHT}
+    pair.normalise[RIGHT] = lambda fields: {**fields, "tel": (fields["tel"] or ())[:1]}
+    numbers = items("+12025550101", "+12025550102")
+    pair.edit(LEFT, phones=numbers)
+    assert pair.settle() == 2
+    assert (pair.left["phones"], pair.right["tel"]) == (numbers, numbers[:1])
+    pair.edit(LEFT, phones=None)
+    assert pair.settle() == 1
+    assert not pair.right["tel"]
 
 
 def test_what_came_with_a_new_record_is_carried():

@@ -31,6 +31,8 @@ _LAX_HOST: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _ABROAD: Final = re.compile(r"00[1-9]")
 """How a number with its country begins where nobody wrote a plus."""
 _PLAIN_NUMBER: Final = re.compile(r"\+[1-9][0-9 .-]{6,20}[0-9]")
+_LOCAL_DIGITS_MIN: Final = 6
+"""A number that is dialled within a country has no fewer, but for what is short."""
 _PLAIN_DIGITS_MIN: Final = 8
 _CODE_LENGTH_MAX: Final = 3
 _BARE: Final = b"+ .-"
@@ -115,6 +117,18 @@ def _dialled(value: str) -> str:
     if not digits:
         return name(value).lower()
     return "+" + digits if stripped.startswith("+") else digits
+
+
+def is_completed(one: str, other: str) -> bool:
+    """Say whether one number is another one with its country's code, by normal forms.
+
+    Within the country it may begin with zeros.
+    """
+    if one.startswith("+") is other.startswith("+"):
+        return False
+    whole, local = (one, other) if one.startswith("+") else (other, one)
+    digits = local.lstrip("0")
+    return len(digits) >= _LOCAL_DIGITS_MIN and whole.endswith(digits)
 
 
 def url(value: str) -> str:

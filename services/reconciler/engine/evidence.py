@@ -1,5 +1,6 @@
 """What a record that was read later tells about a write without an answer."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from proto.connector import WriteKind
@@ -142,7 +143,7 @@ def lacking(
         if (field := by_id.get(field_id)) is not None
         and (
             field_id not in record.fields
-            or _is_less(field.kind, left[field_id], than=meant)
+            or is_less(field.kind, left[field_id], than=meant)
         )
     }
 
@@ -291,14 +292,22 @@ def _read_as_meant(
         field = by_id.get(field_id)
         if field is None or field_id not in record.fields:
             continue
-        form = canon.of(field.kind, record.fields[field_id])
         alike = known.get(field_id, {})
-        form = alike.get(form, form)
-        meant = canon.of(field.kind, value)
-        meant = alike.get(meant, meant)
+        form = _known_form(field.kind, record.fields[field_id], alike=alike)
+        meant = _known_form(field.kind, value, alike=alike)
         if form == meant or (is_loose and _may_become(meant, form)):
             same.add(field_id)
     return same
+
+
+def _known_form(kind: FieldKind, value: Value, *, alike: Mapping[str, str]) -> str:
+    """Return a normal form in which all is alike that is known to mean the same."""
+    if isinstance(value, tuple):
+        keys = canon.keys(kind, value)
+        shown = zip(value, (alike.get(key, key) for key in keys), strict=True)
+        return "\x1e".join(f"{item.label}\x1f{key}" for item, key in shown)
+    form = canon.of(kind, value)
+    return alike.get(form, form)
 
 
 def _may_become(meant: str, form: str, *, cut_min: int = _CUT_MIN) -> bool:
@@ -308,7 +317,7 @@ def _may_become(meant: str, form: str, *, cut_min: int = _CUT_MIN) -> bool:
     return plain == shown or is_cut
 
 
-def _is_less(kind: FieldKind, value: Value, *, than: Value) -> bool:
+def is_less(kind: FieldKind, value: Value, *, than: Value) -> bool:
     """Say whether a value is missing, or an item of it."""
     if isinstance(value, tuple) and isinstance(than, tuple):
         return len(value) < len(set(canon.keys(kind, than)))

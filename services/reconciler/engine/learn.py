@@ -42,6 +42,40 @@ def learned_from(
     return tuple(found)
 
 
+def completed(intent: Intent, record: Record, *, config: Config) -> tuple[Learned, ...]:
+    """Return which numbers of a write a record shows with a country's code, or without.
+
+    They are the same numbers whoever wrote them so, and that is no edit: not even where
+    nobody knows whether the write has taken effect.
+    """
+    by_id = config.side(intent.side).by_id
+    found: list[Learned] = []
+    for field_id in intent.fields:
+        field = by_id.get(field_id)
+        if field is None or field.kind is not FieldKind.PHONE:
+            continue
+        wrote, got = (
+            _keys(values.get(field_id)) for values in (intent.fields, record.fields)
+        )
+        new = _beyond(got, wrote)
+        for key in _beyond(wrote, got):
+            became = [each for each in new if canon.is_completed(key, each)]
+            if became:
+                new.remove(became[0])
+                lesson = Learned(
+                    side=intent.side, field_id=field_id, wrote=key, got=became[0]
+                )
+                found.append(lesson)
+    return tuple(found)
+
+
+def _keys(value: Value) -> list[str]:
+    """Return the normal forms of numbers, of one or of several."""
+    if isinstance(value, tuple):
+        return canon.keys(FieldKind.PHONE, value)
+    return [form] if (form := canon.of(FieldKind.PHONE, value)) else []
+
+
 def remember(
     link: Link, fresh: tuple[Learned, ...], *, record: Record, config: Config
 ) -> tuple[Learned, ...]:

@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
+from proto.fields import FieldKind
 from proto.reconciler import LEFT, RIGHT, SIDES, Side
-from services.reconciler.engine import diff, items, lenses, model
+from services.reconciler.engine import canon, diff, items, lenses, model
 from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom, Atoms, firsts, fullnames, parts
 from services.reconciler.engine.lenses.atoms import WHOLE, Target
@@ -16,6 +17,8 @@ _COPY: Final = Lens.COPY
 _NAME: Final = Lens.NAME
 _ITEMS: Final = Lens.ITEMS
 _FIRST: Final = Lens.FIRST
+_OF_ONE: Final = (Lens.COPY, Lens.NAME, Lens.FIRST)
+"""Where an edit tells what it took the place of."""
 _SHARE_ROOM: Final = (Lens.ITEMS, Lens.PARTS)
 """Where one change may make room for another."""
 
@@ -325,25 +328,29 @@ def _wins(ours: Atom, theirs: Atom, *, pair: Pair) -> Side:
     """Say which of two different edits of one atom prevails.
 
     In a conflict an empty value clears nothing. But there is none where one side only
-    writes in other capitals what it had: an app may do that by itself, however much
-    later, and nobody's edit may give way to it (hazards 53 and 54).
+    writes in other capitals what it had, or a number with its country's code: an app
+    may do that by itself, however much later, and nobody's edit may give way to it
+    (hazards 53 and 54).
     """
     if not ours.canon or not theirs.canon:
         filled = ours if ours.canon else theirs
-        return LEFT if (filled is ours) is not _is_recased(filled, pair) else RIGHT
+        return LEFT if (filled is ours) is not _is_respelled(filled, pair) else RIGHT
     if not pair.left.is_written:
         return LEFT
     if not pair.right.is_written:
         return RIGHT
-    if _is_recased(ours, pair) is not _is_recased(theirs, pair):
-        return RIGHT if _is_recased(ours, pair) else LEFT
+    if _is_respelled(ours, pair) is not _is_respelled(theirs, pair):
+        return RIGHT if _is_respelled(ours, pair) else LEFT
     return pair.winner
 
 
-def _is_recased(atom: Atom, pair: Pair) -> bool:
-    """Say whether a text is the one before, but for capitals."""
-    is_text = pair.mapping.lens in (_COPY, _NAME)
-    return is_text and atom.canon.casefold() == atom.replaces.casefold()
+def _is_respelled(atom: Atom, pair: Pair) -> bool:
+    """Say whether a value is the one before, but for capitals or a country's code."""
+    if pair.mapping.lens not in _OF_ONE:
+        return False
+    if pair.mapping.kind is FieldKind.PHONE:
+        return canon.is_completed(atom.canon, atom.replaces)
+    return atom.canon.casefold() == atom.replaces.casefold()
 
 
 def _former(winning: Atom, losing: Atom, *, pair: Pair) -> str:

@@ -11,7 +11,6 @@ from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from proto.record import Record
 from services.reconciler.engine import (
     apart,
-    canon,
     evidence,
     forms,
     guards,
@@ -26,12 +25,15 @@ from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.model import (
     Config,
     Intent,
+    Lens,
     Link,
     Pair,
     PairEnd,
     Shadow,
 )
 
+_WHOLE_ONLY: Final = (Lens.FIRST, Lens.PARTS)
+"""Where what is missing of several values tells nothing of a single one."""
 _NEW: Final = Shadow()
 _NONE: Final[Mapping[str, Fields]] = {}
 
@@ -60,12 +62,22 @@ def taught(
     return msgspec.structs.replace(link, learned=learned)
 
 
+def taught_numbers(
+    link: Link, intent: Intent, *, record: Record, config: Config
+) -> Link:
+    """Remember which numbers of a record are those of a write, dialled otherwise."""
+    fresh = learn.completed(intent, record, config=config)
+    learned = learn.remember(link, fresh, record=record, config=config)
+    return msgspec.structs.replace(link, learned=learned) if fresh else link
+
+
 def not_carried(
     link: Link, intent: Intent, *, left: Fields, config: Config
 ) -> dict[str, Fields]:
     """Return what the source said but for what a write left empty, by its mapping.
 
-    The app drops it, or somebody has just cleared it: nobody can tell. In the shadow of
+    Or for items that it left out. The app drops it, or somebody has just cleared it:
+    nobody can tell. In the shadow of
     the source it is still to be carried, and no deletion. Written a second time it is
     there, or it is the app that drops it.
     """
@@ -76,17 +88,21 @@ def not_carried(
         mapping_id, end = pair.mapping.mapping_id, pair.end(side)
         meant = {i: intent.fields[i] for i in end.ids if i in intent.fields}
         gone: Fields = {
-            field.field_id: None
+            field.field_id: left.get(field.field_id)
             for field in end.fields
-            if canon.of(field.kind, meant.get(field.field_id))
-            and not canon.of(field.kind, left.get(field.field_id))
+            if evidence.is_less(
+                field.kind, left.get(field.field_id), than=meant.get(field.field_id)
+            )
         }
         is_again = (mapping_id, side, guards.form_of(meant)) in written
-        if is_again or not gone or pair.mapping.lens.is_of_several:
+        if is_again or not gone or pair.mapping.lens in _WHOLE_ONLY:
             continue
         before = {i: meant.get(i, intent.seen.get(i)) for i in end.ids}
         after, told = {**before, **gone}, _values_of(intent.source, pair.end(source))
         atoms = lenses.changes(pair, side, old=before, new=after, other_old=told)
+        if pair.mapping.lens is Lens.ITEMS:
+            # The app chooses labels; they are no reason to write again.
+            atoms = {key: atom for key, atom in atoms.items() if not atom.canon}
         found[mapping_id] = lenses.put(
             lenses.target(pair, source, atoms=atoms, onto=told, source=after)
         )
