@@ -50,9 +50,14 @@ class History:
     """A connection between two accounts, and everything that happens to it."""
 
     def __init__(
-        self, *, left: dict[str, Any] | None = None, right: dict[str, Any] | None = None
+        self,
+        *,
+        left: dict[str, Any] | None = None,
+        right: dict[str, Any] | None = None,
+        roles: tuple[Role, ...] = ROLES,
     ) -> None:
         self.time = START
+        self._roles = roles
         self.ledger = Ledger()
         self.people = People(draw(1).source("hand-made"))
         self.vendors: dict[AppId, Vendor] = {}
@@ -61,7 +66,7 @@ class History:
             ways = Ways(
                 app=AppId(f"sim_{app}"),
                 is_shouting=side is Side.RIGHT,
-                **({"roles": ROLES} | (more or {})),
+                **({"roles": roles} | (more or {})),
             )
             vendor = Vendor(ways, ledger=self.ledger, now=lambda: self.time)
             self.vendors[ways.app] = vendor
@@ -141,7 +146,7 @@ class History:
         ways = self.books[side].ways
         names = {"email": Role.EMAIL, "given": Role.NAME_GIVEN}
         names |= {"family": Role.NAME_FAMILY, "full": Role.NAME_FULL}
-        names |= {"job": Role.JOB_TITLE}
+        names |= {"job": Role.JOB_TITLE, "phone": Role.PHONE}
         return {
             str(ways.name_of(names[key])) if key in names else key: value
             for key, value in values.items()
@@ -160,7 +165,7 @@ class History:
     def make(
         self, side: Side, *, mark: str = "1", sent_s_ago: float = 0.0, **values: Value
     ) -> RecordId:
-        """Have Tandem make a record."""
+        """Have Tandem make a record, and hear nothing of that."""
         fields = self.fields(side, **values)
         cause = Cause(
             who=Who.TANDEM, asked=fields, sent_at=self.time - sent_s_ago, marker=mark
@@ -223,6 +228,7 @@ class History:
         } | values
         left = self.enter(Side.LEFT, person, **given)
         right = self.make(Side.RIGHT, mark=str(len(self.links) + 1), **given)
+        self.answered.add(self.key(Side.RIGHT, right))
         self.link(left, right)
         return person, left, right
 
@@ -264,7 +270,7 @@ class History:
                 right=(right.name_of(role),),
                 direction=direction,
             )
-            for role in ROLES
+            for role in self._roles
         )
         settings = Settings(
             name="hand-made",

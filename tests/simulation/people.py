@@ -9,11 +9,12 @@ from typing import Final
 
 import msgspec
 
-from proto.fields import Role, Value
+from proto.fields import Item, Role, Value
 from tests.simulation import taint
 from tests.simulation.ledger import Act, Entry, Key, Who
 from tests.simulation.taint import Origin
 from tests.simulation.vendors.book import address_key
+from tests.simulation.vendors.numbers import texts_of
 from tests.simulation.vendors.ways import Ways
 
 GIVEN: Final = ("Ana", "José", "zoë", "Jean-Luc", "O'Neil")
@@ -21,6 +22,11 @@ FAMILY: Final = ("Garcia", "Müller", "d'Arc", "lopez", "Bhríde")
 WORDS: Final = ("Keeper", "head of R&D", "Owner; Partner", "株式会社", "Gérante")
 LONG: Final = " of the long and winding list of things"
 PHONES: Final = ("{0}", "0049{1}", "+49-30-{2}")
+LOCAL: Final = "030 {2}"
+"""How a number is dialled within the country."""
+LOCALLY: Final = 0.4
+"""The share of numbers entered so, where some vendor completes them."""
+LABELS: Final = ("mobile", "work", "home", "other", "")
 PARTS: Final = (Role.NAME_GIVEN, Role.NAME_FAMILY)
 
 
@@ -40,7 +46,9 @@ def fitting(text: str, limit: int) -> str:
 class People:
     """Who is who, and who entered what."""
 
-    def __init__(self, source: random.Random) -> None:
+    def __init__(self, source: random.Random, *, is_local: bool = False) -> None:
+        self._is_local = is_local
+        """They may write numbers as they are dialled within the country."""
         self.tenant_of: dict[int, str] = {}
         self.person_of: dict[Key, int] = {}
         self.earlier: dict[Key, list[tuple[int, float]]] = {}
@@ -89,8 +97,8 @@ class People:
             found = [
                 origin.person
                 for value in entry.cause.asked.values()
-                if isinstance(value, str)
-                for origin in taint.origins(value)
+                for text in texts_of(value)
+                for origin in taint.origins(text)
             ]
             if found:
                 self.person_of[entry.key] = found[0]
@@ -113,11 +121,30 @@ class People:
         """Return a value that nobody has entered before."""
         if role is Role.NAME_FULL:
             return " ".join(str(self.value(part, person, ways)) for part in PARTS)
+        if ways.is_several(role):
+            return ways.numbers.fitted(self._several(person))
+        return self._new(role, person, ways)
+
+    def _several(self, person: int) -> tuple[Item, ...]:
+        """Return one or more numbers that nobody has entered before."""
+        count = self._source.choice((1, 1, 2, 3))
+        return tuple(self.item(person) for _ in range(count))
+
+    def item(self, person: int) -> Item:
+        """Return a number that nobody has entered before, with a label."""
+        text = self._new(Role.PHONE, person)
+        return Item(value=text, label=self._source.choice(LABELS))
+
+    def number_again(self, text: str) -> str:
+        """Return a number that was entered before, as somebody else may write it."""
+        [origin] = taint.origins(text)
+        return self._number(origin)
+
+    def _new(self, role: Role, person: int, ways: Ways | None = None) -> str:
         serial = len(self.authored) + 1
         origin = Origin(person, serial)
-        limit = ways.limit_of(role) or 200
-        text = self._text(role, origin)
-        text = fitting(text, limit)
+        limit = ways.limit_of(role) if ways is not None else 0
+        text = fitting(self._text(role, origin), limit or 200)
         self.authored[serial] = Authored(origin=origin, role=role, text=text)
         return text
 
@@ -132,17 +159,23 @@ class People:
         parts[role] = [str(self.value(role, person, ways))]
         return " ".join(word for part in PARTS for word in parts[part])
 
+    def _number(self, origin: Origin) -> str:
+        number = taint.phone(origin)
+        digits = number.replace(" ", "").removeprefix("+49")
+        local = digits.removeprefix("30")
+        form = self._source.choice(PHONES)
+        if self._is_local and self._source.random() < LOCALLY:
+            form = LOCAL
+        return form.format(number, digits, local)
+
     def _text(self, role: Role, origin: Origin) -> str:
         source, mark = self._source, taint.word(origin)
         match role:
             case Role.EMAIL:
                 host = source.choice(("x.example", "x.example", "X.Example"))
                 return f"{mark}@{host}"
-            case Role.PHONE:
-                number = taint.phone(origin)
-                digits = number.replace(" ", "").removeprefix("+49")
-                local = digits.removeprefix("30")
-                return source.choice(PHONES).format(number, digits, local)
+            case Role.PHONE | Role.PHONE_MOBILE | Role.PHONE_WORK:
+                return self._number(origin)
             case Role.BIRTHDAY:
                 return taint.date(origin)
             case Role.NAME_GIVEN:

@@ -85,7 +85,7 @@ class Play:
         )
         self.crashes = Crashes(self.world, scenario.source("crashes"))
         self.stalls = Stalls(self.world, scenario.source("stalls"))
-        self.people = People(scenario.source("people"))
+        self.people = People(scenario.source("people"), is_local=scenario.is_local)
         self.users = Users(scenario, self.people, self.books, later=self._later)
         self.second_thoughts = SecondThoughts(
             scenario, self.users, self.books, later=self._later

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from proto.fields import Role
 from proto.ids import AppId
 from proto.reconciler import SIDES, Direction, Side
 from proto.rules import Unsubscribes
@@ -19,6 +20,7 @@ from tests.simulation.options import Options
 from tests.simulation.troubles import REPLICAS, SKEW_S, Troubles
 from tests.simulation.vendors import ways, weather
 from tests.simulation.vendors.forms import PHONES, Forms
+from tests.simulation.vendors.numbers import SLOTS, Numbers
 from tests.simulation.vendors.ways import LISTS, Markers, Paging, Ways
 from tests.simulation.vendors.weather import Fate, Weather
 
@@ -52,6 +54,11 @@ SWEEP_S: Final = 60.0
 """Longer than in production, for most looks find nothing and cost time."""
 SWEEP_SOON_S: Final = 5.0
 """As in production, where what is late may come after such a look."""
+NUMBERED: Final = 0.35
+"""How often two vendors keep several numbers of one person."""
+COMPLETING: Final = 0.5
+"""The share of those vendors that complete numbers."""
+LABELLINGS: Final = ((), ("mobile", "work", "home", "other"), ("work", "other"))
 TENANTS: Final = ("tnt_one", "tnt_two")
 
 
@@ -122,6 +129,11 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
         return len(self.vendors) > 2
 
     @property
+    def is_local(self) -> bool:
+        """Say whether people write numbers as they are dialled within the country."""
+        return any(each.forms.completes for each in self.vendors)
+
+    @property
     def is_calm(self) -> bool:
         """Say whether nothing at all goes wrong."""
         is_fair = not any(each.total for each in self.weathers)
@@ -168,6 +180,7 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
     vendors = _mailing(vendors, random.Random(f"{seed} mailing"))
     if features.edits_at_once:
         vendors = _silenced(vendors, random.Random(f"{seed} silence"))
+    vendors = _numbered(vendors, random.Random(f"{seed} numbers"))
     fates: tuple[Fate, ...] = weather.ORDINARY
     if features.sweeps:
         fates += weather.UNTRUE
@@ -188,7 +201,7 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
         connections=connections,
         people_count=source.randint(2, 7 if len(connections) == 1 else 4),
         shared=source.choice((0.0, 0.3, 0.6, 1.0)),
-        mood=_in_haste(_mood(source), vendors),
+        mood=_renumbering(_in_haste(_mood(source), vendors), vendors),
         troubles=troubles.draw(source),
     )
     remorse = random.Random(f"{seed} remorse").choice(REMORSE)
@@ -232,6 +245,45 @@ def _mailing(vendors: tuple[Ways, ...], source: random.Random) -> tuple[Ways, ..
         mails_everybody=True,
     )
     return tuple(found)
+
+
+def _numbered(vendors: tuple[Ways, ...], source: random.Random) -> tuple[Ways, ...]:
+    """Have one vendor keep lists of numbers, and the other one such or several."""
+    if len(vendors) > 2 or source.random() >= NUMBERED:
+        return vendors
+    shapes = [_with_list, source.choice((_with_list, _with_list, _with_slots, _alone))]
+    source.shuffle(shapes)
+    return tuple(
+        shape(each, source) for shape, each in zip(shapes, vendors, strict=True)
+    )
+
+
+def _with_list(each: Ways, source: random.Random) -> Ways:
+    labels = source.choice(LABELLINGS)
+    numbers = Numbers(
+        is_list=True, labels=labels, count_max=source.choice((0, 0, 2, 3))
+    )
+    return msgspec.structs.replace(_alone(each, source), numbers=numbers)
+
+
+def _with_slots(each: Ways, source: random.Random) -> Ways:
+    rest = [role for role in each.roles if role not in SLOTS]
+    slots = [*SLOTS] if source.random() < 0.6 else [*SLOTS][:2]
+    return msgspec.structs.replace(_alone(each, source), roles=(*rest, *slots))
+
+
+def _alone(each: Ways, source: random.Random) -> Ways:
+    """Have a vendor keep one number, which some of them complete."""
+    roles = tuple(dict.fromkeys((*each.roles, Role.PHONE)))
+    completes = source.random() < COMPLETING
+    forms = msgspec.structs.replace(each.forms, completes=completes)
+    return msgspec.structs.replace(each, roles=roles, forms=forms)
+
+
+def _renumbering(mood: Mood, vendors: tuple[Ways, ...]) -> Mood:
+    if not any(each.numbers.is_list for each in vendors):
+        return mood
+    return _with(mood, renumber=30.0, renumber_both=15.0)
 
 
 def _silenced(vendors: tuple[Ways, ...], source: random.Random) -> tuple[Ways, ...]:

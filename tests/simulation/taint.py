@@ -16,7 +16,7 @@ _TEXTS_KEPT: Final = 4_096
 """The same values are looked at again and again within one seed."""
 _WORD: Final = re.compile(r"(?i)q(\d{3})(\d{4})(?!\d)")
 _WORD_BYTES: Final = re.compile(rb"(?i)q(\d{3})(\d{4})(?!\d)")
-_PHONE: Final = re.compile(r"4930(\d{3})(\d{4})")
+_PHONE: Final = re.compile(r"(?:49|0)30(\d{3})(\d{4})")
 _NOT_DIGIT: Final = re.compile(r"\D")
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FIRST_DAY: Final = datetime.date(1700, 1, 1).toordinal()

@@ -1,5 +1,8 @@
 """Deletions, unsubscribes and rules: what was not told, and who is set apart."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from proto.fields import Role
@@ -7,7 +10,7 @@ from proto.ids import FieldId
 from proto.reconciler import Direction, Side
 from proto.record import Consent
 from proto.rules import Condition, Leaving, Operator, Rule, Unsubscribes
-from tests.simulation.hand_made import History
+from tests.simulation.hand_made import History, intent
 from tests.simulation.invariants import acts, convergence, oscillation
 from tests.simulation.invariants.safety import TRASH
 from tests.simulation.invariants.truth import Wrong
@@ -25,13 +28,13 @@ ONLY_KNOWN = Rule(
 )
 
 
-def told(history: History) -> list[Wrong]:
+def told(history: History, **more: Any) -> list[Wrong]:
     """Return what was not told on the other side."""
-    after = history.after()
+    after = history.after(**more)
     return [
         wrong
         for pair in convergence.pairs_of(history.owned, after)
-        for wrong in acts.check(pair, history.truth)
+        for wrong in acts.check(pair, after, history.truth)
     ]
 
 
@@ -173,6 +176,25 @@ def test_i7_a_no_that_looks_like_ours_is_known_where_the_yes_before_it_was_seen(
         history.tell(LEFT, left, s_old=seen_s_ago)
     is_unheard = cause is OURS and seen_s_ago != 5.0
     assert (told(history) == []) is is_unheard
+
+
+@pytest.mark.parametrize(("open_s", "is_fine"), [(30.0, True), (8.0, False)])
+def test_i7_a_no_between_which_and_the_yes_before_it_a_write_was_open(open_s, is_fine):
+    """Nobody looked at the link meanwhile, and it looks like ours (seed 40234)."""
+    history = History(left=ABLE, right=ABLE)
+    history.choose(unsubscribes=Unsubscribes.STATUS)
+    _, left, _ = history.pair()
+    history.books[LEFT].edit(left, consent=Consent.UNSUBSCRIBED, cause=OURS)
+    open_intent = intent(history)
+    history.wait(10.0)
+    history.books[LEFT].edit(left, consent=Consent.SUBSCRIBED)
+    history.wait(5.0)
+    history.tell(LEFT, left)
+    history.wait(5.0)
+    history.books[LEFT].edit(left, consent=Consent.UNSUBSCRIBED)
+    closed_at = open_intent.decided_at + open_s
+    closed = msgspec.structs.replace(open_intent, closed_at=closed_at)
+    assert (told(history, intents=(closed,)) == []) is is_fine
 
 
 @pytest.mark.parametrize("hop_count", [1, 2])

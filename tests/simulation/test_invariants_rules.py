@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from proto.fields import Role
 from proto.ids import FieldId
 from proto.reconciler import Direction, Side
 from proto.rules import Action, ActionKind, Condition, Operator, Rule
@@ -111,6 +112,28 @@ def test_i12_nothing_is_left_of_a_rule_that_is_over():
     assert told.wrong() == ["I12"], "the field was somebody's own"
     told.ours(fields={"REF": "own"})
     assert told.wrong() == []
+
+
+@pytest.mark.parametrize("is_edited", [True, False])
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_i12_what_a_create_did_that_nobody_told_us_of(is_answered, is_edited):
+    """Edited before we saw it, it may be somebody else's with that tag (seed 2467)."""
+    history = History(left=ABLE, right=ABLE)
+    history.choose(left_rules=(rule("a", GAIN),))
+    person = history.person()
+    email = history.value(Role.EMAIL, person)
+    left = history.enter(LEFT, person, email=email)
+    right = history.make(RIGHT, email=email)
+    history.books[RIGHT].edit(right, tags=["t"], cause=OURS)
+    if is_edited:
+        history.books[RIGHT].edit(right, {"REF": "own"})
+    if is_answered:
+        history.answered.add(history.key(RIGHT, right))
+    history.wait(1)
+    history.link(left, right)
+    pairs = convergence.pairs_of(history.owned, history.after())
+    found = [str(w) for pair in pairs for w in rules.check(pair, history.truth)]
+    assert len(found) == (0 if is_edited and not is_answered else 1)
 
 
 def test_i12_what_people_had_is_theirs_also_where_a_rule_took_it_away():

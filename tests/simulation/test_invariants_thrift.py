@@ -20,12 +20,13 @@ def calls(count, method="GET", path="/api/people", **more):
     return [Request(method=method, path=path, **more) for _ in range(count)]
 
 
-def spent(firsts, *, records=0, changes=0, doubts=0):
-    return thrift.Spent("sim_a/a", firsts, records, changes, doubts, page_size=5)
+def spent(firsts, *, records=0, changes=0, doubts=0, **more):
+    counts = (records, changes, doubts)
+    return thrift.Spent("sim_a/a", firsts, *counts, page_size=5, **more)
 
 
-def wrongs(*accounts):
-    found = thrift.asks_what_it_must(accounts, RHYTHM, span_s=SPAN_S)
+def wrongs(*accounts, rhythm=RHYTHM):
+    found = thrift.asks_what_it_must(accounts, rhythm, span_s=SPAN_S)
     return [str(each) for each in found]
 
 
@@ -59,6 +60,27 @@ def test_i10_a_write_may_cost_two_reads_more():
     reads = calls(2, path="/api/people/a1")
     assert wrongs(spent(calls(POLLS) + write + reads)) == []
     assert len(wrongs(spent(calls(POLLS + 1) + write + reads))) == 1
+
+
+@pytest.mark.parametrize(("more", "count"), [(0, 0), (1, 1)])
+def test_i10_clocks_that_are_apart_may_cost_as_much_again(more, count):
+    """Seed 100459."""
+    rhythm = RHYTHM._replace(are_clocks_apart=True)
+    assert len(wrongs(spent(calls(2 * POLLS + more)), rhythm=rhythm)) == count
+
+
+@pytest.mark.parametrize(("more", "count"), [(0, 0), (1, 1)])
+def test_i10_whoever_is_missing_where_nobody_is_left_is_doubted_again(more, count):
+    """Seed 51269."""
+    asked = calls(POLLS + 2 * thrift.CALLS_A_DOUBT * SWEEPS + more)
+    assert len(wrongs(spent(asked, unsure_count=2))) == count
+
+
+@pytest.mark.parametrize(("is_silent", "count"), [(True, 0), (False, 1)])
+def test_i10_a_write_whose_app_shows_nothing_of_it_is_read_after(is_silent, count):
+    """Seed 40052."""
+    made = calls(POLLS) + calls(1, "PATCH") + calls(3)
+    assert len(wrongs(spent(made, is_silent=is_silent))) == count
 
 
 def test_i10_who_is_missing_may_be_asked_for_twice():

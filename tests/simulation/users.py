@@ -7,7 +7,7 @@ thing on both sides, at once or a little later, and some change their minds.
 import functools
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from proto.fields import Role, Value
 from proto.ids import RecordId
@@ -16,9 +16,18 @@ from proto.record import Consent
 from services.reconciler.engine import model
 from tests.simulation.ledger import Cause, Place, Status, Who
 from tests.simulation.people import PARTS, People, fitting
+from tests.simulation.renumbering import Renumbering
 from tests.simulation.scenario import ConnectionPlan, Scenario
 from tests.simulation.trash import Trash
-from tests.simulation.vendors.book import Book, EmailTaken, Holder, value_of
+from tests.simulation.vendors.book import (
+    Book,
+    EmailTaken,
+    Found,
+    Holder,
+    unless_taken,
+    value_of,
+)
+from tests.simulation.vendors.numbers import with_texts
 from tests.simulation.vendors.ways import LISTS, Ways
 
 TAGS: Final = ("vip", "press", "old")
@@ -40,23 +49,6 @@ LATER_S_MAX: Final = 90.0
 
 Later = Callable[[float, Callable[[], None]], object]
 """Has something done after so many seconds."""
-
-
-class Found(NamedTuple):
-    """A live record that somebody looks at."""
-
-    book: Book
-    holder: Holder
-
-    @property
-    def record_id(self) -> RecordId:
-        """Return its id."""
-        return self.holder.record_id
-
-    @property
-    def ways(self) -> Ways:
-        """Return what its vendor is like."""
-        return self.book.ways
 
 
 class Users:
@@ -81,11 +73,14 @@ class Users:
         self._has_deleted_all = False
         self._source = scenario.source("users")
         self._trash = Trash(scenario.source("trash"))
+        self._renumbering = Renumbering(people, scenario.source("renumbering"))
         self._acts: dict[str, Callable[[ConnectionPlan], None]] = {
             "edit": self._edit_one,
             "edit_both": self._edit_both,
             "edit_twice": self._edit_twice,
             "insist": self._insist,
+            "renumber": self._renumber,
+            "renumber_both": self._renumber_both,
             "clear": self._clear,
             "create": self._create_one,
             "create_both": self._create_both,
@@ -145,7 +140,7 @@ class Users:
             for role in book.ways.roles
             if role is not Role.EMAIL and role in theirs.roles
         ]
-        role = self._source.choice(shared or [_name_role(book.ways)])
+        role = self._source.choice(shared or [book.ways.name_role])
         self.edit_field(book, record_id, role)
         return role
 
@@ -170,7 +165,9 @@ class Users:
         if found is None:
             return
         roles = [role for role in found.ways.roles if role is not Role.EMAIL]
-        for role in self._source.sample(roles, min(len(roles), self._die(3))):
+        for role in self._source.sample(
+            roles, min(len(roles), self._source.randint(1, 3))
+        ):
             self._set(found, role)
 
     def _edit_both(self, plan: ConnectionPlan) -> None:
@@ -232,7 +229,7 @@ class Users:
             for number in range(INSISTS):
                 self._later(
                     number * INSISTS_EVERY_S,
-                    _unless_taken(self._put_back(found, role, value)),
+                    unless_taken(self._put_back(found, role, value)),
                 )
 
     def _put_back(self, found: Found, role: Role, value: Value) -> Callable[[], None]:
@@ -246,6 +243,26 @@ class Users:
                 self._put(found, role, value)
 
         return act
+
+    def _renumber(self, plan: ConnectionPlan) -> None:
+        """Change what numbers somebody has, on one side."""
+        found = self._somebody(plan)
+        if found is not None:
+            self._renumbering.change(found, self._person(found))
+
+    def _renumber_both(self, plan: ConnectionPlan) -> None:
+        """Change what numbers somebody has, on both sides."""
+        first, second = self._pair(plan)
+        if first is None or second is None:
+            return
+        person = self._person(first)
+        self._renumbering.change(first, person)
+
+        def follow() -> None:
+            if second.holder.now.is_live:
+                self._renumbering.change(second, person)
+
+        self._soon(follow)
 
     def _clear(self, plan: ConnectionPlan) -> None:
         found = self._somebody(plan)
@@ -324,10 +341,13 @@ class Users:
         if found is None:
             return
         role = self._source.choice((Role.EMAIL, Role.PHONE))
-        value = value_of(found.holder.now, found.ways, role)
-        if value is None:
+        value = found.holder.now.fields.get(found.ways.name_of(role))
+        if isinstance(value, tuple):
+            again = self.people.number_again
+            self._put(found, role, with_texts(value, again))
+        elif not isinstance(value, str):
             return
-        if role is Role.EMAIL:
+        elif role is Role.EMAIL:
             local, _, host = value.partition("@")
             self._put(found, role, f"{local}@{host.swapcase()}")
         else:
@@ -352,7 +372,7 @@ class Users:
 
         def follow() -> None:
             if second.holder.now.is_live:
-                self._set(second, _name_role(second.ways))
+                self._set(second, second.ways.name_role)
 
         self._soon(follow)
 
@@ -381,7 +401,7 @@ class Users:
             return
         # Nobody can tell before that it is the same person.
         person = self.people.new(plan.tenant)
-        role = _name_role(book.ways)
+        role = book.ways.name_role
         name = {book.ways.name_of(role): self.people.value(role, person, book.ways)}
         double = self._add(plan, side, person, fields={**name})
 
@@ -468,29 +488,27 @@ class Users:
     # How acts are done
 
     def _create(self, plan: ConnectionPlan, side: Side, person: int) -> None:
-        fields = self._fields(self._ways(plan, side), person)
+        fields = self._fields(self.book(plan, side).ways, person)
         self._add(plan, side, person, fields=fields)
 
     def _fields(self, ways: Ways, person: int) -> dict[str, Value]:
         fields: dict[str, Value] = {}
         for role in ways.roles:
             share = 0.93 if role is Role.EMAIL else 0.7
-            if self._source.random() < share or role is _name_role(ways):
+            if self._source.random() < share or role is ways.name_role:
                 name = ways.name_of(role)
                 fields[name] = self.people.value(role, person, ways)
         return fields
 
     def _create_same(self, plan: ConnectionPlan, side: Side, person: int) -> None:
         """Enter somebody who is on the other side already, by the same address."""
-        known = self._records_of(person, self.book(plan, model.other(side)))
-        if not known:
-            return
-        email = value_of(known[0].now, self._ways(plan, model.other(side)), Role.EMAIL)
+        there, ways = self.book(plan, model.other(side)), self.book(plan, side).ways
+        known = self._records_of(person, there)
+        email = value_of(known[0].now, there.ways, Role.EMAIL) if known else None
         if email is None:
             return
-        ways = self._ways(plan, side)
         fields: dict[str, Value] = {ways.email_name: email}
-        role = _name_role(ways)
+        role = ways.name_role
         fields[ways.name_of(role)] = self.people.value(role, person, ways)
         if self._source.random() < 0.3:
             fields[ways.email_name] = email.upper()
@@ -532,6 +550,8 @@ class Users:
 
     def _put(self, found: Found, role: Role, value: Value) -> None:
         limit = found.ways.limit_of(role)
+        if role is Role.PHONE:
+            value = found.ways.numbers.fitted(value)
         if limit and isinstance(value, str):
             value = fitting(value, limit)
         found.book.edit(found.record_id, {found.ways.name_of(role): value})
@@ -543,7 +563,7 @@ class Users:
             follow()
         else:
             delay_s = self._source.choice((5.0, 30.0, LATER_S_MAX))
-            self._later(self._source.uniform(0.0, delay_s), _unless_taken(follow))
+            self._later(self._source.uniform(0.0, delay_s), unless_taken(follow))
 
     def _somebody(self, plan: ConnectionPlan) -> Found | None:
         book = self.book(plan, self._side())
@@ -574,25 +594,5 @@ class Users:
     def _person(self, found: Found) -> int:
         return self.people.person_of[found.book.place, found.record_id]
 
-    def _ways(self, plan: ConnectionPlan, side: Side) -> Ways:
-        return self.book(plan, side).ways
-
     def _side(self) -> Side:
         return self._source.choice(SIDES)
-
-    def _die(self, sides: int) -> int:
-        return self._source.randint(1, sides)
-
-
-def _name_role(ways: Ways) -> Role:
-    return Role.NAME_FULL if Role.NAME_FULL in ways.roles else Role.NAME_FAMILY
-
-
-def _unless_taken(follow: Callable[[], None]) -> Callable[[], None]:
-    def act() -> None:
-        try:
-            follow()
-        except EmailTaken:
-            return
-
-    return act

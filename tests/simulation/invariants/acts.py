@@ -13,6 +13,7 @@ from proto.record import CONSENT_RANKS
 from proto.rules import ActionKind, Rule, Unsubscribes
 from services.reconciler.engine import model
 from tests.simulation.invariants import scope
+from tests.simulation.invariants.aftermath import Aftermath
 from tests.simulation.invariants.convergence import Pair
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
 from tests.simulation.ledger import Act, Entry, Key, Who
@@ -72,7 +73,7 @@ def _was_gone_unseen(act: Entry, truth: Truth) -> bool:
     )
 
 
-def check(pair: Pair, truth: Truth) -> Iterator[Wrong]:
+def check(pair: Pair, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     """Yield deletions and unsubscribes that were not told on the other side."""
     for side in SIDES:
         source, target = pair.key(side), pair.key(model.other(side))
@@ -81,7 +82,7 @@ def check(pair: Pair, truth: Truth) -> Iterator[Wrong]:
         states = truth.holder(source).now, truth.holder(target).now
         if states[1].is_live and scope.allows(pair.owned, model.other(side)):
             if states[0].is_live:
-                yield from _unsubscribed(pair, source, target, truth=truth)
+                yield from _unsubscribed(pair, source, target, after=after, truth=truth)
             else:
                 yield from _deleted(pair, source, target, truth=truth)
 
@@ -101,7 +102,7 @@ def _deleted(pair: Pair, source: Key, target: Key, *, truth: Truth) -> Iterator[
 
 
 def _unsubscribed(
-    pair: Pair, source: Key, target: Key, *, truth: Truth
+    pair: Pair, source: Key, target: Key, *, after: Aftermath, truth: Truth
 ) -> Iterator[Wrong]:
     """Compare what people last said on one side with what the other one has."""
     settings = pair.owned.now.settings
@@ -116,7 +117,7 @@ def _unsubscribed(
     )
     if has_changed_mind:
         return
-    if _is_as_we_set_it(source, said, truth):
+    if _is_as_we_set_it(source, said, pair=pair, after=after, truth=truth):
         truth.excuse("I7 taken back and said again before it was seen")
         return
     if _is_passed_back(said, target, truth):
@@ -134,10 +135,13 @@ def _unsubscribed(
             yield Wrong("I7", f"{tell(source)} unsubscribed, and has no tag: {pair}")
 
 
-def _is_as_we_set_it(key: Key, said: Entry, truth: Truth) -> bool:
+def _is_as_we_set_it(
+    key: Key, said: Entry, *, pair: Pair, after: Aftermath, truth: Truth
+) -> bool:
     """Say whether a no looks as if it were still the one that we set there ourselves.
 
-    They opted in and out again, and nobody showed us anything in between.
+    They opted in and out again, and nobody showed us anything in between; or a write of
+    the link was open all that time, so that it was not looked at.
     """
     rank = CONSENT_RANKS[said.after.consent]
     levels = [entry for entry in _levels(key, truth) if entry.at < said.at]
@@ -150,7 +154,16 @@ def _is_as_we_set_it(key: Key, said: Entry, truth: Truth) -> bool:
         return False
     since = [entry.at for entry in levels if entry.at > set_by_us[-1].at]
     seen_at = truth.known_at(key, until=math.inf)
-    return bool(since) and not any(since[0] <= at < said.at for at in seen_at)
+    return bool(since) and all(
+        any(
+            planned.intent.link_id == pair.link.row.link_id
+            and planned.decided_at <= at
+            and (planned.closed_at or math.inf) >= said.at
+            for planned in after.intents
+        )
+        for at in seen_at
+        if since[0] <= at < said.at
+    )
 
 
 def _is_passed_back(said: Entry, target: Key, truth: Truth) -> bool:

@@ -3,6 +3,7 @@
 A reason counts only where the records themselves bear it out.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -12,6 +13,7 @@ from services.reconciler.engine import model
 from tests.simulation.invariants import (
     agreement,
     lengths,
+    numbers,
     oscillation,
     recognition,
     rings,
@@ -218,6 +220,8 @@ def _difference(pair: Pair, view: MappingView, truth: Truth) -> str:
     left, right = pair.left, pair.right
     assert left is not None
     assert right is not None
+    if numbers.is_about(view, left, truth):
+        return numbers.difference(view, left, right, truth=truth)
     if len(view.left) != 1 or len(view.right) != 1:
         return _name_difference(pair, view, truth)
     role = truth.ways(left[0]).role_of(view.left[0])
@@ -274,8 +278,11 @@ def _is_only_read(pair: Pair, view: MappingView, truth: Truth) -> bool:
             pair.owned.renewals(side, name) for side, names in sides for name in names
         )
         return is_renewed or not _was_cleared(*ends_named, truth)
+    # What an app makes of a number some time later looks like an edit.
+    is_theirs = truth.are_several(truth.ways(target[0]).role_of(names[0]))
     return any(
-        entry.seems_entered and set(names) & set(entry.changed)
+        (entry.seems_entered or (is_theirs and entry.who is Who.VENDOR))
+        and set(names) & set(entry.changed)
         for entry in truth.ledger.of(target)
     )
 
@@ -317,7 +324,10 @@ def _was_cleared(
     carried = [
         entry.at
         for entry in heard
-        if entry.who is Who.TANDEM and set(target[1]) & set(entry.changed)
+        if entry.who is Who.TANDEM
+        and set(target[1]) & set(entry.changed)
+        # Whom nobody told us of is met like somebody else's.
+        and (entry.act is Act.EDIT or truth.is_answered(target[0]))
     ]
     return bool(carried) and any(
         entry.who is Who.USER
@@ -336,6 +346,13 @@ def _is_borne_out(pair: Pair, mapping_id: str, reason: str, truth: Truth) -> boo
     if reason in ("too_long", "value_refused"):
         ends = (pair.left, pair.right), (pair.right, pair.left)
         return any(lengths.is_too_long(key, other, truth) for key, other in ends)
+    if reason == "no_room":
+        keys = pair.left, pair.right
+        return any(
+            numbers.is_full(view, *keys, truth=truth)
+            for view in pair.owned.now.mappings
+            if view.mapping_id == mapping_id
+        )
     if reason == "already_exists":
         return mapping_id == "email" and any(
             _is_taken(pair, side, truth) for side in SIDES
@@ -433,7 +450,7 @@ def _known_live(place: Place, truth: Truth) -> list[Holder]:
 def tells_end(key: Key, truth: Truth) -> bool:
     """Say whether Tandem has to know by now who was deleted (hazards, section 4.6).
 
-    It does once it was shown the tombstone, or a comparison has missed them beside
+    It does once it has heard of the tombstone, or a comparison has missed them beside
     somebody who shows that the app is well: of an account that is empty now nobody
     counts as gone, and a listing may have left its tombstones out (hazard 70).
     """
@@ -441,8 +458,12 @@ def tells_end(key: Key, truth: Truth) -> bool:
     if truth.features.sweeps and truth.book(place).live():
         return True
     since, _ = truth.holder(key).history[-1]
-    shown_at = since + truth.ways(place).lag_s
-    return any(at >= shown_at for at in truth.calls(place).appeared[record_id])
+    lag_s = truth.ways(place).lag_s
+    heard = set(truth.known_at(key, until=math.inf))
+    return any(
+        at >= since + lag_s and not heard.isdisjoint((at, at - lag_s))
+        for at in truth.calls(place).appeared[record_id]
+    )
 
 
 def _can_be_unsure(pair: Pair, truth: Truth) -> bool:

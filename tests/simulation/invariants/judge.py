@@ -13,6 +13,7 @@ from tests.simulation.invariants import (
     convergence,
     losses,
     marks,
+    number_losses,
     rest,
     ring_losses,
     rules,
@@ -96,8 +97,9 @@ class Judge:
         self.add(convergence.check(after, self.truth))
         for owned in self.truth.owned:
             for pair in convergence.pairs_of(owned, after):
-                self.add(acts.check(pair, self.truth))
+                self.add(acts.check(pair, after, self.truth))
                 self.add(rules.check(pair, self.truth))
+                self.add(number_losses.check(pair, after, self.truth))
         lost = ring_losses if play.scenario.is_ring else losses
         self.add(lost.check(after, self.truth))
         self.add(rest.can_be_explained(after, self.truth))
@@ -124,7 +126,9 @@ class Judge:
     def _look_at_calls(self, play: Played) -> None:
         """Check what calls came to, in all and since everything was at rest."""
         pace, now = play.world.pace, self._now()
-        rhythm = thrift.Rhythm(pace.poll_interval_s, pace.sweep_s)
+        rhythm = thrift.Rhythm(
+            pace.poll_interval_s, pace.sweep_s, pace.are_clocks_apart
+        )
         for since in (self._began_at, self._rest_at):
             spent = thrift.spent(
                 play.vendors.values(), play.ledger.entries, since=since

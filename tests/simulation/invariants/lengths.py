@@ -8,6 +8,7 @@ from tests.simulation.invariants.truth import Owned, Truth
 from tests.simulation.ledger import Key
 from tests.simulation.vendors.book import value_of
 from tests.simulation.vendors.forms import NAMES
+from tests.simulation.vendors.numbers import texts_of
 
 
 def is_too_long(key: Key | None, other: Key | None, truth: Truth) -> bool:
@@ -33,8 +34,9 @@ def leaves_anything(owned: Owned, side: Side, key: Key, truth: Truth) -> bool:
     for view in owned.now.mappings:
         ends = view.left, view.right
         names, fields = ends if side is Side.LEFT else reversed(ends)
-        told = [text for name in names if (text := truth.says(key, name).value)]
-        if len(fields) > 1:
+        held = truth.holder(key).now.fields
+        told = [text for name in names for text in texts_of(held.get(name))]
+        if len(fields) > 1 and ways.role_of(fields[0]) in NAMES:
             # The first word is the given name, the others are the family's.
             told = " ".join(told).split(maxsplit=len(fields) - 1)
         limits = [ways.limit_of(ways.role_of(name)) for name in fields]

@@ -68,6 +68,8 @@ def _emptied(after: Aftermath, truth: Truth) -> Iterator[Wrong]:
             what = f"{place.app}/{intent.record_id} {change.field_id} {change.before!r}"
             if change.cause is Cause.FIRST_MATCH:
                 yield Wrong("I3", f"{what} was emptied when linked")
+            elif truth.are_several(role):
+                continue
             elif change.cause is Cause.CHANGED and _was_cleared_while_off(
                 planned, role, owned=owned, truth=truth
             ):
@@ -154,6 +156,8 @@ def overwritten(key: Key, truth: Truth) -> Iterator[tuple[str, Entry, Entry]]:
     history = history[born:]
     for name in ways.names:
         role = ways.role_of(name)
+        if truth.are_several(role):
+            continue
         changes = [
             entry
             for entry in history
@@ -318,7 +322,7 @@ def _is_young(edit: Entry, name: str, truth: Truth) -> bool:
             entry.at > edit.at - YOUNG_S
             and (
                 entry.act is Act.MERGE
-                or (entry.act is Act.RESTORE and _may_be_news(entry, edit, truth=truth))
+                or (entry.act is Act.RESTORE and may_be_news(entry, edit, truth=truth))
             )
             for entry in entries
         )
@@ -375,11 +379,11 @@ def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
         for entry in truth.ledger.of(key)
         if (entry.who is Who.VENDOR or entry.seems_entered)
         and entry.at <= write.at
-        and _may_be_news(entry, edit, truth=truth)
+        and may_be_news(entry, edit, truth=truth)
     )
 
 
-def _may_be_news(entry: Entry, edit: Entry, *, truth: Truth) -> bool:
+def may_be_news(entry: Entry, edit: Entry, *, truth: Truth) -> bool:
     """Say whether an entry may still have been to be carried when one was made there.
 
     So it is for a while, and until answers of both apps have shown the two records: an
@@ -459,7 +463,7 @@ def _was_carried(edit: Entry, name: str, truth: Truth) -> bool:
         arrived = False
         for entry in truth.ledger.of(other):
             is_change = bool(names & set(entry.changed))
-            is_late = _may_be_news(entry, edit, truth=truth)
+            is_late = may_be_news(entry, edit, truth=truth)
             if arrived and is_change and is_late and entry.seems_entered:
                 return True
             if is_change:

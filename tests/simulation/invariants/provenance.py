@@ -30,7 +30,9 @@ def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
     person = truth.people.person_of.get(entry.key)
     for name in entry.changed:
         role, value = ways.role_of(name), entry.cause.asked.get(name)
-        if role is Role.UNKNOWN or not isinstance(value, str):
+        if role is Role.UNKNOWN or truth.are_several(role):
+            continue
+        if not isinstance(value, str):
             continue
         where = f"{tell(entry.key)} {name} {value!r}"
         origins = taint.origins(value)
@@ -76,6 +78,8 @@ def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
             # Another link's: its records are compared as at a first match.
             continue
         for name in set(entry.changed) & set(earlier.changed):
+            if truth.are_several(truth.ways(entry.place).role_of(name)):
+                continue
             if _is_put_back(entry, name, truth):
                 continue
             stood = earlier.was(name), earlier.after.fields[name]

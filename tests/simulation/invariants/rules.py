@@ -18,7 +18,7 @@ from tests.simulation.invariants.convergence import (
     tells_end,
 )
 from tests.simulation.invariants.truth import Owned, Truth, Wrong, tell
-from tests.simulation.ledger import Act, Entry, Key, State
+from tests.simulation.ledger import Act, Entry, Key, State, Who
 
 SILENT: Final = (*SET_APART, UNSURE, "email_removed", "unlinked")
 """Reasons for which nothing is done to a link, not even by rules."""
@@ -111,6 +111,8 @@ def _is_looked_at(pair: Pair, source: Key, target: Key, *, truth: Truth) -> bool
         return False
     if any(_is_heir(key, truth) for key in (source, target)):
         return False
+    if _is_unlike_ours(target, source, truth):
+        return False
     is_live = truth.holder(source).now.is_live
     if is_quiet and not is_live and not tells_end(source, truth):
         return False
@@ -127,6 +129,20 @@ def _is_heir(key: Key, truth: Truth) -> bool:
     """Say whether another record became a part of one, and its link may follow."""
     holders = truth.book(key[0]).holders.values()
     return any(each.now.merged_into == key[1] for each in holders)
+
+
+def _is_unlike_ours(target: Key, source: Key, truth: Truth) -> bool:
+    """Say whether a record of ours was edited before anybody told us of it.
+
+    What its create did to it besides may be somebody else's doing then.
+    """
+    is_untold = truth.holder(target).maker is Who.TANDEM
+    is_untold &= not truth.is_answered(target)
+    bound_at = truth.bound_to_at(target, source)
+    return is_untold and any(
+        entry.seems_entered and entry.at <= bound_at
+        for entry in truth.ledger.of(target)
+    )
 
 
 def _is_users(spot: Spot, entries: list[Entry], wanted: list[Value]) -> bool:

@@ -14,6 +14,7 @@ from tests.simulation.invariants import (
     acts,
     agreement,
     denials,
+    numbers,
     provenance,
     recognition,
 )
@@ -168,6 +169,7 @@ def in_scope(entry: Entry, truth: Truth) -> Iterator[Wrong]:
 CHECKERS: Final[tuple[Checker, ...]] = (
     provenance.authored,
     provenance.in_order,
+    numbers.authored,
     no_doubles,
     no_resurrection,
     no_destruction,

@@ -10,6 +10,7 @@ from proto.rules import Condition, Leaving, Operator, Rule
 from services.reconciler.engine import model
 from tests.simulation.invariants.truth import Owned, Truth
 from tests.simulation.ledger import Key, State
+from tests.simulation.vendors.numbers import texts_of
 
 
 class Scope(enum.Enum):
@@ -86,7 +87,7 @@ def state_of(truth: Truth, key: Key) -> State:
 
 def _holds(condition: Condition, state: State) -> bool:
     value = state.fields.get(condition.field_id)
-    text = value.strip() if isinstance(value, str) else ""
+    text = " ".join(texts_of(value)).strip()
     match condition.operator:
         case Operator.IS_NOT_EMPTY:
             return bool(text)

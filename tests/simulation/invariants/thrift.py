@@ -20,6 +20,8 @@ from tests.simulation.vendors.messages import Request
 
 CALLS_A_WRITE: Final = 3
 """The source is made sure of, the record is read, and then it is written."""
+CALLS_A_SILENT_WRITE: Final = 4
+"""And it is read after it, where its app shows nothing of it."""
 CALLS_A_DOUBT: Final = 2
 """A record that is missing is read before it is believed to be gone, and again."""
 AGAIN_S: Final = 25.0
@@ -37,6 +39,9 @@ class Rhythm(NamedTuple):
 
     poll_s: float
     sweep_s: float
+    are_clocks_apart: bool = False
+    """What one replica reads looks old to the other, and is read again until it does
+    not: that may take as many calls once more."""
 
 
 class Spent(NamedTuple):
@@ -49,6 +54,9 @@ class Spent(NamedTuple):
     doubt_count: int
     """How often a record ended, or was left out of what should have shown it."""
     page_size: int
+    is_silent: bool = False
+    unsure_count: int = 0
+    """Records of an account that shows nobody: each comparison doubts them anew."""
 
 
 def spent(
@@ -72,6 +80,8 @@ def spent(
                     change_count=changes[book.place],
                     doubt_count=ends[book.place] + left_out,
                     page_size=vendor.ways.page_size,
+                    is_silent=not vendor.ways.tells_writes,
+                    unsure_count=0 if book.live() else len(book.holders),
                 )
             )
     return found
@@ -83,8 +93,12 @@ def asks_what_it_must(
     """I10: first tries poll, page, compare, write, and look for what is missing."""
     most = sum(_for_reading(each, rhythm, span_s=span_s) for each in accounts)
     for each in accounts:
-        most += CALLS_A_DOUBT * each.doubt_count
-        most += CALLS_A_WRITE * sum(call.method != "GET" for call in each.firsts)
+        doubts = each.unsure_count * _sweeps(rhythm, span_s)
+        most += CALLS_A_DOUBT * (each.doubt_count + doubts)
+        a_write = CALLS_A_SILENT_WRITE if each.is_silent else CALLS_A_WRITE
+        most += a_write * sum(call.method != "GET" for call in each.firsts)
+    if rhythm.are_clocks_apart:
+        most *= 2
     count = sum(len(each.firsts) for each in accounts)
     if count > most:
         told = ", ".join(f"{each.name} {len(each.firsts)}" for each in accounts)
@@ -129,10 +143,15 @@ def first_tries(sent: Iterable[Request]) -> list[Request]:
 def _for_reading(spent: Spent, rhythm: Rhythm, *, span_s: float) -> int:
     """Return how many calls it takes to be told of everything, again and again."""
     polls = math.ceil(span_s / rhythm.poll_s) + 1
-    # A comparison is begun by a poll that finds it due.
-    sweeps = min(math.ceil(span_s / rhythm.sweep_s) + 1, polls)
+    sweeps = _sweeps(rhythm, span_s)
     pages = math.ceil(spent.record_count / spent.page_size)
     return polls + math.ceil(spent.change_count / spent.page_size) + sweeps * pages
+
+
+def _sweeps(rhythm: Rhythm, span_s: float) -> int:
+    """Return how many comparisons there are; a poll that finds one due begins it."""
+    polls = math.ceil(span_s / rhythm.poll_s) + 1
+    return min(math.ceil(span_s / rhythm.sweep_s) + 1, polls)
 
 
 def _count(times: Sequence[float], begin: float, end: float) -> int:

@@ -18,6 +18,7 @@ from tests.simulation.vendors import forms
 from tests.simulation.vendors.api import Calls, Vendor
 from tests.simulation.vendors.book import Book, Holder
 from tests.simulation.vendors.forms import Held
+from tests.simulation.vendors.numbers import NUMBERS
 from tests.simulation.vendors.ways import Merges, Ways
 
 IN_FLIGHT_S: Final = 900.0
@@ -276,6 +277,15 @@ class Truth:
         reads = self.calls(act.place).reads_for[act.record_id, ours.cause.errand]
         read_at = min((at for at in reads if at > ours.at), default=None)
         return read_at is not None and act.at <= read_at
+
+    def are_several(self, role: Role) -> bool:
+        """Say whether a role's values are several to some vendor: ``numbers`` judges.
+
+        So are telephone numbers where one keeps a list of them.
+        """
+        return role in NUMBERS and any(
+            vendor.ways.numbers.is_list for vendor in self.vendors.values()
+        )
 
     def is_answered(self, key: Key) -> bool:
         """Say whether Tandem has stored that an app made a record at our word."""

@@ -410,13 +410,19 @@ class _Turn:
     def _refusal(self, draft: wire.Draft) -> Done | None:
         """Return why the vendor will not have what is to be written, if it will not."""
         for name, value in draft.fields.items():
-            limit = self._ways.limit_of(self._ways.role_of(name))
-            is_known = name in self._ways.names
-            if not is_known or (
-                limit and isinstance(value, str) and len(value) > limit
-            ):
+            if not self._takes(name, value):
                 return 422, wire.Problem(code="value", field=name)
         return None
+
+    def _takes(self, name: str, value: Value) -> bool:
+        ways = self._ways
+        role = ways.role_of(name)
+        if ways.is_several(role):
+            return ways.numbers.takes(value)
+        limit = ways.limit_of(role)
+        is_text = value is None or isinstance(value, str)
+        is_fitting = not limit or len(str(value or "")) <= limit
+        return name in ways.names and is_text and is_fitting
 
     def _cause(
         self,

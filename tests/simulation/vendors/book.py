@@ -6,7 +6,7 @@ them with the vendor's clock, and writes the change into the ledger.
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -314,8 +314,8 @@ class Book:
 
     def _formed(self, fields: dict[str, Value]) -> dict[str, Value]:
         return {
-            name: self.ways.forms.of(self.ways.role_of(name), value)
-            if isinstance(value, str) and name != self.ways.own_name
+            name: self.ways.forms.of_value(self.ways.role_of(name), value)
+            if name != self.ways.own_name
             else value
             for name, value in fields.items()
         }
@@ -329,6 +329,23 @@ class Book:
             self._keep(holder, state, act=Act.EDIT, cause=VENDOR, moment=moment)
 
 
+class Found(NamedTuple):
+    """A live record that somebody looks at."""
+
+    book: Book
+    holder: Holder
+
+    @property
+    def record_id(self) -> RecordId:
+        """Return its id."""
+        return self.holder.record_id
+
+    @property
+    def ways(self) -> Ways:
+        """Return what its vendor is like."""
+        return self.book.ways
+
+
 def address_key(email: Value) -> str:
     """Return an address as a vendor compares it."""
     return email.strip().casefold() if isinstance(email, str) else ""
@@ -339,3 +356,15 @@ def value_of(state: State, ways: Ways, role: Role) -> str | None:
     value = state.fields.get(ways.name_of(role))
     assert value is None or isinstance(value, str)
     return value
+
+
+def unless_taken(follow: Callable[[], None]) -> Callable[[], None]:
+    """Return what does the same, but where its address is somebody else's."""
+
+    def act() -> None:
+        try:
+            follow()
+        except EmailTaken:
+            return
+
+    return act

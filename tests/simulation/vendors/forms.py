@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from proto.fields import Role
+from proto.fields import Role, Value
+from tests.simulation.vendors.numbers import NUMBERS, with_texts
 
 _SPACE: Final = re.compile(r"\s+")
 _NOT_DIGIT: Final = re.compile(r"\D")
@@ -16,6 +17,8 @@ _LETTERS: Final = re.compile(r"[^\W\d_]+")
 
 NAMES: Final = (Role.NAME_GIVEN, Role.NAME_FAMILY, Role.NAME_FULL)
 PHONES: Final = ("digits", "grouped")
+COUNTRY: Final = "49"
+"""The code of the country that everybody lives in."""
 SHORTENED: Final = (Role.JOB_TITLE, Role.COMPANY, Role.NOTE)
 
 
@@ -28,12 +31,15 @@ class Forms(msgspec.Struct, frozen=True, kw_only=True):
     """Longer jobs, companies and notes are cut without a word; 0: none is."""
     phones: str = ""
     """``digits``: with a plus and no spaces; ``grouped``: in threes."""
+    completes: bool = False
+    """A number as it is dialled within the country gets the country's code."""
     after_s: float = 0.0
     """The rewriting is a background job of the vendor's, so long after the write."""
 
     def __bool__(self) -> bool:
         """Say whether anything is rewritten at all."""
-        return bool(self.trims or self.titles_names or self.shortens_to or self.phones)
+        is_of_text = self.trims or self.titles_names or self.shortens_to
+        return bool(is_of_text or self.phones or self.completes)
 
     def of(self, role: Role, value: str | None) -> str | None:
         """Return what becomes of a value; doing it twice changes nothing more."""
@@ -43,11 +49,31 @@ class Forms(msgspec.Struct, frozen=True, kw_only=True):
             value = _SPACE.sub(" ", value).strip()
         if self.titles_names and role in NAMES:
             value = _LETTERS.sub(lambda m: m[0][:1].upper() + m[0][1:], value)
-        if self.phones and role is Role.PHONE:
-            value = _phone(value, is_grouped=self.phones == "grouped")
+        if role in NUMBERS:
+            value = self._number(value)
         if self.shortens_to and role in SHORTENED:
             value = value[: self.shortens_to].rstrip()
         return value or None
+
+    def of_value(self, role: Role, value: Value) -> Value:
+        """Return what becomes of a value of any shape."""
+        if isinstance(value, tuple):
+            return with_texts(value, lambda text: self.of(role, text) or text)
+        return self.of(role, value) if isinstance(value, str) else value
+
+    def _number(self, value: str) -> str:
+        digits = _NOT_DIGIT.sub("", value).removeprefix("00")
+        if _is_local(value):
+            if not self.completes:
+                return value
+            digits = COUNTRY + digits[1:]
+            if not self.phones:
+                return f"+{digits}"
+        if not digits or not self.phones:
+            return value
+        if self.phones == "digits":
+            return "+" + digits
+        return "+" + " ".join(digits[at : at + 3] for at in range(0, len(digits), 3))
 
 
 def key(role: Role, value: str | None) -> str:
@@ -55,8 +81,8 @@ def key(role: Role, value: str | None) -> str:
     if value is None:
         return ""
     text = _SPACE.sub(" ", value).strip().casefold()
-    if role is Role.PHONE:
-        return _NOT_DIGIT.sub("", text).removeprefix("00")
+    if role in NUMBERS:
+        return number_key(text)
     return text
 
 
@@ -74,10 +100,12 @@ def agree(role: Role, left: Held, right: Held) -> bool:
     )
 
 
-def _phone(value: str, *, is_grouped: bool) -> str:
-    digits = _NOT_DIGIT.sub("", value).removeprefix("00")
-    if not digits:
-        return value
-    if not is_grouped:
-        return "+" + digits
-    return "+" + " ".join(digits[at : at + 3] for at in range(0, len(digits), 3))
+def number_key(text: str) -> str:
+    """Return a number as it is dialled within the country."""
+    digits = _NOT_DIGIT.sub("", text).removeprefix("00")
+    return digits.removeprefix(COUNTRY).removeprefix("0")
+
+
+def _is_local(value: str) -> bool:
+    digits = _NOT_DIGIT.sub("", value)
+    return digits.startswith("0") and not digits.startswith("00")

@@ -6,7 +6,7 @@ merges is fixed. What goes wrong on the way to it is ``weather``'s business.
 
 import enum
 import random
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,7 @@ from proto.fields import Field, FieldKind, Role
 from proto.ids import AppId, ContainerId, FieldId
 from proto.record import Consent
 from tests.simulation.vendors.forms import PHONES, Forms
+from tests.simulation.vendors.numbers import NUMBERS, Numbers
 
 TIMEOUT_S: Final = 5.0
 LATE_S_MAX: Final = 20.0
@@ -24,7 +25,7 @@ LISTS: Final = (ContainerId("list-1"), ContainerId("list-2"))
 
 _KINDS: Final = {
     Role.EMAIL: FieldKind.EMAIL,
-    Role.PHONE: FieldKind.PHONE,
+    **dict.fromkeys(NUMBERS, FieldKind.PHONE),
     Role.BIRTHDAY: FieldKind.DATE,
 }
 _NAMES: Final = {role: FieldId(role.value.rpartition(".")[2]) for role in Role}
@@ -76,6 +77,7 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     is_shouting: bool = False
     """Its fields have names in capitals, so that no two apps name them alike."""
     forms: Forms = Forms()
+    numbers: Numbers = Numbers()
     length_max: int = 0
     """Declared for names, and longer ones are refused; 0: not."""
     unique_emails: bool = True
@@ -152,6 +154,11 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         """Return the field that holds the address."""
         return self.name_of(Role.EMAIL)
 
+    @property
+    def name_role(self) -> Role:
+        """Return the role of the name that everybody has."""
+        return Role.NAME_FULL if Role.NAME_FULL in self.roles else Role.NAME_FAMILY
+
     def fields(self) -> tuple[Field, ...]:
         """Return the fields as an app describes them."""
         return (
@@ -162,11 +169,22 @@ class Ways(msgspec.Struct, frozen=True, kw_only=True, dict=True):
                     kind=_KINDS.get(role, FieldKind.TEXT),
                     role=role,
                     length_max=self.limit_of(role),
+                    **self._several(role),
                 )
                 for role in self.roles
             ),
             Field(field_id=self.own_name, label="ref", kind=FieldKind.TEXT),
         )
+
+    def _several(self, role: Role) -> dict[str, Any]:
+        if not self.is_several(role):
+            return {}
+        of = self.numbers
+        return {"is_multiple": True, "labels": of.labels, "count_max": of.count_max}
+
+    def is_several(self, role: Role) -> bool:
+        """Say whether a field holds several values."""
+        return role is Role.PHONE and self.numbers.is_list
 
     def limit_of(self, role: Role) -> int:
         """Return the declared length of a field; 0 for none."""

@@ -1,0 +1,185 @@
+"""I1 and I3b of telephone numbers, where a vendor keeps a list of them.
+
+A number is the same however it is dialled. The judge's own reading of behaviour 18
+and hazard 59; it shares nothing with the engine.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from proto.fields import Role
+from proto.reconciler import Direction, MappingView
+from tests.simulation import taint
+from tests.simulation.invariants.provenance import TWICE
+from tests.simulation.invariants.truth import (
+    Truth,
+    Wrong,
+    is_again,
+    tell,
+)
+from tests.simulation.ledger import Entry, Key, State
+from tests.simulation.vendors.forms import number_key
+from tests.simulation.vendors.numbers import NUMBERS, SLOTS, texts_of
+from tests.simulation.vendors.ways import Ways
+
+PUT_BACK: Final = "I3b a number put back between read and write"
+
+OWN_PLACE: Final = ("mobile", "work", "home")
+"""A number with one of these labels goes to its own single field or to none."""
+
+Held = dict[str, str]
+"""The labels of numbers by what they are told by."""
+
+
+def held(fields: State | None, ways: Ways, names: Iterable[str] = ()) -> Held:
+    """Return the numbers of a record, or of some of its fields."""
+    found: Held = {}
+    if fields is None:
+        return found
+    for name in names or map(ways.name_of, numbers_of(ways)):
+        value = fields.fields.get(name)
+        if isinstance(value, tuple):
+            for item in value:
+                found.setdefault(number_key(str(item.value)), item.label)
+        elif isinstance(value, str):
+            label = SLOTS.get(ways.role_of(name), "")
+            found.setdefault(number_key(value), label)
+    return found
+
+
+def numbers_of(ways: Ways) -> list[Role]:
+    """Return the roles of a vendor's fields that hold numbers."""
+    return [role for role in ways.roles if role in NUMBERS]
+
+
+def is_about(view: MappingView, left: Key, truth: Truth) -> bool:
+    """Say whether a mapping is of numbers, and one side has a list of them."""
+    return truth.are_several(truth.ways(left[0]).role_of(view.left[0]))
+
+
+def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
+    """I3b: each number that we write was entered for this person, and is elsewhere."""
+    ways = truth.ways(entry.place)
+    names = [n for n in entry.changed if truth.are_several(ways.role_of(n))]
+    before = held(entry.before, ways)
+    for name in names:
+        for text in texts_of(entry.cause.asked.get(name)):
+            if number_key(text) in before:
+                continue
+            where = f"{tell(entry.key)} {name} {text!r}"
+            yield from _entered(entry, text, where, truth=truth)
+            if _was_elsewhere(entry, number_key(text), truth=truth):
+                continue
+            if is_again(entry, truth):
+                truth.excuse(TWICE)
+            elif _was_read(entry, number_key(text), truth):
+                truth.excuse(PUT_BACK)
+            else:
+                yield Wrong("I3b", f"the other side never had {where}")
+
+
+def _entered(entry: Entry, text: str, where: str, *, truth: Truth) -> Iterator[Wrong]:
+    person = truth.people.person_of.get(entry.key)
+    origins = taint.origins(text)
+    if not origins:
+        yield Wrong("I3b", f"nobody entered {where}")
+    for origin in origins:
+        known = truth.people.authored.get(origin.serial)
+        if known is None or known.origin.person != origin.person:
+            yield Wrong("I3b", f"nobody entered {where}")
+        elif person is None or not truth.people.are_one(person, origin.person):
+            yield Wrong("I3b", f"entered for somebody else: {where}")
+        elif known.role not in NUMBERS:
+            yield Wrong("I3b", f"entered in another field: {where}")
+
+
+def _was_read(entry: Entry, key: str, truth: Truth) -> bool:
+    """Say whether a number was there when we read the record, and a user took it away.
+
+    A list is written as a whole, and not every app takes that on a condition.
+    """
+    read_at = entry.cause.read_at
+    if read_at is None or entry.cause.is_conditional:
+        return False
+    state = truth.holder(entry.key).at(read_at)
+    return key in held(state, truth.ways(entry.place))
+
+
+def _was_elsewhere(entry: Entry, key: str, *, truth: Truth) -> bool:
+    return any(
+        key in held(state, ways)
+        for ways, state in truth.states_elsewhere(entry.key, at=entry.at)
+    )
+
+
+def difference(view: MappingView, left: Key, right: Key, *, truth: Truth) -> str:
+    """Return how the numbers of two records differ; nothing if they do not."""
+    ends = _End(view.left, left, truth), _End(view.right, right, truth)
+    for mine, theirs in (ends, ends[::-1]):
+        target = left if view.direction is Direction.TO_LEFT else right
+        is_target = view.direction is not Direction.BOTH and mine.key == target
+        if is_target and len(truth.partners(target)) > 1:
+            # What it had from its former counterpart is its own.
+            continue
+        missing = [
+            key
+            for key, label in mine.held.items()
+            if key not in theirs.held and theirs.has_place_for(label, of=mine)
+        ]
+        if missing:
+            return f"{tell(theirs.key)} {theirs.names} lacks {missing}: {theirs.held}"
+    return ""
+
+
+def is_full(view: MappingView, left: Key, right: Key, *, truth: Truth) -> bool:
+    """Say whether there is no room for another number on either side."""
+    ends = _End(view.left, left, truth), _End(view.right, right, truth)
+    return is_about(view, left, truth) and any(each.is_full for each in ends)
+
+
+class _End:
+    """The numbers of one record, as far as a mapping is about them."""
+
+    def __init__(self, names: tuple[str, ...], key: Key, truth: Truth) -> None:
+        self._truth = truth
+        self.names = names
+        self.key = key
+        self.ways = truth.ways(key[0])
+        self.state = truth.holder(key).now
+        self.held = held(self.state, self.ways, names)
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether a list takes no more."""
+        most = self.ways.numbers.count_max
+        value = self.state.fields.get(self.names[0])
+        return self.is_list and 0 < most <= len(texts_of(value))
+
+    def _was_cleared(self) -> bool:
+        [name] = self.names
+        changes = [
+            entry
+            for entry in self._truth.ledger.of(self.key)
+            if name in entry.changed and entry.after.fields[name] is None
+        ]
+        return bool(changes) and changes[-1].seems_entered
+
+    @property
+    def is_list(self) -> bool:
+        return self.ways.is_several(self.ways.role_of(self.names[0]))
+
+    def has_place_for(self, label: str, *, of: "_End") -> bool:
+        """Say whether a number of the other side could be here, too.
+
+        One alone has to be, but that its user cleared it: then the others stay there.
+        """
+        if self.is_list:
+            return (len(of.names) == 1 and not of.is_list) or not self.is_full
+        free = [name for name in self.names if not self.state.fields.get(name)]
+        if len(self.names) == 1 and of.is_list:
+            # One number stands for the first of several.
+            return bool(free) and not self._was_cleared()
+        labels = {SLOTS[self.ways.role_of(name)] for name in free}
+        if label in OWN_PLACE:
+            return label in labels
+        return "" in labels or (not label and bool(free))
