@@ -293,6 +293,47 @@ def test_i3_a_value_emptied_for_what_a_trash_left_out(
     assert bool(lost(history, intents=(planned,))) == is_lost
 
 
+def test_i3_who_was_gone_before_we_heard_of_making_it_was_not_known():
+    """Seed 10343: its create was answered when it was there again."""
+    history = History()
+    person = history.person()
+    left = history.enter(LEFT, person, job=(old := job(history, person)))
+    right = history.make(RIGHT, job=old)
+    history.books[RIGHT].delete(right)
+    history.gone.add(history.key(RIGHT, right))
+    history.books[RIGHT].restore(right, without=["JOB_TITLE"])
+    history.link(left, right)
+    history.write(LEFT, left, job=None)
+    planned = intent(history, change={"before": old}, job_title=None)
+    told = msgspec.structs.replace(planned.intent, record_id=left, side=LEFT)
+    told = msgspec.structs.replace(told, source_id=right)
+    planned = msgspec.structs.replace(planned, intent=told)
+    assert lost(history, intents=(planned,)) == []
+
+
+@pytest.mark.parametrize(("closed_s_ago", "is_fine"), [(10.0, True), (400.0, False)])
+def test_i3_a_value_cleared_while_a_write_was_open_meets_what_came_before(
+    closed_s_ago, is_fine
+):
+    """Nobody looked at the link in between (seed 660470)."""
+    history = History()
+    person, left, right = history.pair()
+    history.wait(5_000.0)
+    value = job(history, person)
+    history.edit(RIGHT, right, job=value)
+    history.wait(5.0)
+    history.edit(LEFT, left, job=value)
+    for side, record_id in ((LEFT, left), (RIGHT, right)):
+        history.tell(side, record_id)
+    busy = intent(history, given="x")
+    history.wait(300.0)
+    history.edit(LEFT, left, job=None)
+    history.wait(20.0)
+    history.write(LEFT, left, job=value)
+    busy = msgspec.structs.replace(busy, closed_at=history.time - closed_s_ago)
+    assert (lost(history, intents=(busy,)) == []) == is_fine
+
+
 @pytest.mark.parametrize(("told_s_ago", "is_fine"), [(400.0, True), (200.0, False)])
 def test_i3_a_value_cleared_in_a_restored_record_comes_back_at_first(
     told_s_ago, is_fine

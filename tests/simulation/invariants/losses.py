@@ -227,7 +227,7 @@ def _is_accounted_for(
         return True
     if value is not None:
         return _was_carried(edit, name, truth)
-    if _is_newer(write, edit, name, truth=truth):
+    if _is_newer(write, edit, name, truth=truth, after=after):
         return True
     if _was_under_way(write, edit, name, after=after, truth=truth):
         return True
@@ -365,7 +365,14 @@ def overwritten_by(edit: Entry, name: str, role: Role, after: Aftermath) -> set[
     }
 
 
-def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
+def _is_newer(
+    write: Entry,
+    edit: Entry,
+    name: str,
+    *,
+    truth: Truth,
+    after: Aftermath = Aftermath(),  # noqa: B008
+) -> bool:
     """Say whether a cleared field got something that came up elsewhere.
 
     An empty value gives way in a conflict (behaviour 33), and nothing is kept of it.
@@ -379,7 +386,21 @@ def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
         for entry in truth.ledger.of(key)
         if (entry.who is Who.VENDOR or entry.seems_entered)
         and entry.at <= write.at
-        and may_be_news(entry, edit, truth=truth)
+        and (may_be_news(entry, edit, truth=truth) or _was_busy(entry, edit, after))
+    )
+
+
+def _was_busy(entry: Entry, edit: Entry, after: Aftermath) -> bool:
+    """Say whether a write of a link was open while both were done to its records.
+
+    Nobody looks at the link before that is answered: then the two meet.
+    """
+    ids = {entry.record_id, edit.record_id}
+    return any(
+        {planned.intent.record_id, planned.intent.source_id} == ids
+        and planned.decided_at <= entry.at + SEEN_S
+        and (planned.closed_at or math.inf) >= edit.at
+        for planned in after.intents
     )
 
 

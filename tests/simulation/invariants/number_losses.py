@@ -173,6 +173,9 @@ def _of_number(
     if truth.is_unread(entry):
         truth.excuse(UNREAD)
         return
+    if _was_given_up(number, ends, after):
+        truth.excuse(GIVEN_UP)
+        return
     meanwhile = [
         deed
         for deed in deeds[:-1]
@@ -188,9 +191,6 @@ def _of_number(
             truth.excuse(ALIKE)
             return
     elif _is_kept(meanwhile) or _is_new(key, entry, truth):
-        return
-    elif _was_given_up(number, ends, after):
-        truth.excuse(GIVEN_UP)
         return
     what = f"{done.value} at {entry.at:.3f} and {'back' if is_there else 'gone'}"
     yield Wrong("I3", f"{tell(key)} {number} was {what} at {ended.at:.3f}")
@@ -222,13 +222,17 @@ def _is_on_its_way(number: str, entry: Entry, after: Aftermath) -> bool:
 def _was_given_up(number: str, ends: Iterable[Key], after: Aftermath) -> bool:
     """Say whether a write of a number came to nothing, as far as we could tell.
 
-    It took effect unheard of, and is on its way yet to us.
+    It took effect unheard of: what it put there looks like an edit, and who takes that
+    back seems to have done nothing.
     """
     ids = {record_id for _, record_id in ends}
     return any(
         planned.state == "dead"
         and planned.intent.record_id in ids
-        and _has([change.after for change in planned.intent.changes], number)
+        and any(
+            _has([change.before], number) is not _has([change.after], number)
+            for change in planned.intent.changes
+        )
         for planned in after.intents
     )
 

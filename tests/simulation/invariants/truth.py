@@ -214,8 +214,12 @@ class Truth:
         self._answered()
 
     def note(self, entry: Entry) -> None:
-        """Remember who is back of those whom Tandem knows as gone."""
-        if entry.act is Act.RESTORE and self._is_gone(entry.key):
+        """Remember who is back of those whom Tandem knows as gone.
+
+        Of whom it has made without having heard of it, it knows that only later.
+        """
+        is_known = bool(self._bonds.get(entry.key))
+        if entry.act is Act.RESTORE and is_known and self._is_gone(entry.key):
             self._awaited.add(entry.number)
 
     def is_met_anew(self, entry: Entry) -> bool:
