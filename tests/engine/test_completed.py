@@ -154,6 +154,19 @@ def test_no_number_is_there_twice_whatever_answers_are_lost(data, is_silent):
     assert len(set(left)) == len(left)
 
 
+@pytest.mark.parametrize("outcome", [WriteOutcome.CHANGED, WriteOutcome.UNKNOWN])
+def test_a_country_s_code_goes_across_after_a_write_that_was_not_done(outcome):
+    """What was there before is no form of what was to take its place."""
+    pair = met(f"home:{SHORT}", is_completing=False)
+    pair.edit(LEFT, phones=items(f"home:{LONG}"))
+    intent = pair.plan().intent
+    pair.answer(intent, outcome, record=pair.records[RIGHT])
+    if outcome is WriteOutcome.UNKNOWN:
+        pair.look(intent)
+    pair.come_to_rest(turns_max=2)
+    assert said(pair) == ([LONG], [LONG])
+
+
 @pytest.mark.parametrize("winner", [LEFT, RIGHT])
 def test_nobodys_edit_gives_way_to_a_country_s_code(winner):
     """An app may complete a number by itself, however much later (seed 660178)."""

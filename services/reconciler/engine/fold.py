@@ -52,8 +52,7 @@ def fold(
     Args:
         is_taken: The record in the answer to a create is on another link already.
     """
-    if result.record is not None:
-        link = moves.taught_numbers(link, intent, record=result.record, config=config)
+    link = moves.taught_numbers(link, intent, result=result, config=config)
     folded = _folded(
         link, intent, result=result, config=config, now=now, is_taken=is_taken
     )

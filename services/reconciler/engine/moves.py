@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from proto.connector import WriteKind
+from proto.connector import ContactWritten, WriteKind, WriteOutcome
 from proto.fields import Fields
 from proto.reconciler import LEFT, RIGHT, SIDES, Side
 from proto.record import Record
@@ -34,6 +34,7 @@ from services.reconciler.engine.model import (
 
 _WHOLE_ONLY: Final = (Lens.FIRST, Lens.PARTS)
 """Where what is missing of several values tells nothing of a single one."""
+_MAYBE_DONE: Final = (WriteOutcome.WRITTEN, WriteOutcome.UNKNOWN, WriteOutcome.EXISTS)
 _NEW: Final = Shadow()
 _NONE: Final[Mapping[str, Fields]] = {}
 
@@ -63,10 +64,19 @@ def taught(
 
 
 def taught_numbers(
-    link: Link, intent: Intent, *, record: Record, config: Config
+    link: Link, intent: Intent, *, result: ContactWritten, config: Config
 ) -> Link:
-    """Remember which numbers of a record are those of a write, dialled otherwise."""
-    fresh = learn.completed(intent, record, config=config)
+    """Remember which numbers of a record are those of a write, dialled otherwise.
+
+    Where it did not take effect nothing is learned; where nobody knows, nothing of what
+    was there before.
+    """
+    record = result.record
+    if record is None or result.outcome not in _MAYBE_DONE:
+        return link
+    is_done = result.outcome is WriteOutcome.WRITTEN and result.kind is intent.kind
+    before = {} if is_done else intent.seen
+    fresh = learn.completed(intent, record, before=before, config=config)
     learned = learn.remember(link, fresh, record=record, config=config)
     return msgspec.structs.replace(link, learned=learned) if fresh else link
 

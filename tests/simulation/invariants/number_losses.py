@@ -60,7 +60,7 @@ def _is_looked_at(pair: Pair, truth: Truth) -> bool:
     keys = [key for key in (pair.left, pair.right) if key is not None]
     row = pair.link.row
     held = {mapping_id for mapping_id, _ in pair.link.held}
-    is_held = row.state == RecordState.HELD and held.isdisjoint(NUMBERS)
+    is_held = row.state == RecordState.HELD and held and held.isdisjoint(NUMBERS)
     if row.state != RecordState.IN_SYNC and not is_held:
         return False
     return all(
@@ -162,6 +162,8 @@ def _of_number(
 
     is_there, was_there = has(truth.holder(key).now), has(entry.after)
     if is_there is was_there:
+        if is_there:
+            yield from _label_of(number, deeds, ends, after=after, truth=truth)
         return
     ended = next(
         each
@@ -194,6 +196,44 @@ def _of_number(
         return
     what = f"{done.value} at {entry.at:.3f} and {'back' if is_there else 'gone'}"
     yield Wrong("I3", f"{tell(key)} {number} was {what} at {ended.at:.3f}")
+
+
+def _label_of(
+    number: str,
+    deeds: list[Deed],
+    ends: dict[Key, tuple[str, ...]],
+    *,
+    after: Aftermath,
+    truth: Truth,
+) -> Iterator[Wrong]:
+    """Yield a label that somebody gave a number last, and that the other side lacks.
+
+    Its app may know no such label, and a single field has its own.
+    """
+    entry = deeds[-1].entry
+    [other] = [key for key in ends if key != entry.key]
+    sides = (entry.key, other)
+    if entry.before is None or not all(
+        truth.ways(key[0]).numbers.is_list for key in sides
+    ):
+        return
+    was = numbers.held(entry.before, truth.ways(entry.place), ends[entry.key])
+    mine, theirs = (
+        numbers.held(truth.holder(key).now, truth.ways(key[0]), ends[key])
+        for key in sides
+    )
+    given = numbers.held(entry.after, truth.ways(entry.place), ends[entry.key])
+    if number not in was or number not in theirs or was[number] == given[number]:
+        return
+    own, there = (truth.ways(key[0]).numbers for key in sides)
+    is_alike = theirs[number] == there.label(mine[number])
+    if is_alike or mine[number] == own.label(theirs[number]):
+        return
+    is_new = _is_new(entry.key, entry, truth) or truth.is_unread(entry)
+    if is_new or any(d.entry.key == other for d in deeds):
+        return
+    if not _was_given_up(number, ends, after):
+        yield Wrong("I3", f"{tell(other)} {number} is not labelled {mine[number]!r}")
 
 
 def _is_kept(meanwhile: list[Deed]) -> bool:

@@ -180,7 +180,7 @@ def _however_told(there: Any) -> Any:
         if had.ways == _ALONG:
             had = msgspec.structs.replace(had, ways=(consent.LEVEL,))
             return there(had, word, **options)
-        return not consent.is_tighter(word, than=had.level)
+        return word is had.level
 
     return has_got
 

@@ -13,7 +13,14 @@ from typing import Final, NamedTuple
 
 from tests.simulation import running
 from tests.simulation.features import PRESENT
-from tests.simulation.mutants import connector, engine, messages, reconciler, rules
+from tests.simulation.mutants import (
+    connector,
+    engine,
+    messages,
+    reconciler,
+    rules,
+    values,
+)
 from tests.simulation.mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -22,6 +29,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *reconciler.MUTANTS,
     *messages.MUTANTS,
     *rules.MUTANTS,
+    *values.MUTANTS,
 )
 BLOCK: Final = 10
 OF_CALLS: Final = ("I10:", "I13:")
