@@ -23,6 +23,7 @@ from proto.rules import (
 from services.reconciler.engine import model
 from tests.simulation.features import Features
 from tests.simulation.vendors.forms import NAMES
+from tests.simulation.vendors.numbers import SLOTS
 from tests.simulation.vendors.ways import LISTS, Ways
 
 RULE_TAG: Final = "by a rule"
@@ -34,6 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of a connection, by the names that they have in ``Settings``."""
 
     custom_mappings: tuple[CustomMapping, ...] = ()
+    mappings_off: tuple[str, ...] = ()
     winners: dict[str, Side] = {}
     left_rules: tuple[Rule, ...] = ()
     right_rules: tuple[Rule, ...] = ()
@@ -76,6 +78,31 @@ def draw(
         leaving=source.choice((Leaving.STOP, Leaving.STOP, Leaving.KEEP_UPDATING)),
         tags_deletions=features.tags and ends.tags_deletions() and chance() < 0.7,
         unsubscribes=_unsubscribes(source, ends, features),
+    )
+
+
+def with_labels_mapped(
+    given: Options, left: Ways, right: Ways, *, direction: Direction
+) -> Options:
+    """Have labels of one vendor's list be mapped by hand to single fields."""
+    if left.numbers.is_list is right.numbers.is_list:
+        return given
+    listed, single = (left, right) if left.numbers.is_list else (right, left)
+    found = []
+    for role, label in SLOTS.items():
+        if label and role in single.roles and listed.numbers.label(label) == label:
+            ends = (
+                MappedField(field_id=listed.name_of(Role.PHONE), label=label),
+                MappedField(field_id=single.name_of(role)),
+            )
+            a, b = ends if listed is left else ends[::-1]
+            found.append(CustomMapping(left=a, right=b, direction=direction))
+    if not found:
+        return given
+    return msgspec.structs.replace(
+        given,
+        custom_mappings=(*given.custom_mappings, *found),
+        mappings_off=(Role.PHONE.value,),
     )
 
 

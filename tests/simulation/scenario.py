@@ -56,6 +56,8 @@ SWEEP_SOON_S: Final = 5.0
 """As in production, where what is late may come after such a look."""
 NUMBERED: Final = 0.35
 """How often two vendors keep several numbers of one person."""
+LABELLED: Final = 0.5
+"""How often people then say themselves which label belongs to which single field."""
 COMPLETING: Final = 0.5
 """The share of those vendors that complete numbers."""
 LABELLINGS: Final = ((), ("mobile", "work", "home", "other"), ("work", "other"))
@@ -193,6 +195,7 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
         for tenant in tenants
         for connection in _connections(source, tenant, vendors, features=features)
     )
+    connections = _labelled(connections, vendors, random.Random(f"{seed} labels"))
     drawn = Scenario(
         seed=seed,
         features=features,
@@ -278,6 +281,23 @@ def _alone(each: Ways, source: random.Random) -> Ways:
     completes = source.random() < COMPLETING
     forms = msgspec.structs.replace(each.forms, completes=completes)
     return msgspec.structs.replace(each, roles=roles, forms=forms)
+
+
+def _labelled(
+    plans: tuple[ConnectionPlan, ...], vendors: tuple[Ways, ...], source: random.Random
+) -> tuple[ConnectionPlan, ...]:
+    """Have people map labels of one vendor's list to single fields of the other."""
+    if len(vendors) > 2 or source.random() >= LABELLED:
+        return plans
+    return tuple(
+        msgspec.structs.replace(
+            plan,
+            options=options.with_labels_mapped(
+                plan.options, *vendors, direction=plan.direction
+            ),
+        )
+        for plan in plans
+    )
 
 
 def _renumbering(mood: Mood, vendors: tuple[Ways, ...]) -> Mood:

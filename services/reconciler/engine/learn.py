@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Final
 
-from proto.fields import FieldKind, Fields, Value
+from proto.fields import FieldKind, Value
 from proto.ids import FieldId
 from proto.record import Record
 from services.reconciler.engine import canon
@@ -42,16 +42,11 @@ def learned_from(
     return tuple(found)
 
 
-def completed(
-    intent: Intent, record: Record, *, before: Fields, config: Config
-) -> tuple[Learned, ...]:
+def completed(intent: Intent, record: Record, *, config: Config) -> tuple[Learned, ...]:
     """Return which numbers of a write a record shows with a country's code, or without.
 
     They are the same numbers whoever wrote them so, and that is no edit: not even where
     nobody knows whether the write has taken effect.
-
-    Args:
-        before: Values that tell nothing if they are there still.
     """
     by_id = config.side(intent.side).by_id
     found: list[Learned] = []
@@ -59,11 +54,10 @@ def completed(
         field = by_id.get(field_id)
         if field is None or field.kind is not FieldKind.PHONE:
             continue
-        wrote, got, was = (
-            _keys(values.get(field_id))
-            for values in (intent.fields, record.fields, before)
+        wrote, got = (
+            _keys(values.get(field_id)) for values in (intent.fields, record.fields)
         )
-        new = [key for key in _beyond(got, wrote) if key not in was]
+        new = _beyond(got, wrote)
         for key in _beyond(wrote, got):
             became = [each for each in new if canon.is_completed(key, each)]
             if became:

@@ -68,15 +68,12 @@ def taught_numbers(
 ) -> Link:
     """Remember which numbers of a record are those of a write, dialled otherwise.
 
-    Where it did not take effect nothing is learned; where nobody knows, nothing of what
-    was there before.
+    Where it surely did not take effect they may be what it was to change.
     """
     record = result.record
     if record is None or result.outcome not in _MAYBE_DONE:
         return link
-    is_done = result.outcome is WriteOutcome.WRITTEN and result.kind is intent.kind
-    before = {} if is_done else intent.seen
-    fresh = learn.completed(intent, record, before=before, config=config)
+    fresh = learn.completed(intent, record, config=config)
     learned = learn.remember(link, fresh, record=record, config=config)
     return msgspec.structs.replace(link, learned=learned) if fresh else link
 

@@ -28,6 +28,8 @@ from tests.simulation.vendors.book import Holder, address_key
 from tests.simulation.vendors.forms import NAMES
 from tests.simulation.vendors.ways import Markers
 
+CLEARED_MAX: Final = 4
+"""More mappings than this nobody empties at once: it waits for a person."""
 UNSURE: Final = "outcome_unknown"
 SET_APART: Final = ("mass_change", "id_reused")
 """Reasons for which a whole link waits for a person."""
@@ -136,6 +138,9 @@ def _both_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
             yield Wrong("I1", f"{text}: {pair}")
     keys = (pair.left, pair.right)
     is_excused |= oscillation.is_respelled(pair.owned, keys, pair.link.held, truth)
+    if "no_room" in held.values():
+        both = numbers.keys_of(pair.left, pair.right)
+        is_excused |= numbers.are_too_many(pair.owned, both, truth=truth)
     is_excused |= oscillation.is_of_rules(keys, pair.link.held, truth)
     if state != RecordState.IN_SYNC and not is_excused:
         yield Wrong("I1", f"in step, and said not to be: {pair}")
@@ -221,7 +226,7 @@ def _difference(pair: Pair, view: MappingView, truth: Truth) -> str:
     assert left is not None
     assert right is not None
     if numbers.is_about(view, left, truth):
-        return numbers.difference(view, left, right, truth=truth)
+        return numbers.difference(view, pair.owned, (left, right), truth=truth)
     if len(view.left) != 1 or len(view.right) != 1:
         return _name_difference(pair, view, truth)
     role = truth.ways(left[0]).role_of(view.left[0])
@@ -347,17 +352,29 @@ def _is_borne_out(pair: Pair, mapping_id: str, reason: str, truth: Truth) -> boo
         ends = (pair.left, pair.right), (pair.right, pair.left)
         return any(lengths.is_too_long(key, other, truth) for key, other in ends)
     if reason == "no_room":
-        keys = pair.left, pair.right
-        return any(
-            numbers.is_full(view, *keys, truth=truth)
-            for view in pair.owned.now.mappings
-            if view.mapping_id == mapping_id
-        )
+        both = numbers.keys_of(pair.left, pair.right)
+        return numbers.are_too_many(pair.owned, both, truth=truth)
+    if reason == "clears_too_much":
+        return _empty_count(pair, truth) > CLEARED_MAX
     if reason == "already_exists":
         return mapping_id == "email" and any(
             _is_taken(pair, side, truth) for side in SIDES
         )
     return False
+
+
+def _empty_count(pair: Pair, truth: Truth) -> int:
+    """Return how many fields only one of two records has anything in."""
+    count = 0
+    for view in pair.owned.now.mappings:
+        ends = (pair.left, view.left), (pair.right, view.right)
+        told = [
+            any(truth.holder(key).now.fields.get(name) for name in names)
+            for key, names in ends
+            if key is not None
+        ]
+        count += len(set(told)) > 1
+    return count
 
 
 def _is_set_apart(pair: Pair, truth: Truth) -> bool:

@@ -15,10 +15,14 @@ from tests.simulation.invariants import denials, numbers
 from tests.simulation.invariants.aftermath import Aftermath
 from tests.simulation.invariants.convergence import Pair
 from tests.simulation.invariants.losses import SEEN_S, is_race, may_be_news
+from tests.simulation.invariants.numbers import Part
 from tests.simulation.invariants.truth import Truth, Wrong, tell
 from tests.simulation.ledger import Act, Entry, Key, State, Who
 from tests.simulation.vendors.forms import number_key
 from tests.simulation.vendors.numbers import NUMBERS, texts_of
+
+Ends = dict[Key, Part]
+"""What a mapping is about in the two records of a link."""
 
 LABELLED = "I3 a number labelled anew while another took its place"
 ALIKE = "I3 a number that we were about to write there"
@@ -50,7 +54,7 @@ def check(pair: Pair, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     for view in pair.owned.now.mappings:
         if not numbers.is_about(view, left, truth) or not _is_steady(pair, view):
             continue
-        ends = {left: view.left, right: view.right}
+        ends = dict(zip((left, right), numbers.parts_of(view, pair.owned), strict=True))
         for number, deeds in _deeds(ends, truth).items():
             yield from _of_number(number, deeds, ends, after=after, truth=truth)
 
@@ -89,7 +93,7 @@ def _is_steady(pair: Pair, view: MappingView) -> bool:
     )
 
 
-def _deeds(ends: dict[Key, tuple[str, ...]], truth: Truth) -> dict[str, list[Deed]]:
+def _deeds(ends: Ends, truth: Truth) -> dict[str, list[Deed]]:
     """Return what people and vendors did to each number, in order."""
     found: dict[str, list[Deed]] = {}
     entries = [entry for key in ends for entry in truth.ledger.of(key)]
@@ -131,22 +135,22 @@ def _unseen_before(
 
 
 def _told(
-    state: State | None, names: tuple[str, ...], key: Key, truth: Truth
+    state: State | None, part: Part, key: Key, truth: Truth
 ) -> dict[str, tuple[str, str, str]]:
     """Return the numbers of a record with their fields, labels and spellings."""
     found: dict[str, tuple[str, str, str]] = {}
-    for name in names if state is not None else ():
-        labels = numbers.held(state, truth.ways(key[0]), (name,))
+    for name in part.names if state is not None else ():
+        labels = numbers.held(state, truth.ways(key[0]), Part((name,), part.label))
         for text in texts_of(state.fields.get(name)):
-            number = number_key(text)
-            found.setdefault(number, (name, labels[number], text))
+            if (number := number_key(text)) in labels:
+                found.setdefault(number, (name, labels[number], text))
     return found
 
 
 def _of_number(
     number: str,
     deeds: list[Deed],
-    ends: dict[Key, tuple[str, ...]],
+    ends: Ends,
     *,
     after: Aftermath,
     truth: Truth,
@@ -201,7 +205,7 @@ def _of_number(
 def _label_of(
     number: str,
     deeds: list[Deed],
-    ends: dict[Key, tuple[str, ...]],
+    ends: Ends,
     *,
     after: Aftermath,
     truth: Truth,

@@ -4,21 +4,23 @@ A number is the same however it is dialled. The judge's own reading of behaviour
 and hazard 59; it shares nothing with the engine.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+import math
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from proto.fields import Role
 from proto.reconciler import Direction, MappingView
 from tests.simulation import taint
 from tests.simulation.invariants.provenance import TWICE
 from tests.simulation.invariants.truth import (
+    Owned,
     Truth,
     Wrong,
     is_again,
     tell,
 )
 from tests.simulation.ledger import Entry, Key, State
-from tests.simulation.vendors.forms import number_key
+from tests.simulation.vendors.forms import number_key, number_text
 from tests.simulation.vendors.numbers import NUMBERS, SLOTS, texts_of
 from tests.simulation.vendors.ways import Ways
 
@@ -31,16 +33,43 @@ Held = dict[str, str]
 """The labels of numbers by what they are told by."""
 
 
-def held(fields: State | None, ways: Ways, names: Iterable[str] = ()) -> Held:
+class Part(NamedTuple):
+    """What of a record's numbers a mapping is about."""
+
+    names: tuple[str, ...] = ()
+    """None: every field."""
+    label: str = ""
+    """Those of a list with this one alone; none: all of them."""
+
+
+ALL: Final = Part()
+
+
+def parts_of(view: MappingView, owned: Owned) -> tuple[Part, Part]:
+    """Return what a mapping is about on either side; people may choose a label."""
+    labels = next(
+        (
+            (each.left.label, each.right.label)
+            for each in owned.now.settings.custom_mappings
+            if ((each.left.field_id,), (each.right.field_id,))
+            == (view.left, view.right)
+        ),
+        ("", ""),
+    )
+    return Part(view.left, labels[0]), Part(view.right, labels[1])
+
+
+def held(fields: State | None, ways: Ways, part: Part = ALL) -> Held:
     """Return the numbers of a record, or of some of its fields."""
     found: Held = {}
     if fields is None:
         return found
-    for name in names or map(ways.name_of, numbers_of(ways)):
+    for name in part.names or map(ways.name_of, numbers_of(ways)):
         value = fields.fields.get(name)
         if isinstance(value, tuple):
             for item in value:
-                found.setdefault(number_key(str(item.value)), item.label)
+                if part.label in ("", item.label):
+                    found.setdefault(number_key(str(item.value)), item.label)
         elif isinstance(value, str):
             label = SLOTS.get(ways.role_of(name), "")
             found.setdefault(number_key(value), label)
@@ -112,9 +141,12 @@ def _was_elsewhere(entry: Entry, key: str, *, truth: Truth) -> bool:
     )
 
 
-def difference(view: MappingView, left: Key, right: Key, *, truth: Truth) -> str:
+def difference(
+    view: MappingView, owned: Owned, keys: tuple[Key, Key], *, truth: Truth
+) -> str:
     """Return how the numbers of two records differ; nothing if they do not."""
-    ends = _End(view.left, left, truth), _End(view.right, right, truth)
+    left, right = keys
+    ends = _ends(view, owned, keys, truth=truth)
     for mine, theirs in (ends, ends[::-1]):
         target = left if view.direction is Direction.TO_LEFT else right
         is_target = view.direction is not Direction.BOTH and mine.key == target
@@ -131,29 +163,65 @@ def difference(view: MappingView, left: Key, right: Key, *, truth: Truth) -> str
     return ""
 
 
-def is_full(view: MappingView, left: Key, right: Key, *, truth: Truth) -> bool:
-    """Say whether there is no room for another number on either side."""
-    ends = _End(view.left, left, truth), _End(view.right, right, truth)
-    return is_about(view, left, truth) and any(each.is_full for each in ends)
+def keys_of(left: Key | None, right: Key | None) -> tuple[Key, Key]:
+    """Return the records of a link that has both."""
+    assert left is not None
+    assert right is not None
+    return left, right
+
+
+def are_too_many(owned: Owned, keys: tuple[Key, Key], *, truth: Truth) -> bool:
+    """Say whether all numbers that a list lacks are more than it has room for.
+
+    Mappings that share a list are held together. What is there in another form is
+    another number, as far as anybody has seen.
+    """
+    lacked, room = 0, math.inf
+    for view in owned.now.mappings:
+        if not is_about(view, keys[0], truth):
+            continue
+        ends = _ends(view, owned, keys, truth=truth)
+        for mine, theirs in (ends, ends[::-1]):
+            if theirs.is_list:
+                lacked += len(mine.texts - theirs.texts)
+                room = theirs.room
+    return lacked > room
+
+
+def _ends(
+    view: MappingView, owned: Owned, keys: tuple[Key, Key], *, truth: Truth
+) -> "tuple[_End, _End]":
+    left, right = parts_of(view, owned)
+    return _End(left, keys[0], truth), _End(right, keys[1], truth)
 
 
 class _End:
     """The numbers of one record, as far as a mapping is about them."""
 
-    def __init__(self, names: tuple[str, ...], key: Key, truth: Truth) -> None:
+    def __init__(self, part: Part, key: Key, truth: Truth) -> None:
         self._truth = truth
-        self.names = names
+        self.names = part.names
         self.key = key
         self.ways = truth.ways(key[0])
         self.state = truth.holder(key).now
-        self.held = held(self.state, self.ways, names)
+        self.held = held(self.state, self.ways, part)
 
     @property
-    def is_full(self) -> bool:
-        """Say whether a list takes no more."""
-        most = self.ways.numbers.count_max
-        value = self.state.fields.get(self.names[0])
-        return self.is_list and 0 < most <= len(texts_of(value))
+    def texts(self) -> set[str]:
+        """Return the numbers as they are written, but for spaces and the like."""
+        held = (self.state.fields.get(name) for name in self.names)
+        return {
+            number_text(text)
+            for value in held
+            for text in texts_of(value)
+            if number_key(text) in self.held
+        }
+
+    @property
+    def room(self) -> float:
+        """Return how many more a list takes."""
+        most = self.ways.numbers.count_max or math.inf
+        return most - len(texts_of(self.state.fields.get(self.names[0])))
 
     def _was_cleared(self) -> bool:
         [name] = self.names
@@ -174,7 +242,7 @@ class _End:
         One alone has to be, but that its user cleared it: then the others stay there.
         """
         if self.is_list:
-            return (len(of.names) == 1 and not of.is_list) or not self.is_full
+            return (len(of.names) == 1 and not of.is_list) or self.room > 0
         free = [name for name in self.names if not self.state.fields.get(name)]
         if len(self.names) == 1 and of.is_list:
             # One number stands for the first of several.

@@ -106,6 +106,12 @@ def number_key(text: str) -> str:
     return digits.removeprefix(COUNTRY).removeprefix("0")
 
 
+def number_text(text: str) -> str:
+    """Return a number as it is dialled, with its country's code or without."""
+    digits = _NOT_DIGIT.sub("", text)
+    return digits if _is_local(text) else digits.removeprefix("00")
+
+
 def _is_local(value: str) -> bool:
     digits = _NOT_DIGIT.sub("", value)
     return digits.startswith("0") and not digits.startswith("00")
