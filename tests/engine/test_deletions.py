@@ -185,6 +185,26 @@ def test_an_id_is_known_by_who_was_made_even_if_that_is_gone_before_the_next_loo
     assert (pair.link.state, pair.link.reason) == (RecordState.HELD, Reason.ID_REUSED)
 
 
+@pytest.mark.parametrize("outcome", [WriteOutcome.WRITTEN, WriteOutcome.EXISTS])
+def test_an_id_is_known_by_who_was_there_when_a_counterpart_was_made(outcome):
+    """It was given away while the create was open (seed 504091).
+
+    The stranger was unsubscribed for somebody else's word.
+    """
+    born = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    settings = config(**BOTH_ABLE, unsubscribes=Unsubscribes.STATUS)
+    pair = Pair(settings, {"email": "a@x.com", "job": "Clerk"})
+    pair.put(LEFT, created_at=born)
+    intent = pair.plan().intent
+    assert intent is not None
+    pair.put(LEFT, created_at=born.replace(year=2026))
+    pair.apply(intent)
+    pair.put(RIGHT, consent=Consent.SUPPRESSED)
+    pair.answer(intent, outcome, record=pair.records[RIGHT])
+    assert pair.settle() == 0
+    assert (pair.link.state, pair.link.reason) == (RecordState.HELD, Reason.ID_REUSED)
+
+
 def test_whoever_gets_an_id_that_nobody_was_bonded_with_is_made():
     """Nothing was ever carried, so that there is nothing to be mixed up."""
     born = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)

@@ -334,9 +334,12 @@ def test_i3_a_value_cleared_while_a_write_was_open_meets_what_came_before(
     assert (lost(history, intents=(busy,)) == []) == is_fine
 
 
-@pytest.mark.parametrize(("told_s_ago", "is_fine"), [(400.0, True), (200.0, False)])
+@pytest.mark.parametrize(
+    ("left_s_ago", "right_s_ago", "is_fine"),
+    [(400.0, 400.0, True), (200.0, 400.0, True), (200.0, 200.0, False)],
+)
 def test_i3_a_value_cleared_in_a_restored_record_comes_back_at_first(
-    told_s_ago, is_fine
+    left_s_ago, right_s_ago, is_fine
 ):
     """Not once we have been shown both of them again: then it is an edit like any."""
     history = History()
@@ -347,7 +350,8 @@ def test_i3_a_value_cleared_in_a_restored_record_comes_back_at_first(
     history.books[LEFT].restore(left)
     history.wait(300.0)
     history.edit(LEFT, left, job=None)
-    for side, record_id in ((LEFT, left), (RIGHT, right)):
+    told = (LEFT, left, left_s_ago), (RIGHT, right, right_s_ago)
+    for side, record_id, told_s_ago in told:
         sight = Sight(history.time - 1.0, history.time - told_s_ago)
         place = history.owned.place(side)
         history.truth.calls(place).sights[record_id].append(sight)
@@ -355,8 +359,8 @@ def test_i3_a_value_cleared_in_a_restored_record_comes_back_at_first(
     history.write(LEFT, left, job=old)
     [name] = history.fields(LEFT, job=None)
     planned = intent(history, change={"cause": Cause.FIRST_MATCH}, **{name: old})
-    told = msgspec.structs.replace(planned.intent, record_id=left, side=LEFT)
-    planned = msgspec.structs.replace(planned, intent=told)
+    written = msgspec.structs.replace(planned.intent, record_id=left, side=LEFT)
+    planned = msgspec.structs.replace(planned, intent=written)
     assert (lost(history, intents=(planned,)) == []) == is_fine
 
 

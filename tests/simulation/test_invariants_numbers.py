@@ -6,11 +6,13 @@ import msgspec
 import pytest
 
 from proto.fields import Item, Role
-from proto.reconciler import Direction, Side
+from proto.ids import FieldId
+from proto.reconciler import CustomMapping, Direction, MappedField, Side
 from tests.simulation.hand_made import ROLES, History, intent
 from tests.simulation.invariants import convergence, number_losses
 from tests.simulation.invariants.losses import SEEN_S
 from tests.simulation.ledger import Cause
+from tests.simulation.vendors.forms import SHORTENED
 from tests.simulation.vendors.numbers import Numbers
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
@@ -144,6 +146,90 @@ def test_i1_a_number_goes_to_the_field_of_its_label(label, is_there):
     more = number(history, history.people.person_of[history.key(LEFT, left)], label)
     history.edit(LEFT, left, phone=(one, more))
     assert (converge(history) == []) is is_there
+
+
+@pytest.mark.parametrize(("label", "count"), [("mobile", 1), ("home", 0)])
+def test_i1_a_label_that_people_mapped_to_a_single_field(label, count):
+    history = History(roles=(*ROLES, Role.PHONE), left={"numbers": LIST}, right=SLOTS)
+    [version] = history.owned.versions
+    custom = CustomMapping(
+        left=MappedField(field_id=FieldId("phone"), label="mobile"),
+        right=MappedField(field_id=FieldId("MOBILE")),
+    )
+    view = msgspec.structs.replace(
+        version.mappings[-1], mapping_id="custom", right=(FieldId("MOBILE"),)
+    )
+    settings = msgspec.structs.replace(version.settings, custom_mappings=(custom,))
+    history.owned.versions[:] = [
+        msgspec.structs.replace(
+            version, settings=settings, mappings=(*version.mappings[:-1], view)
+        )
+    ]
+    left, right, [one] = linked(history)
+    history.write(RIGHT, right, phone=None)
+    assert converge(history) == []
+    more = number(history, history.people.person_of[history.key(LEFT, left)], label)
+    history.edit(LEFT, left, phone=(one, more))
+    assert len(converge(history)) == count
+    history.wait(1.0)
+    assert lost(history) == []
+    history.write(LEFT, left, phone=(one,))
+    assert len(lost(history)) == count
+
+
+@pytest.mark.parametrize(("room", "is_fine"), [(2, True), (3, False)])
+def test_i1_mappings_that_share_a_list_wait_together(room, is_fine):
+    """There is room for one of them, and nobody says which (seed 403598)."""
+    few = Numbers(is_list=True, count_max=room)
+    history = History(roles=(*ROLES, Role.PHONE), left={"numbers": few}, right=SLOTS)
+    [version] = history.owned.versions
+    customs, views = [], []
+    for label, name in (("mobile", "MOBILE"), ("work", "WORK")):
+        field_id = FieldId(name)
+        customs.append(
+            CustomMapping(
+                left=MappedField(field_id=FieldId("phone"), label=label),
+                right=MappedField(field_id=field_id),
+            )
+        )
+        views.append(
+            msgspec.structs.replace(
+                version.mappings[-1], mapping_id=f"custom:{label}", right=(field_id,)
+            )
+        )
+    settings = msgspec.structs.replace(version.settings, custom_mappings=tuple(customs))
+    mappings = (*version.mappings[:-1], *views)
+    history.owned.versions[:] = [
+        msgspec.structs.replace(version, settings=settings, mappings=mappings)
+    ]
+    left, right, [one] = linked(history)
+    home = msgspec.structs.replace(one, label="home")
+    history.edit(LEFT, left, phone=(home,))
+    person = history.people.person_of[history.key(RIGHT, right)]
+    for name in ("MOBILE", "WORK"):
+        history.edit(RIGHT, right, **{name: number(history, person).value})
+    together = {"custom:mobile custom:work": "no_room", "email": "already_exists"}
+    restated = history.links[0]._replace(state="held", reason="already_exists")
+    history.links[0] = restated
+    assert (converge(history, **together) == []) is is_fine
+
+
+@pytest.mark.parametrize(("count", "is_fine"), [(5, True), (4, False)])
+def test_i1_so_many_cleared_at_once_wait_for_a_person(count, is_fine):
+    """As a trash may have left them out, seen as clearing (seed 401931)."""
+    roles = (Role.EMAIL, Role.NAME_GIVEN, Role.NAME_FAMILY, *SHORTENED)
+    history = History(roles=roles)
+    person = history.person()
+    names = [history.books[LEFT].ways.name_of(role) for role in roles[1:]]
+    values = {
+        name: history.value(role, person)
+        for name, role in zip(names, roles[1:], strict=True)
+    }
+    left = history.enter(LEFT, person, **values)
+    right = history.make(RIGHT, **{n.upper(): v for n, v in values.items()})
+    history.link(left, right, state="held", reason="clears_too_much")
+    history.edit(LEFT, left, **dict.fromkeys(names[:count]))
+    assert (converge(history) == []) is is_fine
 
 
 @pytest.mark.parametrize("direction", [Direction.TO_LEFT, Direction.TO_RIGHT])

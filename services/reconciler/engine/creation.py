@@ -37,7 +37,9 @@ def plan(case: Case, *, source: Side) -> Plan:
             holds=holds,
         )
     acting = rules.act_on(side, target=_NOBODY, source=record, done=(), config=config)
-    case = case.changed(left=None, right=None)
+    # Its id may be given away before anybody tells that it has a counterpart.
+    born = {f"{source.value}_born": record.created_at}
+    case = case.changed(left=None, right=None, **born)
     intent = intents.create(
         case, source=source, pairs=pairs, fields=fields, acting=acting
     )

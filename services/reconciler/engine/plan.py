@@ -76,7 +76,7 @@ def plan(case: Case, *, is_forced: bool = False) -> Plan:
         if seen.is_missing:
             # Whether it is gone is being found out.
             return waiting
-        if model.is_another(seen, born=link.born(side)):
+        if link.is_two_sided and model.is_another(seen, born=link.born(side)):
             return rest.plan(case, RecordState.HELD, reason=Reason.ID_REUSED)
         presence = seen.record.presence
         if presence in _GONE:

@@ -128,7 +128,8 @@ def _both_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
     if state not in (RecordState.IN_SYNC, RecordState.HELD, RecordState.FAILED):
         yield Wrong("I1", f"both are live: {pair}")
         return
-    held = dict(pair.link.held)
+    # Mappings that share a field are held together, by all their ids.
+    held = {each: why for ids, why in pair.link.held for each in ids.split()}
     is_excused = False
     for view, text in disagreements(pair, truth):
         why = held.get(view.mapping_id, reason)

@@ -322,7 +322,7 @@ def _is_young(edit: Entry, name: str, truth: Truth) -> bool:
             entry.at > edit.at - YOUNG_S
             and (
                 entry.act is Act.MERGE
-                or (entry.act is Act.RESTORE and may_be_news(entry, edit, truth=truth))
+                or (entry.act is Act.RESTORE and _is_unmet(entry, edit, truth=truth))
             )
             for entry in entries
         )
@@ -336,6 +336,18 @@ def _is_young(edit: Entry, name: str, truth: Truth) -> bool:
             for key in (edit.key, *truth.partners(edit.key))
             for at in denials.all_of(key, truth)
         )
+    )
+
+
+def _is_unmet(entry: Entry, edit: Entry, *, truth: Truth) -> bool:
+    """Say whether somebody who was restored had not met all counterparts since.
+
+    They meet once both have been shown.
+    """
+    return may_be_news(entry, edit, truth=truth) or any(
+        known_until is not None and known_until < entry.at
+        for key in (edit.key, *truth.partners(edit.key))
+        for known_until in [truth.known_until(key, at=edit.at)]
     )
 
 

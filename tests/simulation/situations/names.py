@@ -61,6 +61,7 @@ KNOWN: Final = {
     "D55": "a value cut by its vendor",
     "D56a": "a field edited on both sides within 90 s",
     "D56b": "a value kept that gave way",
+    "D59": "a list of numbers edited on both sides within 90 s",
     "D66": "an edit on the side that a connection only writes to",
     "D67": "the winner changed",
     "D68": "values written round a ring of three connections",

@@ -146,6 +146,7 @@ class _Reader:
                 other_at = self._edited.get((partner, ways.role_of(name)))
                 is_soon = other_at is not None and entry.at - other_at <= SOON_S
                 yield "D56a", is_soon
+                yield "D59", is_soon and ways.is_several(ways.role_of(name))
 
     def _is_hidden(self, entry: Entry) -> bool:
         """Say whether an edit has the stamp of an earlier one that could be seen."""
