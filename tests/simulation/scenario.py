@@ -10,17 +10,15 @@ from typing import Final
 
 import msgspec
 
-from proto.fields import Role
 from proto.ids import AppId
 from proto.reconciler import SIDES, Direction, Side
 from proto.rules import Unsubscribes
-from tests.simulation import options, troubles
+from tests.simulation import numbering, options, troubles
 from tests.simulation.features import PRESENT, Features
 from tests.simulation.options import Options
 from tests.simulation.troubles import REPLICAS, SKEW_S, Troubles
 from tests.simulation.vendors import ways, weather
 from tests.simulation.vendors.forms import PHONES, Forms
-from tests.simulation.vendors.numbers import SLOTS, Numbers
 from tests.simulation.vendors.ways import LISTS, Markers, Paging, Ways
 from tests.simulation.vendors.weather import Fate, Weather
 
@@ -54,13 +52,8 @@ SWEEP_S: Final = 60.0
 """Longer than in production, for most looks find nothing and cost time."""
 SWEEP_SOON_S: Final = 5.0
 """As in production, where what is late may come after such a look."""
-NUMBERED: Final = 0.35
-"""How often two vendors keep several numbers of one person."""
 LABELLED: Final = 0.5
 """How often people then say themselves which label belongs to which single field."""
-COMPLETING: Final = 0.5
-"""The share of those vendors that complete numbers."""
-LABELLINGS: Final = ((), ("mobile", "work", "home", "other"), ("work", "other"))
 TENANTS: Final = ("tnt_one", "tnt_two")
 
 
@@ -182,7 +175,7 @@ def draw(seed: int, *, features: Features = PRESENT) -> Scenario:
     vendors = _mailing(vendors, random.Random(f"{seed} mailing"))
     if features.edits_at_once:
         vendors = _silenced(vendors, random.Random(f"{seed} silence"))
-    vendors = _numbered(vendors, random.Random(f"{seed} numbers"))
+    vendors = numbering.numbered(vendors, random.Random(f"{seed} numbers"))
     fates: tuple[Fate, ...] = weather.ORDINARY
     if features.sweeps:
         fates += weather.UNTRUE
@@ -248,39 +241,6 @@ def _mailing(vendors: tuple[Ways, ...], source: random.Random) -> tuple[Ways, ..
         mails_everybody=True,
     )
     return tuple(found)
-
-
-def _numbered(vendors: tuple[Ways, ...], source: random.Random) -> tuple[Ways, ...]:
-    """Have one vendor keep lists of numbers, and the other one such or several."""
-    if len(vendors) > 2 or source.random() >= NUMBERED:
-        return vendors
-    shapes = [_with_list, source.choice((_with_list, _with_list, _with_slots, _alone))]
-    source.shuffle(shapes)
-    return tuple(
-        shape(each, source) for shape, each in zip(shapes, vendors, strict=True)
-    )
-
-
-def _with_list(each: Ways, source: random.Random) -> Ways:
-    labels = source.choice(LABELLINGS)
-    numbers = Numbers(
-        is_list=True, labels=labels, count_max=source.choice((0, 0, 2, 3))
-    )
-    return msgspec.structs.replace(_alone(each, source), numbers=numbers)
-
-
-def _with_slots(each: Ways, source: random.Random) -> Ways:
-    rest = [role for role in each.roles if role not in SLOTS]
-    slots = [*SLOTS] if source.random() < 0.6 else [*SLOTS][:2]
-    return msgspec.structs.replace(_alone(each, source), roles=(*rest, *slots))
-
-
-def _alone(each: Ways, source: random.Random) -> Ways:
-    """Have a vendor keep one number, which some of them complete."""
-    roles = tuple(dict.fromkeys((*each.roles, Role.PHONE)))
-    completes = source.random() < COMPLETING
-    forms = msgspec.structs.replace(each.forms, completes=completes)
-    return msgspec.structs.replace(each, roles=roles, forms=forms)
 
 
 def _labelled(

@@ -67,9 +67,9 @@ def held(fields: State | None, ways: Ways, part: Part = ALL) -> Held:
     for name in part.names or map(ways.name_of, numbers_of(ways)):
         value = fields.fields.get(name)
         if isinstance(value, tuple):
-            for item in value:
-                if part.label in ("", item.label):
-                    found.setdefault(number_key(str(item.value)), item.label)
+            items = (each for each in value if part.label in ("", each.label))
+            for item in items:
+                found.setdefault(number_key(str(item.value)), item.label)
         elif isinstance(value, str):
             label = SLOTS.get(ways.role_of(name), "")
             found.setdefault(number_key(value), label)
