@@ -23,7 +23,7 @@ from tests.engine.test_forms import (
     met,
     said,
 )
-from tests.engine.world import Pair, items
+from tests.engine.world import Pair, items, linked
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 
@@ -92,6 +92,32 @@ def test_a_number_that_a_silent_app_completes_is_no_edit(rights):
     pair.edit(LEFT, phones=None)
     assert pair.settle() == 1
     assert said(pair) == ([], [])
+
+
+def test_a_text_is_no_number_however_it_is_written():
+    pair = linked({"job": "Owner"}, {"title": "Owner"})
+    pair.silent = {RIGHT}
+    pair.edit(LEFT, job="030 901820")
+    pair.meanwhile = lambda side: pair.edit(side, title="+49 30 901820")
+    intent = pair.turn()
+    pair.meanwhile = lambda _side: None
+    assert intent is not None
+    assert pair.link.learned == ()
+    pair.settle()
+    assert pair.left["job"] == "+49 30 901820"
+
+
+def test_what_is_entered_beside_the_number_is_another_one():
+    """Both are there, and so the app has made neither of the other."""
+    pair = met(is_completing=False)
+    pair.silent = {LEFT}
+    pair.meanwhile = lambda side: pair.edit(
+        side, phones=items(f"home:{SHORT}", f"work:{LONG}")
+    )
+    entered(pair, LISTED, SHORT)
+    pair.settle()
+    assert pair.link.learned == ()
+    assert said(pair) == ([SHORT, LONG], [SHORT, LONG])
 
 
 def test_two_that_a_silent_app_makes_one_are_removed_as_one():

@@ -12,6 +12,7 @@ from proto.record import Presence
 from services.reconciler.engine import drift, guards
 from services.reconciler.engine.case import Case
 from services.reconciler.engine.model import Reason
+from tests.engine import mapped
 from tests.engine.examples import PLANNER_DEEP, tries
 from tests.engine.strategies import left_edits, lefts, right_edits, rights
 from tests.engine.test_machine import NORMALISE
@@ -405,3 +406,38 @@ def test_one_way_another_first_value_is_no_drift_beside_one_that_was_edited_ther
     pair.settle()
     assert pair.left["phone"] == NUMBERS[1]
     assert pair.link.apart == ()
+
+
+@pytest.mark.parametrize("is_missed", [True, False])
+def test_a_label_s_field_that_was_cleared_is_no_drift_and_hides_none(is_missed):
+    lefts = (
+        field("email", FieldKind.EMAIL, Role.EMAIL),
+        field("phones", FieldKind.PHONE, is_multiple=True, labels=("work", "mobile")),
+    )
+    rights = (
+        field("mail", FieldKind.EMAIL, Role.EMAIL),
+        field("office", FieldKind.PHONE),
+        field("cell", FieldKind.PHONE),
+    )
+    made = (
+        mapped.custom("phones/work", "office"),
+        mapped.custom("phones/mobile", "cell"),
+    )
+    one, two, three = NUMBERS
+    pair = Pair(
+        mapped.config(lefts, rights, *made),
+        {
+            "email": "a@x.com",
+            "phones": items(f"work:{one}", f"work:{two}", f"mobile:{three}"),
+        },
+        {"mail": "a@x.com", "office": None, "cell": None},
+    )
+    pair.settle()
+    assert (pair.right["office"], pair.right["cell"]) == (one, three)
+    if is_missed:
+        lose(pair, RIGHT, cell="+49 30 901820")
+    pair.edit(RIGHT, office=None)
+    assert pair.settle() == 1
+    assert pair.left["phones"] == items(f"work:{two}", f"mobile:{three}")
+    assert pair.right["office"] is None
+    assert bool(drift_of(pair)) is is_missed

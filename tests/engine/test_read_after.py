@@ -7,15 +7,20 @@ never reached the other side (hazard 37).
 import pytest
 
 from proto.connector import WriteKind
-from proto.fields import FieldKind, Fields, Item
+from proto.fields import FieldKind, Fields, Item, Role
 from proto.reconciler import RecordState, Side
 from services.reconciler.engine import canon
 from services.reconciler.engine.model import Reason
 from tests.engine import world
-from tests.engine.world import Pair, config, items
+from tests.engine.world import Pair, config, field, items
 
 LEFT, RIGHT = Side.LEFT, Side.RIGHT
 NAMES = ("first", "last")
+TEL = field("tel", FieldKind.PHONE, Role.PHONE, is_multiple=True)
+ONE_NUMBER = (
+    field("email", FieldKind.EMAIL, Role.EMAIL),
+    field("phone", FieldKind.PHONE, Role.PHONE),
+)
 
 
 def silent(
@@ -186,6 +191,43 @@ def test_an_app_that_keeps_one_item_only_comes_to_rest():
     pair.edit(LEFT, phones=None)
     assert pair.settle() == 1
     assert not pair.right["tel"]
+
+
+def test_a_label_that_the_app_chooses_is_no_reason_to_write_again():
+    """Not beside an item that it drops, either."""
+    pair = world.linked()
+    pair.silent = {RIGHT}
+    pair.normalise[RIGHT] = lambda fields: {
+        **fields,
+        "tel": tuple(
+            Item(value=each.value, label="own") for each in (fields["tel"] or ())[:1]
+        ),
+    }
+    pair.edit(LEFT, phones=items("home:+12025550101", "work:+12025550102"))
+    assert pair.settle() == 3, "each list that is to be there is written once more"
+    assert pair.right["tel"] == items("own:+12025550101")
+    assert pair.left["phones"] == items("home:+12025550101", "work:+12025550102")
+
+
+def test_what_is_left_of_several_is_no_counterpart_of_a_single_one():
+    """The app drops the number that came, and keeps another one: that is its own."""
+    rights = (field("mail", FieldKind.EMAIL, Role.EMAIL), TEL)
+    settings = config(ONE_NUMBER, rights)
+    old, own, new = "+12025550101", "+12025550102", "+12025550103"
+    pair = Pair(
+        settings,
+        {"email": "a@x.com", "phone": old},
+        {"mail": "a@x.com", "tel": items(old, own)},
+    )
+    pair.settle()
+    pair.silent = {RIGHT}
+    pair.normalise[RIGHT] = lambda fields: {
+        **fields,
+        "tel": tuple(each for each in fields["tel"] or () if each.value != new),
+    }
+    pair.edit(LEFT, phone=new)
+    assert pair.settle() == 1
+    assert (pair.left["phone"], pair.right["tel"]) == (new, items(own))
 
 
 def test_what_came_with_a_new_record_is_carried():

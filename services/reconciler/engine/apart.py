@@ -8,6 +8,7 @@ gone.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -18,6 +19,9 @@ from services.reconciler.engine.diff import Sides
 from services.reconciler.engine.lenses import Atom, Atoms, parts
 from services.reconciler.engine.merge import Merged
 from services.reconciler.engine.model import Apart, Lens, Pair
+
+_WITH_FIRSTS: Final = (Lens.FIRST, Lens.PARTS)
+"""Mappings between one value and several, or with parts that are such."""
 
 
 def after(
@@ -40,14 +44,19 @@ def after(
     known = [each for each in known if each.mapping_id == pair.mapping.mapping_id]
     is_left_alone = _is_left_alone(pair, sides)
     if is_cleared(pair, merged):
-        yield from _left_empty(pair, _once_written(sides, needed))
+        yield from _left_empty(pair, sides)
     if not known and not is_left_alone:
         return
     if needed:
         yield from known
     is_name = pair.mapping.lens is Lens.NAME
     if is_name and needed:
-        sides, merged = _once_written(sides, needed), merge.NOTHING
+        sides = msgspec.structs.replace(
+            sides,
+            left={**sides.left, **needed.get(LEFT, {})},
+            right={**sides.right, **needed.get(RIGHT, {})},
+        )
+        merged = merge.NOTHING
     for each in _differences(pair, sides, written=merged):
         if is_left_alone or each in known or (is_name and needed):
             yield each
@@ -58,10 +67,12 @@ def after(
 
 def is_cleared(pair: Pair, merged: Merged) -> bool:
     """Say whether a single value was cleared that stood for one of several."""
+    if pair.mapping.lens not in _WITH_FIRSTS:
+        return False
     return any(
-        not atom.canon and part.end(side).is_many
+        not atom.canon
         for side in SIDES
-        for part, atom in _of_firsts(pair, merged.to(side))
+        for _, atom in _of_firsts(pair, merged.to(side))
     )
 
 
@@ -138,7 +149,8 @@ def _left_empty(pair: Pair, sides: Sides) -> Iterator[Apart]:
     """Yield that single values are empty where the other side has any."""
     for side, atoms in merge.differences(pair, sides.as_if_just_met()).items():
         for key, atom in atoms.items():
-            if _is_of_several(pair, side, key=key, atom=atom):
+            is_for_none = not atom.replaces
+            if is_for_none and _is_of_several(pair, side, key=key, atom=atom):
                 yield _told(pair, side, key=key, atom=atom)
 
 
@@ -162,15 +174,6 @@ def _of_firsts(pair: Pair, atoms: Atoms) -> Iterator[tuple[Pair, Atom]]:
         part = pair.parts[number] if pair.parts else pair
         if part.mapping.lens is Lens.FIRST:
             yield from ((part, atom) for atom in own.values())
-
-
-def _once_written(sides: Sides, needed: Mapping[Side, Fields]) -> Sides:
-    """Return both sides as they are once what they need is written."""
-    return msgspec.structs.replace(
-        sides,
-        left={**sides.left, **needed.get(LEFT, {})},
-        right={**sides.right, **needed.get(RIGHT, {})},
-    )
 
 
 def _words_apart(pair: Pair, sides: Sides, *, written: Merged) -> Iterator[Apart]:

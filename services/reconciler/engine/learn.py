@@ -59,11 +59,10 @@ def completed(intent: Intent, record: Record, *, config: Config) -> tuple[Learne
         )
         new = _beyond(got, wrote)
         for key in _beyond(wrote, got):
-            became = [each for each in new if canon.is_completed(key, each)]
-            if became:
-                new.remove(became[0])
+            became = (each for each in new if canon.is_completed(key, each))
+            if (form := next(became, None)) is not None:
                 lesson = Learned(
-                    side=intent.side, field_id=field_id, wrote=key, got=became[0]
+                    side=intent.side, field_id=field_id, wrote=key, got=form
                 )
                 found.append(lesson)
     return tuple(found)

@@ -17,8 +17,6 @@ _COPY: Final = Lens.COPY
 _NAME: Final = Lens.NAME
 _ITEMS: Final = Lens.ITEMS
 _FIRST: Final = Lens.FIRST
-_OF_ONE: Final = (Lens.COPY, Lens.NAME, Lens.FIRST)
-"""Where an edit tells what it took the place of."""
 _SHARE_ROOM: Final = (Lens.ITEMS, Lens.PARTS)
 """Where one change may make room for another."""
 
@@ -346,8 +344,6 @@ def _wins(ours: Atom, theirs: Atom, *, pair: Pair) -> Side:
 
 def _is_respelled(atom: Atom, pair: Pair) -> bool:
     """Say whether a value is the one before, but for capitals or a country's code."""
-    if pair.mapping.lens not in _OF_ONE:
-        return False
     if pair.mapping.kind is FieldKind.PHONE:
         return canon.is_completed(atom.canon, atom.replaces)
     return atom.canon.casefold() == atom.replaces.casefold()
