@@ -97,14 +97,18 @@ class PostgresStage:
         self.service = service
         self.users = users
         self._admin = admin
+        self._begun: set[asyncio.Task[Any]] = set()
+        """What either user waits for, whoever else is asked about."""
 
     async def settle(self, tasks: Tasks) -> None:
+        self._begun = {task for task in {*self._begun, *tasks} if not task.done()}
         while left := [task for task in tasks if not task.done()]:
             done, _ = await asyncio.wait(
                 left, timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED
             )
             # When all wait it is a deadlock, and one of them is about to give way.
-            is_quiet = not done and len(left) < USERS
+            under_way = sum(not task.done() for task in self._begun)
+            is_quiet = not done and under_way < USERS
             if is_quiet and await self._admin.fetchval(WAITING) >= len(left):
                 return
 
