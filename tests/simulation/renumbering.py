@@ -10,7 +10,7 @@ from proto.fields import Item, Role, Value
 from tests.simulation.people import LABELS, People
 from tests.simulation.vendors.book import Found, Holder
 from tests.simulation.vendors.forms import number_key
-from tests.simulation.vendors.numbers import NUMBERS, SLOTS, texts_of
+from tests.simulation.vendors.numbers import NUMBERS, SLOTS
 from tests.simulation.vendors.ways import Ways
 
 Items = tuple[Item, ...]
@@ -107,6 +107,5 @@ def _distinct(items: Items) -> Items:
     """Return items of which none says the same number as another."""
     found: dict[str, Item] = {}
     for item in items:
-        for text in texts_of((item,)):
-            found.setdefault(number_key(text), item)
+        found.setdefault(number_key(str(item.value)), item)
     return tuple(found.values())

@@ -55,7 +55,8 @@ def completed(intent: Intent, record: Record, *, config: Config) -> tuple[Learne
         if field is None or field.kind is not FieldKind.PHONE:
             continue
         wrote, got = (
-            _keys(values.get(field_id)) for values in (intent.fields, record.fields)
+            _keys(field.kind, values.get(field_id))
+            for values in (intent.fields, record.fields)
         )
         new = _beyond(got, wrote)
         for key in _beyond(wrote, got):
@@ -66,13 +67,6 @@ def completed(intent: Intent, record: Record, *, config: Config) -> tuple[Learne
                 )
                 found.append(lesson)
     return tuple(found)
-
-
-def _keys(value: Value) -> list[str]:
-    """Return the normal forms of numbers, of one or of several."""
-    if isinstance(value, tuple):
-        return canon.keys(FieldKind.PHONE, value)
-    return [form] if (form := canon.of(FieldKind.PHONE, value)) else []
 
 
 def remember(
@@ -114,12 +108,15 @@ def _forms_held(record: Record, side: SideConfig) -> set[tuple[FieldId, str]]:
         (field_id, form)
         for field_id, value in record.fields.items()
         if (field := side.by_id.get(field_id)) is not None
-        for form in (
-            canon.keys(field.kind, value)
-            if isinstance(value, tuple)
-            else (canon.of(field.kind, value),)
-        )
+        for form in _keys(field.kind, value)
     }
+
+
+def _keys(kind: FieldKind, value: Value) -> list[str]:
+    """Return the normal form of a value, or of each of several."""
+    if isinstance(value, tuple):
+        return canon.keys(kind, value)
+    return [form] if (form := canon.of(kind, value)) else []
 
 
 def _forms(kind: FieldKind, meant: Value, *, got: Value) -> list[tuple[str, str]]:

@@ -13,7 +13,6 @@ from services.reconciler.engine.lenses import Atom, Atoms, firsts, fullnames, pa
 from services.reconciler.engine.lenses.atoms import WHOLE, Target
 from services.reconciler.engine.model import Apart, Lens, Pair
 
-_COPY: Final = Lens.COPY
 _NAME: Final = Lens.NAME
 _ITEMS: Final = Lens.ITEMS
 _FIRST: Final = Lens.FIRST

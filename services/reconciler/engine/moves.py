@@ -75,7 +75,7 @@ def taught_numbers(
         return link
     fresh = learn.completed(intent, record, config=config)
     learned = learn.remember(link, fresh, record=record, config=config)
-    return msgspec.structs.replace(link, learned=learned) if fresh else link
+    return msgspec.structs.replace(link, learned=learned)
 
 
 def not_carried(
@@ -83,10 +83,9 @@ def not_carried(
 ) -> dict[str, Fields]:
     """Return what the source said but for what a write left empty, by its mapping.
 
-    Or for items that it left out. The app drops it, or somebody has just cleared it:
-    nobody can tell. In the shadow of
-    the source it is still to be carried, and no deletion. Written a second time it is
-    there, or it is the app that drops it.
+    Or for items that it left out. The app drops them, or somebody has just cleared
+    them: nobody can tell. In the shadow of the source they are still to be carried, and
+    no deletion. Written a second time they are there, or it is the app that drops them.
     """
     side, source = intent.side, model.other(intent.side)
     written = {(each.mapping_id, each.side, each.form) for each in link.trail}

@@ -47,6 +47,13 @@ class Pair(NamedTuple):
         """Return the record on one side."""
         return self.left if side is Side.LEFT else self.right
 
+    @property
+    def both(self) -> tuple[Key, Key]:
+        """Return its records, where it has two."""
+        assert self.left is not None
+        assert self.right is not None
+        return self.left, self.right
+
     def __str__(self) -> str:
         keys = " and ".join(tell(key) for key in (self.left, self.right) if key)
         row = self.link.row
@@ -140,8 +147,7 @@ def _both_live(pair: Pair, truth: Truth) -> Iterator[Wrong]:
     keys = (pair.left, pair.right)
     is_excused |= oscillation.is_respelled(pair.owned, keys, pair.link.held, truth)
     if "no_room" in held.values():
-        both = numbers.keys_of(pair.left, pair.right)
-        is_excused |= numbers.are_too_many(pair.owned, both, truth=truth)
+        is_excused |= numbers.are_too_many(pair.owned, pair.both, truth=truth)
     is_excused |= oscillation.is_of_rules(keys, pair.link.held, truth)
     if state != RecordState.IN_SYNC and not is_excused:
         yield Wrong("I1", f"in step, and said not to be: {pair}")
@@ -223,11 +229,9 @@ def _left_behind(pair: Pair, pairs: list[Pair], truth: Truth) -> Iterator[Wrong]
 
 def _difference(pair: Pair, view: MappingView, truth: Truth) -> str:
     """Return how two records differ in a mapping; nothing if they do not."""
-    left, right = pair.left, pair.right
-    assert left is not None
-    assert right is not None
+    left, right = pair.both
     if numbers.is_about(view, left, truth):
-        return numbers.difference(view, pair.owned, (left, right), truth=truth)
+        return numbers.difference(view, pair.owned, pair.both, truth=truth)
     if len(view.left) != 1 or len(view.right) != 1:
         return _name_difference(pair, view, truth)
     role = truth.ways(left[0]).role_of(view.left[0])
@@ -239,9 +243,7 @@ def _difference(pair: Pair, view: MappingView, truth: Truth) -> str:
 
 def _name_difference(pair: Pair, view: MappingView, truth: Truth) -> str:
     """Compare a full name with its parts, word by word."""
-    left, right = pair.left, pair.right
-    assert left is not None
-    assert right is not None
+    left, right = pair.both
     mine = _words(truth.holder(left).now.fields, view.left, right, truth)
     theirs = _words(truth.holder(right).now.fields, view.right, left, truth)
     if sorted(mine) == sorted(theirs):
@@ -353,8 +355,7 @@ def _is_borne_out(pair: Pair, mapping_id: str, reason: str, truth: Truth) -> boo
         ends = (pair.left, pair.right), (pair.right, pair.left)
         return any(lengths.is_too_long(key, other, truth) for key, other in ends)
     if reason == "no_room":
-        both = numbers.keys_of(pair.left, pair.right)
-        return numbers.are_too_many(pair.owned, both, truth=truth)
+        return numbers.are_too_many(pair.owned, pair.both, truth=truth)
     if reason == "clears_too_much":
         return _empty_count(pair, truth) > CLEARED_MAX
     if reason == "already_exists":

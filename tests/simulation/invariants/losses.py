@@ -227,7 +227,9 @@ def _is_accounted_for(
         return True
     if value is not None:
         return _was_carried(edit, name, truth)
-    if _is_newer(write, edit, name, truth=truth, after=after):
+    if _is_newer(write, edit, name, truth=truth):
+        return True
+    if _met_late(write, edit, name, after=after, truth=truth):
         return True
     if _was_under_way(write, edit, name, after=after, truth=truth):
         return True
@@ -377,43 +379,49 @@ def overwritten_by(edit: Entry, name: str, role: Role, after: Aftermath) -> set[
     }
 
 
-def _is_newer(
-    write: Entry,
-    edit: Entry,
-    name: str,
-    *,
-    truth: Truth,
-    after: Aftermath = Aftermath(),  # noqa: B008
-) -> bool:
+def _is_newer(write: Entry, edit: Entry, name: str, *, truth: Truth) -> bool:
     """Say whether a cleared field got something that came up elsewhere.
 
     An empty value gives way in a conflict (behaviour 33), and nothing is kept of it.
-    Nobody can tell what a vendor rewrote by itself from what a user entered, nor what
-    the network carried out again.
     """
     role, value = truth.ways(edit.place).role_of(name), write.after.fields[name]
     return not same(role, value, edit.was(name)) or any(
-        _brings(entry, write, name, role=role, truth=truth)
-        for key in truth.partners(edit.key)
-        for entry in truth.ledger.of(key)
-        if (entry.who is Who.VENDOR or entry.seems_entered)
-        and entry.at <= write.at
-        and (may_be_news(entry, edit, truth=truth) or _was_busy(entry, edit, after))
+        may_be_news(entry, edit, truth=truth)
+        for entry in _bringing(write, edit, name, truth=truth)
     )
 
 
-def _was_busy(entry: Entry, edit: Entry, after: Aftermath) -> bool:
-    """Say whether a write of a link was open while both were done to its records.
+def _met_late(
+    write: Entry, edit: Entry, name: str, *, after: Aftermath, truth: Truth
+) -> bool:
+    """Say whether a write of the link was open while it came up and was cleared.
 
     Nobody looks at the link before that is answered: then the two meet.
     """
-    ids = {entry.record_id, edit.record_id}
     return any(
-        {planned.intent.record_id, planned.intent.source_id} == ids
+        {planned.intent.record_id, planned.intent.source_id}
+        == {entry.record_id, edit.record_id}
         and planned.decided_at <= entry.at + SEEN_S
         and (planned.closed_at or math.inf) >= edit.at
+        for entry in _bringing(write, edit, name, truth=truth)
         for planned in after.intents
     )
+
+
+def _bringing(write: Entry, edit: Entry, name: str, *, truth: Truth) -> Iterator[Entry]:
+    """Yield what may be why we wrote a value where somebody had edited a field.
+
+    Nobody can tell what a vendor rewrote by itself from what a user entered, nor what
+    the network carried out again.
+    """
+    role = truth.ways(edit.place).role_of(name)
+    for key in truth.partners(edit.key):
+        for entry in truth.ledger.of(key):
+            is_edit = entry.who is Who.VENDOR or entry.seems_entered
+            if not is_edit or entry.at > write.at:
+                continue
+            if _brings(entry, write, name, role=role, truth=truth):
+                yield entry
 
 
 def may_be_news(entry: Entry, edit: Entry, *, truth: Truth) -> bool:

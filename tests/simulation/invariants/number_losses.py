@@ -46,6 +46,19 @@ class Deed(NamedTuple):
     done: Done
 
 
+class Story(NamedTuple):
+    """What people and vendors did to one number of the two records of a link."""
+
+    number: str
+    deeds: list[Deed]
+    """In order, and at least one."""
+    ends: Ends
+
+    def is_in(self, state: State | None, key: Key, truth: Truth) -> bool:
+        """Say whether a state of one of the records has it."""
+        return self.number in numbers.held(state, truth.ways(key[0]), self.ends[key])
+
+
 def check(pair: Pair, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     """Yield numbers that are gone and were entered last, or back and were removed."""
     left, right = pair.left, pair.right
@@ -56,7 +69,9 @@ def check(pair: Pair, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
             continue
         ends = dict(zip((left, right), numbers.parts_of(view, pair.owned), strict=True))
         for number, deeds in _deeds(ends, truth).items():
-            yield from _of_number(number, deeds, ends, after=after, truth=truth)
+            if deeds:
+                story = Story(number, deeds, ends)
+                yield from _judge(story, after=after, truth=truth)
 
 
 def _is_looked_at(pair: Pair, truth: Truth) -> bool:
@@ -147,44 +162,33 @@ def _told(
     return found
 
 
-def _of_number(
-    number: str,
-    deeds: list[Deed],
-    ends: Ends,
-    *,
-    after: Aftermath,
-    truth: Truth,
-) -> Iterator[Wrong]:
-    if not deeds:
-        return
-    entry, done = deeds[-1]
-    key = entry.key
-    ways = truth.ways(key[0])
-
-    def has(state: State | None) -> bool:
-        return number in numbers.held(state, ways, ends[key])
-
-    is_there, was_there = has(truth.holder(key).now), has(entry.after)
+def _judge(story: Story, *, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
+    """Yield what is not as the last deed left it, and has no excuse."""
+    entry, done = story.deeds[-1]
+    key, number = entry.key, story.number
+    was_there = story.is_in(entry.after, key, truth)
+    is_there = story.is_in(truth.holder(key).now, key, truth)
     if is_there is was_there:
         if is_there:
-            yield from _label_of(number, deeds, ends, after=after, truth=truth)
+            yield from _label_of(story, after=after, truth=truth)
         return
     ended = next(
         each
         for each in truth.ledger.of(key)
-        if each.number > entry.number and has(each.after) is not was_there
+        if each.number > entry.number
+        and story.is_in(each.after, key, truth) is not was_there
     )
     if ended.who is not Who.TANDEM or is_race(entry, ended, truth):
         return
     if truth.is_unread(entry):
         truth.excuse(UNREAD)
         return
-    if _was_given_up(number, ends, after):
+    if _was_given_up(story, after):
         truth.excuse(GIVEN_UP)
         return
     meanwhile = [
         deed
-        for deed in deeds[:-1]
+        for deed in story.deeds[:-1]
         if deed.entry.key != key and may_be_news(deed.entry, entry, truth=truth)
     ]
     if was_there:
@@ -193,51 +197,45 @@ def _of_number(
         if done is Done.LABELLED and any(e.done is Done.REMOVED for e in meanwhile):
             truth.excuse(LABELLED)
             return
-        if _is_on_its_way(number, entry, after):
+        if _is_on_its_way(story, after):
             truth.excuse(ALIKE)
             return
-    elif _is_kept(meanwhile) or _is_new(key, entry, truth):
+    elif _is_kept(meanwhile) or _is_new(entry, truth):
         return
     what = f"{done.value} at {entry.at:.3f} and {'back' if is_there else 'gone'}"
     yield Wrong("I3", f"{tell(key)} {number} was {what} at {ended.at:.3f}")
 
 
-def _label_of(
-    number: str,
-    deeds: list[Deed],
-    ends: Ends,
-    *,
-    after: Aftermath,
-    truth: Truth,
-) -> Iterator[Wrong]:
+def _label_of(story: Story, *, after: Aftermath, truth: Truth) -> Iterator[Wrong]:
     """Yield a label that somebody gave a number last, and that the other side lacks.
 
     Its app may know no such label, and a single field has its own.
     """
-    entry = deeds[-1].entry
-    [other] = [key for key in ends if key != entry.key]
-    sides = (entry.key, other)
-    if entry.before is None or not all(
-        truth.ways(key[0]).numbers.is_list for key in sides
-    ):
+    entry, number = story.deeds[-1].entry, story.number
+    [other] = [key for key in story.ends if key != entry.key]
+    own, there = (truth.ways(key[0]).numbers for key in (entry.key, other))
+    if not (own.is_list and there.is_list):
         return
-    was = numbers.held(entry.before, truth.ways(entry.place), ends[entry.key])
-    mine, theirs = (
-        numbers.held(truth.holder(key).now, truth.ways(key[0]), ends[key])
-        for key in sides
+    was, given, mine, theirs = (
+        numbers.held(state, truth.ways(key[0]), story.ends[key]).get(number)
+        for state, key in (
+            (entry.before, entry.key),
+            (entry.after, entry.key),
+            (truth.holder(entry.key).now, entry.key),
+            (truth.holder(other).now, other),
+        )
     )
-    given = numbers.held(entry.after, truth.ways(entry.place), ends[entry.key])
-    if number not in was or number not in theirs or was[number] == given[number]:
+    if was is None or theirs is None or was == given:
         return
-    own, there = (truth.ways(key[0]).numbers for key in sides)
-    is_alike = theirs[number] == there.label(mine[number])
-    if is_alike or mine[number] == own.label(theirs[number]):
+    assert mine is not None
+    if theirs == there.label(mine) or mine == own.label(theirs):
         return
-    is_new = _is_new(entry.key, entry, truth) or truth.is_unread(entry)
-    if is_new or any(d.entry.key == other for d in deeds):
+    if _is_new(entry, truth) or truth.is_unread(entry):
         return
-    if not _was_given_up(number, ends, after):
-        yield Wrong("I3", f"{tell(other)} {number} is not labelled {mine[number]!r}")
+    if any(deed.entry.key == other for deed in story.deeds):
+        return
+    if not _was_given_up(story, after):
+        yield Wrong("I3", f"{tell(other)} {number} is not labelled {mine!r}")
 
 
 def _is_kept(meanwhile: list[Deed]) -> bool:
@@ -245,31 +243,32 @@ def _is_kept(meanwhile: list[Deed]) -> bool:
     return any(deed.done is not Done.REMOVED for deed in meanwhile)
 
 
-def _is_new(key: Key, entry: Entry, truth: Truth) -> bool:
+def _is_new(entry: Entry, truth: Truth) -> bool:
     """Say whether two records had just met, so that nothing was removed yet."""
-    return any(at > entry.at - SEEN_S for at in truth.bound_at(key))
+    return any(at > entry.at - SEEN_S for at in truth.bound_at(entry.key))
 
 
-def _is_on_its_way(number: str, entry: Entry, after: Aftermath) -> bool:
+def _is_on_its_way(story: Story, after: Aftermath) -> bool:
     """Say whether somebody entered what we were writing there: that counts as ours.
 
     What becomes of it on the other side goes for both then.
     """
+    entry = story.deeds[-1].entry
     return any(
         planned.intent.record_id == entry.record_id
         and planned.decided_at <= entry.at <= (planned.closed_at or math.inf)
-        and _has([change.after for change in planned.intent.changes], number)
+        and _has([change.after for change in planned.intent.changes], story.number)
         for planned in after.intents
     )
 
 
-def _was_given_up(number: str, ends: Iterable[Key], after: Aftermath) -> bool:
+def _was_given_up(story: Story, after: Aftermath) -> bool:
     """Say whether a write of a number came to nothing, as far as we could tell.
 
     It took effect unheard of: what it put there looks like an edit, and who takes that
     back seems to have done nothing.
     """
-    ids = {record_id for _, record_id in ends}
+    number, ids = story.number, {record_id for _, record_id in story.ends}
     return any(
         planned.state == "dead"
         and planned.intent.record_id in ids

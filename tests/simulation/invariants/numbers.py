@@ -10,8 +10,7 @@ from typing import Final, NamedTuple
 
 from proto.fields import Role
 from proto.reconciler import Direction, MappingView
-from tests.simulation import taint
-from tests.simulation.invariants.provenance import TWICE
+from tests.simulation.invariants import provenance
 from tests.simulation.invariants.truth import (
     Owned,
     Truth,
@@ -96,30 +95,18 @@ def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
             if number_key(text) in before:
                 continue
             where = f"{tell(entry.key)} {name} {text!r}"
-            yield from _entered(entry, text, where, truth=truth)
+            role = ways.role_of(name)
+            yield from provenance.entered(
+                entry, text, role=role, where=where, truth=truth
+            )
             if _was_elsewhere(entry, number_key(text), truth=truth):
                 continue
             if is_again(entry, truth):
-                truth.excuse(TWICE)
+                truth.excuse(provenance.TWICE)
             elif _was_read(entry, number_key(text), truth):
                 truth.excuse(PUT_BACK)
             else:
                 yield Wrong("I3b", f"the other side never had {where}")
-
-
-def _entered(entry: Entry, text: str, where: str, *, truth: Truth) -> Iterator[Wrong]:
-    person = truth.people.person_of.get(entry.key)
-    origins = taint.origins(text)
-    if not origins:
-        yield Wrong("I3b", f"nobody entered {where}")
-    for origin in origins:
-        known = truth.people.authored.get(origin.serial)
-        if known is None or known.origin.person != origin.person:
-            yield Wrong("I3b", f"nobody entered {where}")
-        elif person is None or not truth.people.are_one(person, origin.person):
-            yield Wrong("I3b", f"entered for somebody else: {where}")
-        elif known.role not in NUMBERS:
-            yield Wrong("I3b", f"entered in another field: {where}")
 
 
 def _was_read(entry: Entry, key: str, truth: Truth) -> bool:
@@ -161,13 +148,6 @@ def difference(
         if missing:
             return f"{tell(theirs.key)} {theirs.names} lacks {missing}: {theirs.held}"
     return ""
-
-
-def keys_of(left: Key | None, right: Key | None) -> tuple[Key, Key]:
-    """Return the records of a link that has both."""
-    assert left is not None
-    assert right is not None
-    return left, right
 
 
 def are_too_many(owned: Owned, keys: tuple[Key, Key], *, truth: Truth) -> bool:

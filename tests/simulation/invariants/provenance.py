@@ -20,6 +20,7 @@ from tests.simulation.invariants.truth import (
 )
 from tests.simulation.ledger import Act, Entry, Key
 from tests.simulation.vendors.forms import NAMES
+from tests.simulation.vendors.numbers import NUMBERS
 
 TWICE: Final = "I3b carried out again after another write of ours"
 
@@ -27,7 +28,6 @@ TWICE: Final = "I3b carried out again after another write of ours"
 def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
     """I3b: what we write was entered by a user, for this person and this field."""
     ways = truth.ways(entry.place)
-    person = truth.people.person_of.get(entry.key)
     for name in entry.changed:
         role, value = ways.role_of(name), entry.cause.asked.get(name)
         if role is Role.UNKNOWN or truth.are_several(role):
@@ -35,17 +35,7 @@ def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
         if not isinstance(value, str):
             continue
         where = f"{tell(entry.key)} {name} {value!r}"
-        origins = taint.origins(value)
-        if not origins:
-            yield Wrong("I3b", f"nobody entered {where}")
-        for origin in origins:
-            known = truth.people.authored.get(origin.serial)
-            if known is None or known.origin.person != origin.person:
-                yield Wrong("I3b", f"nobody entered {where}")
-            elif person is None or not truth.people.are_one(person, origin.person):
-                yield Wrong("I3b", f"entered for somebody else: {where}")
-            elif not _is_of(role, known.role):
-                yield Wrong("I3b", f"entered in another field: {where}")
+        yield from entered(entry, value, role=role, where=where, truth=truth)
         if _was_there(entry, role, value, truth=truth):
             continue
         if _is_put_back(entry, name, truth):
@@ -55,6 +45,24 @@ def authored(entry: Entry, truth: Truth) -> Iterator[Wrong]:
             truth.excuse(TWICE)
             continue
         yield Wrong("I3b", f"the other side never had {where}")
+
+
+def entered(
+    entry: Entry, text: str, *, role: Role, where: str, truth: Truth
+) -> Iterator[Wrong]:
+    """Yield why no user entered a text for this person and this field."""
+    person = truth.people.person_of.get(entry.key)
+    origins = taint.origins(text)
+    if not origins:
+        yield Wrong("I3b", f"nobody entered {where}")
+    for origin in origins:
+        known = truth.people.authored.get(origin.serial)
+        if known is None or known.origin.person != origin.person:
+            yield Wrong("I3b", f"nobody entered {where}")
+        elif person is None or not truth.people.are_one(person, origin.person):
+            yield Wrong("I3b", f"entered for somebody else: {where}")
+        elif not _is_of(role, known.role, truth):
+            yield Wrong("I3b", f"entered in another field: {where}")
 
 
 def in_order(entry: Entry, truth: Truth) -> Iterator[Wrong]:
@@ -117,11 +125,14 @@ def _is_put_back(entry: Entry, name: str, truth: Truth) -> bool:
     return state is not None and same(role, state.fields.get(name), asked)
 
 
-def _is_of(role: Role, entered: Role) -> bool:
+def _is_of(role: Role, entered: Role, truth: Truth) -> bool:
     """Say whether what was entered in one field may stand in another."""
     if role in NAMES:
         # A full name is split by its words, and nobody knows which are which.
         return entered in NAMES
+    if truth.are_several(role):
+        # A number may be moved to a field of another label.
+        return entered in NUMBERS
     return role is entered
 
 

@@ -35,12 +35,10 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
         return self.labels[-1]
 
     def takes(self, value: Value) -> bool:
-        """Say whether the vendor takes a value for its list."""
-        if value is None:
-            return True
+        """Say whether the vendor takes a value as its list."""
         if not isinstance(value, tuple):
-            return not self.is_list
-        if not self.is_list or (self.count_max and len(value) > self.count_max):
+            return value is None
+        if self.count_max and len(value) > self.count_max:
             return False
         return all(self.label(item.label) == item.label for item in value)
 
