@@ -268,6 +268,20 @@ def test_i3b_a_number_of_somebody_else(is_own):
     assert history.broken() == (set() if is_own else {"I3b"})
 
 
+@pytest.mark.parametrize(
+    ("role", "is_fine"), [(Role.PHONE_MOBILE, True), (Role.JOB_TITLE, False)]
+)
+def test_i3b_a_number_that_was_entered_in_another_field(role, is_fine):
+    """A number goes to the list whichever single field it was in; a text does not."""
+    history = History(roles=(*ROLES, Role.PHONE), left={"numbers": LIST}, right=SLOTS)
+    left, right, [one] = linked(history)
+    person = history.people.person_of[history.key(LEFT, left)]
+    text = history.value(role, person)
+    history.edit(RIGHT, right, MOBILE=text)
+    history.write(LEFT, left, phone=(one, Item(value=text, label="mobile")))
+    assert history.broken() == (set() if is_fine else {"I3b"})
+
+
 def test_i3b_a_number_that_nobody_entered():
     history = history_of()
     _, right, [one] = linked(history)
@@ -368,6 +382,25 @@ def test_i3_who_labels_a_number_keeps_it(is_soon):
     history.wait(1.0)
     history.write(LEFT, left, phone=(labelled,))
     assert len(lost(history)) == (not is_soon)
+
+
+@pytest.mark.parametrize(
+    ("label", "labels", "count"),
+    [
+        ("work", (), 1),
+        ("home", (), 0),
+        ("other", ("work", "other"), 0),
+        ("work", ("work", "other"), 1),
+    ],
+)
+def test_i3_a_label_that_was_given_last_is_there(label, labels, count):
+    """As far as the other side's app knows it."""
+    history = history_of(right=Numbers(is_list=True, labels=labels))
+    left, right, [one] = linked(history)
+    history.edit(LEFT, left, phone=(msgspec.structs.replace(one, label="home"),))
+    history.wait(1.0)
+    history.write(RIGHT, right, phone=(msgspec.structs.replace(one, label=label),))
+    assert len(lost(history)) == count
 
 
 @pytest.mark.parametrize("is_heard", [True, False])
